@@ -1,0 +1,273 @@
+"""The nouns of buildmatrix, and nothing that acts.
+
+Frozen values that the stages hand to each other. What people write (YAML) has types of its own
+in `matrix`, `recipe` and `toolchain`; these are the resolved ones.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from buildmatrix.errors import Location
+
+Scalar = str | bool | int
+Options = Mapping[str, Scalar]
+
+FPU_RANK = ("", "vfpv3-d16", "vfpv3", "neon", "neon-vfpv4")
+
+
+def version_tuple(text: str) -> tuple[int, ...]:
+    """Numbers of a dotted version, for ordering: '2.36' < '2.4.1' is False here.
+
+    >>> version_tuple("GLIBC_2.36") > version_tuple("2.4.1")
+    True
+    """
+    return tuple(int(part) for part in re.findall(r"\d+", text))
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """What code is built for. `runs_on` is the partial order: built-for A runs-on B."""
+
+    triple: str  # arm-linux-gnueabihf
+    machine: str  # ELF machine as pyelftools names it: EM_ARM, EM_AARCH64
+    march: str  # armv7-a
+    fpu: str  # neon-vfpv4; one of FPU_RANK
+    float_abi: str  # hard
+    libc_floor: str  # highest GLIBC_ symbol version allowed: 2.36
+
+    def runs_on(self, other: Target) -> bool:
+        """True when code built for this target may run where `other` describes the machine."""
+        return (
+            self.machine == other.machine
+            and self.float_abi == other.float_abi
+            and FPU_RANK.index(self.fpu) <= FPU_RANK.index(other.fpu)
+            and version_tuple(self.libc_floor) <= version_tuple(other.libc_floor)
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """One configuration to build and measure: recipe x toolchain x the options it uses."""
+
+    id: str  # for people: select, log, file name, database, report
+    stack: str
+    toolchain: str
+    options: tuple[tuple[str, Scalar], ...]  # sorted; used by the recipe or a dependency of it
+    where: Location | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Dropped:
+    """A combination that the matrix excludes, and why."""
+
+    id: str
+    rule: str  # where the rule stands: matrix.yaml:14:5
+    reason: str
+
+
+class Stage(StrEnum):
+    """What an action does, in pipeline order."""
+
+    IMAGE = "image"
+    SOURCE = "source"
+    BUILD = "build"
+    RUNNER = "runner"
+    MODEL = "model"
+    AUDIT = "audit"
+    BUNDLE = "bundle"
+
+
+class Verb(StrEnum):
+    RUN = "RUN"  # nothing stored under this key
+    RERUN = "RERUN"  # stored under another key: something changed
+    SKIP = "SKIP"  # stored
+    BLOCKED = "BLOCKED"  # cannot run here: a source is out of reach, or a dependency is blocked
+
+
+@dataclass(frozen=True, slots=True)
+class Action:
+    """One planned unit of work. A plan is a tuple of these in an order that can be executed."""
+
+    id: str  # build:openblas[neon=true,openblas=0.3.34]@armv7hf-bookworm
+    cell: str  # first cell that needs it
+    stage: Stage
+    verb: Verb
+    reason: str
+    needs: tuple[str, ...] = ()
+    key: str = ""  # cache key; empty while the toolchain image's identity is unknown
+    predicted_seconds: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class FileRecord:
+    """A file of a stored tree. `path` is relative, POSIX, never leaves the tree."""
+
+    path: str
+    sha256: str = ""  # empty for a symlink
+    size: int = 0
+    executable: bool = False
+    link: str = ""  # symlink target, relative
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """What the store holds under one key."""
+
+    key: str
+    files: tuple[FileRecord, ...]
+    material: Mapping[str, object]  # what went into the key
+    provenance: Mapping[str, object]  # what did not, but is worth keeping: seconds, builder, log
+
+
+@dataclass(frozen=True, slots=True)
+class ElfFacts:
+    """What one ELF file says about itself; nothing is executed."""
+
+    file: str
+    machine: str  # EM_ARM
+    elf_type: str  # ET_DYN
+    eabi: int  # 5; 0 where the machine has none
+    float_abi: str  # hard | soft | unspecified
+    cpu_arch: str  # Tag_CPU_arch: v7, or "" without attributes
+    fp_arch: str  # Tag_FP_arch: VFPv3, VFPv4, VFPv3-D16, ...
+    simd: str  # Tag_Advanced_SIMD_arch: "", NEONv1, NEONv1+FMA
+    vfp_args: bool  # Tag_ABI_VFP_args says VFP registers
+    soname: str
+    needed: tuple[str, ...]
+    rpath: tuple[str, ...]  # DT_RPATH and DT_RUNPATH entries
+    glibc_max: str  # 2.34, "" when no versioned symbol is needed
+    glibcxx_max: str
+    executable_stack: bool
+    neon_instructions: int  # executed-by-nobody count: quad-register float multiplies in the text
+    text_relocations: bool = False
+
+
+class Severity(StrEnum):
+    ERROR = "error"
+    WARNING = "warning"
+    NOTE = "note"
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One verdict of the audit, with a stable code, a place and a way out."""
+
+    code: str  # BM101
+    severity: Severity
+    file: str
+    message: str
+    hint: str
+
+
+@dataclass(frozen=True, slots=True)
+class AuditPolicy:
+    """What the audit holds a tree against. Data, so that a test can say it in one line."""
+
+    target: Target
+    neon_required: tuple[str, ...] = ()  # globs on file paths in which NEON must be found
+    neon_forbidden: tuple[str, ...] = ()  # ... may not be found
+    provided: tuple[str, ...] = ()  # sonames the board has: libc's own
+
+
+@dataclass(frozen=True, slots=True)
+class Bundle:
+    """What goes to the board for one cell: bin/runner, lib/*, model/*, manifest.json."""
+
+    cell: str
+    digest: str  # sha256 of manifest.json, which lists every other file
+    files: tuple[FileRecord, ...]  # manifest.json included
+
+    @property
+    def size(self) -> int:
+        return sum(f.size for f in self.files)
+
+
+@dataclass(frozen=True, slots=True)
+class SshTarget:
+    """Where a board answers and how its host key is pinned."""
+
+    name: str  # what people call it: pi3
+    host: str
+    port: int = 22
+    user: str = "pi"
+    host_key: str = ""  # "SHA256:…"; empty means not pinned, so refused
+    identity_file: str = ""  # private key; empty means agent and default keys
+    virtual: bool = False  # made by `device up`
+
+
+@dataclass(frozen=True, slots=True)
+class DeviceInfo:
+    """What the board said it is. Sizes in KiB, clock in kHz; None is 'the board does not say'."""
+
+    name: str
+    model: str  # /proc/device-tree/model
+    kernel: str
+    machine: str  # uname -m; says nothing about the userland
+    elf_machine: str  # of the userland: EM_ARM, EM_AARCH64
+    cpu_parts: tuple[str, ...]  # 0xd03 once per kind of core
+    features: frozenset[str]  # as /proc/cpuinfo lists them
+    cores: int
+    memory_kib: int
+    memory_available_kib: int
+    disk_free_kib: int
+    libc: str  # 2.36
+    emulated: str  # empty on hardware; else what gave it away
+    load1: float
+    governor: str | None = None
+    clock_khz: int | None = None
+    temperature_c: float | None = None
+    throttled: str | None = None
+
+
+class Status(StrEnum):
+    """How one measurement ended. Only OK publishes a time."""
+
+    OK = "ok"
+    WRONG = "wrong"  # the answer is not the golden one
+    OOM = "oom"
+    FAILED = "failed"
+    VOID = "void"
+
+
+@dataclass(frozen=True, slots=True)
+class Measurement:
+    """One benchmark block: a cell at one batch size, with every raw sample."""
+
+    run: str
+    cell: str
+    device: str
+    emulated: bool
+    model: str
+    batch: int
+    threads: int
+    passes: int
+    status: Status
+    samples_ns: tuple[int, ...] = ()  # one per pass, whole batch
+    first_pass_ns: int | None = None
+    instructions: int | None = None  # executed in user mode over all timed passes
+    peak_rss_kib: int | None = None
+    max_rel_error: float | None = None
+    void_reason: str = ""
+    bundle: str = ""  # digest of what ran
+    series: str = ""  # hash of the controlled variables
+    taken_at: str = ""  # ISO 8601, UTC
+    environment: Mapping[str, object] = field(default_factory=dict)
+
+    @property
+    def mean_ms_per_image(self) -> float | None:
+        """The study's figure; None unless the answer was right."""
+        if self.status is not Status.OK or not self.samples_ns:
+            return None
+        return sum(self.samples_ns) / len(self.samples_ns) / self.batch / 1e6
+
+    @property
+    def instructions_per_image(self) -> float | None:
+        if self.status is not Status.OK or self.instructions is None or not self.samples_ns:
+            return None
+        return self.instructions / len(self.samples_ns) / self.batch

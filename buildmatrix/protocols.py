@@ -1,0 +1,143 @@
+"""What the stages may ask of the world. The edges (Docker, SSH, disk, SQLite) implement these."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, BinaryIO, Literal, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping
+    from pathlib import Path
+
+Level = Literal["info", "warning", "error"]
+
+
+@dataclass(frozen=True, slots=True)
+class Started:
+    """Work on `subject` (an action id, a board, an upload) began."""
+
+    subject: str
+    title: str
+
+
+@dataclass(frozen=True, slots=True)
+class Output:
+    """One line that the work printed."""
+
+    subject: str
+    line: str
+
+
+@dataclass(frozen=True, slots=True)
+class Advanced:
+    """`done` of `total` (bytes or blocks, see `unit`)."""
+
+    subject: str
+    done: int
+    total: int
+    unit: str
+
+
+@dataclass(frozen=True, slots=True)
+class Finished:
+    subject: str
+    outcome: Literal["done", "cached", "failed", "unavailable"]
+    seconds: float
+    message: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Note:
+    level: Level
+    message: str
+
+
+Event = Started | Output | Advanced | Finished | Note
+
+
+class Reporter(Protocol):
+    """Receives events; the core never prints. A reporter that fails must not fail the work."""
+
+    def emit(self, event: Event) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class CommandResult:
+    status: int  # exit status; -1 when killed by a signal on the far side
+    stdout: bytes
+    stderr: bytes
+
+
+class Connection(Protocol):
+    """A POSIX shell on a board. One verb, because sh, tar and sha256sum are all a board has."""
+
+    def run(
+        self, script: str, *, timeout: float, stdin: Iterable[bytes] | None = None
+    ) -> CommandResult:
+        """Run `script` with `sh -c` on the board.
+
+        `timeout` is a deadline in seconds for the whole call. Raises `errors.LinkLost` when the
+        connection breaks or the deadline passes; a non-zero status is a result, not an error.
+        """
+        ...
+
+    def close(self) -> None: ...
+
+
+class ObjectReader(Protocol):
+    """Reads stored content by its sha256."""
+
+    def open(self, sha256: str) -> BinaryIO: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Mount:
+    host: Path
+    container: str
+    writable: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class ContainerSpec:
+    """One container run: no network, not root, limited."""
+
+    image: str
+    argv: tuple[str, ...]
+    mounts: tuple[Mount, ...]
+    environment: Mapping[str, str]
+    workdir: str
+    memory_bytes: int
+    timeout_seconds: float
+    labels: Mapping[str, str]
+    user: str  # "1000:1000"
+
+
+@dataclass(frozen=True, slots=True)
+class ContainerExit:
+    status: int
+    out_of_memory: bool
+    timed_out: bool
+
+
+class Engine(Protocol):
+    """A container engine that speaks Docker's API."""
+
+    def image_id(self, tag: str) -> str | None: ...
+
+    def pull(self, reference: str) -> str | None:
+        """The image's id, or None when no registry answers."""
+        ...
+
+    def import_rootfs(self, tar: Path, tag: str) -> str: ...
+
+    def build_image(self, context: Path, tag: str, on_line: Callable[[str], None]) -> str: ...
+
+    def run(self, spec: ContainerSpec, on_line: Callable[[str], None]) -> ContainerExit: ...
+
+    def remove_stale(self, label: str, value: str) -> int:
+        """Kill and remove containers carrying this label; the number removed."""
+        ...
+
+    def export_paths(self, image: str, paths: Iterable[str], destination: Path) -> None:
+        """Copy files out of an image; the destination mirrors the container's paths."""
+        ...
