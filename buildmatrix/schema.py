@@ -1,0 +1,235 @@
+"""What people write: YAML read strictly into pydantic models, errors with file:line:column.
+
+Strict means: YAML 1.2's plain scalars only (`yes` and `1e3` are text, `0.3` is a float and is
+refused where text is meant), no duplicate keys, no anchors, no unknown keys.
+"""
+
+from __future__ import annotations
+
+import difflib
+import re
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import yaml
+from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
+from pydantic_core import PydanticCustomError
+
+from buildmatrix.errors import InputError, Location
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+Position = tuple[str | int, ...]
+
+
+class Spec(BaseModel):
+    """Base of everything a user writes: frozen, typed strictly, no unknown keys."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _known_keys(cls, data: Any) -> Any:
+        if isinstance(data, dict):
+            allowed = sorted(f.alias or name for name, f in cls.model_fields.items())
+            for key in data:
+                if key not in allowed:
+                    raise PydanticCustomError(
+                        "unknown_key",
+                        "unknown key '{key}'{meant}; allowed here: {allowed}",
+                        {
+                            "key": key,
+                            "meant": did_you_mean(key, allowed),
+                            "allowed": _join(allowed),
+                        },
+                    )
+        return data
+
+
+M = TypeVar("M", bound=BaseModel)
+
+
+def did_you_mean(word: object, allowed: list[str]) -> str:
+    """' (did you mean 'stack'?)', or nothing when no known word is near.
+
+    >>> did_you_mean("stak", ["stack", "name"])
+    " (did you mean 'stack'?)"
+    """
+    near = difflib.get_close_matches(str(word), allowed, n=1, cutoff=0.6)
+    return f" (did you mean '{near[0]}'?)" if near else ""
+
+
+def _join(words: list[str]) -> str:
+    return ", ".join(words)
+
+
+class _StrictLoader(yaml.SafeLoader):
+    """PyYAML's parser with YAML 1.2 core scalars in place of YAML 1.1's."""
+
+    yaml_implicit_resolvers: dict[str, list[tuple[str, re.Pattern[str]]]] = {}  # noqa: RUF012
+
+    def compose_node(self, parent: yaml.Node | None, index: Any) -> yaml.Node | None:
+        event = self.peek_event()  # type: ignore[no-untyped-call]
+        if isinstance(event, yaml.AliasEvent) or getattr(event, "anchor", None):
+            raise yaml.constructor.ConstructorError(
+                None, None, "anchors and aliases are not read here; write the value out",
+                event.start_mark,
+            )  # fmt: skip
+        return super().compose_node(parent, index)
+
+
+for _tag, _pattern, _first in (
+    ("bool", r"true|false", "tf"),
+    ("int", r"[-+]?[0-9]+", "-+0123456789"),
+    (
+        "float",
+        r"[-+]?[0-9]*\.[0-9]+(?:[eE][-+]?[0-9]+)?|[-+]?[0-9]+[eE][-+]?[0-9]+",
+        "-+.0123456789",
+    ),
+    ("null", r"null|~|", "n~"),
+):
+    _StrictLoader.add_implicit_resolver(
+        f"tag:yaml.org,2002:{_tag}", re.compile(rf"^(?:{_pattern})$"), [*_first, ""]
+    )
+
+
+@dataclass(frozen=True)
+class Document:
+    """A parsed file that remembers where each value stands."""
+
+    file: str
+    data: Any
+    places: dict[Position, tuple[int, int]] = field(repr=False)
+
+    def locate(self, position: Position) -> Location:
+        """The place of a value, or of the nearest thing around it that exists."""
+        known: Position = ()
+        for part in position:
+            # A union's tag is part of pydantic's path but not of the document: step over it.
+            if (*known, part) in self.places:
+                known = (*known, part)
+        return Location(self.file, *self.places[known])
+
+    def fault(self, position: Position, brief: str, *, hint: str = "") -> InputError:
+        return InputError(brief, where=self.locate(position), hint=hint)
+
+    def build(self, model: type[M]) -> M:
+        """The typed form. Raises InputError naming every fault, the first one first."""
+        try:
+            return model.model_validate(self.data)
+        except ValidationError as invalid:
+            raise self._explain(invalid) from None
+
+    def _explain(self, invalid: ValidationError) -> InputError:
+        faults = []
+        for error in invalid.errors(include_url=False):
+            position = tuple(error["loc"])
+            key = error.get("ctx", {}).get("key")
+            place = self.locate((*position, key) if key is not None else position)
+            faults.append((place, _sentence(error["type"], error["msg"], position, error)))
+        faults.sort(key=lambda f: (f[0].line, f[0].column))
+        rest = "\n".join(f"{place}: {text}" for place, text in faults[1:])
+        return InputError(faults[0][1], where=faults[0][0], details=rest)
+
+
+def _sentence(kind: str, message: str, position: Position, error: Any) -> str:
+    name = next((str(p) for p in reversed(position) if isinstance(p, str)), "document")
+    match kind:
+        case "unknown_key":
+            return message
+        case "missing":
+            return f"'{position[-1]}' is missing"
+        case "string_type":
+            return f"'{name}' must be text, not {_shown(error['input'])}: put it in quotes"
+        case "literal_error" | "enum":
+            expected = str(error["ctx"]["expected"])
+            allowed = re.findall(r"'([^']*)'", expected)
+            near = did_you_mean(error["input"], allowed)
+            return f"'{name}' cannot be {_shown(error['input'])}{near}; allowed: {expected}"
+        case "union_tag_invalid":
+            tag, expected = error["ctx"]["tag"], error["ctx"]["expected_tags"]
+            near = did_you_mean(tag, re.findall(r"'([^']*)'", expected))
+            return f"'{tag}' is not known{near}; allowed: {expected}"
+        case _:
+            text = message.removeprefix("Value error, ")
+            return f"'{name}': {text[0].lower()}{text[1:]} (got {_shown(error['input'])})"
+
+
+def _shown(value: object) -> str:
+    """A value as YAML would write it, shortened."""
+    words = {"True": "true", "False": "false", "None": "null"}
+    text = words.get(str(value), repr(value)) if not isinstance(value, str) else repr(value)
+    return text if len(text) <= 60 else text[:57] + "..."
+
+
+def read(path: Path, *, name: str = "") -> Document:
+    """Parse one YAML file. Raises InputError with the place of a syntax fault."""
+    file = name or str(path)
+    try:
+        text = path.read_text()
+    except FileNotFoundError:
+        raise InputError(
+            "no such file", where=file, hint="run `inv init`, or name one with --matrix"
+        ) from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(f"cannot be read as text: {error}", where=file) from None
+    return parse(text, file=file)
+
+
+def parse(text: str, *, file: str) -> Document:
+    """Parse YAML text; `file` is the name shown in errors."""
+    try:
+        node = yaml.compose(text, Loader=_StrictLoader)
+    except yaml.MarkedYAMLError as error:
+        mark = error.problem_mark
+        where = Location(file, mark.line + 1, mark.column + 1) if mark else file
+        raise InputError(f"not valid YAML: {error.problem or error}", where=where) from None
+    except yaml.YAMLError as error:  # a byte that YAML does not allow
+        raise InputError(f"not valid YAML: {error}", where=file) from None
+    places: dict[Position, tuple[int, int]] = {(): (1, 1)}
+    data = None if node is None else _value(node, (), places, file)
+    return Document(file, data, places)
+
+
+def _value(node: Any, at: Position, places: dict[Position, tuple[int, int]], file: str) -> Any:
+    places.setdefault(at, (node.start_mark.line + 1, node.start_mark.column + 1))
+    if isinstance(node, yaml.SequenceNode):
+        return [_value(n, (*at, i), places, file) for i, n in enumerate(node.value)]
+    if isinstance(node, yaml.MappingNode):
+        mapping: dict[str, Any] = {}
+        for key, value in node.value:
+            here = Location(file, key.start_mark.line + 1, key.start_mark.column + 1)
+            if not isinstance(key, yaml.ScalarNode):
+                raise InputError("a key must be plain text", where=here)
+            if key.value in mapping:
+                raise InputError(f"duplicate key '{key.value}'", where=here)
+            places[(*at, key.value)] = (here.line, here.column)
+            mapping[key.value] = _value(value, (*at, key.value), places, file)
+        return mapping
+    return _scalar(node, file)
+
+
+def _scalar(node: yaml.ScalarNode, file: str) -> str | int | float | bool | None:
+    read_as: dict[str, Callable[[str], str | int | float | bool | None]] = {
+        "tag:yaml.org,2002:str": str,
+        "tag:yaml.org,2002:int": int,
+        "tag:yaml.org,2002:float": float,
+        "tag:yaml.org,2002:bool": "true".__eq__,
+        "tag:yaml.org,2002:null": lambda _: None,
+    }
+    if node.tag not in read_as:
+        where = Location(file, node.start_mark.line + 1, node.start_mark.column + 1)
+        raise InputError(f"tag {node.tag} is not read here", where=where)
+    return read_as[node.tag](node.value)
+
+
+def load(path: Path, model: type[M], *, name: str = "") -> M:
+    """Read and validate in one step."""
+    return read(path, name=name).build(model)
+
+
+def json_schema(model: type[BaseModel]) -> dict[str, Any]:
+    """The JSON Schema of a file, for editors."""
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **model.model_json_schema()}
