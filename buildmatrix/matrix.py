@@ -1,0 +1,275 @@
+"""matrix.yaml: axes, inclusions and exclusions, expanded into cells. Pure.
+
+A combination becomes a cell; only the options that its recipe uses count, so combinations that
+differ in nothing the recipe uses are one cell. What an exclusion drops is kept with its reason.
+"""
+
+from __future__ import annotations
+
+import itertools
+import re
+import string
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from buildmatrix.errors import InputError
+from buildmatrix.model import Cell, Dropped, Scalar, SshTarget
+from buildmatrix.recipe import OptionSpec, Recipe, used_options
+from buildmatrix.schema import Document, Position, Spec, did_you_mean
+from buildmatrix.selector import Value, matches
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping
+
+    from buildmatrix.toolchain import Toolchain
+
+CELL_ID = r"^[A-Za-z0-9][A-Za-z0-9._+-]*$"  # safe as a file name here and on the board
+
+
+class Open(BaseModel):
+    """An entry whose other keys are variables."""
+
+    model_config = ConfigDict(frozen=True, extra="allow", strict=True)
+
+    @property
+    def variables(self) -> dict[str, Any]:
+        return dict(self.model_extra or {})
+
+
+class IncludeSpec(Open):
+    """One more cell: its name and every variable it needs."""
+
+    __pydantic_extra__: dict[str, Value]
+    name: str
+
+
+class ExcludeSpec(Open):
+    """Drops the combinations that it matches. Lists and globs; a reason is a must."""
+
+    __pydantic_extra__: dict[str, Value | list[Value]]
+    reason: Annotated[str, Field(min_length=1)]
+
+
+class BenchSpec(Spec):
+    """Run-time settings: they never rebuild anything."""
+
+    model: str = "face-cnn"
+    batches: Annotated[list[Annotated[int, Field(ge=1)]], Field(min_length=1)] = [1, 2, 4]
+    passes: Annotated[int, Field(ge=1)] = 100
+    warmup: Annotated[int, Field(ge=0)] = 5
+    threads: Annotated[int, Field(ge=1)] = 4
+    seed: int = 1
+
+
+class DeviceSpec(Spec):
+    """A board and how its host key is pinned."""
+
+    host: str
+    port: Annotated[int, Field(ge=1, le=65535)] = 22
+    user: str = "pi"
+    host_key: Annotated[str, Field(pattern=r"^(SHA256:[A-Za-z0-9+/]{43})?$")] = ""
+    identity_file: str = ""
+
+
+class MatrixSpec(Spec):
+    """matrix.yaml"""
+
+    version: Literal[1]
+    axes: dict[str, Annotated[list[Value], Field(min_length=1)]] = {}
+    zip: list[dict[str, Annotated[list[Value], Field(min_length=1)]]] = Field(
+        [], description="linked axes: the lists of one entry advance together"
+    )
+    name: str = Field("{stack}", description="cell id; {axis} stands for its value")
+    toolchain: str | list[str] | None = None
+    include: list[IncludeSpec] = []
+    exclude: list[ExcludeSpec] = []
+    bench: BenchSpec = BenchSpec()
+    devices: dict[Annotated[str, Field(pattern=CELL_ID)], DeviceSpec] = {}
+
+
+@dataclass(frozen=True, slots=True)
+class Matrix:
+    """The expanded matrix."""
+
+    cells: tuple[Cell, ...]
+    dropped: tuple[Dropped, ...]
+    bench: BenchSpec
+    devices: Mapping[str, SshTarget]
+
+
+@dataclass(frozen=True, slots=True)
+class _Known:
+    """What the matrix may name."""
+
+    recipes: Mapping[str, Recipe]
+    toolchains: Mapping[str, Toolchain]
+
+
+def expand(
+    document: Document, recipes: Mapping[str, Recipe], toolchains: Mapping[str, Toolchain]
+) -> Matrix:
+    """All cells, kept and dropped. Raises InputError at the place of the first fault."""
+    spec = document.build(MatrixSpec)
+    _linked_lengths(document, spec)
+    known = _Known(recipes, toolchains)
+    wanted: dict[tuple[str, str, tuple[tuple[str, Scalar], ...]], Cell] = {}
+    for variables, at, name in _combinations(spec):
+        cell = _cell(document, variables, at, name, known)
+        wanted.setdefault((cell.stack, cell.toolchain, cell.options), cell)
+    cells = tuple(wanted.values())
+    _unique(cells)
+    kept, dropped = _exclude(document, spec, cells)
+    return Matrix(kept, dropped, spec.bench, _devices(spec))
+
+
+def _linked_lengths(document: Document, spec: MatrixSpec) -> None:
+    for i, linked in enumerate(spec.zip):
+        lengths = {name: len(values) for name, values in linked.items()}
+        if len(set(lengths.values())) > 1:
+            shown = _join(f"{name} has {n}" for name, n in lengths.items())
+            raise document.fault(("zip", i), f"linked axes must be equally long: {shown}")
+
+
+def _combinations(spec: MatrixSpec) -> Iterator[tuple[dict[str, Scalar], Position, str]]:
+    """Every combination: its variables, where it stands, and its name or name template."""
+    toolchains = spec.toolchain if isinstance(spec.toolchain, list) else [spec.toolchain]
+    groups: list[list[dict[str, Scalar]]] = [[{n: v} for v in vs] for n, vs in spec.axes.items()]
+    for linked in spec.zip:
+        rows = zip(*linked.values(), strict=True)
+        groups.append([dict(zip(linked, row, strict=True)) for row in rows])
+    for toolchain in toolchains:
+        default: dict[str, Scalar] = {} if toolchain is None else {"toolchain": toolchain}
+        if spec.axes or spec.zip:
+            for parts in itertools.product(*groups):
+                merged = {k: v for part in parts for k, v in part.items()}
+                yield default | merged, ("axes",), spec.name
+        for i, entry in enumerate(spec.include):
+            yield default | entry.variables, ("include", i), entry.name
+
+
+def _cell(
+    document: Document, variables: dict[str, Scalar], at: Position, name: str, known: _Known
+) -> Cell:
+    stack = _named(document, variables, "stack", at, sorted(known.recipes))
+    toolchain = _named(document, variables, "toolchain", at, sorted(known.toolchains))
+    used = used_options(known.recipes[stack], known.recipes)
+    chosen = {k: v for k, v in variables.items() if k not in ("stack", "toolchain")}
+    if at[0] == "include":  # an axis may serve only some stacks; an included cell has no excuse
+        for option in chosen:
+            if option not in used:
+                near = did_you_mean(option, sorted(used))
+                brief = f"{stack} does not use '{option}'{near}; it uses: {_join(used)}"
+                raise document.fault((*at, option), brief)
+    options = {
+        option: _value(document, stack, option, spec, chosen, at) for option, spec in used.items()
+    }
+    shown = {"stack": stack, "toolchain": toolchain, **options}
+    return Cell(
+        id=_id(document, name, shown, at),
+        stack=stack,
+        toolchain=toolchain,
+        options=tuple(sorted(options.items())),
+        where=document.locate(at),
+    )
+
+
+def _named(
+    document: Document, variables: dict[str, Scalar], kind: str, at: Position, allowed: list[str]
+) -> str:
+    value = variables.get(kind)
+    if value is None:
+        raise document.fault(
+            at, f"no {kind} here", hint=f"add `{kind}:`; there are: {_join(allowed)}"
+        )
+    if value not in allowed:
+        near = did_you_mean(value, allowed)
+        place = (*at, kind) if at[0] == "include" else at
+        raise document.fault(place, f"no {kind} '{value}'{near}; there are: {_join(allowed)}")
+    return str(value)
+
+
+def _value(
+    document: Document,
+    stack: str,
+    option: str,
+    spec: OptionSpec,
+    chosen: dict[str, Scalar],
+    at: Position,
+) -> Scalar:
+    place = (*at, option)
+    value = chosen.get(option, spec.default)
+    if value is None:
+        raise document.fault(
+            at, f"{stack} needs '{option}': {spec.summary}", hint=f"add `{option}:`"
+        )
+    wanted = {"text": str, "boolean": bool, "integer": int}[spec.type]
+    if type(value) is not wanted:
+        quotes = ": put it in quotes" if spec.type == "text" else ""
+        raise document.fault(place, f"'{option}' must be {spec.type}, not {value!r}{quotes}")
+    if spec.choices and value not in spec.choices:
+        near = did_you_mean(value, [str(c) for c in spec.choices])
+        brief = f"'{option}' cannot be '{value}'{near}; allowed: {_join(spec.choices)}"
+        raise document.fault(place, brief)
+    return value
+
+
+def _id(document: Document, name: str, shown: dict[str, Scalar], at: Position) -> str:
+    place: Position = (*at, "name") if at[0] == "include" else ("name",)
+    try:
+        identifier = string.Formatter().vformat(name, (), shown)
+    except (KeyError, IndexError, ValueError) as error:
+        brief = f"name: {error} is not a variable of this cell; there are: {_join(shown)}"
+        raise document.fault(place, brief) from None
+    if not re.match(CELL_ID, identifier):
+        raise document.fault(place, f"'{identifier}' is no cell id: use letters, digits, . _ + -")
+    return identifier
+
+
+def _unique(cells: tuple[Cell, ...]) -> None:
+    seen: dict[str, Cell] = {}
+    for cell in cells:
+        if cell.id in seen:
+            raise InputError(
+                f"two cells are called '{cell.id}'", where=cell.where,
+                details=f"{seen[cell.id].where}: the other one",
+                hint="put every axis that varies into `name:`, or rename one",
+            )  # fmt: skip
+        seen[cell.id] = cell
+
+
+def _exclude(
+    document: Document, spec: MatrixSpec, cells: tuple[Cell, ...]
+) -> tuple[tuple[Cell, ...], tuple[Dropped, ...]]:
+    kept, dropped, useful = [], [], set()
+    for cell in cells:
+        values = {"name": cell.id, "stack": cell.stack, "toolchain": cell.toolchain}
+        rules = [
+            i
+            for i, rule in enumerate(spec.exclude)
+            if matches(rule.variables, {**values, **dict(cell.options)})
+        ]
+        useful.update(rules)
+        if rules:
+            rule = str(document.locate(("exclude", rules[0])))
+            dropped.append(Dropped(cell.id, rule, spec.exclude[rules[0]].reason))
+        else:
+            kept.append(cell)
+    for i in range(len(spec.exclude)):
+        if i not in useful:
+            raise document.fault(
+                ("exclude", i), "this exclusion matches no cell",
+                hint="correct its values, or remove it; `inv cells` lists what there is",
+            )  # fmt: skip
+    return tuple(kept), tuple(dropped)
+
+
+def _devices(spec: MatrixSpec) -> dict[str, SshTarget]:
+    return {
+        name: SshTarget(name=name, **device.model_dump()) for name, device in spec.devices.items()
+    }
+
+
+def _join(words: Iterable[object]) -> str:
+    return ", ".join(str(w) for w in words) or "none"

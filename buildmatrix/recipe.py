@@ -1,0 +1,305 @@
+"""Recipes: how one stack is built. `RecipeSpec` is what is written, `Unit` what is resolved.
+
+A recipe is a folder `recipes/<name>/` with `recipe.yaml`, a build script template, patches of
+ours and, for a stack that is measured, the engine of the forward-pass runner.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from dataclasses import dataclass
+from pathlib import PurePosixPath
+from typing import TYPE_CHECKING, Annotated, Literal
+
+from pydantic import AfterValidator, Field
+
+from buildmatrix.errors import InputError
+from buildmatrix.schema import Document, Spec, did_you_mean, read
+from buildmatrix.selector import Selector, Value, matches
+from buildmatrix.template import render
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from buildmatrix.model import Options, Scalar
+    from buildmatrix.toolchain import Toolchain
+
+Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9.+-]*$")]
+Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+Sha1 = Annotated[str, Field(pattern=r"^[0-9a-f]{40}$")]
+
+
+def _inside(path: str) -> str:
+    pure = PurePosixPath(path)
+    if pure.is_absolute() or ".." in pure.parts or not pure.parts:
+        raise ValueError("must be a path inside the folder")
+    return path
+
+
+RelativePath = Annotated[str, AfterValidator(_inside)]
+
+
+class DebianAlternate(Spec):
+    """A file of a Debian source package, from the mirror this machine uses."""
+
+    kind: Literal["debian"]
+    package: Name
+    file: Annotated[str, Field(pattern=r"^[A-Za-z0-9.+~_-]+$")]
+    sha256: Sha256
+
+
+class ArchiveAlternate(Spec):
+    """A tarball at a URL."""
+
+    kind: Literal["archive"]
+    url: Annotated[str, Field(pattern=r"^https://[^\s]+$")]
+    sha256: Sha256
+
+
+class GitAlternate(Spec):
+    """A commit of a git repository. A branch without a commit is not locked: never fetched."""
+
+    kind: Literal["git"]
+    url: Annotated[str, Field(pattern=r"^https://[^\s]+$")]
+    commit: Sha1 | None = None
+    branch: str | None = None
+
+
+class FolderAlternate(Spec):
+    """A folder on this machine, relative to the recipe; its tree id is its hash."""
+
+    kind: Literal["folder"]
+    path: str
+
+
+Alternate = Annotated[
+    DebianAlternate | ArchiveAlternate | GitAlternate | FolderAlternate,
+    Field(discriminator="kind"),
+]
+
+
+class SourceSpec(Spec):
+    """One pinned source; its alternates carry the same tree and are tried in order."""
+
+    name: Name
+    when: Selector = {}
+    tree: Sha1 | None = Field(None, description="git tree id of the unpacked source")
+    alternates: Annotated[list[Alternate], Field(min_length=1)]
+
+
+class OptionSpec(Spec):
+    summary: str
+    type: Literal["text", "boolean", "integer"] = "text"
+    choices: list[Value] = []
+    default: Value | None = Field(None, description="none: every cell must say")
+
+
+class DependencySpec(Spec):
+    """host: runs during the build; build: headers and libraries; run: goes into the bundle."""
+
+    recipe: Name
+    kind: Literal["host", "build", "run"]
+    options: dict[str, Value] = Field({}, description="fixed here, whatever the cell says")
+
+
+class BuildSpec(Spec):
+    script: RelativePath
+    files: list[RelativePath] = Field([], description="files of the recipe the script reads")
+    products: Annotated[list[RelativePath], Field(min_length=1)]
+    memory_gib: Annotated[int, Field(ge=1, le=512)] = 8
+    minutes: Annotated[int, Field(ge=1, le=1440)] = 60
+
+
+class RunnerSpec(Spec):
+    """The forward-pass runner: one engine file on the shared harness."""
+
+    engine: RelativePath
+    script: RelativePath
+    model_format: Name
+    memory_gib: Annotated[int, Field(ge=1, le=512)] = 4
+    minutes: Annotated[int, Field(ge=1, le=1440)] = 15
+
+
+class AuditSpec(Spec):
+    """In which libraries of the bundle NEON must be found, or may not be."""
+
+    when: Selector = {}
+    neon_required: list[str] = []
+    neon_forbidden: list[str] = []
+
+
+class RecipeSpec(Spec):
+    """recipes/<name>/recipe.yaml"""
+
+    version: Literal[1]
+    name: Name
+    summary: str
+    options: dict[str, OptionSpec] = {}
+    sources: list[SourceSpec] = []
+    dependencies: list[DependencySpec] = []
+    build: BuildSpec
+    runner: RunnerSpec | None = None
+    audit: list[AuditSpec] = []
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """A recipe as written, with the folder and the places it came from."""
+
+    spec: RecipeSpec
+    folder: Path
+    document: Document
+
+    @property
+    def name(self) -> str:
+        return self.spec.name
+
+
+@dataclass(frozen=True)
+class Unit:
+    """A recipe resolved for one set of option values: nothing left to decide."""
+
+    recipe: Recipe
+    options: tuple[tuple[str, Scalar], ...]  # the recipe's own, sorted
+    sources: tuple[SourceSpec, ...]
+    script: str
+    runner_script: str  # empty when the recipe has no runner
+    files: tuple[tuple[str, str], ...]  # (path in the recipe folder, sha256), sorted
+
+
+def load_all(folder: Path) -> dict[str, Recipe]:
+    """Every recipe under `folder`, by name. Raises InputError for the first fault found."""
+    recipes: dict[str, Recipe] = {}
+    for path in sorted(folder.glob("*/recipe.yaml")):
+        document = read(path)
+        spec = document.build(RecipeSpec)
+        if spec.name != path.parent.name:
+            raise document.fault(("name",), f"a recipe is named as its folder, {path.parent.name}")
+        recipes[spec.name] = Recipe(spec, path.parent, document)
+    for recipe in recipes.values():
+        _check(recipe, recipes)
+    return recipes
+
+
+def _check(recipe: Recipe, recipes: Mapping[str, Recipe]) -> None:
+    """What one file alone cannot show: the names it uses exist, and its sources are safe."""
+    spec, document = recipe.spec, recipe.document
+    for i, dependency in enumerate(spec.dependencies):
+        if dependency.recipe not in recipes:
+            near = did_you_mean(dependency.recipe, sorted(recipes))
+            brief = (
+                f"no recipe '{dependency.recipe}'{near}; there are: {', '.join(sorted(recipes))}"
+            )
+            raise document.fault(("dependencies", i, "recipe"), brief)
+        for name in dependency.options:
+            known = sorted(used_options(recipes[dependency.recipe], recipes))
+            if name not in known:
+                brief = f"{dependency.recipe} has no option '{name}'{did_you_mean(name, known)}"
+                raise document.fault(("dependencies", i, "options", name), brief)
+    for i, source in enumerate(spec.sources):
+        _known_names(document, ("sources", i, "when"), source.when, list(spec.options))
+        if len(source.alternates) > 1 and source.tree is None:
+            raise document.fault(
+                ("sources", i), f"source '{source.name}' has alternates but no tree id",
+                hint="write `tree:`; `inv sources` prints it once one alternate was fetched",
+            )  # fmt: skip
+    used = list(used_options(recipe, recipes))
+    for i, rule in enumerate(spec.audit):
+        _known_names(document, ("audit", i, "when"), rule.when, used)
+
+
+def _known_names(
+    document: Document, at: tuple[str | int, ...], when: Mapping[str, object], known: list[str]
+) -> None:
+    for name in when:
+        if name not in known:
+            near = did_you_mean(name, known)
+            brief = (
+                f"no option '{name}' here{near}; there are: {', '.join(sorted(known)) or 'none'}"
+            )
+            raise document.fault((*at, name), brief)
+
+
+def used_options(recipe: Recipe, recipes: Mapping[str, Recipe]) -> dict[str, OptionSpec]:
+    """The options that multiply a recipe: its own and its dependencies', less those fixed there.
+
+    Raises InputError when dependencies form a cycle, naming the way round.
+    """
+    return _used(recipe, recipes, (recipe.name,))
+
+
+def _used(
+    recipe: Recipe, recipes: Mapping[str, Recipe], trail: tuple[str, ...]
+) -> dict[str, OptionSpec]:
+    used = dict(recipe.spec.options)
+    for i, dependency in enumerate(recipe.spec.dependencies):
+        if dependency.recipe in trail:
+            way = " -> ".join([*trail[trail.index(dependency.recipe) :], dependency.recipe])
+            raise recipe.document.fault(
+                ("dependencies", i, "recipe"), f"dependency cycle: {way}",
+                hint="remove one of these dependencies",
+            )  # fmt: skip
+        if dependency.recipe in recipes:
+            below = _used(recipes[dependency.recipe], recipes, (*trail, dependency.recipe))
+            used.update({k: v for k, v in below.items() if k not in dependency.options})
+    return used
+
+
+def resolve(recipe: Recipe, options: Options, toolchain: Toolchain) -> Unit:
+    """Decide everything. `options` holds at least the recipe's own options.
+
+    Raises InputError for a template fault or when no source is left for a choice.
+    """
+    own = {name: options[name] for name in recipe.spec.options}
+    sources = tuple(s for s in recipe.spec.sources if matches(s.when, own))
+    if recipe.spec.sources and not sources:
+        shown = ", ".join(f"{k}={v}" for k, v in own.items())
+        raise recipe.document.fault(("sources",), f"no source fits {shown}")
+    context = _context(recipe, own, sources, toolchain)
+    runner = recipe.spec.runner
+    wanted = [*recipe.spec.build.files, *([runner.engine] if runner else [])]
+    return Unit(
+        recipe=recipe,
+        options=tuple(sorted(own.items())),
+        sources=sources,
+        script=_script(recipe, recipe.spec.build.script, context),
+        runner_script=_script(recipe, runner.script, context) if runner else "",
+        files=tuple(sorted((name, _sha256(recipe, name)) for name in wanted)),
+    )
+
+
+def _context(
+    recipe: Recipe, own: Options, sources: tuple[SourceSpec, ...], toolchain: Toolchain
+) -> dict[str, object]:
+    """The names a build script template may use; the paths are those inside the container."""
+    target = toolchain.target
+    return {
+        "option": dict(own),
+        "target": {"triple": target.triple, "march": target.march, "fpu": target.fpu},
+        "flags": list(toolchain.spec.flags),
+        "emulator": toolchain.spec.emulator,
+        "source": {re.sub(r"\W", "_", s.name): f"/src/{s.name}" for s in sources},
+        "dependency": {
+            re.sub(r"\W", "_", d.recipe): f"/deps/{d.recipe}"
+            for d in recipe.spec.dependencies
+            if d.kind != "run"
+        },
+        "cmake_toolchain": "/toolchain.cmake",
+        "engine": f"/recipe/{recipe.spec.runner.engine}" if recipe.spec.runner else "",
+    }
+
+
+def _script(recipe: Recipe, name: str, context: Mapping[str, object]) -> str:
+    path = recipe.folder / name
+    return render(path, context, name=str(path))
+
+
+def _sha256(recipe: Recipe, name: str) -> str:
+    try:
+        return hashlib.sha256((recipe.folder / name).read_bytes()).hexdigest()
+    except OSError as error:
+        raise InputError(
+            f"cannot read {name}: {error.strerror}", where=recipe.document.locate(("build",))
+        ) from None

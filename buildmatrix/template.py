@@ -1,0 +1,77 @@
+"""Templates: sandboxed Jinja2 in which a missing name is an error and every value is quoted.
+
+A value reaches a shell script through `shlex.quote`; a list becomes quoted words. The filter
+`raw` is the one way round it, and easy to find in a review.
+"""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path, PurePath
+
+import jinja2
+from jinja2.sandbox import ImmutableSandboxedEnvironment
+
+from buildmatrix.errors import InputError
+
+Quote = Callable[[str], str]
+
+
+class _Raw(str):
+    """Text that has been quoted already, or is meant as it stands."""
+
+    __slots__ = ()
+
+
+def cmake_quote(value: str) -> str:
+    """A CMake bracket argument: nothing inside it is expanded. It may not hold `]==]`."""
+    return f"[==[{value}]==]"
+
+
+def render(
+    path: Path, context: Mapping[str, object], *, name: str = "", quote: Quote = shlex.quote
+) -> str:
+    """Render one template file. Raises InputError with file:line for every fault in it."""
+    shown = name or str(path)
+    environment = ImmutableSandboxedEnvironment(
+        undefined=jinja2.StrictUndefined,
+        keep_trailing_newline=True,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        autoescape=False,
+        finalize=lambda value: _quoted(value, quote),
+        loader=jinja2.FunctionLoader(lambda _: path.read_text()),
+    )
+    environment.filters["raw"] = _Raw
+    try:
+        return environment.get_template(shown).render(context)
+    except jinja2.TemplateSyntaxError as error:
+        raise InputError(f"template: {error.message}", where=f"{shown}:{error.lineno}") from None
+    except (jinja2.TemplateError, TypeError) as error:
+        where = f"{shown}:{_line_of(error, shown)}"
+        raise InputError(f"template: {error}", where=where) from None
+    except OSError as error:
+        raise InputError(f"template cannot be read: {error.strerror}", where=shown) from None
+
+
+def _quoted(value: object, quote: Quote) -> str:
+    if isinstance(value, _Raw):
+        return str(value)
+    if isinstance(value, bool):
+        return "1" if value else "0"
+    if isinstance(value, str | int | PurePath):
+        return quote(str(value))
+    if isinstance(value, Iterable):
+        return " ".join(_quoted(item, quote) for item in value)
+    raise TypeError(f"a value of type {type(value).__name__} cannot be written into a script")
+
+
+def _line_of(error: BaseException, name: str) -> int:
+    """Jinja2 rewrites the traceback so that a frame carries the template's own line."""
+    line, trace = 1, error.__traceback__
+    while trace is not None:
+        if trace.tb_frame.f_code.co_filename == name:
+            line = trace.tb_lineno
+        trace = trace.tb_next
+    return line

@@ -1,0 +1,146 @@
+"""Toolchains: a compiler in an image, for a target.
+
+A toolchain is a folder `toolchains/<name>/` with `toolchain.yaml`, a Dockerfile template, a CMake
+toolchain file template and a smoke test. Its identity in cache keys is its definition plus the
+exact list of installed package versions: rebuilding an unchanged image invalidates nothing, a
+changed compiler invalidates everything, visibly.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated, Literal
+
+from pydantic import Field
+
+from buildmatrix.keys import digest
+from buildmatrix.model import Target
+from buildmatrix.schema import Document, Spec, read
+from buildmatrix.template import cmake_quote, render
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+Package = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9.+-]*(:[a-z0-9]+)?$")]
+
+
+class BaseSpec(Spec):
+    """Where the base image comes from: a registry by digest, else debootstrap."""
+
+    image: Annotated[str, Field(pattern=r"^[a-z0-9./_-]+$")]
+    digest: Annotated[str, Field(pattern=r"^sha256:[0-9a-f]{64}$")]
+
+
+class TargetSpec(Spec):
+    triple: Annotated[str, Field(pattern=r"^[a-z0-9_-]+$")]
+    machine: Literal["EM_ARM", "EM_AARCH64"]
+    march: Annotated[str, Field(pattern=r"^[a-z0-9.+-]+$")]
+    fpu: Literal["", "vfpv3-d16", "vfpv3", "neon", "neon-vfpv4"]
+    float_abi: Literal["hard", "soft"]
+    libc_floor: Annotated[str, Field(pattern=r"^\d+\.\d+$")]
+
+
+class ToolchainSpec(Spec):
+    """toolchains/<name>/toolchain.yaml"""
+
+    version: Literal[1]
+    name: str
+    summary: str
+    suite: Annotated[str, Field(pattern=r"^[a-z]+$")]
+    architecture: Annotated[str, Field(pattern=r"^[a-z0-9]+$", description="Debian's name for it")]
+    base: BaseSpec
+    target: TargetSpec
+    flags: list[str] = Field(description="compiler flags that every stack gets")
+    packages: Annotated[list[Package], Field(min_length=1)]
+    emulator: str = Field(description="runs a target program in the image; for the smoke test")
+    dockerfile: str = "Dockerfile.j2"
+    cmake: str = "toolchain.cmake.j2"
+    smoke: str = "smoke.sh"
+
+
+@dataclass(frozen=True)
+class Toolchain:
+    """A toolchain as read, with the text that its image is made from."""
+
+    spec: ToolchainSpec
+    folder: Path
+    document: Document
+    cmake_file: str
+    smoke_files: tuple[tuple[str, str], ...]  # (name, sha256)
+
+    @property
+    def name(self) -> str:
+        return self.spec.name
+
+    @property
+    def target(self) -> Target:
+        return Target(**self.spec.target.model_dump())
+
+    @property
+    def definition(self) -> dict[str, object]:
+        """Everything written that decides the image, the base excepted: it only carries packages,
+        and those are listed by version in the identity."""
+        written = self.spec.model_dump(exclude={"summary", "base"})
+        return {
+            **written,
+            "dockerfile": self.dockerfile(base="BASE"),
+            "cmake": self.cmake_file,
+            "smoke": dict(self.smoke_files),
+        }
+
+    @property
+    def definition_digest(self) -> str:
+        return digest(self.definition)
+
+    def dockerfile(self, *, base: str) -> str:
+        path = self.folder / self.spec.dockerfile
+        context = {
+            "base": base,
+            "architecture": self.spec.architecture,
+            "packages": sorted(self.spec.packages),
+        }
+        return render(path, context, name=str(path))
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """What a built image turned out to be."""
+
+    toolchain: str
+    definition: str  # digest
+    packages: tuple[str, ...]  # name:architecture=version, sorted
+    image: str  # engine's image id; not part of the digest
+
+    @property
+    def digest(self) -> str:
+        return digest({"definition": self.definition, "packages": list(self.packages)})
+
+
+def load_all(folder: Path) -> dict[str, Toolchain]:
+    """Every toolchain under `folder`, by name."""
+    toolchains = {}
+    for path in sorted(folder.glob("*/toolchain.yaml")):
+        document = read(path)
+        spec = document.build(ToolchainSpec)
+        if spec.name != path.parent.name:
+            raise document.fault(
+                ("name",), f"a toolchain is named as its folder, {path.parent.name}"
+            )
+        toolchains[spec.name] = _loaded(spec, path.parent, document)
+    return toolchains
+
+
+def _loaded(spec: ToolchainSpec, folder: Path, document: Document) -> Toolchain:
+    template = folder / spec.cmake
+    context = {"target": spec.target.model_dump(), "flags": " ".join(spec.flags)}
+    smoke = (folder / spec.smoke).parent.glob("smoke*")
+    return Toolchain(
+        spec=spec,
+        folder=folder,
+        document=document,
+        cmake_file=render(template, context, name=str(template), quote=cmake_quote),
+        smoke_files=tuple(
+            sorted((p.name, hashlib.sha256(p.read_bytes()).hexdigest()) for p in smoke)
+        ),
+    )
