@@ -18,7 +18,7 @@ from buildmatrix.errors import InputError
 from buildmatrix.model import Cell, Dropped, Scalar, SshTarget
 from buildmatrix.recipe import OptionSpec, Recipe, used_options
 from buildmatrix.schema import Document, Position, Spec, did_you_mean
-from buildmatrix.selector import Value, matches
+from buildmatrix.selector import Value, Values, matches
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -48,7 +48,7 @@ class IncludeSpec(Open):
 class ExcludeSpec(Open):
     """Drops the combinations that it matches. Lists and globs; a reason is a must."""
 
-    __pydantic_extra__: dict[str, Value | list[Value]]
+    __pydantic_extra__: dict[str, Values]
     reason: Annotated[str, Field(min_length=1)]
 
 
@@ -185,7 +185,9 @@ def _named(
         )
     if value not in allowed:
         near = did_you_mean(value, allowed)
-        place = (*at, kind) if at[0] == "include" else at
+        place: Position = (*at, kind) if at[0] == "include" else ("axes", kind)
+        if place not in document.places:
+            place = (kind,) if (kind,) in document.places else at
         raise document.fault(place, f"no {kind} '{value}'{near}; there are: {_join(allowed)}")
     return str(value)
 

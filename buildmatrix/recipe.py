@@ -68,7 +68,7 @@ class GitAlternate(Spec):
 
 
 class FolderAlternate(Spec):
-    """A folder on this machine, relative to the recipe; its tree id is its hash."""
+    """A folder on this machine, relative to matrix.yaml; the source's tree id is its hash."""
 
     kind: Literal["folder"]
     path: str
@@ -200,10 +200,11 @@ def _check(recipe: Recipe, recipes: Mapping[str, Recipe]) -> None:
                 raise document.fault(("dependencies", i, "options", name), brief)
     for i, source in enumerate(spec.sources):
         _known_names(document, ("sources", i, "when"), source.when, list(spec.options))
-        if len(source.alternates) > 1 and source.tree is None:
+        loose = len(source.alternates) > 1 or source.alternates[0].kind == "folder"
+        if loose and source.tree is None:
             raise document.fault(
-                ("sources", i), f"source '{source.name}' has alternates but no tree id",
-                hint="write `tree:`; `inv sources` prints it once one alternate was fetched",
+                ("sources", i), f"source '{source.name}' needs its tree id",
+                hint="write `tree:` as `git add -Af . && git write-tree` prints it",
             )  # fmt: skip
     used = list(used_options(recipe, recipes))
     for i, rule in enumerate(spec.audit):

@@ -6,14 +6,34 @@ from collections.abc import Mapping
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Annotated
 
-from pydantic import Field, StrictBool, StrictInt, StrictStr
+from pydantic import PlainValidator, WithJsonSchema
+from pydantic_core import PydanticCustomError
 
 if TYPE_CHECKING:
     from buildmatrix.model import Scalar
 
-# Strict members, so that `1` does not silently become `true` or "1".
-Value = Annotated[StrictBool | StrictInt | StrictStr, Field(union_mode="left_to_right")]
-Selector = Mapping[str, Value | list[Value]]
+
+def _scalar(value: object) -> Scalar:
+    """Told apart strictly: `1` is no boolean, and `0.3` is not a version."""
+    if isinstance(value, bool | int | str):
+        return value
+    raise PydanticCustomError("scalar", "must be text (in quotes), a whole number, true or false")
+
+
+def _scalars(value: object) -> Scalar | list[Scalar]:
+    return [_scalar(item) for item in value] if isinstance(value, list) else _scalar(value)
+
+
+_SCALAR = {"type": ["boolean", "integer", "string"]}
+
+# One validator in place of a union: a union would tell each of its members' complaints.
+Value = Annotated[bool | int | str, PlainValidator(_scalar), WithJsonSchema(_SCALAR)]
+Values = Annotated[
+    bool | int | str | list[bool | int | str],
+    PlainValidator(_scalars),
+    WithJsonSchema({"anyOf": [_SCALAR, {"type": "array", "items": _SCALAR}]}),
+]
+Selector = Mapping[str, Values]
 
 
 def matches(selector: Mapping[str, Scalar | list[Scalar]], values: Mapping[str, Scalar]) -> bool:

@@ -1,0 +1,57 @@
+"""A base root file system without an image registry: debootstrap from a Debian mirror."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from buildmatrix.errors import BuildError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+
+def debootstrap(suite: str, mirror: str, tar: Path, on_line: Callable[[str], None]) -> None:
+    """Write a minimal root file system of a Debian suite, as a tar. Needs root.
+
+    Raises BuildError with what debootstrap said last.
+    """
+    if shutil.which("debootstrap") is None:
+        raise BuildError(
+            "no image registry answers and debootstrap is not installed",
+            hint="apt-get install debootstrap",
+        )
+    if os.geteuid() != 0:
+        raise BuildError(
+            "no image registry answers, and debootstrap needs root",
+            hint=f"run once as root: inv toolchains --only '*-{suite}'",
+        )
+    with tempfile.TemporaryDirectory(prefix="debootstrap-", dir=tar.parent) as folder:
+        root = Path(folder) / "root"
+        said = _stream(["debootstrap", "--variant=minbase", suite, str(root), mirror], on_line)
+        if said is not None:
+            raise BuildError(f"debootstrap of {suite} failed", details=said)
+        said = _stream(["tar", "-C", str(root), "--numeric-owner", "-cf", str(tar), "."], on_line)
+        if said is not None:
+            raise BuildError("packing the base failed", details=said)
+
+
+def _stream(argv: list[str], on_line: Callable[[str], None]) -> str | None:
+    """Run a program line by line; None when it succeeded, else its last lines."""
+    lines: list[str] = []
+    with subprocess.Popen(
+        argv, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace"
+    ) as process:
+        assert process.stdout is not None
+        try:
+            for line in process.stdout:
+                lines.append(line.rstrip())
+                on_line(line.rstrip())
+        except BaseException:
+            process.kill()
+            raise
+    return None if process.returncode == 0 else "\n".join(lines[-15:])

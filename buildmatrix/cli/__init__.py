@@ -1,0 +1,44 @@
+"""The command line: Invoke's namespace, and the console script on top of it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from invoke.collection import Collection
+from invoke.exceptions import Exit, ParseError
+from invoke.program import Program
+
+from buildmatrix import __version__
+from buildmatrix.cli import board, building, housekeeping, results
+
+namespace = Collection()
+for module in (building, board, results, housekeeping):
+    for task in module.TASKS:
+        namespace.add_task(task)
+namespace.add_collection(board.DEVICE, "device")
+
+
+class BuildmatrixProgram(Program):
+    """Invoke's program with our exit code for a command line that cannot be read."""
+
+    def parse_core(self, argv: Any) -> None:
+        _usage(super().parse_core, argv)
+
+    def parse_tasks(self) -> None:
+        _usage(super().parse_tasks)
+
+
+def _usage(parse: Any, *arguments: Any) -> None:
+    try:
+        parse(*arguments)
+    except ParseError as error:
+        raise Exit(f"{error}\nnext: buildmatrix --list, or buildmatrix --help COMMAND", 2) from None
+
+
+program = BuildmatrixProgram(
+    name="buildmatrix", binary="buildmatrix", namespace=namespace, version=__version__
+)
+
+
+def main() -> None:
+    program.run()

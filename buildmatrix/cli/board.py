@@ -1,0 +1,4 @@
+from invoke.collection import Collection
+
+TASKS = ()
+DEVICE = Collection()

@@ -1,0 +1,171 @@
+"""cells, plan, build, why, audit, sources, toolchains: from the matrix to bundles."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from buildmatrix.cli import tables
+from buildmatrix.cli.common import (
+    command,
+    print_json,
+    print_table,
+    progress,
+    say,
+    workshop,
+)  # fmt: skip
+from buildmatrix.errors import AuditError, BuildError, UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from buildmatrix.pipeline.make import Outcome
+
+
+@command(iterable=["only"])
+def cells(
+    _c: Any, matrix: str = "matrix.yaml", only: Any = None, json: bool = False, state: str = ""
+) -> None:
+    """Expand the matrix: the cells kept, and those dropped with the rule that dropped them."""
+    from buildmatrix.pipeline.shown import cells_document  # noqa: PLC0415
+
+    with progress() as reporter:
+        document = cells_document(workshop(matrix, only, state, reporter))
+    if json:
+        print_json(document)
+    else:
+        print_table(tables.cells(document))
+
+
+@command(iterable=["only"])
+def plan(
+    _c: Any, matrix: str = "matrix.yaml", only: Any = None, json: bool = False, state: str = ""
+) -> None:
+    """Say what a build would run, why, in which order, and how long it took last time."""
+    from buildmatrix.pipeline.make import plan_all  # noqa: PLC0415
+    from buildmatrix.pipeline.shown import plan_document  # noqa: PLC0415
+
+    with progress() as reporter:
+        document = plan_document(plan_all(workshop(matrix, only, state, reporter)))
+    if json:
+        print_json(document)
+    else:
+        print_table(tables.plan(document))
+
+
+@command(
+    {
+        "jobs": "compile jobs (default: the machine's cores)",
+        "fail-fast": "stop at the first failed action",
+        "frozen": "make nothing: exit 9 and list what is missing",
+        "mirror": "folder of source archives, looked into before downloading",
+    },
+    iterable=["only"],
+)
+def build(
+    _c: Any,
+    matrix: str = "matrix.yaml",
+    only: Any = None,
+    jobs: int = 0,
+    fail_fast: bool = False,
+    frozen: bool = False,
+    mirror: str = "",
+    json: bool = False,
+    state: str = "",
+) -> None:
+    """Build, bundle and audit what is missing; a failed cell does not stop the others."""
+    from buildmatrix.pipeline.make import build_all  # noqa: PLC0415
+    from buildmatrix.pipeline.shown import build_document  # noqa: PLC0415
+
+    with progress() as reporter:
+        shop = workshop(matrix, only, state, reporter, jobs=jobs, sources=mirror)
+        outcomes = build_all(shop, fail_fast=fail_fast, frozen=frozen)
+        document = build_document(shop, outcomes)
+    if json:
+        print_json(document)
+    else:
+        print_table(tables.build(document))
+    _fail_for(outcomes)
+
+
+def _fail_for(outcomes: Sequence[Outcome]) -> None:
+    """Exit by the worst thing found. A source out of reach is reported, not a failure."""
+    failed = [o for o in outcomes if o.state == "failed"]
+    roots = [o for o in failed if not o.message.startswith("needs ")]
+    named = ", ".join(o.action.id for o in roots)
+    if any(o.exit_code != AuditError.exit_code for o in failed):
+        raise BuildError(f"failed: {named}", hint="the messages above name the logs")
+    if failed:
+        raise AuditError(f"findings forbid shipping: {named}", hint="see `inv audit CELL`")
+
+
+@command(positional=["cell"])
+def why(
+    _c: Any, cell: str, matrix: str = "matrix.yaml", json: bool = False, state: str = ""
+) -> None:
+    """Say what in a cell's cache keys changed against what is stored, in words."""
+    from buildmatrix.model import Verb  # noqa: PLC0415
+    from buildmatrix.pipeline.make import plan_all  # noqa: PLC0415
+    from buildmatrix.pipeline.shown import plan_document  # noqa: PLC0415
+
+    with progress() as reporter:
+        actions = plan_all(workshop(matrix, [cell], state, reporter))
+    document = plan_document(tuple(a for a in actions if a.verb is not Verb.SKIP))
+    if json:
+        print_json(document)
+    elif document["actions"]:
+        for action in document["actions"]:
+            say(f"{action['verb']} {action['id']}\n    {action['reason']}")
+    else:
+        say(f"{cell}: nothing changed, all of it is stored")
+
+
+@command(
+    {"target": "a cell id, or a file or folder with ELF files"},
+    positional=["target"],
+)
+def audit(
+    _c: Any, target: str, matrix: str = "matrix.yaml", json: bool = False, state: str = ""
+) -> None:
+    """Show ELF facts and findings, of a stored cell or of any folder. Exit 5 for errors."""
+    from buildmatrix.pipeline.auditing import audit_cell, audit_path  # noqa: PLC0415
+
+    with progress() as reporter:
+        # A cell id never holds a slash, so a path is told by one, or by being there.
+        path = Path(target)
+        if "/" in target or path.exists():
+            if not path.exists():
+                raise UsageError(f"no such file or folder: {target}")
+            document = audit_path(path)
+        else:
+            document = audit_cell(workshop(matrix, [target], state, reporter))
+    if json:
+        print_json(document)
+    else:
+        print_table(tables.audit(document))
+    errors = [f for f in document["findings"] if f["severity"] == "error"]
+    if errors:
+        raise AuditError(f"{len(errors)} findings forbid shipping")
+
+
+@command(
+    {"rebuild": "make the images from nothing"},
+    iterable=["only"],
+)
+def toolchains(
+    _c: Any, matrix: str = "matrix.yaml", only: Any = None, rebuild: bool = False,
+    json: bool = False, state: str = "",
+) -> None:  # fmt: skip
+    """List toolchain images; with --rebuild, make them anew and say what changed."""
+    from buildmatrix.pipeline.shown import toolchains_document  # noqa: PLC0415
+
+    with progress() as reporter:
+        shop = workshop(matrix, [], state, reporter)
+        document = toolchains_document(shop, tuple(only or ()), rebuild=rebuild)
+    if json:
+        print_json(document)
+    else:
+        print_table(tables.toolchains(document))
+
+
+TASKS = (cells, plan, build, why, audit, toolchains)

@@ -1,0 +1,132 @@
+"""What every command shares: where state lies, how errors end, how output looks."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+import json
+import os
+import signal
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
+
+from invoke.exceptions import Exit
+from invoke.tasks import task
+
+from buildmatrix.errors import BuildmatrixError, UsageError
+from buildmatrix.mirror import debian_mirror
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from buildmatrix.pipeline.workshop import Workshop
+    from buildmatrix.progress import Progress
+    from buildmatrix.protocols import Reporter
+
+F = TypeVar("F", bound="Callable[..., None]")
+
+COMMON_HELP = {
+    "matrix": "the matrix file (default: matrix.yaml)",
+    "only": "glob on cell ids; repeatable",
+    "json": "a versioned JSON document on stdout; progress goes to stderr",
+    "state": "where everything is kept (default: .buildmatrix beside the matrix)",
+}
+
+
+def command(explained: dict[str, str] | None = None, **options: Any) -> Callable[[F], Any]:
+    """An Invoke task whose errors become one message and one exit code. Nothing else exits.
+
+    `explained` is help for flags of its own; the common ones know theirs.
+    """
+
+    def decorate(body: F) -> Any:
+        @functools.wraps(body)
+        def guarded(*arguments: Any, **settings: Any) -> None:
+            signal.signal(signal.SIGTERM, _interrupt)  # clean up as for Ctrl-C
+            try:
+                body(*arguments, **settings)
+                sys.stdout.flush()
+            except BuildmatrixError as error:
+                raise Exit(f"buildmatrix: {error}", error.exit_code) from None
+            except KeyboardInterrupt:
+                raise Exit("buildmatrix: interrupted; what was finished is kept", 130) from None
+            except BrokenPipeError:  # `inv cells | head`
+                os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+                raise Exit("", 141) from None
+
+        return task(**options, help=_help(body, explained or {}))(guarded)
+
+    return decorate
+
+
+def _help(body: Callable[..., None], explained: dict[str, str]) -> dict[str, str]:
+    flags = inspect.signature(body).parameters
+    texts = {**COMMON_HELP, **explained}
+    return {flag: text for flag, text in texts.items() if flag.replace("-", "_") in flags}
+
+
+def _interrupt(_number: int, _frame: object) -> NoReturn:
+    raise KeyboardInterrupt
+
+
+def state_of(matrix: str, state: str) -> Path:
+    """The state folder: --state, else $BUILDMATRIX_STATE, else beside the matrix."""
+    chosen = state or os.environ.get("BUILDMATRIX_STATE", "")
+    return Path(chosen).resolve() if chosen else Path(matrix).resolve().parent / ".buildmatrix"
+
+
+def mirror() -> str:
+    """The Debian mirror: $BUILDMATRIX_DEBIAN_MIRROR, else the machine's own."""
+    return os.environ.get("BUILDMATRIX_DEBIAN_MIRROR", "").rstrip("/") or debian_mirror()
+
+
+def workshop(
+    matrix: str,
+    only: list[str] | None,
+    state: str,
+    reporter: Reporter,
+    *,
+    jobs: int = 0,
+    sources: str = "",
+) -> Workshop:
+    """Read the project and stand ready to work on it."""
+    from buildmatrix.pipeline import project  # noqa: PLC0415 - pydantic and yaml
+    from buildmatrix.pipeline.workshop import Workshop  # noqa: PLC0415
+
+    folder = sources or os.environ.get("BUILDMATRIX_SOURCES", "")
+    if folder and not Path(folder).is_dir():
+        raise UsageError(f"--mirror {folder}: no such folder")
+    return Workshop(
+        project=project.load(Path(matrix), only=tuple(only or ())),
+        state=state_of(matrix, state),
+        reporter=reporter,
+        mirror=mirror,
+        source_folder=Path(folder) if folder else None,
+        jobs=jobs or os.cpu_count() or 1,
+        engine_url=os.environ.get("DOCKER_HOST") or None,
+    )
+
+
+def progress() -> Progress:
+    from buildmatrix.progress import Progress  # noqa: PLC0415 - rich
+
+    return Progress()
+
+
+def print_json(document: object) -> None:
+    json.dump(document, sys.stdout, indent=1, ensure_ascii=False)
+    sys.stdout.write("\n")
+
+
+def print_table(table: object, *, width: int = 0) -> None:
+    """A rich renderable on stdout: as wide as the terminal, 100 columns in a pipe."""
+    from rich.console import Console  # noqa: PLC0415
+
+    terminal = sys.stdout.isatty()
+    Console(width=width or (None if terminal else 100), highlight=False).print(table)
+
+
+def say(text: str) -> None:
+    """A result on stdout."""
+    sys.stdout.write(text + "\n")

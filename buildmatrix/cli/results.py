@@ -1,0 +1,3 @@
+"""x"""
+
+TASKS: tuple[object, ...] = ()

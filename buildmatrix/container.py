@@ -1,0 +1,175 @@
+"""The container engine, through the Docker SDK. Any engine that speaks its API will do."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import tarfile
+import threading
+from pathlib import PurePosixPath
+from typing import TYPE_CHECKING, Any
+
+import docker
+import requests
+from docker.errors import APIError, DockerException, ImageNotFound, NotFound
+
+from buildmatrix.errors import BuildError, BuildmatrixError
+from buildmatrix.protocols import ContainerExit, ContainerSpec
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+    from pathlib import Path
+
+
+class DockerEngine:
+    """Implements protocols.Engine. Connects when it is made; close it when done."""
+
+    def __init__(self, url: str | None = None) -> None:
+        try:
+            self.client = docker.DockerClient(base_url=url) if url else docker.from_env(timeout=600)
+            self.client.ping()
+        except (DockerException, requests.RequestException) as error:
+            raise BuildmatrixError(
+                "no container engine answers", details=str(error),
+                hint="start Docker (`dockerd` as root), or set DOCKER_HOST; see `inv doctor`",
+            ) from None  # fmt: skip
+
+    def close(self) -> None:
+        self.client.close()
+
+    def image_id(self, tag: str) -> str | None:
+        try:
+            return str(self.client.images.get(tag).id)
+        except ImageNotFound:
+            return None
+
+    def pull(self, reference: str) -> str | None:
+        """The image's id, or None when no registry answers or it has no such image."""
+        try:
+            self.client.api.pull(reference)
+        except (APIError, requests.RequestException):
+            return None
+        return self.image_id(reference)
+
+    def import_rootfs(self, tar: Path, tag: str) -> str:
+        repository, _, version = tag.rpartition(":")
+        self.client.api.import_image_from_file(str(tar), repository=repository, tag=version)
+        found = self.image_id(tag)
+        assert found is not None
+        return found
+
+    def build_image(self, context: Path, tag: str, on_line: Callable[[str], None]) -> str:
+        """Build the Dockerfile in `context`. Raises BuildError with what the step said."""
+        lines: list[str] = []
+        for event in self.client.api.build(path=str(context), tag=tag, rm=True, decode=True):
+            for line in str(event.get("stream") or event.get("error") or "").splitlines():
+                if line.strip():
+                    lines.append(line)
+                    on_line(line)
+            if "error" in event:
+                raise BuildError(
+                    f"image {tag} cannot be built: {event['error']}",
+                    details="\n".join(lines[-15:]),
+                )
+        found = self.image_id(tag)
+        if found is None:
+            raise BuildError(f"image {tag} was built but is not there")
+        return found
+
+    def run(self, spec: ContainerSpec, on_line: Callable[[str], None]) -> ContainerExit:
+        """Run to the end; the container is removed whatever happens."""
+        container = self.client.containers.create(
+            spec.image,
+            list(spec.argv),
+            environment=dict(spec.environment),
+            init=True,  # reaps, and lets an emulated program die of its signal
+            labels=dict(spec.labels),
+            mem_limit=spec.memory_bytes,
+            memswap_limit=spec.memory_bytes,
+            network_mode="none",
+            cap_drop=["ALL"],
+            security_opt=["no-new-privileges"],
+            user=spec.user,
+            volumes=[
+                f"{m.host.resolve()}:{m.container}:{'rw' if m.writable else 'ro'}"
+                for m in spec.mounts
+            ],
+            working_dir=spec.workdir,
+        )
+        try:
+            container.start()
+            timed_out = _follow(container, on_line, spec.timeout_seconds)
+            status = int(container.wait()["StatusCode"])
+            container.reload()
+            killed = bool(container.attrs["State"]["OOMKilled"])
+            return ContainerExit(status, out_of_memory=killed, timed_out=timed_out)
+        finally:
+            container.remove(force=True)
+
+    def remove_stale(self, label: str, value: str) -> int:
+        stale = self.client.containers.list(all=True, filters={"label": f"{label}={value}"})
+        for container in stale:
+            try:
+                container.remove(force=True)
+            except NotFound:
+                continue
+        return len(stale)
+
+    def export_paths(self, image: str, paths: Iterable[str], destination: Path) -> None:
+        """Copy files out of an image, symlinks resolved; what is not there is left out."""
+        container = self.client.containers.create(image, ["true"], network_mode="none")
+        try:
+            for path in paths:
+                content = _read(container, path)
+                if content is not None:
+                    target = destination / path.lstrip("/")
+                    target.parent.mkdir(parents=True, exist_ok=True)
+                    target.write_bytes(content)
+        finally:
+            container.remove(force=True)
+
+
+def _follow(container: Any, on_line: Callable[[str], None], seconds: float) -> bool:
+    """Hand out lines until the container ends; True when its time was up and it was killed."""
+    expired = threading.Event()
+
+    def expire() -> None:
+        expired.set()
+        with contextlib.suppress(APIError, requests.RequestException):  # it has just ended
+            container.kill()
+
+    timer = threading.Timer(seconds, expire)
+    timer.start()
+    stream = container.logs(stream=True, follow=True)
+    rest = b""
+    try:
+        for chunk in stream:
+            *lines, rest = (rest + chunk).split(b"\n")
+            for line in lines:
+                on_line(line.decode(errors="replace").rstrip("\r"))
+    finally:
+        timer.cancel()
+        stream.close()
+    if rest:
+        on_line(rest.decode(errors="replace"))
+    return expired.is_set()
+
+
+def _read(container: Any, path: str) -> bytes | None:
+    """One regular file's content; the engine sends a link as a link, so follow it by hand."""
+    for _ in range(8):
+        try:
+            chunks, _stat = container.get_archive(path)
+        except NotFound:
+            return None
+        with tarfile.open(fileobj=io.BytesIO(b"".join(chunks))) as tar:
+            member = tar.getmembers()[0]
+            if member.issym():
+                folder = path.rsplit("/", 1)[0]
+                path = (
+                    member.linkname if member.linkname[0] == "/" else f"{folder}/{member.linkname}"
+                )
+                continue
+            stream = tar.extractfile(member)
+            return stream.read() if stream else None
+    return None

@@ -1,0 +1,322 @@
+"""Cells become works: one per thing to make, shared by every cell that needs it. Pure.
+
+A work's key is a digest of its own material and of the keys of what it needs, so a change shows
+in everything downstream of it and in nothing else. What is needed for building and what is needed
+at run time are different edges: a stack is built once and bundled with each of its BLAS variants.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from buildmatrix.model import AuditPolicy, Cell, Options, Scalar, Stage
+from buildmatrix.recipe import GitAlternate, Recipe, SourceSpec, Unit, resolve, used_options
+from buildmatrix.selector import matches
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from buildmatrix.toolchain import Toolchain
+
+LIBC = (
+    "ld-linux-armhf.so.3", "ld-linux-aarch64.so.1", "libc.so.6", "libm.so.6", "libpthread.so.0",
+    "libdl.so.2", "librt.so.1",
+)  # fmt: skip
+
+UNLOCKED = "unlocked"  # stands where a commit will
+
+
+@dataclass(frozen=True, slots=True)
+class Modelled:
+    """A network in the format of one stack."""
+
+    network: str
+    format: str
+
+
+@dataclass(frozen=True, slots=True)
+class Packed:
+    """A cell's bundle: which works' products go into it, and what it is held against."""
+
+    cell: Cell
+    runner: str
+    libraries: tuple[str, ...]  # build works whose lib/ goes along, the stack's own first
+    model: str
+    policy: AuditPolicy
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """One thing to make."""
+
+    id: str
+    cell: str  # the first cell that needs it
+    stage: Stage
+    subject: Toolchain | SourceSpec | Unit | Modelled | Packed
+    toolchain: str  # empty where none is involved
+    needs: tuple[str, ...]
+    material: Mapping[str, object]
+    blocked: str = ""  # why it cannot be made, when that is known without trying
+
+
+@dataclass(frozen=True, slots=True)
+class Inputs:
+    """Everything that decides the works, read beforehand. The digests are of our own code that
+    shapes an artifact: the harness, the exporters, the bundle's layout, the audit's rules."""
+
+    recipes: Mapping[str, Recipe]
+    toolchains: Mapping[str, Toolchain]
+    network: str
+    network_digest: str
+    harness_digest: str
+    exporter_digest: str
+    bundle_digest: str
+    audit_digest: str
+
+
+def expand(cells: Iterable[Cell], inputs: Inputs) -> tuple[Work, ...]:
+    """The works of all cells, each once, in an order in which they can be made."""
+    builder = _Builder(inputs)
+    for cell in cells:
+        builder.add(cell)
+    return tuple(builder.works.values())
+
+
+def goals(works: Iterable[Work]) -> tuple[str, ...]:
+    """The works that nothing else needs: what the cells are for."""
+    works = tuple(works)
+    needed = {need for work in works for need in work.needs}
+    return tuple(work.id for work in works if work.id not in needed)
+
+
+class _Builder:
+    """Collects works depth first, so that what is needed always stands before what needs it."""
+
+    def __init__(self, inputs: Inputs) -> None:
+        self.inputs = inputs
+        self.works: dict[str, Work] = {}
+
+    def add(self, cell: Cell) -> None:
+        recipe = self.inputs.recipes[cell.stack]
+        options = dict(cell.options)
+        build = self._build(recipe, options, cell)
+        if recipe.spec.runner is not None:
+            self._packed(recipe, options, cell, build)
+
+    def _put(self, work: Work) -> str:
+        self.works.setdefault(work.id, work)
+        return work.id
+
+    def _image(self, cell: Cell) -> str:
+        toolchain = self.inputs.toolchains[cell.toolchain]
+        return self._put(
+            Work(
+                id=f"image:{toolchain.name}",
+                cell=cell.id,
+                stage=Stage.IMAGE,
+                subject=toolchain,
+                toolchain=toolchain.name,
+                needs=(),
+                material=toolchain.definition,
+            )
+        )
+
+    def _source(self, source: SourceSpec, cell: Cell) -> str:
+        identity = identify(source)
+        short = identity if identity.startswith(UNLOCKED) else identity[:12]
+        return self._put(
+            Work(
+                id=f"source:{source.name}-{short}",
+                cell=cell.id,
+                stage=Stage.SOURCE,
+                subject=source,
+                toolchain="",
+                needs=(),
+                material={"source": source.name, "identity": identity},
+                blocked=_unlocked(source),
+            )
+        )
+
+    def _build(self, recipe: Recipe, options: Options, cell: Cell) -> str:
+        """The build work of a recipe for the options of its that `options` holds."""
+        toolchain = self.inputs.toolchains[cell.toolchain]
+        unit = resolve(recipe, options, toolchain)
+        image = self._image(cell)
+        sources = [self._source(source, cell) for source in unit.sources]
+        dependencies = [
+            self._dependency(recipe, i, options, cell)
+            for i, d in enumerate(recipe.spec.dependencies)
+            if d.kind != "run"
+        ]
+        written = recipe.spec.build
+        return self._put(
+            Work(
+                id=f"build:{recipe.name}{_bracketed(unit.options)}@{toolchain.name}",
+                cell=cell.id,
+                stage=Stage.BUILD,
+                subject=unit,
+                toolchain=toolchain.name,
+                needs=(image, *sources, *dependencies),
+                material={
+                    "recipe": recipe.name,
+                    "options": dict(unit.options),
+                    "script": unit.script,
+                    "files": {name: sha for name, sha in unit.files if name in written.files},
+                    "products": list(written.products),
+                },
+            )
+        )
+
+    def _dependency(self, recipe: Recipe, index: int, options: Options, cell: Cell) -> str:
+        dependency = recipe.spec.dependencies[index]
+        other = self.inputs.recipes[dependency.recipe]
+        used = used_options(other, self.inputs.recipes)
+        defaults = {k: v.default for k, v in used.items() if v.default is not None}
+        chosen = {**defaults, **options, **dependency.options}
+        return self._build(other, {k: v for k, v in chosen.items() if k in used}, cell)
+
+    def _run_dependencies(self, recipe: Recipe, options: Options, cell: Cell) -> list[str]:
+        found = []
+        for i, dependency in enumerate(recipe.spec.dependencies):
+            if dependency.kind == "run":
+                found.append(self._dependency(recipe, i, options, cell))
+                other = self.inputs.recipes[dependency.recipe]
+                found += self._run_dependencies(other, {**options, **dependency.options}, cell)
+        return found
+
+    def _packed(self, recipe: Recipe, options: Options, cell: Cell, build: str) -> None:
+        runner = self._runner(recipe, cell, build)
+        model = self._model(recipe, cell)
+        packed = Packed(
+            cell=cell,
+            runner=runner,
+            libraries=(build, *self._run_dependencies(recipe, options, cell)),
+            model=model,
+            policy=self._policy(recipe, options, cell),
+        )
+        bundle = self._put(
+            Work(
+                id=f"bundle:{cell.id}",
+                cell=cell.id,
+                stage=Stage.BUNDLE,
+                subject=packed,
+                toolchain=cell.toolchain,
+                needs=(self._image(cell), runner, *packed.libraries, model),
+                material={"cell": cell.id, "layout": self.inputs.bundle_digest},
+            )
+        )
+        policy = packed.policy
+        self._put(
+            Work(
+                id=f"audit:{cell.id}",
+                cell=cell.id,
+                stage=Stage.AUDIT,
+                subject=packed,
+                toolchain=cell.toolchain,
+                needs=(bundle,),
+                material={
+                    "rules": self.inputs.audit_digest,
+                    "neon_required": list(policy.neon_required),
+                    "neon_forbidden": list(policy.neon_forbidden),
+                    "target": {n: getattr(policy.target, n) for n in policy.target.__slots__},
+                },
+            )
+        )
+
+    def _runner(self, recipe: Recipe, cell: Cell, build: str) -> str:
+        unit = self.works[build].subject
+        assert isinstance(unit, Unit)
+        assert recipe.spec.runner is not None
+        engine = recipe.spec.runner.engine
+        return self._put(
+            Work(
+                id=build.replace("build:", "runner:", 1),
+                cell=cell.id,
+                stage=Stage.RUNNER,
+                subject=unit,
+                toolchain=cell.toolchain,
+                # What the build was compiled against, the runner is too.
+                needs=(build, *(n for n in self.works[build].needs if not n.startswith("source:"))),
+                material={
+                    "script": unit.runner_script,
+                    "engine": dict(unit.files)[engine],
+                    "harness": self.inputs.harness_digest,
+                },
+            )
+        )
+
+    def _model(self, recipe: Recipe, cell: Cell) -> str:
+        assert recipe.spec.runner is not None
+        modelled = Modelled(self.inputs.network, recipe.spec.runner.model_format)
+        return self._put(
+            Work(
+                id=f"model:{modelled.network}.{modelled.format}",
+                cell=cell.id,
+                stage=Stage.MODEL,
+                subject=modelled,
+                toolchain="",
+                needs=(),
+                material={
+                    "network": self.inputs.network_digest,
+                    "format": modelled.format,
+                    "exporter": self.inputs.exporter_digest,
+                },
+            )
+        )
+
+    def _policy(self, recipe: Recipe, options: Options, cell: Cell) -> AuditPolicy:
+        required: list[str] = []
+        forbidden: list[str] = []
+        for one, values in self._audited(recipe, options):
+            for rule in one.spec.audit:
+                if matches(rule.when, values):
+                    required += rule.neon_required
+                    forbidden += rule.neon_forbidden
+        target = self.inputs.toolchains[cell.toolchain].target
+        return AuditPolicy(target, tuple(required), tuple(forbidden), provided=LIBC)
+
+    def _audited(self, recipe: Recipe, options: Options) -> list[tuple[Recipe, Options]]:
+        """The recipe and what it runs with, each with the option values that it sees."""
+        found: list[tuple[Recipe, Options]] = [(recipe, options)]
+        for dependency in recipe.spec.dependencies:
+            if dependency.kind == "run":
+                other = self.inputs.recipes[dependency.recipe]
+                found += self._audited(other, {**options, **dependency.options})
+        return found
+
+
+def identify(source: SourceSpec) -> str:
+    """What a source is, whichever alternate brings it: its tree id, or its only alternate's hash.
+
+    An unlocked branch has no identity yet; its name stands in, and the work is blocked.
+    """
+    if source.tree is not None:
+        return source.tree
+    alternate = source.alternates[0]
+    match alternate.kind:
+        case "debian" | "archive":
+            return alternate.sha256
+        case "git":
+            return alternate.commit or f"{UNLOCKED}-{alternate.branch}"
+        case "folder":
+            return f"folder-{alternate.path}"
+
+
+def _unlocked(source: SourceSpec) -> str:
+    """The reason why no alternate can be fetched, or nothing."""
+    loose = [a for a in source.alternates if isinstance(a, GitAlternate) and a.commit is None]
+    if len(loose) < len(source.alternates):
+        return ""
+    one = loose[0]
+    return (
+        f"{one.branch} is not locked to a commit: write the hash that "
+        f"`git ls-remote {one.url} {one.branch}` prints as `commit:`"
+    )
+
+
+def _bracketed(options: tuple[tuple[str, Scalar], ...]) -> str:
+    if not options:
+        return ""
+    shown = (f"{k}={str(v).lower() if isinstance(v, bool) else v}" for k, v in options)
+    return f"[{','.join(shown)}]"

@@ -1,0 +1,171 @@
+"""Toolchain images: made when missing, proved by a smoke test, identified by their packages.
+
+What an image turned out to be is recorded under <state>/toolchains/<name>.json, so that a plan
+with nothing to do needs no container engine.
+"""
+
+from __future__ import annotations
+
+import re
+import tempfile
+from collections.abc import Callable
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from buildmatrix.errors import BuildError
+from buildmatrix.protocols import ContainerSpec, Mount, Note, Output
+from buildmatrix.store import read_json, write_json
+from buildmatrix.toolchain import Identity, Toolchain
+
+if TYPE_CHECKING:
+    from buildmatrix.protocols import Engine, Reporter
+
+Bootstrap = Callable[[str, Path, Callable[[str], None]], None]  # (suite, tar, on_line)
+NOBODY = "65534:65534"
+
+
+def recorded(toolchain: Toolchain, state: Path) -> Identity | None:
+    """What the image of the present definition was, when it was last made or looked at."""
+    record = read_json(_record(toolchain, state))
+    if record.get("definition") != toolchain.definition_digest:
+        return None
+    return Identity(
+        toolchain=toolchain.name,
+        definition=str(record["definition"]),
+        packages=tuple(record["packages"]),
+        image=str(record["image"]),
+    )
+
+
+def ensure(
+    toolchain: Toolchain,
+    *,
+    engine: Engine,
+    bootstrap: Bootstrap,
+    state: Path,
+    reporter: Reporter,
+    rebuild: bool = False,
+) -> Identity:
+    """The image, made if it is not there. Raises BuildError when it cannot be or fails its test."""
+    subject = f"image:{toolchain.name}"
+
+    def say(line: str) -> None:
+        reporter.emit(Output(subject, line))
+
+    tag = tag_of(toolchain)
+    image = None if rebuild else engine.image_id(tag)
+    known = recorded(toolchain, state)
+    if image is not None and known is not None and known.image == image:
+        return known
+    if image is None:
+        base = _base(toolchain, engine=engine, bootstrap=bootstrap, state=state, say=say)
+        with tempfile.TemporaryDirectory(prefix="buildmatrix-image-") as folder:
+            (Path(folder) / "Dockerfile").write_text(toolchain.dockerfile(base=base))
+            image = engine.build_image(Path(folder), tag, say)
+    _smoke(toolchain, engine=engine, image=image, say=say)
+    identity = Identity(
+        toolchain=toolchain.name,
+        definition=toolchain.definition_digest,
+        packages=_packages(toolchain, engine=engine, image=image),
+        image=image,
+    )
+    record = {**asdict(identity), "identity": identity.digest, "written": toolchain.definition}
+    write_json(_record(toolchain, state), record)
+    if known is not None and known.digest != identity.digest:
+        reporter.emit(Note("info", changed_packages(known, identity)))
+    return identity
+
+
+def tag_of(toolchain: Toolchain) -> str:
+    """One tag per definition, so that two versions of a toolchain can live side by side."""
+    return f"buildmatrix/{toolchain.name}:{toolchain.definition_digest[:16]}"
+
+
+def changed_packages(old: Identity, new: Identity) -> str:
+    """What a rebuild changed, in words."""
+    before = dict(p.split("=", 1) for p in old.packages)
+    after = dict(p.split("=", 1) for p in new.packages)
+    words = [
+        f"{name} {before.get(name, 'none')} -> {after.get(name, 'none')}"
+        for name in sorted({*before, *after})
+        if before.get(name) != after.get(name)
+    ]
+    return f"{new.toolchain}: " + ("; ".join(words) or "the definition changed, no package did")
+
+
+def _record(toolchain: Toolchain, state: Path) -> Path:
+    return state / "toolchains" / f"{toolchain.name}.json"
+
+
+def _base(
+    toolchain: Toolchain,
+    *,
+    engine: Engine,
+    bootstrap: Bootstrap,
+    state: Path,
+    say: Callable[[str], None],
+) -> str:
+    """A base image: by digest from a registry, else made here."""
+    spec = toolchain.spec
+    reference = f"{spec.base.image}@{spec.base.digest}"
+    say(f"base: asking an image registry for {reference[:40]}…")
+    if engine.pull(reference) is not None:
+        return reference
+    say(f"base: no registry answers; debootstrap of {spec.suite}")
+    tag = f"buildmatrix/base-{spec.suite}:debootstrap"
+    state.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix="base-", dir=state) as folder:
+        tar = Path(folder) / "base.tar"
+        bootstrap(spec.suite, tar, say)
+        engine.import_rootfs(tar, tag)
+    return tag
+
+
+def _smoke(toolchain: Toolchain, *, engine: Engine, image: str, say: Callable[[str], None]) -> None:
+    """Compile C, C++, threads and NEON intrinsics, and run them under the emulator."""
+    spec = toolchain.spec
+    lines: list[str] = []
+
+    def keep(line: str) -> None:
+        lines.append(line)
+        say(line)
+
+    done = engine.run(
+        _probe(
+            image,
+            ("sh", spec.smoke, spec.target.triple, spec.emulator, *spec.flags),
+            (Mount(toolchain.folder, "/smoke"),),
+        ),
+        keep,
+    )
+    if done.status != 0:
+        raise BuildError(
+            f"the image of {toolchain.name} fails its smoke test (exit {done.status})",
+            where=str(toolchain.folder / spec.smoke), details="\n".join(lines[-15:]),
+            hint="mend the toolchain's packages or flags; nothing is built with it before",
+        )  # fmt: skip
+
+
+def _packages(toolchain: Toolchain, *, engine: Engine, image: str) -> tuple[str, ...]:
+    lines: list[str] = []
+    query = ("dpkg-query", "-W", "-f", "${Package}:${Architecture}=${Version}\n")
+    done = engine.run(_probe(image, query, ()), lines.append)
+    found = tuple(sorted(line for line in lines if re.fullmatch(r"[^=\s]+=[^=\s]+", line)))
+    if done.status != 0 or not found:
+        raise BuildError(f"the image of {toolchain.name} does not list its packages")
+    return found
+
+
+def _probe(image: str, argv: tuple[str, ...], mounts: tuple[Mount, ...]) -> ContainerSpec:
+    return ContainerSpec(
+        image=image,
+        argv=argv,
+        mounts=mounts,
+        environment={"LC_ALL": "C"},
+        workdir="/smoke" if mounts else "/",
+        memory_bytes=2 << 30,
+        timeout_seconds=300,
+        labels={"buildmatrix.key": "smoke"},
+        user=NOBODY,
+    )

@@ -1,0 +1,53 @@
+"""Audit documents: of a stored cell, or of any ELF tree."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
+
+from buildmatrix.errors import InputError
+from buildmatrix.graph import LIBC
+from buildmatrix.model import AuditPolicy, Target, Verb
+from buildmatrix.pipeline.make import audit_of, plan_all
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from buildmatrix.pipeline.workshop import Workshop
+
+# What a stray ELF tree is held against: the widest that a Raspberry Pi 3 takes in 32-bit state.
+# Its libc is not known, so the floor is out of the way.
+ANY_PI3 = Target("arm-linux-gnueabihf", "EM_ARM", "armv7-a", "neon-vfpv4", "hard", "999.0")
+
+
+def audit_cell(workshop: Workshop) -> dict[str, Any]:
+    """Facts and findings of one stored cell."""
+    cell = workshop.project.cells[0]
+    action = next((a for a in plan_all(workshop) if a.id == f"audit:{cell.id}"), None)
+    if action is None:
+        raise InputError(
+            f"{cell.id} makes no bundle yet: recipe '{cell.stack}' has no runner", where=cell.where
+        )
+    if action.verb is not Verb.SKIP:
+        raise InputError(
+            f"{cell.id} is not built: {action.reason}", where=cell.where,
+            hint=f"run `inv build --only {cell.id}`",
+        )  # fmt: skip
+    return {"cell": cell.id, **audit_of(workshop, action.key)}
+
+
+def audit_path(path: Path) -> dict[str, Any]:
+    """Facts and findings of a file or folder that this program did not make."""
+    from buildmatrix import audit, elf  # noqa: PLC0415 - ELF libraries
+
+    facts = elf.read_tree(path) if path.is_dir() else (elf.read(path, path.name),)
+    if not facts:
+        raise InputError("no ELF file here", where=str(path))
+    # One file alone says nothing of its neighbours: what it needs is taken as there.
+    needed = tuple(name for f in facts for name in f.needed) if path.is_file() else ()
+    findings = audit.judge(facts, AuditPolicy(ANY_PI3, provided=(*LIBC, *needed)))
+    return {
+        "version": 1,
+        "findings": [asdict(f) for f in findings],
+        "facts": [asdict(f) for f in facts],
+    }

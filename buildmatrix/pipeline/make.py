@@ -1,0 +1,210 @@
+"""Perform a plan in order: keep going past a failed cell, make nothing twice, lose nothing."""
+
+from __future__ import annotations
+
+import json
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal
+
+from buildmatrix import images
+from buildmatrix.errors import BuildmatrixError, NotCachedError, SourceUnavailable
+from buildmatrix.graph import identify
+from buildmatrix.model import Action, Severity, Stage, Verb
+from buildmatrix.plan import Known, key_of, materials, plan
+from buildmatrix.protocols import Finished, Started
+from buildmatrix.recipe import SourceSpec
+from buildmatrix.store import read_json, write_json
+from buildmatrix.toolchain import Toolchain
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from buildmatrix.graph import Work
+    from buildmatrix.pipeline.workshop import Workshop
+
+State = Literal["done", "cached", "failed", "unavailable"]
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """How one action ended. `cause` is the first failure or gap that led here."""
+
+    action: Action
+    state: State
+    message: str = ""
+    exit_code: int = 0
+
+
+def known(workshop: Workshop) -> Known:
+    """What is on record, read once so that the plan can be pure."""
+    works = workshop.project.works
+    for toolchain in workshop.project.toolchains.values():
+        identity = images.recorded(toolchain, workshop.state)
+        if identity is not None:
+            workshop.identities.setdefault(toolchain.name, identity)
+    entries = {w.id: entry for w in works if (entry := workshop.store.latest(w.id)) is not None}
+    gaps = read_json(workshop.state / "unavailable.json")
+    took = read_json(workshop.state / "seconds.json")
+    return Known(
+        identities={name: i.digest for name, i in workshop.identities.items()},
+        stored=workshop.store.stored() | _held_sources(workshop),
+        material={
+            **{i: entry.material for i, entry in entries.items()},
+            **_old_definitions(workshop),
+        },
+        seconds={name: float(s) for name, s in took.items()},
+        unavailable={name: str(text) for name, text in gaps.items()},
+    )
+
+
+def _held_sources(workshop: Workshop) -> frozenset[str]:
+    """Keys of the source works whose archive is in the download cache."""
+    sources = tuple(w for w in workshop.project.works if isinstance(w.subject, SourceSpec))
+    material = materials(sources, {})
+    return frozenset(
+        key_of(work, material[work.id])
+        for work in sources
+        if isinstance(work.subject, SourceSpec) and workshop.sources.holds(identify(work.subject))
+    )
+
+
+def _old_definitions(workshop: Workshop) -> dict[str, Mapping[str, object]]:
+    """Images whose definition changed since they were made: what it was is not kept, only that."""
+    found: dict[str, Mapping[str, object]] = {}
+    for toolchain in workshop.project.toolchains.values():
+        record = read_json(workshop.state / "toolchains" / f"{toolchain.name}.json")
+        if record and record.get("definition") != toolchain.definition_digest:
+            found[f"image:{toolchain.name}"] = dict(record.get("written", {}))
+    return found
+
+
+def plan_all(workshop: Workshop) -> tuple[Action, ...]:
+    return plan(workshop.project.works, known(workshop))
+
+
+def build_all(
+    workshop: Workshop, *, fail_fast: bool = False, frozen: bool = False
+) -> tuple[Outcome, ...]:
+    """Make what is missing. Returns an outcome for every action, in order.
+
+    Raises NotCachedError with `frozen` when something would have to be made.
+    """
+    actions = plan_all(workshop)
+    missing = [a for a in actions if a.verb in (Verb.RUN, Verb.RERUN)]
+    if frozen and missing:
+        raise NotCachedError(
+            f"{len(missing)} actions are not stored",
+            details="\n".join(f"{a.id}: {a.reason}" for a in missing),
+            hint="run `inv build` without --frozen",
+        )
+    works = {work.id: work for work in workshop.project.works}
+    outcomes = _images(workshop, works, missing)
+    if outcomes:
+        actions = plan_all(workshop)  # the images are what they are now: every key is known
+    keys = {action.id: action.key for action in actions}
+    for action in actions:
+        if action.id not in outcomes:
+            outcomes[action.id] = _perform(workshop, works[action.id], action, keys, outcomes)
+        if fail_fast and outcomes[action.id].state == "failed":
+            break
+    _record(workshop, outcomes)
+    return tuple(outcomes.values())
+
+
+def _images(
+    workshop: Workshop, works: Mapping[str, Work], missing: list[Action]
+) -> dict[str, Outcome]:
+    """The images that something to be made needs, looked at or made before anything else."""
+    wanted = {f"image:{works[a.id].toolchain}": a for a in missing if works[a.id].toolchain}
+    by_id = {a.id: a for a in plan_all(workshop)}
+    return {name: _make(workshop, works[name], by_id[name], {}) for name in wanted}
+
+
+def _perform(
+    workshop: Workshop,
+    work: Work,
+    action: Action,
+    keys: Mapping[str, str],
+    outcomes: Mapping[str, Outcome],
+) -> Outcome:
+    if action.verb is Verb.SKIP:
+        return _judged(workshop, Outcome(action, "cached", action.reason))
+    if action.verb is Verb.BLOCKED:
+        return Outcome(action, "unavailable", action.reason)
+    stopped = next(
+        (o for n in work.needs if (o := outcomes[n]).state in ("failed", "unavailable")), None
+    )
+    if stopped is not None:
+        return Outcome(action, stopped.state, f"needs {stopped.action.id}", stopped.exit_code)
+    return _judged(workshop, _make(workshop, work, action, keys))
+
+
+def _make(workshop: Workshop, work: Work, action: Action, keys: Mapping[str, str]) -> Outcome:
+    """Under a lock, and looked up again there: another process may have made it meanwhile."""
+    started = time.monotonic()
+    with workshop.store.lock(action.key or work.id.replace(":", "-")):
+        if _made_meanwhile(workshop, work, action.key):
+            return Outcome(action, "cached", "made by another process meanwhile")
+        workshop.reporter.emit(Started(work.id, action.reason))
+        try:
+            outcome = Outcome(action, "done", workshop.make(work, keys))
+        except SourceUnavailable as gap:
+            outcome = Outcome(action, "unavailable", str(gap))
+        except BuildmatrixError as failure:
+            outcome = Outcome(action, "failed", str(failure), failure.exit_code)
+            if action.key:
+                workshop.store.remember_failure(action.key, str(failure))
+    seconds = time.monotonic() - started
+    if outcome.state == "done":
+        workshop.seconds[work.id] = round(seconds, 1)
+    workshop.reporter.emit(Finished(work.id, outcome.state, seconds, outcome.message))
+    return outcome
+
+
+def _made_meanwhile(workshop: Workshop, work: Work, key: str) -> bool:
+    match work.subject:
+        case Toolchain():
+            return False  # `images.ensure` looks for itself
+        case SourceSpec():
+            return workshop.sources.holds(identify(work.subject))
+        case _:
+            return workshop.store.entry(key) is not None
+
+
+def _judged(workshop: Workshop, outcome: Outcome) -> Outcome:
+    """An audit that was made is not yet one that lets a bundle pass."""
+    if outcome.action.stage is not Stage.AUDIT or outcome.state not in ("done", "cached"):
+        return outcome
+    findings = audit_of(workshop, outcome.action.key)["findings"]
+    blocking = [f for f in findings if f["severity"] == Severity.ERROR]
+    if not blocking:
+        return outcome
+    words = "\n".join(f"  {f['code']} {f['file']}: {f['message']}" for f in blocking)
+    return Outcome(outcome.action, "failed", f"{len(blocking)} audit findings\n{words}", 5)
+
+
+def audit_of(workshop: Workshop, key: str) -> dict[str, list[dict[str, Any]]]:
+    """The stored audit document of a cell, by the key of its audit work."""
+    entry = workshop.store.entry(key)
+    if entry is None:
+        raise BuildmatrixError("not audited yet", hint="run `inv build` first")
+    with workshop.store.open(entry.files[0].sha256) as stream:
+        document: dict[str, list[dict[str, Any]]] = json.load(stream)
+    return document
+
+
+def _record(workshop: Workshop, outcomes: Mapping[str, Outcome]) -> None:
+    """Remember how long things took, and what could not be had."""
+    path = workshop.state / "seconds.json"
+    if workshop.seconds:
+        write_json(path, {**read_json(path), **workshop.seconds})
+    gaps = {
+        name: outcome.message.splitlines()[0]
+        for name, outcome in outcomes.items()
+        if outcome.state == "unavailable" and outcome.action.stage is Stage.SOURCE
+        and outcome.action.verb is not Verb.BLOCKED
+    }  # fmt: skip
+    path = workshop.state / "unavailable.json"
+    if gaps != read_json(path):
+        write_json(path, gaps)

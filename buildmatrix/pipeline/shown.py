@@ -1,0 +1,191 @@
+"""The documents that commands print as JSON and draw as tables. Version 1 of each."""
+
+from __future__ import annotations
+
+from fnmatch import fnmatchcase
+from typing import TYPE_CHECKING, Any
+
+from buildmatrix import images
+from buildmatrix.errors import UsageError
+from buildmatrix.model import Status, Verb
+from buildmatrix.pipeline.make import known, plan_all
+from buildmatrix.plan import plan
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from buildmatrix.model import Action, Cell
+    from buildmatrix.pipeline.make import Outcome
+    from buildmatrix.pipeline.workshop import Workshop
+
+
+def cells_document(workshop: Workshop) -> dict[str, Any]:
+    """Kept and dropped cells. `shown` is the rung that this state folder has on record."""
+    actions = {a.id: a for a in plan(workshop.project.works, known(workshop))}
+    measured = _measured(workshop)
+    rows = []
+    for cell in workshop.project.cells:
+        goal = _goal(workshop, cell, actions)
+        rung = _rung(cell, goal, measured)
+        rows.append(
+            {
+                "id": cell.id,
+                "stack": cell.stack,
+                "toolchain": cell.toolchain,
+                "options": dict(cell.options),
+                "shown": {"rung": rung, "command": _command(rung, cell)},
+                "reason": _reason(goal, actions),
+                "where": str(cell.where),
+            }
+        )
+    dropped = [
+        {"id": d.id, "rule": d.rule, "reason": d.reason} for d in workshop.project.matrix.dropped
+    ]
+    return {"version": 1, "cells": rows, "dropped": dropped}
+
+
+def _goal(workshop: Workshop, cell: Cell, actions: dict[str, Action]) -> Action:
+    """The last action of a cell: its audit, or the build of a stack that has no runner yet."""
+    audited = actions.get(f"audit:{cell.id}")
+    if audited is not None:
+        return audited
+    prefix = f"build:{cell.stack}"
+    own = {k: v for k, v in cell.options if k in workshop.project.recipes[cell.stack].spec.options}
+    return next(
+        actions[w.id]
+        for w in workshop.project.works
+        if w.id.startswith(prefix)
+        and w.toolchain == cell.toolchain
+        and dict(getattr(w.subject, "options", ())) == own
+    )
+
+
+def _measured(workshop: Workshop) -> dict[str, str]:
+    """Cell -> best rung in the results: a right answer on an emulated board, or on a real one."""
+    path = workshop.state / "results.sqlite"
+    if not path.exists():
+        return {}
+    from buildmatrix.results import Results  # noqa: PLC0415 - sqlite
+
+    best: dict[str, str] = {}
+    with Results(path) as results:
+        for one in results.latest():
+            if one.status is Status.OK and best.get(one.cell) != "measured":
+                best[one.cell] = "ran" if one.emulated else "measured"
+    return best
+
+
+def _rung(cell: Cell, goal: Action, measured: dict[str, str]) -> str:
+    if cell.id in measured:
+        return measured[cell.id]
+    return "built" if goal.verb is Verb.SKIP else "rendered"
+
+
+def _command(rung: str, cell: Cell) -> str:
+    match rung:
+        case "rendered":
+            return f"inv plan --only {cell.id}"
+        case "built":
+            return f"inv audit {cell.id}"
+        case _:
+            return f"inv report --only {cell.id}"
+
+
+def _reason(goal: Action, actions: dict[str, Action]) -> str:
+    match goal.verb:
+        case Verb.SKIP:
+            return "stored"
+        case Verb.BLOCKED:
+            root = actions.get(goal.reason.removeprefix("needs "), goal)
+            return f"out of reach: {root.reason}"
+        case _:
+            return f"to be built: {goal.reason}"
+
+
+def plan_document(actions: Sequence[Action]) -> dict[str, Any]:
+    rows = [
+        {
+            "id": a.id,
+            "cell": a.cell,
+            "stage": a.stage.value,
+            "verb": a.verb.value,
+            "reason": a.reason,
+            "needs": list(a.needs),
+            "key": a.key,
+            "predicted_seconds": a.predicted_seconds if a.verb in (Verb.RUN, Verb.RERUN) else None,
+        }
+        for a in actions
+    ]
+    return {"version": 1, "actions": rows}
+
+
+def build_document(workshop: Workshop, outcomes: Sequence[Outcome]) -> dict[str, Any]:
+    """What a build did, and where every cell stands now."""
+    by_id = {o.action.id: o for o in outcomes}
+    rows = [
+        {
+            "id": o.action.id,
+            "state": o.state,
+            "message": o.message,
+            "key": o.action.key,
+            "seconds": workshop.seconds.get(o.action.id) if o.state == "done" else None,
+        }
+        for o in outcomes
+    ]
+    plans = {a.id: a for a in plan_all(workshop)}
+    cells = []
+    for cell in workshop.project.cells:
+        goal = _goal(workshop, cell, plans)
+        ended = by_id.get(goal.id)
+        cells.append(
+            {
+                "id": cell.id,
+                "state": ended.state if ended else "not reached",
+                "message": ended.message if ended else "stopped before it by --fail-fast",
+                "cause": _cause(ended, by_id),
+            }
+        )
+    return {"version": 1, "cells": cells, "actions": rows}
+
+
+def _cause(ended: Outcome | None, by_id: dict[str, Outcome]) -> str:
+    """The root of a failure: follow 'needs' to the action that itself failed."""
+    while ended is not None and ended.message.startswith("needs "):
+        ended = by_id.get(ended.message.removeprefix("needs "))
+    return ended.message if ended is not None and ended.state != "done" else ""
+
+
+def toolchains_document(
+    workshop: Workshop, only: tuple[str, ...], *, rebuild: bool
+) -> dict[str, Any]:
+    """Images on record; with `rebuild`, made from nothing first, with what changed in words."""
+    names = [
+        name
+        for name in workshop.project.toolchains
+        if not only or any(fnmatchcase(name, pattern) for pattern in only)
+    ]
+    if not names:
+        raise UsageError(
+            f"--only {' '.join(only)} matches no toolchain",
+            hint=f"there are: {', '.join(workshop.project.toolchains)}",
+        )
+    rows = []
+    for name in names:
+        toolchain = workshop.project.toolchains[name]
+        before = images.recorded(toolchain, workshop.state)
+        if rebuild:
+            workshop.image(toolchain, rebuild=True)
+        after = images.recorded(toolchain, workshop.state)
+        rows.append(
+            {
+                "name": name,
+                "summary": toolchain.spec.summary,
+                "target": toolchain.spec.target.model_dump(),
+                "identity": after.digest if after else "",
+                "image": after.image if after else "",
+                "packages": list(after.packages) if after else [],
+                "changed": images.changed_packages(before, after) if rebuild and before and after
+                else "",
+            }
+        )  # fmt: skip
+    return {"version": 1, "toolchains": rows}

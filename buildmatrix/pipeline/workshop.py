@@ -1,0 +1,256 @@
+"""The workshop: how each kind of work is made, with the edges it needs."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import time
+from dataclasses import asdict, dataclass, field
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+from buildmatrix import __version__, bootstrap, build, images
+from buildmatrix.graph import Modelled, Packed, Work, identify
+from buildmatrix.model import Stage
+from buildmatrix.pipeline.project import HARNESS, Project
+from buildmatrix.plan import materials
+from buildmatrix.protocols import Mount, Output
+from buildmatrix.recipe import SourceSpec, Unit
+from buildmatrix.sources import Sources
+from buildmatrix.store import Store, write_json
+from buildmatrix.toolchain import Identity, Toolchain
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from pathlib import Path
+
+    from buildmatrix.protocols import Engine, Reporter
+
+NOBODY = 65534  # who builds when root starts the build
+
+
+@dataclass
+class Workshop:
+    """Makes works. Everything it keeps lies under `state`."""
+
+    project: Project
+    state: Path
+    reporter: Reporter
+    mirror: Callable[[], str]  # asked only when something is fetched
+    source_folder: Path | None = None
+    jobs: int = 1
+    engine_url: str | None = None
+    identities: dict[str, Identity] = field(default_factory=dict)
+    seconds: dict[str, float] = field(default_factory=dict)
+
+    @cached_property
+    def store(self) -> Store:
+        return Store(self.state / "store")
+
+    @cached_property
+    def sources(self) -> Sources:
+        return Sources(self.state / "sources", self.mirror, self.reporter, self.source_folder)
+
+    @cached_property
+    def engine(self) -> Engine:
+        """Connected on first use: a build with nothing to do must not need Docker."""
+        from buildmatrix.container import DockerEngine  # noqa: PLC0415 - heavy, often not needed
+
+        return DockerEngine(self.engine_url)
+
+    def log_path(self, work: Work) -> Path:
+        name = work.id.split(":", 1)[1].replace("/", "_")
+        return self.state / "logs" / work.stage / f"{name}.log"
+
+    def make(self, work: Work, keys: Mapping[str, str]) -> str:
+        """Make one work and keep it. Returns a few words on what came of it.
+
+        `keys` holds its own key and those of all it needs. Raises BuildError, SourceUnavailable.
+        """
+        started = time.monotonic()
+        match work.subject:
+            case Toolchain():
+                return self.image(work.subject)
+            case SourceSpec():
+                identity = identify(work.subject)
+                return self.sources.fetch(
+                    work.subject, identity, base=self.project.root, subject=work.id
+                )
+            case _:
+                with self.store.workspace(keys[work.id]) as workspace:
+                    tree = self._tree(work, keys, workspace)
+                    entry = self.store.add(
+                        keys[work.id],
+                        tree,
+                        material=self._material(work),
+                        provenance=self._provenance(work, time.monotonic() - started),
+                    )
+                size = sum(record.size for record in entry.files)
+                return f"{len(entry.files)} files, {size / 1e6:.1f} MB"
+
+    def _material(self, work: Work) -> Mapping[str, object]:
+        identities = {name: i.digest for name, i in self.identities.items()}
+        return materials(self.project.works, identities)[work.id]
+
+    def image(self, toolchain: Toolchain, *, rebuild: bool = False) -> str:
+        """Make or look at a toolchain's image, and note what it is."""
+
+        def base(suite: str, tar: Path, on_line: Callable[[str], None]) -> None:
+            bootstrap.debootstrap(suite, self.mirror(), tar, on_line)
+
+        identity = images.ensure(
+            toolchain,
+            engine=self.engine,
+            bootstrap=base,
+            state=self.state,
+            reporter=self.reporter,
+            rebuild=rebuild,
+        )
+        self.identities[toolchain.name] = identity
+        return f"{len(identity.packages)} packages, identity {identity.digest[:12]}"
+
+    def _tree(self, work: Work, keys: Mapping[str, str], workspace: Path) -> Path:
+        match work.subject:
+            case Unit():
+                return self._built(work, work.subject, keys, workspace)
+            case Modelled():
+                return self._exported(work.subject, workspace)
+            case Packed():
+                if work.stage is Stage.BUNDLE:
+                    return self._bundled(work, work.subject, keys, workspace)
+                return self._audited(work.subject, keys, workspace)
+            case _:
+                raise AssertionError(work.stage)
+
+    # -- build and runner ------------------------------------------------------------------------
+
+    def _built(self, work: Work, unit: Unit, keys: Mapping[str, str], workspace: Path) -> Path:
+        spec = unit.recipe.spec
+        runner = work.stage is Stage.RUNNER
+        limits = spec.runner if runner and spec.runner else spec.build
+        self.engine.remove_stale("buildmatrix.key", keys[work.id])
+        job = build.Job(
+            id=work.id,
+            image=self.identities[work.toolchain].image,
+            script=unit.runner_script if runner else unit.script,
+            workspace=workspace,
+            mounts=self._mounts(work, unit, keys, workspace),
+            ccache=self.state / "ccache",
+            products=("bin/runner",) if runner else tuple(spec.build.products),
+            memory_gib=limits.memory_gib,
+            minutes=limits.minutes,
+            jobs=self.jobs,
+            user=os.geteuid() or NOBODY,
+            labels=(("buildmatrix.key", keys[work.id]), ("buildmatrix.work", work.id)),
+            log=self.log_path(work),
+        )
+        return build.run(
+            job,
+            engine=self.engine,
+            on_line=lambda line: self.reporter.emit(Output(work.id, line)),
+        )
+
+    def _mounts(
+        self, work: Work, unit: Unit, keys: Mapping[str, str], workspace: Path
+    ) -> tuple[Mount, ...]:
+        """The inputs, laid out below the workspace and mounted read-only."""
+        by_id = {w.id: w for w in self.project.works}
+        for need in work.needs:
+            subject = by_id[need].subject
+            if isinstance(subject, SourceSpec):
+                self.sources.unpack(identify(subject), workspace / "src" / subject.name)
+            elif isinstance(subject, Unit):
+                self.store.checkout(keys[need], workspace / "deps" / subject.recipe.name)
+        for name, _sha in unit.files:
+            target = workspace / "recipe" / name
+            target.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(unit.recipe.folder / name, target)
+        toolchain = self.project.toolchains[work.toolchain]
+        (workspace / "toolchain.cmake").write_text(toolchain.cmake_file)
+        mounts = [Mount(workspace / "toolchain.cmake", "/toolchain.cmake")]
+        mounts += [
+            Mount(workspace / name, f"/{name}")
+            for name in ("src", "deps", "recipe")
+            if (workspace / name).exists()
+        ]
+        if work.stage is Stage.RUNNER:
+            mounts.append(Mount(HARNESS, "/harness"))
+        return tuple(mounts)
+
+    # -- model, bundle, audit --------------------------------------------------------------------
+
+    def _exported(self, modelled: Modelled, workspace: Path) -> Path:
+        from buildmatrix.export import export  # noqa: PLC0415 - numpy and protobuf
+
+        destination = workspace / "model"
+        destination.mkdir()
+        export(self.project.network, format=modelled.format, destination=destination)
+        return destination
+
+    def _bundled(
+        self, work: Work, packed: Packed, keys: Mapping[str, str], workspace: Path
+    ) -> Path:
+        from buildmatrix.pipeline.packing import pack  # noqa: PLC0415 - ELF libraries
+
+        toolchain = self.project.toolchains[work.toolchain]
+        for name in (packed.runner, *packed.libraries):
+            self.store.checkout(keys[name], workspace / "made" / keys[name])
+        self.store.checkout(keys[packed.model], workspace / "model")
+        return pack(
+            packed,
+            runner=workspace / "made" / keys[packed.runner],
+            built=tuple(workspace / "made" / keys[name] for name in packed.libraries),
+            model=workspace / "model",
+            triple=toolchain.target.triple,
+            export=lambda paths, to: self.engine.export_paths(
+                self.identities[work.toolchain].image, paths, to
+            ),
+            workspace=workspace,
+            provenance=self._bundle_provenance(work, packed, keys),
+        )
+
+    def _bundle_provenance(
+        self, work: Work, packed: Packed, keys: Mapping[str, str]
+    ) -> dict[str, object]:
+        """What a bundle was made from; no paths and no times, so that it is repeatable."""
+        return {
+            "cell": {"id": packed.cell.id, "stack": packed.cell.stack},
+            "options": dict(packed.cell.options),
+            "toolchain": {
+                "name": work.toolchain,
+                "identity": self.identities[work.toolchain].digest,
+            },
+            "made_from": {name: keys[name] for name in (packed.runner, *packed.libraries)},
+            "model": keys[packed.model],
+            "builder": f"buildmatrix {__version__}",
+        }
+
+    def _audited(self, packed: Packed, keys: Mapping[str, str], workspace: Path) -> Path:
+        from buildmatrix import audit, elf  # noqa: PLC0415 - ELF libraries
+
+        bundle = workspace / "bundle"
+        self.store.checkout(keys[f"bundle:{packed.cell.id}"], bundle)
+        facts = elf.read_tree(bundle)
+        findings = audit.judge(facts, packed.policy)
+        out = workspace / "out"
+        write_json(
+            out / "audit.json",
+            {
+                "version": 1,
+                "findings": [asdict(f) for f in findings],
+                "facts": [asdict(f) for f in facts],
+            },
+        )
+        return out
+
+    def _provenance(self, work: Work, seconds: float) -> dict[str, object]:
+        self.seconds[work.id] = seconds
+        identity = self.identities.get(work.toolchain)
+        return {
+            "seconds": round(seconds, 1),
+            "builder": f"buildmatrix {__version__}",
+            "image": identity.image if identity else "",
+            "packages": list(identity.packages) if identity and work.stage is Stage.BUILD else [],
+            "log": self.log_path(work).name,
+            "made_at": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
+        }

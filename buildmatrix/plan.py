@@ -1,0 +1,132 @@
+"""The plan: what would run, in which order, and why. A value, made without touching anything."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from buildmatrix.graph import Work, goals
+from buildmatrix.keys import FORMAT, changes, digest
+from buildmatrix.model import Action, Stage, Verb
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What is on record: toolchain identities, stored keys, and the last entry of each work."""
+
+    identities: Mapping[str, str]  # toolchain -> identity digest of its present definition
+    stored: frozenset[str]  # keys
+    material: Mapping[str, Mapping[str, object]]  # work id -> material of its newest entry
+    seconds: Mapping[str, float]  # work id -> how long it took last
+    unavailable: Mapping[str, str]  # work id -> why it could not be had, last time
+
+
+def materials(works: Sequence[Work], identities: Mapping[str, str]) -> dict[str, dict[str, object]]:
+    """Full key material by work id; a work above an image of unknown identity is left out."""
+    known: dict[str, dict[str, object]] = {}
+    keys: dict[str, str] = {}
+    for work in works:
+        if work.stage is Stage.IMAGE:
+            if work.toolchain in identities:
+                known[work.id] = {"identity": identities[work.toolchain]}
+                keys[work.id] = identities[work.toolchain]
+            continue
+        if all(need in keys for need in work.needs):
+            needs = {need: keys[need] for need in work.needs}
+            known[work.id] = {
+                "format": FORMAT, "id": work.id, **work.material, "needs": needs,
+            }  # fmt: skip
+            keys[work.id] = digest(known[work.id])
+    return known
+
+
+def key_of(work: Work, material: Mapping[str, object]) -> str:
+    """The cache key; an image's is its identity."""
+    return str(material["identity"]) if work.stage is Stage.IMAGE else digest(material)
+
+
+def plan(works: Sequence[Work], known: Known) -> tuple[Action, ...]:
+    """Every work with its verb and its reason, in an order that can be executed."""
+    material = materials(works, known.identities)
+    keys = {work.id: key_of(work, material[work.id]) for work in works if work.id in material}
+    held = {w.id for w in works if w.id in keys and _is_held(w, keys[w.id], known)}
+    wanted = _wanted(works, held)
+    blocked = _blocked(works, held, wanted)
+    actions = []
+    for work in works:
+        verb, reason = _verdict(work, keys.get(work.id, ""), material, held, wanted, blocked, known)
+        actions.append(
+            Action(
+                id=work.id,
+                cell=work.cell,
+                stage=work.stage,
+                verb=verb,
+                reason=reason,
+                needs=work.needs,
+                key=keys.get(work.id, ""),
+                predicted_seconds=known.seconds.get(work.id),
+            )
+        )
+    return tuple(actions)
+
+
+def _is_held(work: Work, key: str, known: Known) -> bool:
+    return work.stage is Stage.IMAGE or key in known.stored
+
+
+def _wanted(works: Sequence[Work], held: set[str]) -> set[str]:
+    """What has to exist now: the goals, and whatever a work that must be made needs."""
+    by_id = {work.id: work for work in works}
+    wanted: set[str] = set()
+    queue = list(goals(works))
+    while queue:
+        one = queue.pop()
+        if one not in wanted:
+            wanted.add(one)
+            if one not in held:
+                queue.extend(by_id[one].needs)
+    return wanted
+
+
+def _blocked(works: Sequence[Work], held: set[str], wanted: set[str]) -> dict[str, str]:
+    """Works that cannot be made: why, or which root of the trouble they need."""
+    blocked: dict[str, str] = {}
+    roots: dict[str, str] = {}
+    for work in works:  # needs come first
+        if work.id in held or work.id not in wanted:
+            continue
+        root = work.id if work.blocked else next((roots[n] for n in work.needs if n in roots), "")
+        if root:
+            roots[work.id] = root
+            blocked[work.id] = work.blocked or f"needs {root}"
+    return blocked
+
+
+def _verdict(
+    work: Work,
+    key: str,
+    material: Mapping[str, Mapping[str, object]],
+    held: set[str],
+    wanted: set[str],
+    blocked: Mapping[str, str],
+    known: Known,
+) -> tuple[Verb, str]:
+    if work.id in blocked:
+        return Verb.BLOCKED, blocked[work.id]
+    if work.id in held:
+        return Verb.SKIP, f"stored as {key[:12]}"
+    if work.id not in wanted:
+        return Verb.SKIP, "nothing needs it: all that is made from it is stored"
+    if not key and work.stage is not Stage.IMAGE:
+        return Verb.RUN, f"the image of {work.toolchain} has to be made first"
+    if work.id in known.unavailable:
+        return Verb.RUN, f"try again; last time: {known.unavailable[work.id]}"
+    old = known.material.get(work.id)
+    new = work.material if work.stage is Stage.IMAGE else material[work.id]
+    if old is None:
+        return Verb.RUN, "never made here"
+    said = "; ".join(changes(old, new))
+    return (Verb.RERUN, f"changed: {said}") if said else (Verb.RUN, "its record is gone")

@@ -1,0 +1,119 @@
+"""The matrix: what becomes a cell, what is dropped and why, and every fault with its place."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from buildmatrix.errors import InputError
+from tests.unit import projects
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    return projects.write(tmp_path)
+
+
+def test_cells_hold_every_option_that_is_used(root: Path) -> None:
+    cells = projects.expand(root).cells
+    assert [(c.id, dict(c.options)) for c in cells] == [
+        ("net-one", {"blas": "one", "neon": False}),
+        ("net-two", {"blas": "two", "neon": False}),
+        ("net-one-neon", {"blas": "one", "neon": True}),
+    ]
+
+
+def test_an_axis_that_a_recipe_does_not_use_does_not_multiply_it(root: Path) -> None:
+    text = projects.MATRIX.replace("blas: [one, two]", "blas: [one, two], colour: [red, blue]")
+    assert [c.id for c in projects.expand(root, text).cells] == [
+        "net-one",
+        "net-two",
+        "net-one-neon",
+    ]
+
+
+def test_linked_axes_advance_together(root: Path) -> None:
+    text = """\
+version: 1
+toolchain: tc
+axes: {stack: [net]}
+zip: [{blas: [one, two], neon: [true, false]}]
+name: "{stack}-{blas}-{neon}"
+"""
+    assert [c.id for c in projects.expand(root, text).cells] == ["net-one-True", "net-two-False"]
+
+
+def test_an_exclusion_keeps_its_reason_and_place(root: Path) -> None:
+    text = projects.MATRIX + 'exclude:\n  - {blas: [tw*, three], reason: "too slow"}\n'
+    expanded = projects.expand(root, text)
+    assert [c.id for c in expanded.cells] == ["net-one", "net-one-neon"]
+    assert [(d.id, d.rule, d.reason) for d in expanded.dropped] == [
+        ("net-two", "matrix.yaml:8:5", "too slow")
+    ]
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ("axes:", "axs:", "matrix.yaml:3:1: unknown key 'axs' (did you mean 'axes'?)"),
+        ("stack: [net]", "stack: [nett]", "matrix.yaml:3:8: no stack 'nett' (did you mean 'net'?)"),
+        ("toolchain: tc", "toolchain: td", "matrix.yaml:2:1: no toolchain 'td'; there are: tc"),
+        ("neon: true}", "neon: 1}", "matrix.yaml:6:49: 'neon' must be boolean, not 1"),
+        ("neon: true}", "noen: true}", "matrix.yaml:6:49: net does not use 'noen' (did you mean"),
+        ("[one, two]", "[one, 2.0]", "matrix.yaml:3:34: 'blas': must be text (in quotes)"),
+        ("[one, two]", "[one, tow]", "'blas' cannot be 'tow' (did you mean 'two'?); allowed: one"),
+        ("net-one-neon", "net-one", "matrix.yaml:6:5: two cells are called 'net-one'"),
+        ("{stack}-{blas}", "{stack}", "two cells are called 'net'"),
+        ("{stack}-{blas}", "{stack}-{bls}", "matrix.yaml:4:1: name: 'bls' is not a variable"),
+        ("{stack}-{blas}", "../{stack}-{blas}", "'../net-one' is no cell id"),
+        ("include:", "exclude:\n  - {blas: one}\ninclude:", "matrix.yaml:6:5: 'reason' is missing"),
+        (
+            "include:",
+            'exclude:\n  - {blas: three, reason: "x"}\ninclude:',
+            "matrix.yaml:6:5: this exclusion matches no cell",
+        ),
+        ("include:", "zip: [{a: [1, 2], b: [1]}]\ninclude:", "linked axes must be equally long"),
+        ("version: 1", "version: 2", "matrix.yaml:1:1: 'version' cannot be 2; allowed: 1"),
+    ],
+)  # fmt: skip
+def test_faults(root: Path, old: str, new: str, message: str) -> None:
+    with pytest.raises(InputError) as caught:
+        projects.expand(root, projects.MATRIX.replace(old, new, 1))
+    assert message in str(caught.value)
+
+
+def test_a_dependency_cycle_is_named(root: Path) -> None:
+    path = root / "recipes" / "blas" / "recipe.yaml"
+    path.write_text(projects.BLAS + "dependencies: [{recipe: net, kind: build}]\n")
+    with pytest.raises(InputError, match=r"recipe\.yaml:\d+:\d+: dependency cycle: \w+ -> \w+ -> "):
+        projects.expand(root)
+
+
+@settings(
+    suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=60, deadline=None
+)
+@given(
+    blas=st.lists(st.sampled_from(["one", "two"]), min_size=1, unique=True),
+    neon=st.lists(st.booleans(), min_size=1, unique=True),
+    drop=st.sampled_from([None, "one", "two"]),
+)
+def test_kept_and_dropped_are_the_whole_product(
+    root: Path, blas: list[str], neon: list[bool], drop: str | None
+) -> None:
+    text = (
+        "version: 1\ntoolchain: tc\nname: '{stack}-{blas}-{neon}'\n"
+        f"axes: {{stack: [net], blas: [{', '.join(blas)}], "
+        f"neon: [{', '.join(str(n).lower() for n in neon)}]}}\n"
+    )
+    if drop in blas:
+        text += f"exclude: [{{blas: {drop}, reason: r}}]\n"
+    expanded = projects.expand(root, text)
+    ids = [c.id for c in expanded.cells] + [d.id for d in expanded.dropped]
+    assert sorted(ids) == sorted(f"net-{b}-{n}" for b in blas for n in neon)
+    assert all(f"-{drop}-" not in c.id for c in expanded.cells) or drop not in blas

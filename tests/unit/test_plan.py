@@ -1,0 +1,122 @@
+"""The plan: verbs and reasons, shared work, and what a change touches."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import pytest
+
+from buildmatrix.graph import goals
+from buildmatrix.model import Stage, Verb
+from buildmatrix.plan import Known, key_of, materials, plan
+from tests.unit import projects
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from buildmatrix.graph import Work
+
+NOTHING = Known({}, frozenset(), {}, {}, {})
+IMAGE = {"tc": "identity"}
+
+
+@pytest.fixture
+def works(tmp_path: Path) -> tuple[Work, ...]:
+    return projects.works(projects.write(tmp_path))
+
+
+def everything(works: tuple[Work, ...]) -> Known:
+    material = materials(works, IMAGE)
+    keys = {w.id: key_of(w, material[w.id]) for w in works}
+    return Known(IMAGE, frozenset(keys.values()), material, {}, {})
+
+
+def verbs(works: tuple[Work, ...], known: Known) -> dict[str, str]:
+    return {a.id: a.verb.value for a in plan(works, known)}
+
+
+def test_one_stack_build_serves_every_blas(works: tuple[Work, ...]) -> None:
+    ids = [w.id for w in works]
+    assert len(ids) == len(set(ids))
+    assert [i for i in ids if i.startswith("build:")] == [
+        "build:blas[blas=one,neon=false]@tc",
+        "build:net@tc",
+        "build:blas[blas=two,neon=false]@tc",
+        "build:blas[blas=one,neon=true]@tc",
+    ]
+    assert [i for i in ids if i.startswith("runner:")] == ["runner:net@tc"]
+    assert goals(works) == ("audit:net-one", "audit:net-two", "audit:net-one-neon")
+
+
+def test_needs_come_first(works: tuple[Work, ...]) -> None:
+    seen: set[str] = set()
+    for work in works:
+        assert set(work.needs) <= seen
+        seen.add(work.id)
+
+
+def test_from_nothing_everything_runs_but_what_is_blocked(works: tuple[Work, ...]) -> None:
+    actions = {a.id: a for a in plan(works, NOTHING)}
+    assert actions["image:tc"].verb is Verb.RUN
+    assert actions["build:net@tc"].reason == "the image of tc has to be made first"
+    assert actions["source:blas-unlocked-fast"].verb is Verb.BLOCKED
+    assert "git ls-remote https://example.org/blas.git fast" in (
+        actions["source:blas-unlocked-fast"].reason
+    )
+    assert actions["audit:net-two"].verb is Verb.BLOCKED
+    assert actions["audit:net-two"].reason == "needs source:blas-unlocked-fast"
+    assert actions["audit:net-one"].verb is Verb.RUN
+
+
+def test_all_stored_nothing_runs(works: tuple[Work, ...]) -> None:
+    assert set(verbs(works, everything(works)).values()) == {"SKIP"}
+
+
+def test_a_stored_goal_needs_nothing_below_it(works: tuple[Work, ...]) -> None:
+    """Sources may be gone and the engine away, as long as what was made from them is stored."""
+    known = everything(works)
+    audits = {a.key for a in plan(works, known) if a.stage is Stage.AUDIT}
+    actions = plan(works, replace(known, stored=frozenset(audits)))
+    assert {a.verb for a in actions} == {Verb.SKIP}
+    assert next(a for a in actions if a.id == "build:net@tc").reason == (
+        "nothing needs it: all that is made from it is stored"
+    )
+
+
+def test_a_change_says_what_it_was_and_touches_only_what_is_above(
+    works: tuple[Work, ...], tmp_path: Path
+) -> None:
+    known = everything(works)
+    (tmp_path / "recipes" / "net" / "build.sh.j2").write_text("make -k {{ target.triple }}\n")
+    actions = {a.id: a for a in plan(projects.works(tmp_path), known)}
+    assert actions["build:net@tc"].verb is Verb.RERUN
+    assert actions["build:net@tc"].reason == (
+        'changed: script: "make arm-x\\n" -> "make -k arm-x\\n"'
+    )
+    assert actions["build:blas[blas=one,neon=true]@tc"].verb is Verb.SKIP
+    assert actions["bundle:net-one"].verb is Verb.RERUN
+    assert "needs.runner:net@tc" in actions["bundle:net-one"].reason
+
+
+def test_a_changed_compiler_reruns_all_that_it_made(works: tuple[Work, ...]) -> None:
+    known = replace(everything(works), identities={"tc": "another"})
+    changed = verbs(works, known)
+    assert changed["build:net@tc"] == "RERUN"
+    assert changed["model:face.caffe"] == "SKIP"
+    reason = next(a.reason for a in plan(works, known) if a.id == "build:net@tc")
+    assert 'needs.image:tc: "identity" -> "another"' in reason
+
+
+def test_a_run_time_setting_is_in_no_key(tmp_path: Path) -> None:
+    root = projects.write(tmp_path)
+    before = materials(projects.works(root), IMAGE)
+    bench = projects.MATRIX + "bench: {batches: [64], threads: 1, passes: 3}\n"
+    assert materials(projects.works(root, bench), IMAGE) == before
+
+
+def test_a_source_that_was_out_of_reach_is_tried_again(works: tuple[Work, ...]) -> None:
+    source = next(w.id for w in works if w.id.startswith("source:net"))
+    known = replace(NOTHING, unavailable={source: "HTTP 404"})
+    action = next(a for a in plan(works, known) if a.id == source)
+    assert (action.verb, action.reason) == (Verb.RUN, "try again; last time: HTTP 404")

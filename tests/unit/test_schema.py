@@ -1,0 +1,106 @@
+"""YAML read strictly: every fault has a place, a sentence, and what is allowed."""
+
+from __future__ import annotations
+
+import contextlib
+from typing import Annotated, Literal
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from pydantic import Field
+
+from buildmatrix.errors import InputError
+from buildmatrix.schema import Spec, parse
+
+
+class Round(Spec):
+    kind: Literal["round"]
+    radius: int
+
+
+class Named(Spec):
+    kind: Literal["named"]
+    name: str = "x"
+
+
+class Shapes(Spec):
+    version: Literal[1]
+    shapes: list[Annotated[Round | Named, Field(discriminator="kind")]] = []
+    colour: Literal["red", "green"] = "red"
+    big: bool = False
+
+
+def fault(text: str) -> str:
+    with pytest.raises(InputError) as caught:
+        parse(text, file="shapes.yaml").build(Shapes)
+    return str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        (
+            "version: 1\nshaps: []\n",
+            "shapes.yaml:2:1: unknown key 'shaps' (did you mean 'shapes'?); "
+            "allowed here: big, colour, shapes, version",
+        ),
+        ("shapes: []\n", "shapes.yaml:1:1: 'version' is missing"),
+        ("version: 2\n", "shapes.yaml:1:1: 'version' cannot be 2; allowed: 1"),
+        (
+            "version: 1\ncolour: gren\n",
+            "shapes.yaml:2:1: 'colour' cannot be 'gren' (did you mean 'green'?); "
+            "allowed: 'red' or 'green'",
+        ),
+        (
+            "version: 1\nshapes:\n  - {kind: named, name: 0.3}\n",
+            "shapes.yaml:3:19: 'name' must be text, not 0.3: put it in quotes",
+        ),
+        (
+            "version: 1\nshapes:\n  - {kind: named, nam: x}\n",
+            "shapes.yaml:3:19: unknown key 'nam' (did you mean 'name'?); allowed here: kind, name",
+        ),
+        (
+            "version: 1\nshapes: [{kind: rond}]\n",
+            "shapes.yaml:2:10: 'rond' is not known (did you mean 'round'?); "
+            "allowed: 'round', 'named'",
+        ),
+        (
+            "version: 1\nbig: yes\n",
+            "shapes.yaml:2:1: 'big': input should be a valid boolean (got 'yes')",
+        ),
+        ("version: 1\nversion: 1\n", "shapes.yaml:2:1: duplicate key 'version'"),
+        ("version: &a 1\n", "anchors and aliases are not read here"),
+        ("version: [1\n", "not valid YAML"),
+        ("? [a]\n: 1\n", "shapes.yaml:1:3: a key must be plain text"),
+        ("version: !!python/name:os.system 1\n", "is not read here"),
+    ],
+)  # fmt: skip
+def test_a_fault_has_a_place_and_a_way_out(text: str, message: str) -> None:
+    assert message in fault(text)
+
+
+def test_all_faults_are_told_at_once_in_file_order() -> None:
+    text = "version: 1\ncolour: blue\nshapes:\n  - {kind: round, radius: big}\n"
+    assert [line.split(": ")[0] for line in fault(text).splitlines()] == [
+        "shapes.yaml:2:1",
+        "shapes.yaml:4:19",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("plain", "value"),
+    [
+        ("yes", "yes"), ("on", "on"), ("1e3", 1000.0), ("0x10", "0x10"), ("1_000", "1_000"),
+        ("12:30", "12:30"), ("2017-01-11", "2017-01-11"), ("true", True), ("-3", -3), ("0.10", 0.1),
+        ("0.3.21", "0.3.21"), ("~", None), ("", None), ("~x", "~x"),
+    ],
+)  # fmt: skip
+def test_plain_scalars_are_those_of_yaml_1_2(plain: str, value: object) -> None:
+    assert parse(f"a: {plain}\n", file="x").data == {"a": value}
+
+
+@given(st.text())
+def test_no_text_brings_the_reader_down(text: str) -> None:
+    with contextlib.suppress(InputError):
+        parse(text, file="x.yaml").build(Shapes)

@@ -1,0 +1,245 @@
+"""Sources: nothing without a hash, alternates in order, archives that cannot reach outside."""
+
+from __future__ import annotations
+
+import hashlib
+import http.server
+import io
+import subprocess
+import tarfile
+import threading
+from functools import partial
+from typing import TYPE_CHECKING
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from buildmatrix.errors import BuildError, SourceUnavailable
+from buildmatrix.recipe import Alternate, DebianAlternate, FolderAlternate, SourceSpec
+from buildmatrix.sources import Sources
+from buildmatrix.sources.fetch import unpack
+from buildmatrix.sources.tree import tree_id
+from tests.fakes import RecordingReporter
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+
+def tarball(members: dict[str, bytes], *, kind: bytes = tarfile.REGTYPE, link: str = "") -> bytes:
+    buffer = io.BytesIO()
+    with tarfile.open(fileobj=buffer, mode="w:gz") as tar:
+        for name, content in members.items():
+            member = tarfile.TarInfo(name)
+            member.type, member.size, member.linkname = kind, len(content), link
+            tar.addfile(member, io.BytesIO(content))
+    return buffer.getvalue()
+
+
+@pytest.fixture
+def mirror(tmp_path: Path) -> Iterator[tuple[Path, str]]:
+    """A real HTTP server on loopback with a Debian pool."""
+
+    class Quiet(http.server.SimpleHTTPRequestHandler):
+        def log_message(self, *_: object) -> None:
+            pass
+
+    pool = tmp_path / "mirror" / "pool" / "main" / "b" / "blas"
+    pool.mkdir(parents=True)
+    handler = partial(Quiet, directory=str(tmp_path / "mirror"))
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        yield pool, f"http://127.0.0.1:{server.server_port}"
+        server.shutdown()
+        thread.join()
+
+
+def debian(content: bytes, name: str = "blas.tar.gz") -> Alternate:
+    sha256 = hashlib.sha256(content).hexdigest()
+    return DebianAlternate(kind="debian", package="blas", file=name, sha256=sha256)
+
+
+def sources(tmp_path: Path, url: str, folder: Path | None = None) -> Sources:
+    return Sources(tmp_path / "cache", lambda: url, RecordingReporter(), folder)
+
+
+def test_fetched_once_verified_and_unpacked_without_its_top_folder(
+    tmp_path: Path, mirror: tuple[Path, str]
+) -> None:
+    pool, url = mirror
+    content = tarball({"blas-1/Makefile": b"all:\n", "blas-1/src/x.c": b"int x;\n"})
+    (pool / "blas.tar.gz").write_bytes(content)
+    cache = sources(tmp_path, url)
+    spec = SourceSpec(name="blas", alternates=[debian(content)])
+    assert cache.fetch(spec, "identity", base=tmp_path, subject="s").startswith("Debian source")
+    (pool / "blas.tar.gz").unlink()
+    assert cache.holds("identity")
+    assert cache.held() == {"identity"}
+    cache.unpack("identity", tmp_path / "out")
+    assert (tmp_path / "out" / "src" / "x.c").read_text() == "int x;\n"
+
+
+def test_a_wrong_hash_is_an_error_and_nothing_is_kept(
+    tmp_path: Path, mirror: tuple[Path, str]
+) -> None:
+    pool, url = mirror
+    (pool / "blas.tar.gz").write_bytes(b"something else")
+    cache = sources(tmp_path, url)
+    with pytest.raises(BuildError, match=r"sha256 is .*, pinned is") as caught:
+        cache.fetch(
+            SourceSpec(name="blas", alternates=[debian(b"x")]), "i", base=tmp_path, subject="s"
+        )
+    assert not isinstance(caught.value, SourceUnavailable)
+    assert not cache.holds("i")
+    assert list((tmp_path / "cache" / "archives").iterdir()) == []
+
+
+def test_the_next_alternate_is_tried_and_all_are_named(
+    tmp_path: Path, mirror: tuple[Path, str]
+) -> None:
+    pool, url = mirror
+    content = tarball({"a": b"1"})
+    (pool / "second.tar.gz").write_bytes(content)
+    tree = tmp_path / "tree"
+    tree.mkdir()
+    (tree / "a").write_bytes(b"1")
+    alternates = [debian(content, "first.tar.gz"), debian(content, "second.tar.gz")]
+    spec = SourceSpec(name="blas", tree=tree_id(tree), alternates=alternates)
+    cache = sources(tmp_path, url)
+    assert cache.fetch(spec, "i", base=tmp_path, subject="s").endswith("second.tar.gz")
+    (pool / "second.tar.gz").unlink()
+    with pytest.raises(SourceUnavailable) as caught:
+        sources(tmp_path / "other", url).fetch(spec, "i", base=tmp_path, subject="s")
+    assert "first.tar.gz: HTTP 404" in str(caught.value)
+    assert "second.tar.gz: HTTP 404" in str(caught.value)
+    assert "--mirror" in str(caught.value)
+
+
+def test_an_alternate_with_another_tree_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "folder" / "x").write_text("1")
+    spec = SourceSpec(
+        name="blas", tree="0" * 40, alternates=[FolderAlternate(kind="folder", path="folder")]
+    )
+    with pytest.raises(BuildError, match=r"carries tree [0-9a-f]{40}, pinned is 0{40}"):
+        sources(tmp_path, "").fetch(spec, "i", base=tmp_path, subject="s")
+
+
+def test_a_folder_of_archives_serves_without_any_network(tmp_path: Path) -> None:
+    content = tarball({"a": b"1", "b": b"2"})
+    (tmp_path / "mirror").mkdir()
+    (tmp_path / "mirror" / "blas.tar.gz").write_bytes(content)
+    cache = sources(tmp_path, "http://127.0.0.1:9", tmp_path / "mirror")  # a dead server
+    cache.fetch(
+        SourceSpec(name="blas", alternates=[debian(content)]), "i", base=tmp_path, subject="s"
+    )
+    assert cache.holds("i")
+
+
+def test_a_damaged_cache_is_noticed_and_fetched_again(tmp_path: Path) -> None:
+    content = tarball({"a": b"1", "b": b"2"})
+    (tmp_path / "mirror").mkdir()
+    (tmp_path / "mirror" / "blas.tar.gz").write_bytes(content)
+    cache = sources(tmp_path, "", tmp_path / "mirror")
+    spec = SourceSpec(name="blas", alternates=[debian(content)])
+    cache.fetch(spec, "i", base=tmp_path, subject="s")
+    next((tmp_path / "cache" / "archives").iterdir()).write_bytes(content[:-1])
+    with pytest.raises(BuildError, match="damaged and is removed"):
+        cache.unpack("i", tmp_path / "out")
+    assert not cache.holds("i")
+    cache.fetch(spec, "i", base=tmp_path, subject="s")
+    cache.unpack("i", tmp_path / "out")
+
+
+@pytest.mark.parametrize(
+    ("members", "kind", "link"),
+    [
+        ({"../evil": b"x"}, tarfile.REGTYPE, ""),
+        ({"/tmp/evil": b"x"}, tarfile.REGTYPE, ""),
+        ({"evil": b""}, tarfile.SYMTYPE, "../../evil"),
+        ({"evil": b""}, tarfile.SYMTYPE, "/etc/passwd"),
+        ({"evil": b""}, tarfile.LNKTYPE, "../evil"),
+        ({"evil": b""}, tarfile.CHRTYPE, ""),
+    ],
+)
+def test_an_archive_cannot_reach_outside(
+    tmp_path: Path, members: dict[str, bytes], kind: bytes, link: str
+) -> None:
+    (tmp_path / "a.tar").write_bytes(tarball(members, kind=kind, link=link))
+    before = sorted(p.name for p in tmp_path.iterdir())
+    try:
+        unpack(tmp_path / "a.tar", tmp_path / "in" / "out", on_error=BuildError)
+    except BuildError as error:
+        assert "cannot be unpacked" in str(error)  # noqa: PT017 - either way is right
+    inside = {p.name for p in (tmp_path / "in").iterdir()}
+    assert inside <= {"out"}
+    assert not any(p.is_symlink() for p in (tmp_path / "in" / "out").rglob("*"))
+    assert sorted({*before, "in"}) == sorted(p.name for p in tmp_path.iterdir())
+
+
+@given(st.binary(max_size=300))
+def test_no_bytes_bring_the_unpacker_down(
+    tmp_path_factory: pytest.TempPathFactory, raw: bytes
+) -> None:
+    folder = tmp_path_factory.mktemp("any")
+    (folder / "a.tar").write_bytes(raw)
+    try:
+        unpack(folder / "a.tar", folder / "out", on_error=BuildError)
+    except BuildError as error:
+        assert "cannot be unpacked" in str(error)  # noqa: PT017
+
+
+def test_the_tree_id_is_gits_own(tmp_path: Path) -> None:
+    tree = tmp_path / "tree"
+    (tree / "lib.d").mkdir(parents=True)
+    (tree / "empty").mkdir()
+    for name, content in {"lib.d/x": "1", "lib": "2", "lib-a": "3", "ünï": "4"}.items():
+        (tree / name).write_text(content)
+    (tree / "run").write_text("#!")
+    (tree / "run").chmod(0o755)
+    (tree / "link").symlink_to("lib.d/x")
+    (tree / "lib0").mkdir()
+    (tree / "lib0" / "y").write_text("5")
+    for argv in (["init", "-q"], ["add", "-Af", "."]):
+        subprocess.run(["git", *argv], cwd=tree, check=True)
+    wanted = subprocess.run(
+        ["git", "write-tree"], cwd=tree, check=True, capture_output=True, text=True
+    )
+    subprocess.run(["rm", "-rf", ".git"], cwd=tree, check=True)
+    assert tree_id(tree) == wanted.stdout.strip()
+
+
+def test_a_commit_is_fetched_by_its_full_hash(tmp_path: Path) -> None:
+    """A branch named like another commit's hash is not what is fetched."""
+    from buildmatrix.sources.fetch import archive_commit  # noqa: PLC0415
+
+    repository = tmp_path / "repository"
+    repository.mkdir()
+
+    def git(*arguments: str) -> str:
+        identity = ["-c", "user.name=x", "-c", "user.email=x@example.org"]
+        done = subprocess.run(
+            ["git", *identity, *arguments],
+            cwd=repository,
+            check=True,
+            capture_output=True,
+            text=True,
+        )
+        return done.stdout.strip()
+
+    git("init", "-q")
+    git("config", "uploadpack.allowAnySHA1InWant", "true")
+    (repository / "x").write_text("pinned")
+    git("add", "x")
+    git("commit", "-qm", "one")
+    pinned = git("rev-parse", "HEAD")
+    (repository / "x").write_text("later")
+    git("commit", "-qam", "two")
+    git("update-ref", f"refs/heads/{pinned}", git("rev-parse", "HEAD"))
+    archive_commit(repository.as_uri(), pinned, tmp_path / "a.tar")
+    unpack(tmp_path / "a.tar", tmp_path / "out", on_error=BuildError)
+    assert (tmp_path / "out" / "x").read_text() == "pinned"
+    with pytest.raises(SourceUnavailable, match="git: "):
+        archive_commit((tmp_path / "none").as_uri(), pinned, tmp_path / "b.tar")
