@@ -6,7 +6,6 @@ import contextlib
 import io
 import tarfile
 import threading
-from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any
 
 import docker

@@ -15,6 +15,7 @@ BuildmatrixError (1)
 
 from __future__ import annotations
 
+import difflib
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -93,3 +94,13 @@ class RegressionError(BuildmatrixError):
 
 class NotCachedError(BuildmatrixError):
     exit_code = 9
+
+
+def did_you_mean(word: object, allowed: list[str]) -> str:
+    """' (did you mean 'stack'?)', or nothing when no known word is near.
+
+    >>> did_you_mean("stak", ["stack", "name"])
+    " (did you mean 'stack'?)"
+    """
+    near = difflib.get_close_matches(str(word), allowed, n=1, cutoff=0.6)
+    return f" (did you mean '{near[0]}'?)" if near else ""

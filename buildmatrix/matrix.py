@@ -14,10 +14,10 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from buildmatrix.errors import InputError
+from buildmatrix.errors import InputError, did_you_mean
 from buildmatrix.model import Cell, Dropped, Scalar, SshTarget
 from buildmatrix.recipe import OptionSpec, Recipe, used_options
-from buildmatrix.schema import Document, Position, Spec, did_you_mean
+from buildmatrix.schema import Document, Position, Spec
 from buildmatrix.selector import Value, Values, matches
 
 if TYPE_CHECKING:

@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import AfterValidator, Field
 
-from buildmatrix.errors import InputError
-from buildmatrix.schema import Document, Spec, did_you_mean, read
+from buildmatrix.errors import InputError, did_you_mean
+from buildmatrix.schema import Document, Spec, read
 from buildmatrix.selector import Selector, Value, matches
 from buildmatrix.template import render
 

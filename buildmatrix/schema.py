@@ -6,7 +6,6 @@ refused where text is meant), no duplicate keys, no anchors, no unknown keys.
 
 from __future__ import annotations
 
-import difflib
 import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -15,7 +14,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
 from pydantic_core import PydanticCustomError
 
-from buildmatrix.errors import InputError, Location
+from buildmatrix.errors import InputError, Location, did_you_mean
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -51,16 +50,6 @@ class Spec(BaseModel):
 M = TypeVar("M", bound=BaseModel)
 
 
-def did_you_mean(word: object, allowed: list[str]) -> str:
-    """' (did you mean 'stack'?)', or nothing when no known word is near.
-
-    >>> did_you_mean("stak", ["stack", "name"])
-    " (did you mean 'stack'?)"
-    """
-    near = difflib.get_close_matches(str(word), allowed, n=1, cutoff=0.6)
-    return f" (did you mean '{near[0]}'?)" if near else ""
-
-
 def _join(words: list[str]) -> str:
     return ", ".join(words)
 
@@ -68,7 +57,7 @@ def _join(words: list[str]) -> str:
 class _StrictLoader(yaml.SafeLoader):
     """PyYAML's parser with YAML 1.2 core scalars in place of YAML 1.1's."""
 
-    yaml_implicit_resolvers: dict[str, list[tuple[str, re.Pattern[str]]]] = {}  # noqa: RUF012
+    yaml_implicit_resolvers: dict[str, list[tuple[str, re.Pattern[str]]]] = {}
 
     def compose_node(self, parent: yaml.Node | None, index: Any) -> yaml.Node | None:
         event = self.peek_event()  # type: ignore[no-untyped-call]

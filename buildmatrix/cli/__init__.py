@@ -15,7 +15,6 @@ namespace = Collection()
 for module in (building, board, results, housekeeping):
     for task in module.TASKS:
         namespace.add_task(task)
-namespace.add_collection(board.DEVICE, "device")
 
 
 class BuildmatrixProgram(Program):

@@ -8,8 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from buildmatrix import graph, matrix, network, recipe, schema, toolchain
-from buildmatrix.errors import InputError, UsageError
-from buildmatrix.schema import did_you_mean
+from buildmatrix.errors import InputError, UsageError, did_you_mean
 from buildmatrix.selector import matches_id
 
 if TYPE_CHECKING:

@@ -206,24 +206,27 @@ class Workshop:
                 self.identities[work.toolchain].image, paths, to
             ),
             workspace=workspace,
-            provenance=self._bundle_provenance(work, packed, keys),
+            material=self._bundle_material(work, packed, keys),
         )
 
-    def _bundle_provenance(
+    def _bundle_material(
         self, work: Work, packed: Packed, keys: Mapping[str, str]
     ) -> dict[str, object]:
         """What a bundle was made from; no paths and no times, so that it is repeatable."""
-        return {
-            "cell": {"id": packed.cell.id, "stack": packed.cell.stack},
-            "options": dict(packed.cell.options),
-            "toolchain": {
-                "name": work.toolchain,
-                "identity": self.identities[work.toolchain].digest,
+        from buildmatrix.bundle import provenance  # noqa: PLC0415
+
+        made_from = (packed.runner, *packed.libraries, packed.model)
+        return provenance(
+            {
+                "cell": packed.cell.id,
+                "stack": packed.cell.stack,
+                "options": dict(packed.cell.options),
+                "toolchain": work.toolchain,
+                "toolchainIdentity": self.identities[work.toolchain].digest,
             },
-            "made_from": {name: keys[name] for name in (packed.runner, *packed.libraries)},
-            "model": keys[packed.model],
-            "builder": f"buildmatrix {__version__}",
-        }
+            built_from={name: keys[name] for name in made_from},
+            builder=f"buildmatrix {__version__}",
+        )
 
     def _audited(self, packed: Packed, keys: Mapping[str, str], workspace: Path) -> Path:
         from buildmatrix import audit, elf  # noqa: PLC0415 - ELF libraries

@@ -1,0 +1,270 @@
+"""What a board says it is, and whether a bundle may go there.
+
+One POSIX script asks everything in one round trip; reading its answer and judging it are pure.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Literal
+
+from buildmatrix.errors import DeviceError
+from buildmatrix.model import DeviceInfo, Finding, Severity, version_tuple
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from buildmatrix.model import Target
+    from buildmatrix.protocols import Connection
+
+# Every line is key=value, a key may come again, the last line is end=1. Busybox is enough; a
+# question that a board cannot answer leaves its value empty.
+PROBE = r"""
+export LC_ALL=C PATH="$PATH:/usr/sbin:/sbin:/opt/vc/bin"
+say() { printf '%s=%s\n' "$1" "$2"; }
+each() { sed "s|^|$1=|"; }
+tree=/proc/device-tree
+cpu=/sys/devices/system/cpu/cpu0/cpufreq
+firmware=/sys/devices/platform/soc/soc:firmware
+{
+say model "$(tr -d '\000' <$tree/model)"
+say compatible "$(tr '\000' ' ' <$tree/compatible)"
+say fwcfg "$(ls -d $tree/fw-cfg*)"
+say kernel "$(uname -sr)"
+say machine "$(uname -m)"
+say kernelarch "$(cat /proc/sys/kernel/arch)"
+say elf "$( (od -An -v -tx1 -N20 /bin/sh || hexdump -v -n20 -e '1/1 "%02x"' /bin/sh) | tr -d ' \n')"
+say longbit "$(getconf LONG_BIT)"
+say cores "$(getconf _NPROCESSORS_ONLN || nproc)"
+getconf GNU_LIBC_VERSION | each libc
+ldd --version 2>&1 | head -n 2 | each libc
+for file in /lib/*-linux-gnu*/libc.so.6 /lib/libc.so.6; do
+  [ -x $file ] && $file | head -n 1 | each libc
+done
+each cpuinfo </proc/cpuinfo
+each meminfo </proc/meminfo
+df -P -k "${HOME:-/}" | each disk
+say load "$(cat /proc/loadavg)"
+say governor "$(cat $cpu/scaling_governor)"
+say clock "$(cat $cpu/scaling_cur_freq)"
+say temperature "$(cat /sys/class/thermal/thermal_zone0/temp)"
+say throttled "$(vcgencmd get_throttled || cat $firmware/get_throttled)"
+} 2>/dev/null
+say end 1
+"""
+
+ELF_MACHINES = {3: "EM_386", 40: "EM_ARM", 62: "EM_X86_64", 183: "EM_AARCH64", 243: "EM_RISCV"}
+ARM_KERNELS = ("arm", "aarch64")
+NO_ANSWER = ("",)
+
+# AArch32 on a core with asimd always has these; a 64-bit kernel lists only asimd.
+IMPLIED = {"asimd": frozenset({"neon", "vfpv3", "vfpv4"})}
+# What code of each Target.fpu needs: of every group, at least one feature.
+FPU_NEEDS: Mapping[str, tuple[tuple[str, ...], ...]] = {
+    "": (),
+    "vfpv3-d16": (("vfpv3", "vfpv3d16", "vfpv4"),),
+    "vfpv3": (("neon", "vfpd32"), ("vfpv3", "vfpv4")),
+    "neon": (("neon",),),
+    "neon-vfpv4": (("neon",), ("vfpv4",)),
+}
+THROTTLED_NOW = 0xF  # bits 0-3: under-voltage, capped, throttled, soft limit; 16-19: has been
+
+
+def probe(connection: Connection, name: str, *, timeout: float = 30) -> DeviceInfo:
+    """Ask the board `name`; LinkLost when it does not answer, DeviceError when not a Linux."""
+    result = connection.run(PROBE, timeout=timeout)
+    return parse(name, result.stdout.decode(errors="replace"))
+
+
+def parse(name: str, text: str) -> DeviceInfo:
+    """Read what PROBE printed; DeviceError when it is not that, or not complete."""
+    said: dict[str, tuple[str, ...]] = {}
+    for line in text.splitlines():
+        key, equals, value = line.partition("=")
+        if equals:
+            said[key] = (*said.get(key, ()), value.strip())
+    cpuinfo, meminfo = _pairs(said, "cpuinfo"), dict(_pairs(said, "meminfo"))
+    memory = _number(meminfo.get("MemTotal", ""))
+    elf_machine = _elf_machine(said)
+    if said.get("end") != ("1",) or memory is None or not elf_machine:
+        raise DeviceError(
+            f"{name} did not answer the probe as a Linux board does",
+            details=text[:400],
+            hint="check that `ssh` to it starts a POSIX shell that prints nothing by itself",
+        )
+    cores = _number(_first(said, "cores")) or sum(key == "processor" for key, _ in cpuinfo)
+    available = _number(meminfo.get("MemAvailable", "")) or _number(meminfo.get("MemFree", ""))
+    throttled = re.search(r"(?:0x)?([0-9a-fA-F]{1,8})$", _first(said, "throttled"))
+    temperature = _number(_first(said, "temperature"))
+    return DeviceInfo(
+        name=name,
+        model=_first(said, "model") or dict(cpuinfo).get("Model", ""),
+        kernel=_first(said, "kernel"),
+        machine=_first(said, "machine"),
+        elf_machine=elf_machine,
+        cpu_parts=tuple(dict.fromkeys(value for key, value in cpuinfo if key == "CPU part")),
+        features=frozenset(f for key, value in cpuinfo if key == "Features" for f in value.split()),
+        cores=max(cores, 1),
+        memory_kib=memory,
+        memory_available_kib=available or 0,
+        disk_free_kib=_disk_free(said),
+        libc=_libc(said),
+        emulated=_emulated(said, elf_machine, cpuinfo),
+        load1=_load(said),
+        governor=_first(said, "governor") or None,
+        clock_khz=_number(_first(said, "clock")),
+        temperature_c=temperature / 1000 if temperature is not None else None,
+        throttled=f"0x{int(throttled[1], 16):x}" if throttled else None,
+    )
+
+
+def unfit(info: DeviceInfo, target: Target, *, needs_kib: int) -> tuple[Finding, ...]:
+    """The gate: what speaks against running a bundle for `target` there.
+
+    A finding with Severity.ERROR means 'do not upload'; the others, 'a time measured now is
+    doubtful'. `needs_kib` is the room that the bundle takes on the board's disk.
+    """
+    return (*_obstacles(info, target, needs_kib), *_doubts(info))
+
+
+def _obstacles(info: DeviceInfo, target: Target, needs_kib: int) -> Iterator[Finding]:
+    def error(code: str, message: str, hint: str) -> Finding:
+        return Finding(code, Severity.ERROR, info.name, message, hint)
+
+    if info.elf_machine != target.machine:
+        yield error(
+            "BM301",
+            f"the board's userland is {info.elf_machine}, the bundle is {target.machine}",
+            "build with a toolchain for the board's userland",
+        )
+    elif missing := _missing(info, target.fpu):
+        listed = " ".join(sorted(info.features))
+        yield error(
+            "BM302",
+            f"the bundle is built for {target.fpu} and needs {', '.join(missing)}; "
+            f"the board's CPU lists: {listed}",
+            "build with a toolchain for a lesser FPU",
+        )
+    if info.libc and version_tuple(info.libc) < version_tuple(target.libc_floor):
+        yield error(
+            "BM303",
+            f"the board has libc {info.libc}, the bundle may need GLIBC_{target.libc_floor}",
+            "build with a toolchain of an older suite, or update the board",
+        )
+    if info.disk_free_kib < needs_kib:
+        yield error(
+            "BM304",
+            f"the board has {info.disk_free_kib} KiB of disk free, the bundle needs {needs_kib}",
+            "make room: inv deploy --prune",
+        )
+
+
+def _doubts(info: DeviceInfo) -> Iterator[Finding]:
+    def warning(code: str, message: str, hint: str) -> Finding:
+        return Finding(code, Severity.WARNING, info.name, message, hint)
+
+    if not info.libc:
+        yield warning(
+            "BM305", "the board does not say its libc", "see that `getconf GNU_LIBC_VERSION` works"
+        )
+    if not info.features:
+        yield warning(
+            "BM306",
+            "the board lists no ARM CPU features, the bundle's need of NEON is unchecked",
+            "look at /proc/cpuinfo there",
+        )
+    if info.throttled is not None and int(info.throttled, 16) & THROTTLED_NOW:
+        yield warning(
+            "BM307",
+            f"the board is throttled now (get_throttled={info.throttled})",
+            "give it a better supply or cooling",
+        )
+    if info.load1 > 0.5 * info.cores:
+        yield warning(
+            "BM308",
+            f"the board has other work: load {info.load1:g} on {info.cores} cores",
+            "stop it before a benchmark",
+        )
+    if info.governor not in {None, "performance"}:
+        yield warning(
+            "BM309",
+            f"the clock may move: governor {info.governor}",
+            "set performance in /sys/devices/system/cpu/cpu*/cpufreq/scaling_governor",
+        )
+
+
+def _missing(info: DeviceInfo, fpu: str) -> tuple[str, ...]:
+    """Features that code for `fpu` needs and an AArch32 program does not find there."""
+    if not info.features:
+        return ()
+    has = info.features.union(*(IMPLIED.get(feature, ()) for feature in info.features))
+    return tuple(" or ".join(group) for group in FPU_NEEDS[fpu] if not has & {*group})
+
+
+def _elf_machine(said: Mapping[str, tuple[str, ...]]) -> str:
+    """Machine of /bin/sh (ELF header, bytes 5 and 18-19); the kernel may have another word size."""
+    header = _first(said, "elf")
+    if re.fullmatch(r"7f454c46[0-9a-f]{32}", header):
+        order: Literal["big", "little"] = "big" if header[10:12] == "02" else "little"
+        number = int.from_bytes(bytes.fromhex(header[36:40]), order)
+        return ELF_MACHINES.get(number, f"EM_{number}")
+    if _first(said, "machine").startswith(ARM_KERNELS):
+        return {"32": "EM_ARM", "64": "EM_AARCH64"}.get(_first(said, "longbit"), "")
+    return ""
+
+
+def _libc(said: Mapping[str, tuple[str, ...]]) -> str:
+    """2.36, from the first of three ways that gave an answer; 'musl 1.2.3' where it is that."""
+    lines = said.get("libc", NO_ANSWER)
+    text = " ".join(lines)
+    if "musl" in text:
+        version = re.search(r"[Vv]ersion (\d[\d.]*)", text)
+        return f"musl {version[1]}" if version else "musl"
+    for line in lines:
+        if match := re.search(r"(?:glibc|release version|\)) (\d{1,3}\.\d{1,3})\b", line):
+            return match[1]
+    return ""
+
+
+def _emulated(
+    said: Mapping[str, tuple[str, ...]], elf_machine: str, cpuinfo: list[tuple[str, str]]
+) -> str:
+    """Why a time taken there is no board's time; empty on hardware."""
+    arm = elf_machine in {"EM_ARM", "EM_AARCH64"}
+    keys, hardware = {key for key, _ in cpuinfo}, dict(cpuinfo).get("Hardware", "")
+    kernel = _first(said, "kernelarch")
+    reasons = {
+        "QEMU virt machine (linux,dummy-virt)": "linux,dummy-virt" in _first(said, "compatible"),
+        "QEMU firmware interface (fw-cfg)": bool(_first(said, "fwcfg")),
+        "QEMU in /proc/cpuinfo": "qemu" in hardware.lower(),
+        "ARM programs on an x86 processor (qemu-user)": arm and "vendor_id" in keys,
+        f"ARM programs on a kernel for {kernel} (qemu-user)": arm
+        and kernel != ""
+        and not kernel.startswith(ARM_KERNELS),
+    }
+    return next((reason for reason, true in reasons.items() if true), "")
+
+
+def _pairs(said: Mapping[str, tuple[str, ...]], key: str) -> list[tuple[str, str]]:
+    """`name : value` lines of a /proc file."""
+    split = (line.partition(":") for line in said.get(key, ()))
+    return [(name.strip(), value.strip()) for name, colon, value in split if colon]
+
+
+def _first(said: Mapping[str, tuple[str, ...]], key: str) -> str:
+    return said.get(key, NO_ANSWER)[0]
+
+
+def _number(text: str) -> int | None:
+    match = re.match(r"\d{1,15}\b", text, re.ASCII)
+    return int(match[0]) if match else None
+
+
+def _disk_free(said: Mapping[str, tuple[str, ...]]) -> int:
+    fields = said.get("disk", NO_ANSWER)[-1].split()
+    return (_number(fields[3]) if len(fields) > 3 else None) or 0
+
+
+def _load(said: Mapping[str, tuple[str, ...]]) -> float:
+    match = re.match(r"\d{1,6}(\.\d{1,6})?", _first(said, "load"), re.ASCII)
+    return float(match[0]) if match else 0.0

@@ -1,0 +1,340 @@
+// Measures forward passes of one stack: the same program, clock and output for all of them.
+//
+//   runner --model DIR [--batch 1,2,4] [--passes 100] [--warmup 5] [--threads 1]
+//
+// Prints one JSON line per batch size on stdout, and stops after the first that is not "ok".
+// Exit status: 0 ok, 2 usage, 3 out of memory, 4 error. A process that a signal ends prints no line
+// for the batch it was at; SIGKILL is how the kernel's out-of-memory killer ends it.
+
+#include "harness.h"
+
+#include <dirent.h>
+#include <getopt.h>
+#include <linux/perf_event.h>
+#include <sys/resource.h>
+#include <sys/syscall.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cmath>
+#include <cstdint>
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+#include <fstream>
+#include <locale>
+#include <new>
+#include <sstream>
+#include <stdexcept>
+
+namespace {
+
+struct Options {
+  std::string model;
+  std::vector<int> batches = {1};
+  int passes = 100;
+  int warmup = 5;
+  int threads = 1;
+};
+
+struct Report {
+  int batch = 0;
+  std::string status = "error";  // until all went well
+  std::string message;
+  int64_t first_pass_ns = -1;       // -1: there was none
+  std::vector<int64_t> samples_ns;  // one per timed pass, whole batch
+  int64_t instructions = -1;        // user mode, all timed passes, all threads; -1: not counted
+  long page_faults_major = 0;       // during the timed passes
+  std::vector<float> output;        // of image 0
+  float batch_max_abs_diff = 0;     // of any image of the batch against image 0
+  bool repeat_identical = false;    // first and last pass agree in every bit
+};
+
+Options options;
+Report report;        // of the batch being measured; give_up() must find it
+FILE* out = nullptr;  // the real stdout; descriptor 1 is turned to stderr
+
+int64_t now_ns() {
+  timespec t;
+  clock_gettime(CLOCK_MONOTONIC, &t);
+  return int64_t(t.tv_sec) * 1000000000 + t.tv_nsec;
+}
+
+long major_page_faults() {
+  rusage usage;
+  getrusage(RUSAGE_SELF, &usage);
+  return usage.ru_majflt;
+}
+
+// Peak of this process so far, over all batches. Not ru_maxrss where it can be helped: that one
+// starts at the peak of the process that called exec.
+long peak_rss_kib() {
+  std::ifstream status("/proc/self/status");
+  for (std::string line; std::getline(status, line);) {
+    if (line.compare(0, 6, "VmHWM:") == 0) return std::strtol(line.c_str() + 6, nullptr, 10);
+  }
+  rusage usage;
+  getrusage(RUSAGE_SELF, &usage);
+  return usage.ru_maxrss;
+}
+
+// Instructions executed in user mode by all threads, from construction on. One event per thread:
+// `inherit` follows only threads made later, and OpenBLAS makes its own before main().
+class InstructionCounter {
+ public:
+  InstructionCounter() {
+    DIR* tasks = opendir("/proc/self/task");
+    if (!tasks) return;
+    while (const dirent* entry = readdir(tasks)) {
+      if (entry->d_name[0] != '.') open(std::atoi(entry->d_name));
+    }
+    closedir(tasks);
+  }
+
+  ~InstructionCounter() {
+    for (int event : events_) close(event);
+  }
+
+  // -1 when the kernel does not count, or counted only part of the time.
+  int64_t total() const {
+    int64_t sum = 0;
+    for (int event : events_) {
+      struct { uint64_t value, enabled, running; } count;
+      if (read(event, &count, sizeof count) != sizeof count) return -1;
+      if (count.running < count.enabled) return -1;
+      sum += int64_t(count.value);
+    }
+    return refused_ || events_.empty() ? -1 : sum;
+  }
+
+ private:
+  InstructionCounter(const InstructionCounter&) = delete;
+  InstructionCounter& operator=(const InstructionCounter&) = delete;
+
+  void open(int thread) {
+    perf_event_attr attr;
+    std::memset(&attr, 0, sizeof attr);
+    attr.size = sizeof attr;
+    attr.type = PERF_TYPE_HARDWARE;
+    attr.config = PERF_COUNT_HW_INSTRUCTIONS;
+    attr.read_format = PERF_FORMAT_TOTAL_TIME_ENABLED | PERF_FORMAT_TOTAL_TIME_RUNNING;
+    attr.inherit = 1;
+    attr.exclude_kernel = 1;
+    attr.exclude_hv = 1;
+    long event = syscall(SYS_perf_event_open, &attr, thread, -1, -1, PERF_FLAG_FD_CLOEXEC);
+    if (event >= 0) {
+      events_.push_back(int(event));
+    } else if (errno != ESRCH) {  // a thread that has just ended counts nothing
+      refused_ = true;
+    }
+  }
+
+  std::vector<int> events_;
+  bool refused_ = false;
+};
+
+std::string quoted(const std::string& text) {
+  std::string result = "\"";
+  for (unsigned char c : text) {
+    if (c == '"' || c == '\\') {
+      result += '\\';
+      result += char(c);
+    } else {
+      result += c >= 0x20 && c < 0x7f ? char(c) : c == '\n' ? ' ' : '?';
+    }
+  }
+  return result + '"';
+}
+
+template <typename T>
+std::string joined(const std::vector<T>& values) {
+  std::ostringstream text;
+  text.imbue(std::locale::classic());  // a stack may have set another one
+  text.precision(9);                   // enough to read the same float32 back
+  for (std::size_t i = 0; i < values.size(); ++i) {
+    if (i) text << ',';
+    if (std::isfinite(double(values[i]))) {
+      text << values[i];
+    } else {
+      text << "null";  // JSON has no NaN
+    }
+  }
+  return '[' + text.str() + ']';
+}
+
+std::string or_null(int64_t count) { return count < 0 ? "null" : std::to_string(count); }
+
+void print_report() {
+  const std::string diff = joined(std::vector<float>(1, report.batch_max_abs_diff));
+  std::fprintf(
+      out,
+      "{\"version\":1,\"engine\":%s,\"batch\":%d,\"threads\":%d,\"passes\":%d,\"warmup\":%d,"
+      "\"status\":%s,\"message\":%s,\"first_pass_ns\":%s,\"samples_ns\":%s,"
+      "\"peak_rss_kib\":%ld,\"instructions\":%s,\"page_faults_major\":%ld,\"output\":%s,"
+      "\"batch_max_abs_diff\":%s,\"repeat_identical\":%s}\n",
+      quoted(engine_name).c_str(), report.batch, options.threads, options.passes, options.warmup,
+      quoted(report.status).c_str(), quoted(report.message).c_str(),
+      or_null(report.first_pass_ns).c_str(), joined(report.samples_ns).c_str(), peak_rss_kib(),
+      or_null(report.instructions).c_str(), report.page_faults_major,
+      joined(report.output).c_str(), diff.substr(1, diff.size() - 2).c_str(),
+      report.repeat_identical ? "true" : "false");
+  std::fflush(out);
+}
+
+int exit_status() { return report.status == "ok" ? 0 : report.status == "oom" ? 3 : 4; }
+
+std::vector<float> read_image(const std::string& path) {
+  std::ifstream file(path, std::ios::binary);
+  const std::string bytes((std::istreambuf_iterator<char>(file)), std::istreambuf_iterator<char>());
+  if (bytes.empty() || bytes.size() % sizeof(float)) {
+    throw std::runtime_error(path + ": not a file of float32 values");
+  }
+  std::vector<float> image(bytes.size() / sizeof(float));
+  std::memcpy(image.data(), bytes.data(), bytes.size());
+  return image;
+}
+
+// NaN when a difference is.
+float largest_difference(const std::vector<float>& output, int batch) {
+  const std::size_t size = output.size() / batch;
+  float largest = 0;
+  for (std::size_t i = size; i < output.size(); ++i) {
+    const float difference = std::fabs(output[i] - output[i % size]);
+    if (std::isnan(difference)) return difference;
+    largest = std::max(largest, difference);
+  }
+  return largest;
+}
+
+void time_passes(Engine& engine) {
+  report.samples_ns.reserve(options.passes);
+  const long faults = major_page_faults();
+  const InstructionCounter counter;
+  const int64_t before = counter.total();
+  for (int pass = 0; pass < options.passes; ++pass) {
+    const int64_t start = now_ns();
+    engine.forward();
+    report.samples_ns.push_back(now_ns() - start);
+  }
+  const int64_t after = counter.total();
+  if (before >= 0 && after >= 0) report.instructions = after - before;
+  report.page_faults_major = major_page_faults() - faults;
+}
+
+void measure(Engine& engine, const std::vector<float>& image) {
+  engine.prepare(report.batch);
+  {
+    std::vector<float> images;
+    images.reserve(image.size() * report.batch);
+    for (int i = 0; i < report.batch; ++i) images.insert(images.end(), image.begin(), image.end());
+    engine.set_input(images.data(), images.size());
+  }
+  const int64_t start = now_ns();
+  engine.forward();
+  report.first_pass_ns = now_ns() - start;
+  const std::vector<float> first = engine.output();
+  for (int pass = 0; pass < options.warmup; ++pass) engine.forward();
+  time_passes(engine);
+  const std::vector<float> last = engine.output();
+  if (last.empty() || last.size() % report.batch || last.size() != first.size()) {
+    throw std::runtime_error("the output does not split into images of one size");
+  }
+  report.repeat_identical =
+      std::memcmp(first.data(), last.data(), first.size() * sizeof(float)) == 0;
+  report.batch_max_abs_diff = largest_difference(last, report.batch);
+  report.output.assign(last.begin(), last.begin() + last.size() / report.batch);
+  report.status = "ok";
+}
+
+[[noreturn]] void usage(const std::string& fault) {
+  std::fprintf(stderr,
+               "%s\nusage: runner --model DIR [--batch N,N,...] [--passes N] [--warmup N] "
+               "[--threads N]\n",
+               fault.c_str());
+  std::exit(2);
+}
+
+int parse_number(const std::string& text, int lowest) {
+  char* end = nullptr;
+  errno = 0;
+  const long value = std::strtol(text.c_str(), &end, 10);
+  if (errno || text.empty() || *end || value < lowest || value > 1000000) {
+    usage("'" + text + "' is not a whole number from " + std::to_string(lowest) + " to 1000000");
+  }
+  return int(value);
+}
+
+std::vector<int> parse_numbers(const std::string& text) {
+  std::vector<int> numbers;
+  std::istringstream parts(text + ",");
+  for (std::string part; std::getline(parts, part, ',');) numbers.push_back(parse_number(part, 1));
+  return numbers;
+}
+
+void parse(int argc, char** argv) {
+  const option known[] = {{"model", 1, nullptr, 'm'},  {"batch", 1, nullptr, 'b'},
+                          {"passes", 1, nullptr, 'p'}, {"warmup", 1, nullptr, 'w'},
+                          {"threads", 1, nullptr, 't'}, {nullptr, 0, nullptr, 0}};
+  for (int key; (key = getopt_long(argc, argv, "", known, nullptr)) != -1;) {
+    switch (key) {
+      case 'm': options.model = optarg; break;
+      case 'b': options.batches = parse_numbers(optarg); break;
+      case 'p': options.passes = parse_number(optarg, 1); break;
+      case 'w': options.warmup = parse_number(optarg, 0); break;
+      case 't': options.threads = parse_number(optarg, 1); break;
+      default: usage("bad option");
+    }
+  }
+  if (optind < argc) usage(std::string("unexpected argument '") + argv[optind] + "'");
+  if (options.model.empty()) usage("--model is missing");
+}
+
+// Keeps stdout for the JSON lines: what a stack prints there goes to stderr.
+void divert_stdout() {
+  out = fdopen(dup(STDOUT_FILENO), "w");
+  if (!out || dup2(STDERR_FILENO, STDOUT_FILENO) < 0) {
+    std::perror("runner: stdout");
+    std::exit(4);
+  }
+}
+
+// Fills the report. The engine is made for the first batch size and kept for the next ones.
+void measure_batch(std::unique_ptr<Engine>& engine, int batch) {
+  report = Report();
+  report.batch = batch;
+  try {
+    const std::vector<float> image = read_image(options.model + "/input.f32");
+    if (!engine) engine = make_engine(options.model, options.threads);
+    measure(*engine, image);
+  } catch (const std::bad_alloc&) {
+    report.status = "oom";
+    report.message = "out of memory";
+  } catch (const std::exception& error) {
+    report.message = error.what();
+  } catch (...) {
+    report.message = "the stack threw something that is no std::exception";
+  }
+}
+
+}  // namespace
+
+void give_up(const std::string& status, const std::string& message) {
+  report.status = status;
+  report.message = message;
+  print_report();
+  std::_Exit(exit_status());  // the stack is in no state to clean up
+}
+
+int main(int argc, char** argv) {
+  parse(argc, argv);
+  divert_stdout();
+  std::unique_ptr<Engine> engine;
+  for (int batch : options.batches) {
+    measure_batch(engine, batch);
+    print_report();
+    if (report.status != "ok") break;
+  }
+  return exit_status();
+}

@@ -1,0 +1,41 @@
+// What a stack implements to be measured: one Engine, one make_engine, one engine_name.
+// The harness owns main(), the clock and the output; it knows no stack. C++11.
+
+#ifndef BUILDMATRIX_HARNESS_H_
+#define BUILDMATRIX_HARNESS_H_
+
+#include <cstddef>
+#include <memory>
+#include <string>
+#include <vector>
+
+// Any member may throw: std::bad_alloc is reported as "oom", other exceptions as "error".
+class Engine {
+ public:
+  virtual ~Engine() {}
+
+  // Makes shapes and buffers for `batch` images. Called again for each batch size.
+  virtual void prepare(int batch) = 0;
+
+  // Copies batch x channels x height x width floats, once after prepare(). Throws when `size` is
+  // not what the network takes. forward() must leave the input as it is.
+  virtual void set_input(const float* data, std::size_t size) = 0;
+
+  // One pass, and all that is timed. Returns when the output is computed: a stack that works
+  // lazily or in the background waits here.
+  virtual void forward() = 0;
+
+  // The last pass's output, batch x outputs.
+  virtual std::vector<float> output() = 0;
+};
+
+// Loads the model from a folder. Throws when the stack cannot use exactly `threads` threads.
+std::unique_ptr<Engine> make_engine(const std::string& model_dir, int threads);
+
+extern const char engine_name[];
+
+// For a stack that aborts instead of throwing: prints the current batch's line with status "oom"
+// or "error", and exits as main() would. Safe on the thread that runs the engine.
+[[noreturn]] void give_up(const std::string& status, const std::string& message);
+
+#endif  // BUILDMATRIX_HARNESS_H_

@@ -1,0 +1,93 @@
+"""From what was built to a bundle: the closure of the runner's needs, nothing more."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from buildmatrix import bundle, elf
+from buildmatrix.errors import AuditError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping
+    from pathlib import Path
+
+    from buildmatrix.graph import Packed
+    from buildmatrix.model import ElfFacts
+
+    Export = Callable[[Iterable[str], Path], None]  # copies files out of the toolchain image
+
+
+def pack(
+    packed: Packed,
+    *,
+    runner: Path,
+    built: tuple[Path, ...],
+    model: Path,
+    triple: str,
+    export: Export,
+    workspace: Path,
+    material: Mapping[str, object],
+) -> Path:
+    """Assemble a cell's bundle; returns its folder.
+
+    A library comes from what was built, the stack's own first; what nobody built (libstdc++,
+    protobuf, boost) comes from the toolchain image. Raises AuditError when one is nowhere.
+    """
+    program = runner / "bin" / "runner"
+    root = elf.read(program, "bin/runner")
+    paths = _built(built)
+    facts = {soname: elf.read(path, f"lib/{soname}") for soname, path in paths.items()}
+    while missing := _missing(root, facts, packed.policy.provided):
+        found = _exported(missing, triple, export, workspace / "sysroot")
+        if not found:
+            break  # `closure` names them, with who needs them
+        paths.update(found)
+        facts.update({name: elf.read(path, f"lib/{name}") for name, path in found.items()})
+    sonames = bundle.closure((root,), facts, provided=packed.policy.provided)
+    destination = workspace / "bundle"
+    bundle.assemble(
+        destination,
+        cell=packed.cell.id,
+        runner=program,
+        libraries={soname: paths[soname] for soname in sonames},
+        model=model,
+        material=material,
+    )
+    return destination
+
+
+def _built(folders: tuple[Path, ...]) -> dict[str, Path]:
+    """Shared libraries by soname; when two folders have one, the first counts."""
+    found: dict[str, Path] = {}
+    for folder in folders:
+        for path in sorted((folder / "lib").glob("*.so*")):
+            if path.is_file() and elf.is_elf(path):
+                soname = elf.read(path, path.name).soname or path.name
+                found.setdefault(soname, path)
+    return found
+
+
+def _missing(
+    root: ElfFacts, facts: Mapping[str, ElfFacts], provided: tuple[str, ...]
+) -> tuple[str, ...]:
+    """Sonames that something reachable from the runner needs and nobody has yet."""
+    try:
+        bundle.closure((root,), facts, provided=provided)
+    except AuditError as error:
+        return tuple(line.split(":", 1)[0] for line in error.details.splitlines())
+    return ()
+
+
+def _exported(
+    sonames: tuple[str, ...], triple: str, export: Export, sysroot: Path
+) -> dict[str, Path]:
+    """Debian keeps target libraries in two places: multiarch, and the cross compiler's own."""
+    places = (f"/usr/lib/{triple}", f"/lib/{triple}", f"/usr/{triple}/lib")
+    export([f"{place}/{soname}" for soname in sonames for place in places], sysroot)
+    found: dict[str, Path] = {}
+    for soname in sonames:
+        for place in places:
+            path = sysroot / place.lstrip("/") / soname
+            if path.is_file():
+                found.setdefault(soname, path)
+    return found

@@ -1,0 +1,113 @@
+"""The golden answer: seeded weights and input, and a forward pass in double precision."""
+
+from __future__ import annotations
+
+from math import prod, sqrt
+from typing import NamedTuple
+
+import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
+from numpy.random import PCG64, SeedSequence
+from numpy.typing import ArrayLike, NDArray
+
+from buildmatrix.network import (
+    ConvSpec,
+    FcSpec,
+    NetworkSpec,
+    PoolSpec,
+    ReluSpec,
+    SoftmaxSpec,
+    input_shape,
+    parameter_shapes,
+)
+
+F32 = NDArray[np.float32]
+F64 = NDArray[np.float64]
+
+BIAS = 0.1  # biases lie in [-BIAS, BIAS): a stack that drops them is found out
+
+
+class Parameters(NamedTuple):
+    """What one layer has learnt. `weight` is shaped as in `network.parameter_shapes`."""
+
+    layer: str
+    weight: F32
+    bias: F32
+
+
+def weights(net: NetworkSpec) -> tuple[Parameters, ...]:
+    """Seeded weights in layer order, uniform with He's variance, 2 / inputs.
+
+    So scaled, signals neither die nor grow on the way and the softmax does not saturate.
+    """
+    found = []
+    for stream, (name, shape, biases) in enumerate(parameter_shapes(net), start=1):
+        values = 2 * _uniform(net.seed, stream, prod(shape) + biases) - 1
+        split = prod(shape)
+        limit = sqrt(6 / prod(shape[1:]))
+        weight = (limit * values[:split]).astype(np.float32).reshape(shape)
+        found.append(Parameters(name, weight, (BIAS * values[split:]).astype(np.float32)))
+    return tuple(found)
+
+
+def image(net: NetworkSpec) -> F32:
+    """The seeded input, (channels, height, width) in [0, 1]."""
+    shape = input_shape(net)
+    return _uniform(net.seed, 0, prod(shape)).astype(np.float32).reshape(shape)
+
+
+def _uniform(seed: int, stream: int, count: int) -> F64:
+    """`count` doubles in [0, 1), the same on every machine and numpy.
+
+    Taken from the raw integers, because NumPy promises those of a bit generator for good and
+    those of `Generator`'s distributions not (NEP 19).
+    """
+    raw = PCG64(SeedSequence((seed, stream))).random_raw(count)
+    return (raw >> np.uint64(11)).astype(np.float64) * 2.0**-53
+
+
+def forward(net: NetworkSpec, parameters: tuple[Parameters, ...], pixels: F32) -> F64:
+    """The network's output for one (channels, height, width) image, computed in float64."""
+    learnt = {p.layer: p for p in parameters}
+    x = pixels.astype(np.float64)
+    for layer in net.layers:
+        match layer:
+            case ConvSpec(name=name):
+                x = _convolve(x, learnt[name])
+            case FcSpec(name=name):
+                weight, bias = learnt[name].weight, learnt[name].bias
+                x = (weight.astype(np.float64) @ x.ravel() + bias).reshape(-1, 1, 1)
+            case PoolSpec(kernel=kernel, stride=stride):
+                windows = sliding_window_view(x, (kernel, kernel), axis=(1, 2))
+                x = windows[:, ::stride, ::stride].max(axis=(3, 4))
+            case ReluSpec():
+                x = np.maximum(x, 0)
+            case SoftmaxSpec():
+                powers = np.exp(x - x.max(axis=0))
+                x = powers / powers.sum(axis=0)
+    return x.ravel()
+
+
+def _convolve(x: F64, learnt: Parameters) -> F64:
+    """Cross-correlation, as every stack computes what it calls convolution."""
+    weight = learnt.weight.astype(np.float64)
+    windows = sliding_window_view(x, weight.shape[2:], axis=(1, 2))  # C, H, W, kernel, kernel
+    summed = np.tensordot(weight, windows, axes=((1, 2, 3), (0, 3, 4)))
+    return summed + learnt.bias[:, None, None]
+
+
+def max_relative_error(output: ArrayLike, expected: ArrayLike) -> float:
+    """Largest |output - expected| / |expected| over all values.
+
+    Expected values below a thousandth of the largest count as that thousandth: how exact a
+    vanishing probability is says nothing. Infinite when the sizes differ or a value is not
+    finite (None, as the harness writes such a value, included).
+    """
+    got = np.asarray(output, dtype=np.float64).ravel()
+    want = np.asarray(expected, dtype=np.float64).ravel()
+    if got.shape != want.shape or not want.size or not np.isfinite(got).all():
+        return float("inf")
+    scale = np.maximum(np.abs(want), np.abs(want).max() / 1000)
+    if not scale.all():  # everything expected is zero
+        return 0.0 if np.array_equal(got, want) else float("inf")
+    return float((np.abs(got - want) / scale).max())

@@ -1,0 +1,7 @@
+"""The shared virtual board."""
+
+from __future__ import annotations
+
+from tests.boards import board
+
+__all__ = ["board"]

@@ -1,0 +1,211 @@
+"""What protocols.Connection promises, held by the fake and by SSH to the virtual board."""
+
+from __future__ import annotations
+
+import itertools
+import socket
+import subprocess
+import threading
+import time
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from buildmatrix.errors import DeviceError, LinkLost
+from buildmatrix.model import SshTarget
+from buildmatrix.ssh import connect, fingerprint
+from tests.fakes import LocalShell
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from buildmatrix.protocols import Connection
+
+EVERY_BYTE = bytes(range(256))
+
+
+@pytest.fixture(params=["local", pytest.param("ssh", marks=pytest.mark.board)])
+def connection(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Connection]:
+    if request.param == "local":
+        yield LocalShell(tmp_path)
+    else:
+        with connect(request.getfixturevalue("board"), timeout=30, known_hosts=None) as ssh:
+            yield ssh
+
+
+def test_status_and_streams_stay_apart(connection: Connection) -> None:
+    result = connection.run("echo out; echo err >&2; exit 7", timeout=30)
+    assert (result.status, result.stdout, result.stderr) == (7, b"out\n", b"err\n")
+
+
+def test_the_script_reaches_sh_as_it_is(connection: Connection) -> None:
+    script = """x='it'\\''s "one" $HOME'; printf '%s' "$x"; cat <<'END'\n`no` \\n\nEND\n"""
+    assert connection.run(script, timeout=30).stdout == b'it\'s "one" $HOME`no` \\n\n'
+
+
+def test_home_is_the_board_s(connection: Connection) -> None:
+    assert connection.run('cd && [ "$PWD" = "$HOME" ] && [ -w . ]', timeout=30).status == 0
+
+
+def test_every_byte_passes(connection: Connection) -> None:
+    chunks = [EVERY_BYTE, b"", EVERY_BYTE]
+    assert connection.run("cat", timeout=30, stdin=chunks).stdout == EVERY_BYTE * 2
+    assert connection.run("cat >&2", timeout=30, stdin=chunks).stderr == EVERY_BYTE * 2
+
+
+def test_no_stdin_is_end_of_file(connection: Connection) -> None:
+    assert connection.run("cat; echo done", timeout=30).stdout == b"done\n"
+
+
+def test_much_data_both_ways_at_once(connection: Connection) -> None:
+    """More than any buffer on all three streams: whoever waits for one of them hangs."""
+    block, count = EVERY_BYTE * 4096, 8
+    script = "cat; head -c 8388608 /dev/zero >&2"
+    result = connection.run(script, timeout=120, stdin=itertools.repeat(block, count))
+    assert result.stdout == block * count
+    assert result.stderr == bytes(8 << 20)
+
+
+def test_stderr_first(connection: Connection) -> None:
+    result = connection.run("head -c 8388608 /dev/zero >&2; echo done", timeout=120)
+    assert (len(result.stderr), result.stdout) == (8 << 20, b"done\n")
+
+
+def test_a_command_may_leave_its_input_unread(connection: Connection) -> None:
+    endless = itertools.repeat(bytes(1 << 16))
+    assert connection.run("head -c 3; exit 4", timeout=30, stdin=endless).status == 4
+
+
+def test_death_by_signal_is_minus_one(connection: Connection) -> None:
+    assert connection.run("echo out; kill -9 $$", timeout=30).status == -1
+
+
+def test_the_deadline_is_one(connection: Connection) -> None:
+    """Output that keeps coming does not move it."""
+    began = time.monotonic()
+    with pytest.raises(LinkLost, match="no answer within 2 s"):
+        connection.run("exec cat /dev/zero >/dev/null", timeout=2)
+    assert 2 <= time.monotonic() - began < 6
+
+
+@pytest.mark.board
+class TestSsh:
+    """What only a network has."""
+
+    def test_output_does_not_move_the_deadline(self, board: SshTarget) -> None:
+        began = time.monotonic()
+        with connect(board, timeout=30, known_hosts=None) as ssh:
+            with pytest.raises(LinkLost, match="no answer within 2 s"):
+                ssh.run("while :; do echo alive; sleep 0.1; done", timeout=2)
+            with pytest.raises(LinkLost, match="closed"):
+                ssh.run("true", timeout=2)
+        assert time.monotonic() - began < 15
+
+    def test_input_that_cannot_be_had_ends_the_command(self, board: SshTarget) -> None:
+        def chunks() -> Iterator[bytes]:
+            yield b"first"
+            raise FileNotFoundError("the second chunk")
+
+        with connect(board, timeout=30, known_hosts=None) as ssh:
+            with pytest.raises(FileNotFoundError, match="second"):
+                ssh.run("cat; sleep 60", timeout=30, stdin=chunks())
+            assert ssh.run("echo still here", timeout=30).stdout == b"still here\n"
+
+    def test_the_pin_is_what_the_board_offers(self, board: SshTarget) -> None:
+        """The pin was computed where the key was made; this is the wire's view of it."""
+        assert fingerprint(board.host, board.port, timeout=30) == ("ssh-ed25519", board.host_key)
+
+    def test_an_unknown_key_is_refused_with_the_line_that_pins_it(self, board: SshTarget) -> None:
+        with pytest.raises(DeviceError, match="not known") as caught:
+            connect(replace(board, host_key=""), timeout=30, known_hosts=None)
+        assert not isinstance(caught.value, LinkLost)
+        assert f'host_key: "{board.host_key}"' in caught.value.hint
+        assert f"inv device trust --host {board.host}" in caught.value.hint
+
+    def test_known_hosts_will_do(self, board: SshTarget) -> None:
+        known_hosts = Path(board.identity_file).with_name("known_hosts")
+        with connect(replace(board, host_key=""), timeout=30, known_hosts=known_hosts) as ssh:
+            assert ssh.run("echo in", timeout=30).stdout == b"in\n"
+
+    def test_a_changed_key_names_both(
+        self, board: SshTarget, tmp_path: Path, stranger: Path
+    ) -> None:
+        """Neither way in reaches authentication: the client's key is wrong too, and not named."""
+        public = stranger.with_suffix(".pub").read_text()
+        other = subprocess.check_output(["ssh-keygen", "-lf", stranger], text=True).split()[1]
+        known_hosts = tmp_path / "known_hosts"
+        known_hosts.write_text(f"[{board.host}]:{board.port} {public}")
+        target = replace(board, identity_file=str(stranger))
+        for pin in (other, ""):
+            with pytest.raises(DeviceError, match="host key changed") as caught:
+                connect(replace(target, host_key=pin), timeout=30, known_hosts=known_hosts)
+            assert not isinstance(caught.value, LinkLost)
+            assert other in caught.value.brief
+            assert board.host_key in caught.value.brief
+
+    def test_a_pin_wins_over_known_hosts(
+        self, board: SshTarget, tmp_path: Path, stranger: Path
+    ) -> None:
+        public = stranger.with_suffix(".pub").read_text()
+        known_hosts = tmp_path / "known_hosts"
+        known_hosts.write_text(f"[{board.host}]:{board.port} {public}")
+        connect(board, timeout=30, known_hosts=known_hosts).close()
+
+    def test_a_wrong_client_key_is_permanent(self, board: SshTarget, stranger: Path) -> None:
+        with pytest.raises(DeviceError, match="refused") as caught:
+            connect(replace(board, identity_file=str(stranger)), timeout=30, known_hosts=None)
+        assert not isinstance(caught.value, LinkLost)
+        assert "authorized_keys" in caught.value.hint
+
+    def test_a_missing_client_key_is_permanent(self, board: SshTarget, tmp_path: Path) -> None:
+        with pytest.raises(DeviceError, match="missing") as caught:
+            connect(replace(board, identity_file=str(tmp_path / "no")), timeout=5, known_hosts=None)
+        assert not isinstance(caught.value, LinkLost)
+
+
+@pytest.fixture
+def stranger(tmp_path: Path) -> Path:
+    """A private key that no board knows; its public half stands beside it."""
+    key = tmp_path / "stranger"
+    subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", key], check=True)
+    return key
+
+
+@pytest.fixture
+def mute(request: pytest.FixtureRequest) -> Iterator[SshTarget]:
+    """A host that greets with the parameter and then says nothing."""
+
+    def greet() -> None:
+        peer, _ = server.accept()
+        peer.sendall(request.param)
+        stop.wait(20)
+        peer.close()
+
+    stop = threading.Event()
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        thread = threading.Thread(target=greet)
+        thread.start()
+        yield SshTarget("mute", "127.0.0.1", server.getsockname()[1], host_key="SHA256:x")
+        stop.set()
+        thread.join()
+
+
+@pytest.mark.parametrize(
+    "mute", [b"", b"SSH-2.0-silent\r\n", b"SSH-2.0-noise\r\n" + bytes(5000)], indirect=True
+)
+def test_a_host_that_says_nothing_useful_is_a_lost_link(mute: SshTarget) -> None:
+    began = time.monotonic()
+    with pytest.raises(LinkLost, match=r"lost|no answer"):
+        connect(mute, timeout=1, known_hosts=None)
+    assert time.monotonic() - began < 4
+
+
+def test_nothing_listens() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+    with pytest.raises(LinkLost, match="refused"):
+        connect(SshTarget("off", "127.0.0.1", port), timeout=1, known_hosts=None)
+    with pytest.raises(LinkLost, match="refused"):
+        fingerprint("127.0.0.1", port, timeout=1)

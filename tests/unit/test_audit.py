@@ -1,0 +1,305 @@
+"""Every rule: what it says, and what it must not say."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from buildmatrix import audit, elf
+from buildmatrix.errors import InputError
+from buildmatrix.model import AuditPolicy, ElfFacts, Finding, Severity, Target
+from tests import elf_factory as factory
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+PI3 = Target("arm-linux-gnueabihf", "EM_ARM", "armv7-a", "neon-vfpv4", "hard", "2.36")
+PI4_64 = Target("aarch64-linux-gnu", "EM_AARCH64", "armv8-a", "", "hard", "2.36")
+LIBC = ("libc.so.6", "libm.so.6", "ld-linux-armhf.so.3")
+POLICY = AuditPolicy(PI3, provided=LIBC)
+
+GOOD = ElfFacts(
+    file="lib/libopenblas.so.0",
+    machine="EM_ARM",
+    elf_type="ET_DYN",
+    eabi=5,
+    float_abi="hard",
+    cpu_arch="v7",
+    fp_arch="VFPv3",
+    simd="NEONv1",
+    vfp_args=True,
+    soname="libopenblas.so.0",
+    needed=LIBC,
+    rpath=(),
+    glibc_max="2.34",
+    glibcxx_max="",
+    executable_stack=False,
+    neon_instructions=70,
+)
+GO = replace(
+    GOOD, file="bin/tool", elf_type="ET_EXEC", float_abi="unspecified", cpu_arch="", fp_arch="",
+    simd="", vfp_args=False, soname="", needed=(), glibc_max="", neon_instructions=0,
+)  # fmt: skip
+WITHOUT_NEON = replace(GOOD, simd="", neon_instructions=0)
+AARCH64 = replace(
+    GOOD, machine="EM_AARCH64", eabi=0, float_abi="unspecified", cpu_arch="", fp_arch="", simd="",
+    needed=("libc.so.6",),
+)  # fmt: skip
+
+
+def said(facts: ElfFacts | Sequence[ElfFacts], policy: AuditPolicy = POLICY) -> list[str]:
+    """Findings as people see them: code and message."""
+    tree = [facts] if isinstance(facts, ElfFacts) else facts
+    return [f"{f.code} {f.message}" for f in audit.judge(tree, policy)]
+
+
+def on(fpu: str = "neon-vfpv4", march: str = "armv7-a", **more: tuple[str, ...]) -> AuditPolicy:
+    return replace(POLICY, target=replace(PI3, fpu=fpu, march=march), **more)
+
+
+@pytest.mark.parametrize(
+    ("facts", "expected"),
+    [
+        (replace(GOOD, machine="EM_X86_64"), "BM101 built for EM_X86_64, the target is EM_ARM"),
+        (AARCH64, "BM101 built for EM_AARCH64, the target is EM_ARM"),
+        (replace(GOOD, eabi=4), "BM102 EABI version 4 in e_flags, the board's libc uses 5"),
+        (
+            replace(GOOD, float_abi="soft", vfp_args=False),
+            "BM103 soft-float ABI, the target is hard-float (Tag_ABI_VFP_args: core registers)",
+        ),
+        (replace(GOOD, cpu_arch="v8"), "BM110 Tag_CPU_arch v8, the target is v7 (armv7-a)"),
+        (replace(GOOD, cpu_arch="v7E-M"), "BM110 Tag_CPU_arch v7E-M, the target is v7 (armv7-a)"),
+        (replace(GOOD, cpu_arch="??? (99)"), "BM110 Tag_CPU_arch ??? (99), the target is v7"),
+        (
+            replace(GOOD, fp_arch="FP for ARMv8"),
+            "BM111 Tag_FP_arch FP for ARMv8, the target is neon-vfpv4",
+        ),
+        (
+            replace(GOOD, simd="NEON for ARMv8"),
+            "BM112 Tag_Advanced_SIMD_arch NEON for ARMv8, the target is neon-vfpv4",
+        ),
+        (replace(GOOD, glibc_max="2.38"), "BM130 needs GLIBC_2.38, the floor is GLIBC_2.36"),
+        (
+            replace(GOOD, needed=("libgfortran.so.5",)),
+            "BM140 needs libgfortran.so.5, which neither the bundle nor the board has",
+        ),
+        *(
+            (
+                replace(GOOD, needed=(name,)),
+                f"BM141 needs {name}, which belongs to another libc or machine",
+            )
+            for name in (
+                *("ld-linux-x86-64.so.2", "ld-linux.so.3", "ld-linux-aarch64.so.1"),
+                *("ld64.so.2", "libc.so", "libc.musl-armv7.so.1", "ld-musl-armhf.so.1"),
+            )
+        ),
+        (
+            replace(GOOD, rpath=("/work/build/lib",)),
+            "BM150 rpath /work/build/lib is a path of the machine that built it",
+        ),
+        (
+            replace(GOOD, rpath=("$ORIGIN/../../other",)),
+            "BM151 rpath $ORIGIN/../../other leaves the bundle",
+        ),
+        (
+            replace(GOOD, rpath=("lib",)),
+            "BM151 rpath 'lib' depends on the folder the program is started in",
+        ),
+        (
+            replace(GOOD, rpath=("",)),
+            "BM151 rpath '' depends on the folder the program is started in",
+        ),
+        (
+            replace(GOOD, executable_stack=True),
+            "BM160 asks for an executable stack (PT_GNU_STACK is RWE or absent)",
+        ),
+        (replace(GOOD, text_relocations=True), "BM161 has text relocations (DT_TEXTREL)"),
+    ],
+)
+def test_one_fault_is_one_finding(facts: ElfFacts, expected: str) -> None:
+    (message,) = said(facts)
+    assert message.startswith(expected)
+
+
+@pytest.mark.parametrize(
+    ("facts", "policy", "code"),
+    [
+        (replace(GOOD, fp_arch="VFPv4"), on("neon"), "BM111"),
+        (replace(GOOD, simd="NEONv1 with Fused-MAC"), on("neon"), "BM112"),
+        (GOOD, on("vfpv3"), "BM112"),
+        (WITHOUT_NEON, on("vfpv3-d16"), "BM111"),
+        (replace(WITHOUT_NEON, fp_arch="VFPv2"), on(""), "BM111"),
+        (GOOD, on(march="armv6"), "BM110"),
+        (replace(GOOD, cpu_arch="v8.2-A"), on(march="armv8-a"), "BM110"),
+    ],
+)
+def test_a_smaller_target_takes_less(facts: ElfFacts, policy: AuditPolicy, code: str) -> None:
+    assert [line.split()[0] for line in said(facts, policy)] == [code]
+
+
+@pytest.mark.parametrize(
+    ("facts", "policy"),
+    [
+        (GOOD, POLICY),
+        (GO, POLICY),  # no flag, no attributes: Go's linker writes it, BinaryBuilder's case
+        (replace(GOOD, float_abi="unspecified", fp_arch="", simd="", vfp_args=False), POLICY),
+        (replace(GOOD, fp_arch="VFPv3-D16", cpu_arch="v6"), POLICY),  # Raspbian's own libraries
+        (replace(GOOD, fp_arch="VFPv4", simd="NEONv1 with Fused-MAC"), POLICY),
+        (replace(GOOD, cpu_arch="v8"), on(march="armv8-a+crc")),
+        (replace(GOOD, cpu_arch="v7"), on(march="armv7ve")),
+        (replace(GOOD, cpu_arch="v6KZ"), on(march="armv6kz")),
+        (replace(GOOD, glibc_max="2.36"), POLICY),
+        (replace(GOOD, glibc_max="2.4"), POLICY),
+        (replace(GOOD, glibcxx_max="3.4.32"), POLICY),  # libstdc++ travels with the bundle
+        (replace(GOOD, rpath=("$ORIGIN", "$ORIGIN/../lib", "${ORIGIN}/../bin")), POLICY),
+        (replace(GOOD, file="libLLVM-14.so.1", rpath=("$ORIGIN/../lib",)), POLICY),
+        (replace(GOOD, file="lib/libblas-r0.3.so", needed=("libopenblas.so.0",)), POLICY),  # soname
+        (GOOD, on(neon_required=("libopenblas*", "lib/*.so.0"))),
+        (replace(GOOD, simd=""), on(neon_required=("libopenblas*",))),  # FFmpeg hides the tag
+        (WITHOUT_NEON, on("vfpv3", neon_forbidden=("lib/*",))),
+        (WITHOUT_NEON, POLICY),  # no rule asks for NEON
+    ],
+)
+def test_what_must_not_be_reported(facts: ElfFacts, policy: AuditPolicy) -> None:
+    assert said(facts, policy) == []
+
+
+def test_aarch64_has_no_attributes_and_needs_none() -> None:
+    provided = ("libc.so.6", "ld-linux-aarch64.so.1")
+    policy = AuditPolicy(PI4_64, neon_required=("lib/*",), provided=provided)
+    assert said(replace(AARCH64, needed=provided), policy) == []
+    assert said(replace(AARCH64, neon_instructions=0), policy) == [
+        "BM120 NEON must be here ('lib/*'): 0 quad-register float multiply instructions"
+    ]
+    assert said(replace(AARCH64, needed=("ld-linux-armhf.so.3",)), policy) == [
+        "BM141 needs ld-linux-armhf.so.3, which belongs to another libc or machine"
+    ]
+
+
+def test_a_neon_build_without_neon_is_refused_with_its_figures() -> None:
+    """OpenBLAS 0.3.34 for ARMV7 without HAVE_NEON=1."""
+    (finding,) = audit.judge([WITHOUT_NEON], on(neon_required=("libopenblas*",)))
+    assert finding.message == (
+        "NEON must be here ('libopenblas*'): 0 quad-register float multiply instructions, "
+        "Tag_FP_arch VFPv3, Tag_Advanced_SIMD_arch absent"
+    )
+    assert "HAVE_NEON=1" in finding.hint
+
+
+def test_the_tag_alone_does_not_make_a_neon_library() -> None:
+    tagged = replace(GOOD, neon_instructions=0)
+    assert [line[:5] for line in said(tagged, on(neon_required=("lib/*",)))] == ["BM120"]
+
+
+def test_a_neon_rule_that_matches_nothing_is_a_finding() -> None:
+    policy = on(neon_required=("lib/libblas.so.3",), neon_forbidden=("*.a",))
+    assert said(GOOD, policy) == [
+        "BM121 neon_forbidden names '*.a' and no file matches",
+        "BM121 neon_required names 'lib/libblas.so.3' and no file matches",
+    ]
+
+
+@pytest.mark.parametrize("facts", [GOOD, replace(GOOD, neon_instructions=0)])
+def test_forbidden_neon_is_found_by_code_or_tag(facts: ElfFacts) -> None:
+    (message,) = said(facts, on(neon_forbidden=("lib/*",)))
+    assert message.startswith("BM122 NEON may not be here ('lib/*')")
+
+
+def test_hidden_neon_on_a_board_without_it_is_a_warning() -> None:
+    """Chosen at run time, as in FFmpeg, it is harmless; the audit cannot know."""
+    hidden = replace(WITHOUT_NEON, neon_instructions=1)
+    (finding,) = audit.judge([hidden], on("vfpv3"))
+    assert (finding.code, finding.severity) == ("BM113", Severity.WARNING)
+    assert finding.message.startswith("1 quad-register float multiply instruction and no")
+    assert audit.blocking([finding]) == ()
+
+
+def test_a_library_of_another_machine_satisfies_nobody_and_is_judged_no_further() -> None:
+    foreign = replace(
+        GOOD, file="lib/libz.so.1", soname="libz.so.1", machine="EM_X86_64", rpath=("/opt",),
+        glibc_max="2.40", executable_stack=True,
+    )  # fmt: skip
+    assert said([foreign, replace(GOOD, needed=("libz.so.1",))]) == [
+        "BM140 needs libz.so.1, which neither the bundle nor the board has",
+        "BM101 built for EM_X86_64, the target is EM_ARM",
+    ]
+
+
+def test_a_needed_library_is_found_by_its_file_name() -> None:
+    """A library without a soname is needed by its name."""
+    unnamed = replace(GOOD, file="lib/libplain.so", soname="")
+    assert said([unnamed, replace(GOOD, needed=("libplain.so",))]) == []
+
+
+def test_an_unknown_march_is_bad_input() -> None:
+    with pytest.raises(InputError, match="unknown march 'pentium4'"):
+        audit.judge([GOOD], on(march="pentium4"))
+
+
+BAD = [
+    replace(GOOD, file=f"lib/{name}", float_abi="soft", rpath=("/a", "/b"), executable_stack=True)
+    for name in ("a", "b", "c")
+]
+
+
+@given(st.permutations(BAD))
+def test_the_order_of_findings_is_that_of_files_and_codes(facts: list[ElfFacts]) -> None:
+    found = audit.judge(facts, POLICY)
+    assert found == audit.judge(BAD, POLICY)
+    assert [f.code for f in found[:4]] == ["BM103", "BM150", "BM150", "BM160"]
+    assert audit.blocking(found) == found
+
+
+def test_from_bytes_to_verdict(tmp_path: Path) -> None:
+    """Soft-float, one absolute rpath, a libc too new, and a library that nobody has."""
+    image = factory.make(
+        float_flag="soft",
+        attributes=factory.VFPV3 | {"ABI_VFP_args": 0},
+        soname="libx.so.1",
+        needed=["libc.so.6", "libnone.so.9"],
+        rpath="/opt/lib:$ORIGIN",
+        versions={"libc.so.6": ["GLIBC_2.38"]},
+    )
+    (tmp_path / "lib").mkdir()
+    (tmp_path / "lib" / "libx.so.1").write_bytes(image)
+    codes = [f.code for f in audit.judge(elf.read_tree(tmp_path), POLICY)]
+    assert codes == ["BM103", "BM130", "BM140", "BM150"]
+
+
+def test_the_page_shows_the_rules_as_they_are() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "audit.md").read_text()
+    rows = [line.strip("| ").split(" | ") for line in page.splitlines() if re.match(r"\| BM", line)]
+    assert rows == [[r.code, r.severity.value, r.meaning, r.hint] for r in audit.RULES]
+    assert len({r.code for r in audit.RULES}) == len(audit.RULES)
+
+
+def test_every_rule_is_reached_by_a_test() -> None:
+    """A code that no fault here produces would be untested."""
+    faults: list[tuple[ElfFacts, AuditPolicy]] = [
+        (replace(GOOD, machine="EM_386"), POLICY),
+        (replace(GOOD, eabi=0, float_abi="soft", cpu_arch="v9", fp_arch="FP for ARMv8"), POLICY),
+        (replace(GOOD, glibc_max="3", needed=("x", "libc.so"), rpath=("/", ".")), on("vfpv3")),
+        (replace(GOOD, executable_stack=True, text_relocations=True), on(neon_forbidden=("*",))),
+        (WITHOUT_NEON, on(neon_required=("*", "none"))),
+        (replace(GOOD, simd=""), on("vfpv3")),
+    ]
+    found: set[str] = {f.code for facts, policy in faults for f in audit.judge([facts], policy)}
+    assert found == {r.code for r in audit.RULES}
+
+
+def test_findings_are_data() -> None:
+    assert audit.judge([replace(GOOD, eabi=0)], POLICY) == (
+        Finding(
+            code="BM102",
+            severity=Severity.ERROR,
+            file="lib/libopenblas.so.0",
+            message="EABI version 0 in e_flags, the board's libc uses 5",
+            hint="Compile for the triple arm-linux-gnueabihf.",
+        ),
+    )

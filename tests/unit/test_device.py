@@ -1,0 +1,260 @@
+"""Probe answers of real and of likely boards, and the gate's verdicts on them."""
+
+from __future__ import annotations
+
+import os
+import platform
+import string
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from buildmatrix.device import FPU_NEEDS, parse, probe, unfit
+from buildmatrix.errors import DeviceError
+from buildmatrix.model import FPU_RANK, DeviceInfo, Severity, Target
+from tests.fakes import LocalShell
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+BOOKWORM = Target("arm-linux-gnueabihf", "EM_ARM", "armv7-a", "neon-vfpv4", "hard", "2.36")
+ELF_ARM = "7f454c4601010100000000000000000003002800"
+ELF_AARCH64 = "7f454c460201010000000000000000000300b700"
+
+# As the virtual board printed it on 2026-11-20, cut to one core and two lines of meminfo.
+VIRTUAL = f"""\
+model=Raspberry Pi 3 Model B Rev 1.2
+compatible=raspberrypi,3-model-b brcm,bcm2837 linux,dummy-virt
+fwcfg=/proc/device-tree/fw-cfg@9020000
+kernel=Linux 6.1.0-50-cloud-arm64
+machine=armv8l
+kernelarch=aarch64
+elf={ELF_ARM}
+longbit=32
+cores=4
+libc=glibc 2.36
+libc=ldd (Debian GLIBC 2.36-9+deb12u14) 2.36
+libc=Copyright (C) 2022 Free Software Foundation, Inc.
+libc=GNU C Library (Debian GLIBC 2.36-9+deb12u14) stable release version 2.36.
+cpuinfo=processor	: 0
+cpuinfo=model name	: ARMv8 Processor rev 4 (v8l)
+cpuinfo=Features	: half thumb fastmult vfp edsp neon vfpv3 tls vfpv4 idiva idivt lpae crc32
+cpuinfo=CPU architecture: 8
+cpuinfo=CPU part	: 0xd03
+cpuinfo=
+meminfo=MemTotal:        1005360 kB
+meminfo=MemAvailable:     929500 kB
+disk=Filesystem     1024-blocks   Used Available Capacity Mounted on
+disk=/dev/vda           1992552 143540   1727772       8% /
+load=0.06 0.03 0.01 1/74 198
+governor=
+clock=
+temperature=
+throttled=
+end=1
+"""
+
+# The study's board (its Features and CPU part); sysfs and vcgencmd as on the Pi's own kernel.
+PI3 = f"""\
+model=Raspberry Pi 3 Model B Rev 1.2
+compatible=raspberrypi,3-model-b brcm,bcm2837
+fwcfg=
+kernel=Linux 5.10.103-v7+
+machine=armv7l
+kernelarch=
+elf={ELF_ARM}
+longbit=32
+cores=4
+libc=glibc 2.31
+cpuinfo=processor	: 0
+cpuinfo=Features	: half thumb fastmult vfp edsp neon vfpv3 tls vfpv4 idiva idivt vfpd32 lpae \
+evtstrm crc32
+cpuinfo=CPU part	: 0xd03
+cpuinfo=Hardware	: BCM2835
+cpuinfo=Model		: Raspberry Pi 3 Model B Rev 1.2
+meminfo=MemTotal:         944264 kB
+meminfo=MemFree:          500000 kB
+meminfo=MemAvailable:     700000 kB
+disk=Filesystem     1024-blocks    Used Available Capacity Mounted on
+disk=/dev/root         30359612 5000000  24000000      18% /
+load=0.10 0.05 0.01 1/120 900
+governor=ondemand
+clock=600000
+temperature=47236
+throttled=throttled=0x50005
+end=1
+"""
+
+# A 64-bit kernel under the 32-bit userland: cpuinfo in its 64-bit form (VIRTUAL-PI.md section 3).
+KERNEL64 = PI3.replace("armv7l", "aarch64").replace(
+    "half thumb fastmult vfp edsp neon vfpv3 tls vfpv4 idiva idivt vfpd32 lpae evtstrm crc32",
+    "fp asimd evtstrm crc32 cpuid",
+)
+
+# armhf in a container on an x86 host: the host's own cpuinfo (VIRTUAL-PI.md section 1).
+QEMU_USER = f"""\
+model=
+kernel=Linux 6.18.44
+machine=armv7l
+kernelarch=x86_64
+elf={ELF_ARM}
+longbit=32
+cores=2
+libc=glibc 2.36
+cpuinfo=processor	: 0
+cpuinfo=vendor_id	: GenuineIntel
+cpuinfo=flags		: fpu vme sse2
+meminfo=MemTotal:       24684084 kB
+meminfo=MemAvailable:   23659776 kB
+disk=Filesystem     1024-blocks    Used Available Capacity Mounted on
+disk=overlay          263000000 5000000  79173884      18% /
+load=0.00 0.00 0.00 1/1 1
+end=1
+"""
+
+
+def codes(info: DeviceInfo, target: Target = BOOKWORM, *, needs_kib: int = 1000) -> list[str]:
+    return [finding.code for finding in unfit(info, target, needs_kib=needs_kib)]
+
+
+def test_the_virtual_board() -> None:
+    info = parse("vpi", VIRTUAL)
+    assert (info.model, info.elf_machine) == ("Raspberry Pi 3 Model B Rev 1.2", "EM_ARM")
+    assert (info.cores, info.cpu_parts, info.libc) == (4, ("0xd03",), "2.36")
+    assert (info.memory_kib, info.memory_available_kib) == (1005360, 929500)
+    assert (info.disk_free_kib, info.load1) == (1727772, 0.06)
+    assert (info.governor, info.clock_khz, info.throttled) == (None, None, None)
+    assert "dummy-virt" in info.emulated
+    assert codes(info) == []
+
+
+def test_a_pi3_is_hardware_with_an_older_libc() -> None:
+    info = parse("pi3", PI3)
+    assert info.emulated == ""
+    assert (info.governor, info.clock_khz, info.temperature_c) == ("ondemand", 600000, 47.236)
+    assert info.throttled == "0x50005"
+    assert codes(info) == ["BM303", "BM307", "BM309"]
+    (old, *_) = unfit(info, BOOKWORM, needs_kib=0)
+    assert (old.severity, old.file) == (Severity.ERROR, "pi3")
+    assert "2.31" in old.message
+    assert "GLIBC_2.36" in old.message
+    assert "BM303" not in codes(info, replace(BOOKWORM, libc_floor="2.31"))
+
+
+def test_a_64_bit_kernel_does_not_hide_neon_from_a_32_bit_userland() -> None:
+    info = parse("pi3", KERNEL64)
+    assert (info.machine, info.elf_machine) == ("aarch64", "EM_ARM")
+    assert "neon" not in info.features
+    assert codes(info, replace(BOOKWORM, libc_floor="2.31")) == ["BM307", "BM309"]
+
+
+def test_a_64_bit_userland_is_refused() -> None:
+    info = parse("pi4", KERNEL64.replace(ELF_ARM, ELF_AARCH64))
+    (wrong, *_) = unfit(info, BOOKWORM, needs_kib=0)
+    assert wrong.code == "BM301"
+    assert "EM_AARCH64" in wrong.message
+    assert "EM_ARM" in wrong.message
+
+
+def test_without_od_the_word_size_decides() -> None:
+    assert parse("pi", KERNEL64.replace(ELF_ARM, "")).elf_machine == "EM_ARM"
+
+
+def test_qemu_user_is_emulated_and_its_neon_unchecked() -> None:
+    info = parse("container", QEMU_USER)
+    assert "x86" in info.emulated
+    assert codes(info) == ["BM306"]
+    faked = QEMU_USER.replace("vendor_id	: GenuineIntel", "Features	: neon vfpv4")
+    assert "x86_64" in parse("container", faked).emulated
+    named = PI3.replace("Hardware	: BCM2835", "Hardware	: QEMU v9.2 linux,dummy")
+    assert "QEMU" in parse("container", named).emulated
+
+
+@pytest.mark.parametrize(
+    ("features", "fpu", "missing"),
+    [
+        ("half thumb vfp", "neon-vfpv4", "neon, vfpv4"),
+        ("vfp vfpv3 neon", "neon-vfpv4", "vfpv4"),
+        ("vfp vfpv3 vfpv3d16", "neon", "neon"),
+        ("vfp vfpv3 vfpv3d16", "vfpv3", "neon or vfpd32"),
+        ("vfp", "vfpv3-d16", "vfpv3 or vfpv3d16 or vfpv4"),
+    ],
+)
+def test_missing_cpu_features_are_named(features: str, fpu: str, missing: str) -> None:
+    info = replace(parse("vpi", VIRTUAL), features=frozenset(features.split()))
+    (finding,) = unfit(info, replace(BOOKWORM, fpu=fpu), needs_kib=0)
+    assert finding.code == "BM302"
+    assert f"needs {missing};" in finding.message
+    assert " ".join(sorted(features.split())) in finding.message
+
+
+def test_every_fpu_of_the_model_is_judged() -> None:
+    assert set(FPU_NEEDS) == set(FPU_RANK)
+
+
+def test_disk_and_load() -> None:
+    info = replace(parse("vpi", VIRTUAL), load1=3.0)
+    assert codes(info, needs_kib=2_000_000) == ["BM304", "BM308"]
+    (full, *_) = unfit(info, BOOKWORM, needs_kib=2_000_000)
+    assert "1727772 KiB" in full.message
+    assert "2000000" in full.message
+
+
+@pytest.mark.parametrize(
+    ("lines", "libc"),
+    [
+        (("ldd (GNU libc) 2.31",), "2.31"),
+        (("ldd (Ubuntu GLIBC 2.35-0ubuntu3.8) 2.35",), "2.35"),
+        (("GNU C Library (Debian GLIBC 2.24-11) stable release version 2.24, by Roland",), "2.24"),
+        (("musl libc (armhf)", "Version 1.2.4"), "musl 1.2.4"),
+        (("sh: ldd: not found",), ""),
+        ((), ""),
+    ],
+)
+def test_libc_from_whatever_answers(lines: tuple[str, ...], libc: str) -> None:
+    text = PI3.replace("libc=glibc 2.31\n", "".join(f"libc={line}\n" for line in lines))
+    assert parse("pi", text).libc == libc
+
+
+def test_a_board_with_musl_or_an_unknown_libc() -> None:
+    info = parse("vpi", VIRTUAL)
+    assert codes(replace(info, libc="musl 1.2.4")) == ["BM303"]
+    assert codes(replace(info, libc="")) == ["BM305"]
+
+
+@pytest.mark.parametrize("cut", ["end=1\n", "meminfo=MemTotal:        1005360 kB\n"])
+def test_an_incomplete_answer_is_refused(cut: str) -> None:
+    with pytest.raises(DeviceError, match="did not answer the probe"):
+        parse("vpi", VIRTUAL.replace(cut, ""))
+
+
+@given(st.text())
+def test_noise_is_a_device_error(text: str) -> None:
+    with pytest.raises(DeviceError):
+        parse("noise", text)
+
+
+@given(st.data())
+def test_damaged_answers_never_crash(data: st.DataObject) -> None:
+    """Any value may be any text: it is read, or refused as a whole."""
+    lines = VIRTUAL.splitlines()
+    for index in data.draw(st.lists(st.integers(0, len(lines) - 1), max_size=5)):
+        value = data.draw(st.text() | st.text(alphabet=string.digits + ".:- "))
+        lines[index] = lines[index].partition("=")[0] + "=" + value
+    try:
+        info = parse("vpi", "\n".join(lines))
+    except DeviceError:
+        return
+    assert info.cores >= 1
+    unfit(info, BOOKWORM, needs_kib=0)
+
+
+def test_the_probe_runs_in_this_machine_s_sh(tmp_path: Path) -> None:
+    info = probe(LocalShell(tmp_path), "here")
+    assert info.kernel == f"{platform.system()} {platform.release()}"
+    assert info.machine == platform.machine()
+    assert info.cores == os.cpu_count()
+    assert info.disk_free_kib > 0

@@ -1,0 +1,299 @@
+"""What is read from an ELF file, shown on images made from bytes."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+from hypothesis import HealthCheck, example, given, settings
+from hypothesis import strategies as st
+
+from buildmatrix import elf
+from buildmatrix.errors import AuditError, InputError
+from tests import elf_factory as factory
+from tests.elf_factory import NEON, VFPV3, make
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+    from pathlib import Path
+
+    from buildmatrix.model import ElfFacts
+
+
+@pytest.fixture
+def facts(tmp_path: Path) -> Callable[[bytes], ElfFacts]:
+    def read(image: bytes) -> ElfFacts:
+        (tmp_path / "x").write_bytes(image)
+        return elf.read(tmp_path / "x", "lib/x")
+
+    return read
+
+
+def test_a_neon_library_says_what_it_is(facts: Callable[[bytes], ElfFacts]) -> None:
+    image = make(
+        attributes=NEON | {"FP_arch": 5, "Advanced_SIMD_arch": 2},
+        soname="libopenblas.so.0",
+        needed=["libm.so.6", "libc.so.6"],
+        rpath="$ORIGIN/../lib:/opt",
+    )
+    found = facts(image)
+    assert (found.file, found.machine, found.elf_type, found.eabi) == (
+        *("lib/x", "EM_ARM", "ET_DYN"),
+        5,
+    )
+    assert (found.cpu_arch, found.fp_arch, found.simd) == ("v7", "VFPv4", "NEONv1 with Fused-MAC")
+    assert (found.float_abi, found.vfp_args) == ("hard", True)
+    assert (found.soname, found.needed) == ("libopenblas.so.0", ("libm.so.6", "libc.so.6"))
+    assert found.rpath == ("$ORIGIN/../lib", "/opt")
+    assert not found.executable_stack
+    assert not found.text_relocations
+
+
+@pytest.mark.parametrize(
+    ("tag", "value", "field", "word"),
+    [
+        ("CPU_arch", 9, "cpu_arch", "v6K"),
+        ("CPU_arch", 14, "cpu_arch", "v8"),
+        ("CPU_arch", 99, "cpu_arch", "??? (99)"),
+        ("FP_arch", 0, "fp_arch", ""),
+        ("FP_arch", 4, "fp_arch", "VFPv3-D16"),
+        ("FP_arch", 7, "fp_arch", "FP for ARMv8"),
+        ("Advanced_SIMD_arch", 0, "simd", ""),
+        ("Advanced_SIMD_arch", 3, "simd", "NEON for ARMv8"),
+    ],
+)
+def test_attributes_in_the_words_of_readelf(
+    facts: Callable[[bytes], ElfFacts], tag: str, value: int, field: str, word: str
+) -> None:
+    assert getattr(facts(make(attributes=VFPV3 | {tag: value})), field) == word
+
+
+SOFT_ARGS = {"CPU_arch": 10, "ABI_FP_number_model": 3}
+
+
+@pytest.mark.parametrize(
+    ("flag", "attributes", "float_abi"),
+    [
+        ("hard", VFPV3, "hard"),
+        ("hard", None, "hard"),
+        ("soft", VFPV3, "soft"),
+        ("unspecified", VFPV3, "hard"),  # an object file: only the linker writes the flag
+        ("unspecified", SOFT_ARGS, "soft"),  # -mfloat-abi=soft
+        ("unspecified", SOFT_ARGS | {"FP_arch": 3}, "soft"),  # -mfloat-abi=softfp
+        ("hard", SOFT_ARGS | {"FP_arch": 3}, "soft"),  # the flag alone would hide it
+        ("unspecified", SOFT_ARGS | {"ABI_VFP_args": 3}, "unspecified"),  # compatible with both
+        ("unspecified", {"CPU_arch": 10, "FP_arch": 3}, "unspecified"),  # assembly, no model
+        ("unspecified", None, "unspecified"),  # what Go's linker writes
+    ],
+)
+def test_float_abi_from_header_and_attributes(
+    facts: Callable[[bytes], ElfFacts],
+    flag: str,
+    attributes: Mapping[str, int] | None,
+    float_abi: str,
+) -> None:
+    assert facts(make(float_flag=flag, attributes=attributes)).float_abi == float_abi
+
+
+def test_a_second_vendor_of_attributes_is_passed_over(
+    facts: Callable[[bytes], ElfFacts], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """GNU's own tags may stand before or after aeabi's."""
+    gnu = b"\x0f\0\0\0gnu\0\x01\x07\0\0\0\x20\x01"
+    gnu = (len(gnu)).to_bytes(4, "little") + gnu[4:]
+    made = factory._attributes(NEON)
+    for section in (b"A" + gnu + made[1:], made + gnu):
+        monkeypatch.setattr(factory, "_attributes", lambda _, section=section: section)
+        assert facts(make(attributes=NEON)).simd == "NEONv1"
+
+
+@pytest.mark.parametrize(
+    ("versions", "weak", "glibc", "glibcxx"),
+    [
+        ({}, (), "", ""),
+        ({"libc.so.6": ["GLIBC_2.4", "GLIBC_2.34", "GLIBC_2.28"]}, (), "2.34", ""),
+        ({"libc.so.6": ["GLIBC_2.4"], "libm.so.6": ["GLIBC_2.29"]}, (), "2.29", ""),
+        ({"libc.so.6": ["GLIBC_2.9", "GLIBC_2.10"]}, (), "2.10", ""),
+        ({"libc.so.6": ["GLIBC_2.4", "GLIBC_PRIVATE"]}, (), "2.4", ""),
+        ({"libc.so.6": ["GLIBC_2.4", "GLIBC_2.38"]}, ("GLIBC_2.38",), "2.4", ""),
+        ({"libc.so.6": ["GLIBC_2.4", "GLIBC_ABI_DT_RELR"]}, (), "2.36", ""),
+        ({"libstdc++.so.6": ["GLIBCXX_3.4.30", "CXXABI_1.3"]}, (), "", "3.4.30"),
+    ],
+)
+def test_highest_symbol_versions(
+    facts: Callable[[bytes], ElfFacts],
+    versions: Mapping[str, Sequence[str]],
+    weak: Sequence[str],
+    glibc: str,
+    glibcxx: str,
+) -> None:
+    found = facts(make(versions=versions, weak=weak))
+    assert (found.glibc_max, found.glibcxx_max) == (glibc, glibcxx)
+
+
+@pytest.mark.parametrize(("stack", "executable"), [("rw", False), ("rwx", True), (None, True)])
+def test_a_missing_stack_header_means_an_executable_stack(
+    facts: Callable[[bytes], ElfFacts], stack: str | None, executable: bool
+) -> None:
+    assert facts(make(stack=stack)).executable_stack is executable
+
+
+def test_an_object_file_has_no_stack_of_its_own(facts: Callable[[bytes], ElfFacts]) -> None:
+    assert not facts(make(elf_type="ET_REL", stack=None)).executable_stack
+
+
+def test_text_relocations(facts: Callable[[bytes], ElfFacts]) -> None:
+    assert facts(make(textrel=True)).text_relocations
+
+
+# -- NEON in the code ---------------------------------------------------------------------------
+
+A32_FOUR = factory.A32_VMLA_Q + factory.A32_VMUL_Q + factory.A32_VMUL_LANE + factory.A32_VFMA_Q
+A32_NONE = factory.A32_VMLA_D + factory.A32_VMUL_I32 + factory.A32_VMLA_S + factory.A32_RETURN
+T32_TWO = factory.T32_PUSH + factory.T32_VMLA_Q + factory.T32_VFMS_Q + factory.T32_RETURN
+LITERAL = factory.A32_VMLA_Q
+
+
+@pytest.mark.parametrize(
+    ("text", "count"),
+    [
+        ([("$a", A32_FOUR + A32_NONE)], 4),
+        ([("$a", A32_NONE)], 0),
+        ([("$t", T32_TWO)], 2),
+        ([("$a", A32_FOUR), ("$t", T32_TWO)], 6),
+        ([("$a", A32_FOUR), ("$d", LITERAL), ("$a", A32_FOUR)], 8),
+        ([("$t", T32_TWO), ("$d", bytes(2) + LITERAL)], 2),
+        ([("$a", A32_NONE), ("$d.literals", LITERAL)], 0),
+        ([("$a", A32_FOUR), ("$double", A32_FOUR)], 8),  # a name like any other
+        ([("$a", A32_NONE * 100)], 0),
+        ([("$a", b"")], 0),
+    ],
+)
+def test_quad_float_multiplies_by_mapping_symbols(
+    facts: Callable[[bytes], ElfFacts], text: Sequence[tuple[str, bytes]], count: int
+) -> None:
+    assert facts(make(text=text)).neon_instructions == count
+
+
+@pytest.mark.parametrize(
+    ("text", "count"),
+    [
+        ([("$a", A32_FOUR + A32_NONE), ("$t", T32_TWO)], 6),
+        ([("$t", T32_TWO), ("$a", A32_FOUR)], 6),
+        ([("$t", T32_TWO + bytes(2) + LITERAL)], 2),  # ARM's encoding after a Thumb function
+    ],
+)
+def test_a_stripped_file_is_read_by_its_exported_functions(
+    facts: Callable[[bytes], ElfFacts], text: Sequence[tuple[str, bytes]], count: int
+) -> None:
+    assert facts(make(text=text, symbols="functions")).neon_instructions == count
+
+
+def test_mapping_symbols_overrule_functions(facts: Callable[[bytes], ElfFacts]) -> None:
+    text = [("$a", A32_NONE), ("$d", LITERAL), ("$t", T32_TWO)]
+    assert facts(make(text=text, symbols="functions")).neon_instructions == 3
+    assert facts(make(text=text, symbols="both")).neon_instructions == 2
+
+
+def test_without_any_symbol_code_is_taken_as_arm(facts: Callable[[bytes], ElfFacts]) -> None:
+    assert facts(make(text=[("$a", A32_FOUR)], symbols="none")).neon_instructions == 4
+
+
+def test_the_second_half_of_a_thumb_instruction_is_no_instruction(
+    facts: Callable[[bytes], ElfFacts],
+) -> None:
+    """`bl` here ends in 0xff04; with the next halfword that would read as vmul.f32 q1, q2, q3."""
+    text = bytes.fromhex("fff704ff") + bytes.fromhex("562d")
+    assert facts(make(text=[("$t", text)])).neon_instructions == 0
+    assert facts(make(text=[("$t", text[2:])])).neon_instructions == 1
+
+
+@pytest.mark.parametrize(
+    ("code", "count"),
+    [
+        (factory.A64_FMLA_4S + factory.A64_FMUL_LANE, 2),
+        (factory.A64_FMLA_2D + factory.A64_RETURN, 0),
+    ],
+)
+def test_aarch64_counts_four_single_lanes(
+    facts: Callable[[bytes], ElfFacts], code: bytes, count: int
+) -> None:
+    found = facts(make(machine="EM_AARCH64", text=[("$x", code)]))
+    assert (found.machine, found.neon_instructions) == ("EM_AARCH64", count)
+    assert (found.float_abi, found.eabi, found.cpu_arch) == ("unspecified", 0, "")
+
+
+def test_a_foreign_machine_is_read_without_judging(facts: Callable[[bytes], ElfFacts]) -> None:
+    found = facts(make(machine="EM_X86_64", needed=["libc.so.6"]))
+    assert (found.machine, found.needed, found.neon_instructions) == (
+        *("EM_X86_64", ("libc.so.6",)),
+        0,
+    )
+
+
+# -- files and trees ----------------------------------------------------------------------------
+
+
+def test_a_tree_is_read_in_order_without_symlinks_and_other_files(tmp_path: Path) -> None:
+    (tmp_path / "lib").mkdir()
+    (tmp_path / "bin").mkdir()
+    (tmp_path / "lib" / "libb.so.1").write_bytes(make(soname="libb.so.1"))
+    (tmp_path / "bin" / "runner").write_bytes(make(elf_type="ET_EXEC"))
+    (tmp_path / "lib" / "libb.so").symlink_to("libb.so.1")
+    (tmp_path / "loop").symlink_to(tmp_path)
+    (tmp_path / "empty").write_bytes(b"")
+    (tmp_path / "model.bin").write_bytes(b"\x7fEL")
+    assert [f.file for f in elf.read_tree(tmp_path)] == ["bin/runner", "lib/libb.so.1"]
+
+
+def test_a_truncated_file_is_named_and_says_where_it_ends(tmp_path: Path) -> None:
+    whole = make(attributes=NEON, needed=["libc.so.6"])
+    (tmp_path / "x").write_bytes(whole[: len(whole) // 2])
+    with pytest.raises(AuditError, match="lib/x: is not a whole ELF file") as caught:
+        elf.read(tmp_path / "x", "lib/x")
+    assert "readelf -aW" in caught.value.hint
+
+
+def test_a_missing_file_is_bad_input(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="lib/x: cannot be read: No such file"):
+        elf.read(tmp_path / "x", "lib/x")
+
+
+def test_without_section_headers_nothing_could_be_audited(
+    facts: Callable[[bytes], ElfFacts],
+) -> None:
+    image = bytearray(make(attributes=VFPV3))
+    image[32:36] = bytes(4)  # e_shoff
+    image[48:52] = bytes(4)  # e_shnum, e_shstrndx
+    with pytest.raises(AuditError, match="section header table was stripped"):
+        facts(bytes(image))
+
+
+WHOLE = make(
+    attributes=NEON,
+    text=[("$a", A32_FOUR), ("$d", LITERAL), ("$t", T32_TWO)],
+    needed=["libc.so.6"],
+    soname="libx.so",
+    rpath="$ORIGIN",
+    versions={"libc.so.6": ["GLIBC_2.4"], "libm.so.6": ["GLIBC_2.29"]},
+)
+MUTATIONS = st.lists(
+    st.tuples(st.integers(0, len(WHOLE) - 1), st.integers(0, 255)), min_size=1, max_size=6
+)
+
+
+@settings(max_examples=300, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(mutations=MUTATIONS, length=st.integers(4, len(WHOLE)))
+@example(mutations=[(0x2E, 0)], length=len(WHOLE))  # e_shentsize 0: every section is the first
+def test_damaged_bytes_give_facts_or_a_named_error(
+    facts: Callable[[bytes], ElfFacts], mutations: list[tuple[int, int]], length: int
+) -> None:
+    """Never a traceback of the parser's, never a walk without end (hypothesis has a deadline)."""
+    image = bytearray(WHOLE)
+    for position, value in mutations:
+        image[position] = value
+    try:
+        shown = facts(bytes(image[:length])).file
+    except AuditError as error:
+        shown = f"{error.where}"
+    assert shown == "lib/x"

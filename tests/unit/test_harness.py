@@ -1,0 +1,222 @@
+"""The harness, compiled natively with an engine that does what a file tells it to."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+HARNESS = Path(__file__).parents[2] / "buildmatrix" / "harness"
+PIXELS = np.array([0.1, 1 / 3, 1e-30, 16777217.0], dtype=np.float32)
+
+ENGINE = r"""
+#include <cmath>
+#include <cstdio>
+#include <fstream>
+#include <new>
+#include <stdexcept>
+#include <unistd.h>
+#include "harness.h"
+
+const char engine_name[] = "doubling";
+
+// Doubles every value, and does in addition what DIR/behaviour names.
+class Doubling : public Engine {
+ public:
+  explicit Doubling(const std::string& behaviour) : behaviour_(behaviour) {}
+
+  void prepare(int batch) override {
+    std::printf("chatter on stdout\n");
+    batch_ = batch;
+    if (behaviour_ == "large batch" && batch > 2) throw std::bad_alloc();
+    if (behaviour_ == "abort") give_up("oom", "a \"quoted\"\nline, \x80 and \\");
+    if (behaviour_ == "odd throw") throw 7;
+    if (behaviour_ == "slow prepare") usleep(50000);
+  }
+
+  void set_input(const float* data, std::size_t size) override {
+    input_.assign(data, data + size);
+  }
+
+  void forward() override {
+    ++passes_;
+    if (behaviour_ == "slow first" && passes_ == 1) usleep(50000);
+    if (behaviour_ == "counting") std::fprintf(stderr, "pass\n");
+    output_ = input_;
+    for (float& value : output_) value *= 2;
+    if (behaviour_ == "drift" && passes_ > 1) output_[0] += 0.5f;
+    if (behaviour_ == "mixed images" && batch_ > 1) output_.back() += 2.0f * output_.back();
+    if (behaviour_ == "nan") output_[1] = NAN;
+    if (behaviour_ == "ragged") output_.push_back(0);
+  }
+
+  std::vector<float> output() override { return output_; }
+
+ private:
+  std::string behaviour_;
+  std::vector<float> input_, output_;
+  int batch_ = 0;
+  int passes_ = 0;
+};
+
+std::unique_ptr<Engine> make_engine(const std::string& model_dir, int threads) {
+  if (threads > 4) throw std::runtime_error("at most 4 threads");
+  std::string behaviour;
+  std::ifstream file(model_dir + "/behaviour");
+  std::getline(file, behaviour);
+  return std::unique_ptr<Engine>(new Doubling(behaviour));
+}
+"""
+
+
+@dataclass(frozen=True)
+class Run:
+    status: int
+    lines: list[dict[str, Any]]
+    stderr: str
+
+
+@pytest.fixture(scope="module")
+def runner(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("harness")
+    engine = folder / "engine.cpp"
+    engine.write_text(ENGINE)
+    binary = folder / "runner"
+    argv = ["g++", "-std=c++11", "-Wall", "-Wextra", "-Werror", "-I", str(HARNESS)]
+    argv += [str(engine), str(HARNESS / "harness.cpp"), "-o", str(binary)]
+    built = subprocess.run(argv, capture_output=True, text=True, check=False)
+    assert (built.returncode, built.stderr) == (0, "")
+    return binary
+
+
+def run(runner: Path, folder: Path, *options: str, behaviour: str = "") -> Run:
+    PIXELS.astype("<f4").tofile(folder / "input.f32")
+    (folder / "behaviour").write_text(behaviour)
+    argv = [str(runner), "--model", str(folder), *options]
+    done = subprocess.run(argv, capture_output=True, text=True, check=False, timeout=30)
+    lines = [json.loads(line) for line in done.stdout.splitlines()]
+    return Run(done.returncode, lines, done.stderr)
+
+
+def test_one_json_line_per_batch_and_nothing_else_on_stdout(runner: Path, tmp_path: Path) -> None:
+    done = run(runner, tmp_path, "--batch", "1,2,4", "--passes", "7", "--threads", "3")
+    assert done.status == 0
+    assert [line["batch"] for line in done.lines] == [1, 2, 4]
+    assert done.stderr == "chatter on stdout\n" * 3
+    for line in done.lines:
+        assert line | {"version": 1, "engine": "doubling", "status": "ok", "message": ""} == line
+        assert line | {"threads": 3, "passes": 7, "warmup": 5} == line
+        assert len(line["samples_ns"]) == 7
+        assert all(sample >= 0 for sample in line["samples_ns"])
+        assert line["peak_rss_kib"] > 500
+        assert line["page_faults_major"] >= 0
+        assert line["instructions"] is None or line["instructions"] > 7 * 4
+
+
+def test_the_output_of_image_0_is_exact_in_float32(runner: Path, tmp_path: Path) -> None:
+    [line] = run(runner, tmp_path, "--batch", "3").lines
+    assert np.array_equal(np.array(line["output"], dtype=np.float32), PIXELS * 2)
+    assert line["batch_max_abs_diff"] == 0
+    assert line["repeat_identical"] is True
+
+
+def test_the_first_pass_is_timed_apart_and_preparation_is_not(runner: Path, tmp_path: Path) -> None:
+    [first] = run(runner, tmp_path, "--warmup", "0", behaviour="slow first").lines
+    assert first["first_pass_ns"] > 50_000_000
+    assert sum(first["samples_ns"]) < 50_000_000
+    [prepared] = run(runner, tmp_path, behaviour="slow prepare").lines
+    assert prepared["first_pass_ns"] + sum(prepared["samples_ns"]) < 50_000_000
+
+
+def test_passes_are_one_first_then_warmup_then_timed(runner: Path, tmp_path: Path) -> None:
+    done = run(runner, tmp_path, "--warmup", "4", "--passes", "6", behaviour="counting")
+    assert done.stderr.count("pass\n") == 1 + 4 + 6
+
+
+def test_an_answer_that_changes_between_passes_is_told(runner: Path, tmp_path: Path) -> None:
+    [line] = run(runner, tmp_path, behaviour="drift").lines
+    assert line["repeat_identical"] is False
+
+
+def test_images_that_come_out_differently_are_told(runner: Path, tmp_path: Path) -> None:
+    alone, pair = run(runner, tmp_path, "--batch", "1,2", behaviour="mixed images").lines
+    assert alone["batch_max_abs_diff"] == 0
+    assert pair["batch_max_abs_diff"] == pytest.approx(4 * 16777216.0)
+
+
+def test_a_value_that_is_not_a_number_stays_valid_json(runner: Path, tmp_path: Path) -> None:
+    [line] = run(runner, tmp_path, behaviour="nan").lines
+    assert line["output"][1] is None
+    [pair] = run(runner, tmp_path, "--batch", "2", behaviour="nan").lines
+    assert pair["batch_max_abs_diff"] is None
+
+
+def test_out_of_memory_is_a_result_after_the_good_batches(runner: Path, tmp_path: Path) -> None:
+    done = run(runner, tmp_path, "--batch", "1,2,4,8", behaviour="large batch")
+    assert done.status == 3
+    assert [(line["batch"], line["status"]) for line in done.lines] == [
+        (1, "ok"),
+        (2, "ok"),
+        (4, "oom"),
+    ]
+    assert done.lines[-1]["samples_ns"] == []
+    assert done.lines[-1]["first_pass_ns"] is None
+
+
+def test_a_stack_that_aborts_gives_up_with_its_own_words(runner: Path, tmp_path: Path) -> None:
+    done = run(runner, tmp_path, behaviour="abort")
+    assert done.status == 3
+    assert [line["status"] for line in done.lines] == ["oom"]
+    assert done.lines[0]["message"] == 'a "quoted" line, ? and \\'
+
+
+@pytest.mark.parametrize(
+    ("options", "behaviour", "message"),
+    [
+        (("--threads", "9"), "", "at most 4 threads"),
+        (("--batch", "2"), "ragged", "the output does not split into images of one size"),
+        ((), "odd throw", "the stack threw something that is no std::exception"),
+    ],
+)
+def test_an_error_is_a_line_with_its_message(
+    runner: Path, tmp_path: Path, options: tuple[str, ...], behaviour: str, message: str
+) -> None:
+    done = run(runner, tmp_path, *options, behaviour=behaviour)
+    assert done.status == 4
+    assert [(line["status"], line["message"]) for line in done.lines] == [("error", message)]
+
+
+def test_a_missing_input_is_an_error_that_names_the_file(runner: Path, tmp_path: Path) -> None:
+    argv = [str(runner), "--model", str(tmp_path)]
+    done = subprocess.run(argv, capture_output=True, text=True, check=False, timeout=30)
+    assert done.returncode == 4
+    assert (
+        json.loads(done.stdout)["message"] == f"{tmp_path}/input.f32: not a file of float32 values"
+    )
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (("--batch", "0"), "'0' is not a whole number from 1"),
+        (("--batch", "1,,2"), "'' is not a whole number"),
+        (("--passes", "ten"), "'ten' is not a whole number"),
+        (("--warmup", "-1"), "'-1' is not a whole number from 0"),
+        (("--threads", "99999999999"), "is not a whole number"),
+        (("--model", ""), "--model is missing"),
+        (("--speed", "9"), "--speed"),
+        (("extra",), "unexpected argument 'extra'"),
+    ],
+)
+def test_bad_usage_is_refused_on_stderr(
+    runner: Path, tmp_path: Path, options: tuple[str, ...], said: str
+) -> None:
+    done = run(runner, tmp_path, *options)
+    assert (done.status, done.lines) == (2, [])
+    assert said in done.stderr
+    assert "usage: runner --model DIR" in done.stderr

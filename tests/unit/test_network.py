@@ -1,0 +1,143 @@
+"""Sizes, costs and identity of a network, and what a person sees when a layer does not fit."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from buildmatrix.errors import InputError
+from buildmatrix.network import (
+    NetworkSpec,
+    Shape,
+    digest,
+    multiply_adds,
+    parameter_shapes,
+    parameters,
+    shapes,
+)
+from buildmatrix.schema import load
+
+FACE_CNN = Path(__file__).parents[2] / "models" / "face-cnn" / "model.yaml"
+
+LENET = """\
+version: 1
+name: lenet
+summary: Digits
+input: {channels: 1, height: 28, width: 28}
+seed: 1
+tolerance: 1.0e-4
+layers:
+  - {type: conv, name: conv1, outputs: 20, kernel: 5}
+  - {type: pool, name: pool1, method: max, kernel: 2, stride: 2}
+  - {type: conv, name: conv2, outputs: 50, kernel: 5}
+  - {type: pool, name: pool2, method: max, kernel: 2, stride: 2}
+  - {type: fc, name: ip1, outputs: 500}
+  - {type: relu, name: relu1}
+  - {type: fc, name: ip2, outputs: 10}
+  - {type: softmax, name: prob}
+"""
+
+
+def network(folder: Path, text: str) -> NetworkSpec:
+    path = folder / "model.yaml"
+    path.write_text(text)
+    return load(path, NetworkSpec)
+
+
+def chain(size: int, *layers: dict[str, object]) -> NetworkSpec:
+    return NetworkSpec.model_validate(
+        {
+            "version": 1,
+            "name": "net",
+            "summary": "",
+            "input": {"channels": 1, "height": size, "width": size},
+            "seed": 0,
+            "tolerance": 1e-4,
+            "layers": list(layers),
+        }
+    )
+
+
+def test_face_cnn_is_the_study_s_network() -> None:
+    net = load(FACE_CNN, NetworkSpec)
+    sizes = [shape.height for shape in shapes(net)]
+    assert sizes == [82, 82, 41, 36, 36, 12, 8, 8, 1, 1, 1]
+    assert parameters(net) == 1_039_744
+    assert multiply_adds(net) == 49_371_200  # the study's 49.4 million
+    assert {name: weight for name, weight, _ in parameter_shapes(net)}["fc1"] == (128, 6144)
+
+
+def test_another_network_needs_only_a_file(tmp_path: Path) -> None:
+    """LeNet's 431,080 parameters are the published figure of Caffe's MNIST example."""
+    net = network(tmp_path, LENET)
+    assert shapes(net)[3] == Shape(50, 4, 4)
+    assert parameters(net) == 431_080
+
+
+def test_a_kernel_larger_than_its_input_is_named() -> None:
+    net = chain(
+        8,
+        {"type": "pool", "name": "pool1", "method": "max", "kernel": 2, "stride": 2},
+        {"type": "conv", "name": "conv1", "outputs": 3, "kernel": 5},
+    )
+    with pytest.raises(InputError, match="conv1: a 5x5 kernel does not fit its 1x4x4 input") as e:
+        shapes(net)
+    assert "at most 4" in e.value.hint
+
+
+@given(size=st.integers(1, 40), kernel=st.integers(1, 6), stride=st.integers(1, 6))
+def test_a_pooling_is_accepted_exactly_when_both_roundings_agree(
+    size: int, kernel: int, stride: int
+) -> None:
+    net = chain(
+        size,
+        {"type": "pool", "name": "pool1", "method": "max", "kernel": kernel, "stride": stride},
+    )
+    down = (size - kernel) // stride + 1
+    up = -((kernel - size) // stride) + 1
+    if kernel <= size and down == up:
+        assert shapes(net) == (Shape(1, down, down),)
+    else:
+        with pytest.raises(InputError, match="pool1"):
+            shapes(net)
+
+
+def test_an_inexact_pooling_says_both_sizes_and_the_way_out() -> None:
+    net = chain(83, {"type": "pool", "name": "pool1", "method": "max", "kernel": 2, "stride": 2})
+    with pytest.raises(InputError) as e:
+        shapes(net)
+    assert e.value.brief == (
+        "pool1: pooling 2/2 does not divide its 1x83x83 input: "
+        "41 when rounded down, 42 when rounded up"
+    )
+    assert "make that side 82 or 84" in e.value.hint
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        ("type: conv, name: conv2", "type: cnv, name: conv2", "'cnv' is not known"),
+        ("kernel: 5}", "kernal: 5}", "did you mean 'kernel'?"),
+        ("name: conv2", "name: conv1", "conv1 is taken"),
+        ("name: conv1", "name: data", "data is taken"),
+        ("outputs: 20", "outputs: 0", "greater than 0"),
+        ("method: max", "method: mean", "'max'"),
+        ("version: 1", "version: 2", "'version' cannot be 2"),
+    ],
+)
+def test_a_fault_in_the_file_is_placed(tmp_path: Path, old: str, new: str, said: str) -> None:
+    assert old in LENET
+    with pytest.raises(InputError) as e:
+        network(tmp_path, LENET.replace(old, new, 1))
+    assert said in str(e.value)
+    assert str(e.value.where).startswith(str(tmp_path / "model.yaml") + ":")
+
+
+def test_rewording_the_summary_keeps_the_digest(tmp_path: Path) -> None:
+    net = network(tmp_path, LENET)
+    assert digest(network(tmp_path, LENET.replace("Digits", "Handwriting"))) == digest(net)
+    assert digest(network(tmp_path, LENET.replace("outputs: 20", "outputs: 21"))) != digest(net)
+    assert digest(network(tmp_path, LENET.replace("seed: 1", "seed: 2"))) != digest(net)

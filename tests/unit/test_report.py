@@ -1,0 +1,221 @@
+"""What the reader sees: golden renderings, and what no rendering may ever do."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from rich.console import Console
+
+from buildmatrix import report
+from buildmatrix.model import Measurement, Status
+
+GOLDEN = Path(__file__).parent.parent / "golden"
+BOUND = 12.4e6
+
+
+def row(cell: str, batch: int, ms: float, **changes: Any) -> Measurement:
+    made = Measurement(
+        run="20261120T190500Z-c0ffee", cell=cell, device="pi3", emulated=False, model="face-cnn",
+        batch=batch, threads=4, passes=2, status=Status.OK, max_rel_error=1e-6, peak_rss_kib=40000,
+        samples_ns=(round(ms * 1e6 * batch) - 1000, round(ms * 1e6 * batch) + 1000),
+        bundle="b" * 64, series="5" * 64, taken_at="2026-11-20T19:05:00+00:00",
+    )  # fmt: skip
+    changed = replace(made, **changes)
+    timed = changed.status in (Status.OK, Status.VOID)
+    return changed if timed else replace(changed, samples_ns=())
+
+
+def emulated(cell: str, batch: int, ms: float, millions: float) -> Measurement:
+    return row(
+        cell, batch, ms, device="virtual", emulated=True, threads=1,
+        instructions=round(millions * 2e6 * batch), environment={"sentinel_ratio": 1.2},
+    )  # fmt: skip
+
+
+def example() -> list[Measurement]:
+    """Every status, an emulated board beside a real one, more cells than a terminal is wide."""
+    cells = {"caffe-openblas-0.3.21": 90, "caffe-openblas-neon": 45, "tf-neon-vfpv4": 41}
+    rows = {(c, b): row(c, b, ms - b / 8) for c, ms in cells.items() for b in (1, 2, 4, 8, 64)}
+    ended = {
+        ("caffe-openblas-0.3.21", 64): (Status.OOM, "out of memory; the largest that ran is 8"),
+        ("caffe-openblas-neon", 2): (Status.WRONG, "off by 4.0e-02, allowed is 1.0e-03"),
+        ("tf-neon-vfpv4", 4): (Status.VOID, "throttled (firmware bits 0x5)"),
+        ("tf-neon-vfpv4", 8): (Status.FAILED, "exit status 4: [red]no <b>|such|</b> layer"),
+    }  # fmt: skip
+    for (cell, batch), (status, reason) in ended.items():
+        error = 0.04 if status is Status.WRONG else None
+        rows[cell, batch] = row(
+            cell, batch, 40, status=status, void_reason=reason, max_rel_error=error
+        )
+    counts = {
+        "caffe-openblas-0.3.21": (390, 81), "caffe-openblas-neon": (420, 39.2),
+        "tf-neon-vfpv4": (300, 44), "caffe-openblas-debian": (380, 88),
+        "mxnet-openblas-dl": (500, 99),
+    }  # fmt: skip
+    virtual = [
+        emulated(cell, batch, ms - batch, millions - batch / 10)
+        for cell, (ms, millions) in counts.items()
+        for batch in (1, 4)
+    ]
+    return [*rows.values(), *virtual]
+
+
+def drawn(grids: tuple[report.Grid, ...], *, width: int = 100) -> str:
+    console = Console(width=width, file=io.StringIO(), record=True)
+    console.print(report.table(grids, width=width))
+    return "\n".join(line.rstrip() for line in console.export_text().splitlines()) + "\n"
+
+
+def rendered() -> dict[str, str]:
+    grids = report.grids(example(), bound=BOUND)
+    document = report.document(example(), model_name="face-cnn", parameters=1_039_744)
+    return {
+        "report.txt": drawn((*grids, report.study())),
+        "report.md": report.markdown((*grids, report.study())),
+        "report.csv": report.csv(example()),
+        "report.json": json.dumps(document, indent=1) + "\n",
+    }
+
+
+@pytest.mark.parametrize("name", ["report.txt", "report.md", "report.csv", "report.json"])
+def test_golden(name: str) -> None:
+    """To accept a change: python -m tests.unit.test_report, then read the diff."""
+    assert rendered()[name] == (GOLDEN / name).read_text(encoding="utf-8")
+
+
+def test_the_document_has_what_the_contract_names() -> None:
+    document = report.document(example(), model_name="face-cnn", parameters=1_039_744)
+    assert document["version"] == 1
+    assert document["model"] == {"name": "face-cnn", "parameters": 1_039_744}
+    rows = document["rows"]
+    assert isinstance(rows, list)
+    assert set(rows[0]) >= {
+        "cell", "device", "emulated", "batch", "threads", "passes", "status", "mean_ms_per_image",
+        "samples_ns", "instructions_per_image", "peak_rss_kib", "max_rel_error", "void_reason",
+    }  # fmt: skip
+    assert rows[0]["mean_ms_per_image"] == 89.875
+    assert rows[0]["samples_ns"] == [89874000, 89876000]
+    assert [r["mean_ms_per_image"] for r in rows if r["status"] not in ("ok",)] == [None] * 4
+    assert report.document(example(), model_name="other", parameters=1)["rows"] == []
+
+
+def test_csv_reads_back() -> None:
+    lines = list(csv.DictReader(io.StringIO(report.csv(example()))))
+    assert len(lines) == len(example())
+    assert lines[0]["samples_ns"] == "89874000 89876000"
+    assert {line["device"]: line["emulated"] for line in lines} == {
+        "pi3": "false",
+        "virtual": "true",
+    }
+
+
+anything = st.lists(
+    st.builds(
+        row,
+        st.sampled_from(["a", "caffe-openblas-with-a-long-name", "b"]),
+        st.sampled_from([1, 2, 4]),
+        st.floats(0.1, 1e4),
+        device=st.sampled_from(["pi3", "virtual"]),
+        emulated=st.booleans(),
+        threads=st.sampled_from([1, 4]),
+        status=st.sampled_from(Status),
+        void_reason=st.text(alphabet="ab [/]<|\n", max_size=9),
+        instructions=st.none() | st.integers(1, 10**12),
+        max_rel_error=st.none() | st.just(0.5),
+    ),
+    max_size=12,
+)
+
+
+@given(anything)
+def test_emulated_and_real_never_share_a_table_and_each_says_what_it_is(
+    rows: list[Measurement],
+) -> None:
+    for grid in report.grids(rows):
+        members = {
+            (r.emulated, r.device, r.threads)
+            for r in rows
+            if grid.title.startswith(
+                f"{r.device}{' (emulated)' if r.emulated else ''}: {r.model}, {r.threads} thread"
+            )
+        }
+        assert len(members) == 1
+        assert {grid.emulated} == {emulated for emulated, _, _ in members}
+        text, mark = drawn((grid,)), report.markdown((grid,))
+        table, header = text.split("\n\n")[0], mark.split("\n")[2]
+        told = ("emulated" in table.split("\n")[2], header.count("(emulated)"))
+        assert told == ((True, len(grid.cells)) if grid.emulated else (False, 0))
+
+
+@given(anything)
+def test_no_time_is_shown_that_is_not_right(rows: list[Measurement]) -> None:
+    last = {(r.device, r.emulated, r.threads, r.batch, r.cell): r for r in rows}
+    for grid in report.grids(tuple(last.values())):
+        shown = [value for value in grid.values.values() if value.text[0].isdigit()]
+        right = [
+            r for r in last.values()
+            if r.status is Status.OK and r.threads == (1 if "1 thread," in grid.title else 4)
+            and grid.title.startswith(f"{r.device}{' (emulated)' if r.emulated else ''}:")
+        ]  # fmt: skip
+        assert len(shown) == len(right)
+
+
+@given(anything, st.integers(60, 140))
+def test_no_line_is_wider_than_the_terminal_and_no_cell_is_lost(
+    rows: list[Measurement], width: int
+) -> None:
+    grids = report.grids(rows)
+    lines = drawn(grids, width=width).splitlines()
+    assert max(map(len, lines), default=0) <= width
+    assert all(any(cell in line for line in lines) for grid in grids for cell in grid.cells)
+
+
+def test_under_emulation_the_fewest_instructions_are_best_and_no_time_is() -> None:
+    rows = [emulated("fast-clock", 1, 100, 80), emulated("few-instructions", 1, 200, 40)]
+    (grid,) = report.grids(rows)
+    assert grid.is_best(1, "few-instructions")
+    assert not grid.is_best(1, "fast-clock")
+    assert "| 1 | 100.00 (80.0) | 200.00 (**40.0**) |" in report.markdown((grid,))
+
+
+def test_the_bound_is_told_where_instructions_are() -> None:
+    counted = report.markdown(report.grids([emulated("a", 1, 1, 40)], bound=BOUND))
+    plain = report.markdown(report.grids([row("a", 1, 1)], bound=BOUND))
+    assert "no fewer than 12.4 are possible" in counted
+    assert "12.4" not in plain
+
+
+def test_the_study_is_labelled_and_whole() -> None:
+    grid = report.study()
+    assert grid.title == "Raspberry Pi 3, published 2017: face-cnn, ms an image"
+    assert len(grid.cells) == 6
+    assert grid.batches == (1, 2, 4, 8, 16, 32, 64, 128, 256)
+    assert grid.value(1, "caffe-openblas").text == "76.53"
+    assert grid.value(256, "tf-neon-vfpv4").text == "40.50"
+    absent = [key for key, value in grid.values.items() if value.text == "-"]
+    assert absent == [
+        (128, "mxnet-openblas-dl"),
+        (256, "mxnet-openblas"),
+        (256, "mxnet-openblas-dl"),
+    ]
+    assert all(
+        grid.is_best(batch, "tf-neon-vfpv4") for batch in grid.batches if batch not in (1, 2)
+    )
+
+
+def test_nothing_measured_draws_nothing() -> None:
+    assert report.grids([]) == ()
+    assert report.markdown(()) == ""
+
+
+if __name__ == "__main__":
+    for golden, text in rendered().items():
+        (GOLDEN / golden).write_text(text, encoding="utf-8")
