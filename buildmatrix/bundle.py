@@ -39,8 +39,25 @@ def closure(
     `available` is by soname. Raises AuditError that names what is missing and who needs it.
     What a program opens by name at run time (dlopen) is not seen.
     """
+    found, missing = reach(roots, available, provided=provided)
+    if missing:
+        raise AuditError(
+            "libraries are missing from the bundle",
+            details="\n".join(f"{name}: needed by {', '.join(missing[name])}" for name in missing),
+            hint="add the recipe that builds them as a run dependency, or link them statically",
+        )
+    return found
+
+
+def reach(
+    roots: Sequence[ElfFacts],
+    available: Mapping[str, ElfFacts],
+    *,
+    provided: Collection[str] = (),
+) -> tuple[tuple[str, ...], Mapping[str, tuple[str, ...]]]:
+    """Sonames reached from `roots`, and the missing ones with who needs them; both sorted."""
     found: set[str] = set()
-    missing: dict[str, list[str]] = {}
+    missing: dict[str, set[str]] = {}
     waiting = list(roots)
     while waiting:
         facts = waiting.pop()
@@ -51,17 +68,9 @@ def closure(
                 found.add(soname)
                 waiting.append(available[soname])
             else:
-                missing.setdefault(soname, []).append(facts.file)
-    if missing:
-        lines = (
-            f"{name}: needed by {', '.join(sorted(missing[name]))}" for name in sorted(missing)
-        )
-        raise AuditError(
-            "libraries are missing from the bundle",
-            details="\n".join(lines),
-            hint="add the recipe that builds them as a run dependency, or link them statically",
-        )
-    return tuple(sorted(found))
+                missing.setdefault(soname, set()).add(facts.file)
+    lacking = {soname: tuple(sorted(missing[soname])) for soname in sorted(missing)}
+    return tuple(sorted(found)), lacking
 
 
 def assemble(

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import io
-import tarfile
 import threading
 from typing import TYPE_CHECKING, Any
 
@@ -16,7 +14,7 @@ from buildmatrix.errors import BuildError, BuildmatrixError
 from buildmatrix.protocols import ContainerExit, ContainerSpec
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable
     from pathlib import Path
 
 
@@ -35,6 +33,11 @@ class DockerEngine:
 
     def close(self) -> None:
         self.client.close()
+
+    def version(self) -> str:
+        """The engine's name and version, for people."""
+        found = self.client.version()
+        return f"{found['Platform']['Name'] or 'Docker Engine'} {found['Version']}"
 
     def image_id(self, tag: str) -> str | None:
         try:
@@ -114,19 +117,6 @@ class DockerEngine:
                 continue
         return len(stale)
 
-    def export_paths(self, image: str, paths: Iterable[str], destination: Path) -> None:
-        """Copy files out of an image, symlinks resolved; what is not there is left out."""
-        container = self.client.containers.create(image, ["true"], network_mode="none")
-        try:
-            for path in paths:
-                content = _read(container, path)
-                if content is not None:
-                    target = destination / path.lstrip("/")
-                    target.parent.mkdir(parents=True, exist_ok=True)
-                    target.write_bytes(content)
-        finally:
-            container.remove(force=True)
-
 
 def _follow(container: Any, on_line: Callable[[str], None], seconds: float) -> bool:
     """Hand out lines until the container ends; True when its time was up and it was killed."""
@@ -146,29 +136,13 @@ def _follow(container: Any, on_line: Callable[[str], None], seconds: float) -> b
             *lines, rest = (rest + chunk).split(b"\n")
             for line in lines:
                 on_line(line.decode(errors="replace").rstrip("\r"))
+    except BaseException:
+        expire()  # a stream that is left half-read keeps its socket: end it, read it out
+        for _ in stream:
+            pass
+        raise
     finally:
         timer.cancel()
-        stream.close()
     if rest:
         on_line(rest.decode(errors="replace"))
     return expired.is_set()
-
-
-def _read(container: Any, path: str) -> bytes | None:
-    """One regular file's content; the engine sends a link as a link, so follow it by hand."""
-    for _ in range(8):
-        try:
-            chunks, _stat = container.get_archive(path)
-        except NotFound:
-            return None
-        with tarfile.open(fileobj=io.BytesIO(b"".join(chunks))) as tar:
-            member = tar.getmembers()[0]
-            if member.issym():
-                folder = path.rsplit("/", 1)[0]
-                path = (
-                    member.linkname if member.linkname[0] == "/" else f"{folder}/{member.linkname}"
-                )
-                continue
-            stream = tar.extractfile(member)
-            return stream.read() if stream else None
-    return None

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 LIBC = (
     "ld-linux-armhf.so.3", "ld-linux-aarch64.so.1", "libc.so.6", "libm.so.6", "libpthread.so.0",
-    "libdl.so.2", "librt.so.1",
+    "libdl.so.2", "librt.so.1", "libutil.so.1", "libresolv.so.2",
 )  # fmt: skip
 
 UNLOCKED = "unlocked"  # stands where a commit will

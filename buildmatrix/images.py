@@ -94,6 +94,20 @@ def changed_packages(old: Identity, new: Identity) -> str:
     return f"{new.toolchain}: " + ("; ".join(words) or "the definition changed, no package did")
 
 
+def export(image: str, paths: tuple[str, ...], destination: Path, *, engine: Engine) -> None:
+    """Copy files out of an image, links followed; the destination mirrors the image's paths.
+
+    What is not there is left out.
+    """
+    destination.mkdir(parents=True, exist_ok=True)
+    destination.chmod(0o777)  # the container's user is nobody
+    copy = 'for f; do [ -f "$f" ] && mkdir -p "/export${f%/*}" && cp -L "$f" "/export$f"; done; :'
+    mount = Mount(destination, "/export", writable=True)
+    done = engine.run(_probe(image, ("sh", "-c", copy, "sh", *paths), (mount,)), lambda _: None)
+    if done.status != 0:
+        raise BuildError(f"files cannot be copied out of {image}", where=str(destination))
+
+
 def _record(toolchain: Toolchain, state: Path) -> Path:
     return state / "toolchains" / f"{toolchain.name}.json"
 
@@ -163,7 +177,7 @@ def _probe(image: str, argv: tuple[str, ...], mounts: tuple[Mount, ...]) -> Cont
         argv=argv,
         mounts=mounts,
         environment={"LC_ALL": "C"},
-        workdir="/smoke" if mounts else "/",
+        workdir=mounts[0].container if mounts else "/",
         memory_bytes=2 << 30,
         timeout_seconds=300,
         labels={"buildmatrix.key": "smoke"},

@@ -136,7 +136,7 @@ class ElfFacts:
     float_abi: str  # hard | soft | unspecified
     cpu_arch: str  # Tag_CPU_arch: v7, or "" without attributes
     fp_arch: str  # Tag_FP_arch: VFPv3, VFPv4, VFPv3-D16, ...
-    simd: str  # Tag_Advanced_SIMD_arch: "", NEONv1, NEONv1+FMA
+    simd: str  # Tag_Advanced_SIMD_arch in readelf's words: "", NEONv1
     vfp_args: bool  # Tag_ABI_VFP_args says VFP registers
     soname: str
     needed: tuple[str, ...]

@@ -137,7 +137,3 @@ class Engine(Protocol):
     def remove_stale(self, label: str, value: str) -> int:
         """Kill and remove containers carrying this label; the number removed."""
         ...
-
-    def export_paths(self, image: str, paths: Iterable[str], destination: Path) -> None:
-        """Copy files out of an image; the destination mirrors the container's paths."""
-        ...

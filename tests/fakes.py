@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import os
 import subprocess
 import threading
 from typing import IO, TYPE_CHECKING
 
 from buildmatrix.errors import LinkLost
-from buildmatrix.protocols import CommandResult
+from buildmatrix.protocols import CommandResult, ContainerExit
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
     from pathlib import Path
 
-    from buildmatrix.protocols import Event
+    from buildmatrix.protocols import ContainerSpec, Event
 
 
 class RecordingReporter:
@@ -74,3 +75,47 @@ def _feed(pipe: IO[bytes] | None, chunks: Iterable[bytes]) -> None:
     except BrokenPipeError:
         with contextlib.suppress(BrokenPipeError):
             pipe.close()
+
+
+class LocalEngine:
+    """An Engine without containers: programs run here, as they are. For what isolation is not
+    about: status, lines, deadlines."""
+
+    def __init__(self) -> None:
+        self.images: dict[str, str] = {}
+
+    def image_id(self, tag: str) -> str | None:
+        return self.images.get(tag)
+
+    def pull(self, reference: str) -> str | None:
+        return None
+
+    def import_rootfs(self, tar: Path, tag: str) -> str:
+        self.images[tag] = f"sha256:{hashlib.sha256(tar.read_bytes()).hexdigest()}"
+        return self.images[tag]
+
+    def build_image(self, context: Path, tag: str, on_line: Callable[[str], None]) -> str:
+        text = (context / "Dockerfile").read_text()
+        for line in text.splitlines():
+            on_line(line)
+        self.images[tag] = f"sha256:{hashlib.sha256(text.encode()).hexdigest()}"
+        return self.images[tag]
+
+    def run(self, spec: ContainerSpec, on_line: Callable[[str], None]) -> ContainerExit:
+        try:
+            done = subprocess.run(
+                spec.argv,
+                env={"PATH": os.environ["PATH"], **spec.environment},
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                timeout=spec.timeout_seconds,
+                check=False,
+            )
+        except subprocess.TimeoutExpired:
+            return ContainerExit(137, out_of_memory=False, timed_out=True)
+        for line in done.stdout.decode(errors="replace").splitlines():
+            on_line(line)
+        return ContainerExit(done.returncode, out_of_memory=False, timed_out=False)
+
+    def remove_stale(self, label: str, value: str) -> int:
+        return 0

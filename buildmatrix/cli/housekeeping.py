@@ -1,3 +1,46 @@
-"""x"""
+"""doctor, schema: the machine's fitness, and schemas for editors."""
 
-TASKS: tuple[object, ...] = ()
+from __future__ import annotations
+
+import os
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from buildmatrix.cli import tables
+from buildmatrix.cli.common import command, mirror, print_json, print_table, say, state_of
+from buildmatrix.errors import BuildmatrixError
+
+
+@command()
+def doctor(_c: Any, matrix: str = "matrix.yaml", json: bool = False, state: str = "") -> None:
+    """Say whether this machine is fit: engine, disk, memory, mirror, programs."""
+    from buildmatrix.pipeline.fitness import checks  # noqa: PLC0415
+
+    url = os.environ.get("DOCKER_HOST") or None
+    found = checks(state_of(matrix, state), engine_url=url, mirror=mirror)
+    document = {"version": 1, "checks": [asdict(check) for check in found]}
+    if json:
+        print_json(document)
+    else:
+        print_table(tables.checks(document))
+    bad = [check.name for check in found if check.ok is False]
+    if bad:
+        raise BuildmatrixError(f"not fit: {', '.join(bad)}", hint="see the hints above")
+
+
+@command({"out": "folder to write the schemas into"})
+def schema(_c: Any, out: str = "") -> None:
+    """Print the JSON Schemas of matrix, recipe, toolchain and model files, for editors."""
+    from buildmatrix.pipeline.schemas import texts  # noqa: PLC0415
+
+    for name, text in texts().items():
+        if out:
+            Path(out).mkdir(parents=True, exist_ok=True)
+            (Path(out) / name).write_text(text)
+            say(f"written: {Path(out) / name}")
+        else:
+            say(text)
+
+
+TASKS = (doctor, schema)

@@ -116,7 +116,7 @@ def device(document: dict[str, Any]) -> RenderableType:
     table = _table("", "")
     for name, value in document.items():
         if name != "version":
-            text = " ".join(value) if isinstance(value, list) else _value(value)
+            text = " ".join(value) if isinstance(value, list | tuple) else _value(value)
             table.add_row(f"[dim]{name.replace('_', ' ')}[/]", escape(text))
     return table
 

@@ -5,16 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from buildmatrix import bundle, elf
-from buildmatrix.errors import AuditError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Mapping
     from pathlib import Path
 
     from buildmatrix.graph import Packed
-    from buildmatrix.model import ElfFacts
 
-    Export = Callable[[Iterable[str], Path], None]  # copies files out of the toolchain image
+    Export = Callable[[tuple[str, ...], Path], None]  # copies files out of the toolchain image
 
 
 def pack(
@@ -37,8 +35,8 @@ def pack(
     root = elf.read(program, "bin/runner")
     paths = _built(built)
     facts = {soname: elf.read(path, f"lib/{soname}") for soname, path in paths.items()}
-    while missing := _missing(root, facts, packed.policy.provided):
-        found = _exported(missing, triple, export, workspace / "sysroot")
+    while missing := bundle.reach((root,), facts, provided=packed.policy.provided)[1]:
+        found = _exported(tuple(missing), triple, export, workspace / "sysroot")
         if not found:
             break  # `closure` names them, with who needs them
         paths.update(found)
@@ -67,23 +65,12 @@ def _built(folders: tuple[Path, ...]) -> dict[str, Path]:
     return found
 
 
-def _missing(
-    root: ElfFacts, facts: Mapping[str, ElfFacts], provided: tuple[str, ...]
-) -> tuple[str, ...]:
-    """Sonames that something reachable from the runner needs and nobody has yet."""
-    try:
-        bundle.closure((root,), facts, provided=provided)
-    except AuditError as error:
-        return tuple(line.split(":", 1)[0] for line in error.details.splitlines())
-    return ()
-
-
 def _exported(
     sonames: tuple[str, ...], triple: str, export: Export, sysroot: Path
 ) -> dict[str, Path]:
     """Debian keeps target libraries in two places: multiarch, and the cross compiler's own."""
     places = (f"/usr/lib/{triple}", f"/lib/{triple}", f"/usr/{triple}/lib")
-    export([f"{place}/{soname}" for soname in sonames for place in places], sysroot)
+    export(tuple(f"{place}/{soname}" for soname in sonames for place in places), sysroot)
     found: dict[str, Path] = {}
     for soname in sonames:
         for place in places:

@@ -202,8 +202,8 @@ class Workshop:
             built=tuple(workspace / "made" / keys[name] for name in packed.libraries),
             model=workspace / "model",
             triple=toolchain.target.triple,
-            export=lambda paths, to: self.engine.export_paths(
-                self.identities[work.toolchain].image, paths, to
+            export=lambda paths, to: images.export(
+                self.identities[work.toolchain].image, paths, to, engine=self.engine
             ),
             workspace=workspace,
             material=self._bundle_material(work, packed, keys),

@@ -1,0 +1,89 @@
+"""Is this machine fit: what `inv doctor` looks at. Looks only; installs nothing."""
+
+from __future__ import annotations
+
+import os
+import platform
+import shutil
+import sys
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from buildmatrix.errors import BuildmatrixError
+from buildmatrix.virtual.host import PACKAGES, find
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+DISK_GIB = 10  # an image, a few stacks and a virtual board
+MEMORY_GIB = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One thing looked at. `ok` None: not needed for everything; `hint` says what it is for."""
+
+    name: str
+    ok: bool | None
+    found: str
+    hint: str = ""
+
+
+def checks(state: Path, *, engine_url: str | None, mirror: Callable[[], str]) -> list[Check]:
+    return [*_machine(state), _engine(engine_url), _mirror(mirror), *_programs()]
+
+
+def _machine(state: Path) -> Iterator[Check]:
+    yield Check("Python", sys.version_info >= (3, 11), platform.python_version(), "3.11 or newer")
+    folder = next(p for p in (state, *state.parents) if p.exists())
+    free = shutil.disk_usage(folder).free / 2**30
+    yield Check(
+        "disk", free >= DISK_GIB, f"{free:.0f} GiB free at {folder}",
+        f"{DISK_GIB} GiB are wanted; another place: --state or BUILDMATRIX_STATE",
+    )  # fmt: skip
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
+    yield Check(
+        "memory", memory >= MEMORY_GIB, f"{memory:.0f} GiB, {os.cpu_count()} cores",
+        "compile with fewer --jobs",
+    )  # fmt: skip
+
+
+def _engine(url: str | None) -> Check:
+    from buildmatrix.container import DockerEngine  # noqa: PLC0415 - heavy
+
+    try:
+        engine = DockerEngine(url)
+    except BuildmatrixError as error:
+        hint = "apt-get install docker.io, then start dockerd as root; or set DOCKER_HOST"
+        return Check("container engine", ok=False, found=error.details or error.brief, hint=hint)
+    version = engine.version()
+    engine.close()
+    return Check("container engine", ok=True, found=version)
+
+
+def _mirror(mirror: Callable[[], str]) -> Check:
+    try:
+        mirror()
+    except BuildmatrixError as error:
+        hint = "set BUILDMATRIX_DEBIAN_MIRROR"
+        return Check("Debian mirror", ok=False, found=error.brief, hint=hint)
+    return Check("Debian mirror", ok=True, found="read from apt's sources or the setting")
+
+
+def _programs() -> Iterator[Check]:
+    for program, what, package in (
+        ("debootstrap", "base image where no image registry answers", "debootstrap"),
+        ("git", "sources that are git commits", "git"),
+    ):
+        found = find(program)
+        hint = f"for: {what}; apt-get install {package}"
+        yield Check(program, True if found else None, found or "not installed", hint)
+    missing = [program for program in PACKAGES if not find(program)]
+    packages = " ".join(sorted({PACKAGES[program] for program in missing}))
+    yield Check(
+        "virtual board",
+        None if missing else True,
+        f"lacks {', '.join(missing)}" if missing else "all its programs are here",
+        f"apt-get install --no-install-recommends {packages}",
+    )

@@ -1,0 +1,151 @@
+"""What an Engine promises: one suite for the fake and the real one; isolation on the latter."""
+
+from __future__ import annotations
+
+import io
+import tarfile
+import time
+from typing import TYPE_CHECKING
+
+import pytest
+
+from buildmatrix.container import DockerEngine
+from buildmatrix.protocols import ContainerSpec, Mount
+from tests.boards import STATE
+from tests.fakes import LocalEngine
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from buildmatrix.protocols import ContainerExit, Engine
+
+TAG = "buildmatrix/test-busybox:1"
+
+
+@pytest.fixture(scope="module")
+def docker() -> Iterator[tuple[Engine, str]]:
+    """A real engine with the smallest image that has a shell: busybox alone."""
+    engine = DockerEngine()
+    if engine.image_id(TAG) is None:
+        engine.import_rootfs(_busybox(STATE / "busybox.tar"), TAG)
+    yield engine, TAG
+    engine.close()
+
+
+def _busybox(path: Path) -> Path:
+    """The host's static busybox as a root file system."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with tarfile.open(path, "w") as tar:
+        for folder in ("bin", "etc", "proc", "sys", "dev", "tmp", "in", "out"):
+            member = tarfile.TarInfo(folder)
+            member.type, member.mode = tarfile.DIRTYPE, 0o1777
+            tar.addfile(member)
+        passwd = b"root:x:0:0::/:/bin/sh\n"
+        member = tarfile.TarInfo("etc/passwd")
+        member.size = len(passwd)
+        tar.addfile(member, io.BytesIO(passwd))
+        tar.add("/bin/busybox", "bin/busybox")
+        for name in ("sh", "cat", "sleep", "id", "ls", "touch", "dd", "true"):
+            link = tarfile.TarInfo(f"bin/{name}")
+            link.type, link.linkname = tarfile.SYMTYPE, "busybox"
+            tar.addfile(link)
+    return path
+
+
+@pytest.fixture(params=["local", pytest.param("docker", marks=pytest.mark.docker)])
+def engine(request: pytest.FixtureRequest) -> tuple[Engine, str]:
+    if request.param == "local":
+        return LocalEngine(), "any"
+    found: tuple[Engine, str] = request.getfixturevalue("docker")
+    return found
+
+
+def spec(image: str, script: str, *mounts: Mount, seconds: float = 60) -> ContainerSpec:
+    return ContainerSpec(
+        image=image,
+        argv=("sh", "-c", script),
+        mounts=mounts,
+        environment={"GREETING": "hello"},
+        workdir="/",
+        memory_bytes=64 << 20,
+        timeout_seconds=seconds,
+        labels={"buildmatrix.key": "contract"},
+        user="65534:65534",
+    )
+
+
+def run(engine: tuple[Engine, str], script: str, *mounts: Mount, seconds: float = 60) -> tuple[
+    ContainerExit, list[str]
+]:  # fmt: skip
+    lines: list[str] = []
+    return engine[0].run(spec(engine[1], script, *mounts, seconds=seconds), lines.append), lines
+
+
+def test_status_and_lines_in_order(engine: tuple[Engine, str]) -> None:
+    ended, lines = run(engine, 'echo one; echo two >&2; printf "$GREETING"; exit 3')
+    assert (ended.status, ended.timed_out, ended.out_of_memory) == (3, False, False)
+    assert sorted(lines) == ["hello", "one", "two"]
+
+
+def test_many_lines_all_arrive(engine: tuple[Engine, str]) -> None:
+    ended, lines = run(engine, "i=0; while [ $i -lt 5000 ]; do echo line $i; i=$((i+1)); done")
+    assert ended.status == 0
+    assert lines == [f"line {i}" for i in range(5000)]
+
+
+def test_bytes_that_are_no_text_do_not_end_it(engine: tuple[Engine, str]) -> None:
+    ended, lines = run(engine, r"printf 'a\377b\n'")
+    assert (ended.status, lines) == (0, ["a\ufffdb"])
+
+
+def test_a_silent_program_is_ended_at_its_deadline(engine: tuple[Engine, str]) -> None:
+    began = time.monotonic()
+    ended, _ = run(engine, "exec sleep 600", seconds=1.5)
+    assert ended.timed_out
+    assert time.monotonic() - began < 30
+
+
+def test_an_unknown_image_is_none(engine: tuple[Engine, str]) -> None:
+    assert engine[0].image_id("buildmatrix/never-made:1") is None
+    assert engine[0].remove_stale("buildmatrix.key", "never") == 0
+
+
+@pytest.mark.docker
+def test_inside_there_is_no_network_no_root_no_writing(
+    docker: tuple[Engine, str], tmp_path: Path
+) -> None:
+    (tmp_path / "x").write_text("given")
+    tmp_path.chmod(0o777)  # so that only the mount forbids writing
+    script = "id -u; ls /sys/class/net; cat /in/x; touch /in/y; echo $?"
+    ended, lines = run(docker, script, Mount(tmp_path, "/in"))
+    assert ended.status == 0
+    assert lines[0] == "65534"
+    assert "lo" in lines
+    assert "eth0" not in lines
+    assert any("Read-only file system" in line for line in lines)
+    assert "given" in " ".join(lines)
+    assert not (tmp_path / "y").exists()
+
+
+@pytest.mark.docker
+def test_a_writable_mount_brings_files_out(docker: tuple[Engine, str], tmp_path: Path) -> None:
+    tmp_path.chmod(0o777)
+    run(docker, "echo made > /out/made", Mount(tmp_path, "/out", writable=True))
+    assert (tmp_path / "made").read_text() == "made\n"
+
+
+@pytest.mark.docker
+def test_too_much_memory_is_told(docker: tuple[Engine, str]) -> None:
+    ended, _ = run(docker, "exec dd if=/dev/zero of=/dev/null bs=500M count=1")
+    assert ended.status == 137
+    assert ended.out_of_memory
+
+
+@pytest.mark.docker
+def test_nothing_is_left_behind(docker: tuple[Engine, str]) -> None:
+    run(docker, "true")
+    assert docker[0].remove_stale("buildmatrix.key", "contract") == 0
+    with pytest.raises(ZeroDivisionError):
+        docker[0].run(spec(docker[1], "echo x; exec sleep 600"), lambda _: 1 / 0)  # type: ignore[arg-type]
+    assert docker[0].remove_stale("buildmatrix.key", "contract") == 0

@@ -1,0 +1,252 @@
+"""Builds in real containers: isolation, resumption after SIGKILL, two at once, named failures."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import time
+from pathlib import Path
+from typing import Any, TypedDict
+
+import pytest
+
+from buildmatrix.container import DockerEngine
+from buildmatrix.store import Store
+from tests.integration import cli
+
+
+class Where(TypedDict):
+    cwd: Path
+    state: Path
+
+
+pytestmark = pytest.mark.docker
+
+ROOT = Path(__file__).parent.parent.parent
+
+RECIPE = """\
+version: 1
+name: {name}
+summary: a library of one function
+options:
+  answer: {{summary: what it returns, type: integer, default: 42}}
+sources:
+  - name: src
+    tree: {tree}
+    alternates: [{{kind: folder, path: src}}]
+build: {{script: build.sh.j2, products: [lib/libtiny.so.1], memory_gib: 1, minutes: {minutes}}}
+"""
+
+SCRIPT = """\
+{{ target.triple ~ "-gcc" }} {{ flags }} -shared -fPIC -Wl,-soname,libtiny.so.1 \\
+  -DANSWER={{ option.answer }} -o tiny.so {{ source.src }}/tiny.c
+mkdir -p /out/lib
+cp tiny.so /out/lib/libtiny.so.1
+"""
+
+MATRIX = """\
+version: 1
+toolchain: armv7hf-bookworm
+axes: {stack: [tiny], answer: [1, 2]}
+name: "{stack}-{answer}"
+"""
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Path:
+    """A matrix of two cells over one small source, with the real toolchain."""
+    root = tmp_path / "project"
+    for name in ("toolchains", "models"):
+        shutil.copytree(ROOT / name, root / name)
+    (root / "src").mkdir()
+    (root / "src" / "tiny.c").write_text("int tiny(void) { return ANSWER; }\n")
+    (root / "matrix.yaml").write_text(MATRIX)
+    write_recipe(root, "tiny", SCRIPT)
+    return root
+
+
+def write_recipe(root: Path, name: str, script: str, *, minutes: int = 5) -> None:
+    from buildmatrix.sources.tree import tree_id  # noqa: PLC0415
+
+    folder = root / "recipes" / name
+    folder.mkdir(parents=True, exist_ok=True)
+    tree = tree_id(root / "src")
+    (folder / "recipe.yaml").write_text(RECIPE.format(name=name, tree=tree, minutes=minutes))
+    (folder / "build.sh.j2").write_text(script)
+
+
+def states(found: Any) -> dict[str, str]:
+    return {row["id"]: row["state"] for row in found["actions"]}
+
+
+def containers() -> list[str]:
+    engine = DockerEngine()
+    try:
+        found = engine.client.containers.list(all=True, filters={"label": "buildmatrix.work"})
+        return [container.labels["buildmatrix.work"] for container in found]
+    finally:
+        engine.close()
+
+
+def wait_for(condition: Any, what: str, seconds: float = 60) -> None:
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, f"{what}: not within {seconds} s"
+        time.sleep(0.05)
+
+
+def test_built_once_then_skipped_with_the_reason(project: Path, tmp_path: Path) -> None:
+    where: Where = {"cwd": project, "state": tmp_path / "state"}
+    first = states(cli.document("build", **where))
+    assert [first[f"build:tiny[answer={n}]@armv7hf-bookworm"] for n in (1, 2)] == ["done", "done"]
+    assert set(states(cli.document("build", **where)).values()) == {"cached"}
+    plan = cli.document("plan", **where)["actions"]
+    assert {a["verb"] for a in plan} == {"SKIP"}
+    assert all(a["reason"].startswith(("stored as", "nothing needs it")) for a in plan)
+    cli.run("build", "--frozen", **where)
+
+
+def test_a_changed_script_reruns_only_its_own(project: Path, tmp_path: Path) -> None:
+    where: Where = {"cwd": project, "state": tmp_path / "state"}
+    cli.run("build", "--only", "tiny-1", **where)
+    write_recipe(project, "tiny", SCRIPT.replace("-shared", "-O1 -shared"))
+    out, _ = cli.run("why", "tiny-1", **where)
+    assert "RERUN build:tiny[answer=1]" in out
+    assert "changed: script:" in out
+    _, err = cli.run("build", "--frozen", code=9, **where)
+    assert "build:tiny[answer=1]@armv7hf-bookworm: changed: script" in err
+
+
+def test_no_network_not_root_inputs_read_only(project: Path, tmp_path: Path) -> None:
+    probe = """
+id -u > /out/uid
+(: > /src/src/x) 2> /out/write || true
+ls /sys/class/net > /out/net
+env | sort > /out/env
+mkdir -p /out/lib
+: > /out/lib/libtiny.so.1
+"""
+    write_recipe(project, "tiny", probe)
+    state = tmp_path / "state"
+    cli.run("build", "--only", "tiny-1", cwd=project, state=state)
+    store = Store(state / "store")
+    entry = store.latest("build:tiny[answer=1]@armv7hf-bookworm")
+    assert entry is not None
+    store.checkout(entry.key, tmp_path / "out")
+    assert (tmp_path / "out" / "uid").read_text().strip() != "0"
+    assert "Read-only file system" in (tmp_path / "out" / "write").read_text()
+    assert (tmp_path / "out" / "net").read_text().split() == ["lo"]
+    assert "SOURCE_DATE_EPOCH=1483228800" in (tmp_path / "out" / "env").read_text()
+
+
+def test_killed_in_a_build_the_next_run_completes(project: Path, tmp_path: Path) -> None:
+    write_recipe(project, "tiny", "touch /ccache/going\nsleep 5\n" + SCRIPT)
+    state = tmp_path / "state"
+    going = state / "ccache" / "going"
+    with cli.start("build", "--only", "tiny-1", cwd=project, state=state) as process:
+        wait_for(going.exists, "the container to run")
+        process.kill()
+    assert containers() == ["build:tiny[answer=1]@armv7hf-bookworm"], "the engine goes on alone"
+    found = states(cli.document("build", "--only", "tiny-1", cwd=project, state=state))
+    assert found["build:tiny[answer=1]@armv7hf-bookworm"] == "done"
+    assert containers() == []
+    assert list((state / "store" / "tmp").iterdir()) == []
+
+
+def test_interrupted_nothing_is_left(project: Path, tmp_path: Path) -> None:
+    write_recipe(project, "tiny", "touch /ccache/going\nsleep 60\n" + SCRIPT)
+    state = tmp_path / "state"
+    with cli.start("build", "--only", "tiny-1", cwd=project, state=state) as process:
+        wait_for((state / "ccache" / "going").exists, "the container to run")
+        process.terminate()
+        _, err = process.communicate(timeout=30)
+    assert process.returncode == 130
+    assert "interrupted; what was finished is kept" in err
+    assert containers() == []
+    assert list((state / "store" / "tmp").iterdir()) == []
+
+
+def test_two_at_once_build_nothing_twice(project: Path, tmp_path: Path) -> None:
+    write_recipe(project, "tiny", "echo made >> /ccache/made\nsleep 1\n" + SCRIPT)
+    state = tmp_path / "state"
+    both = [cli.start("build", "--json", cwd=project, state=state) for _ in range(2)]
+    ends = [process.communicate(timeout=300) for process in both]
+    assert [process.returncode for process in both] == [0, 0], ends
+    assert (state / "ccache" / "made").read_text().split() == ["made", "made"]  # two cells, once
+
+
+def test_a_failed_cell_does_not_stop_the_others(project: Path, tmp_path: Path) -> None:
+    script = (
+        '{% if option.answer == 1 %}\necho "tiny.c:1: error: broken" >&2\nexit 3\n{% endif %}\n'
+    )
+    write_recipe(project, "tiny", script + SCRIPT)
+    state = tmp_path / "state"
+    out, err = cli.run("build", cwd=project, state=state, code=4)
+    assert "tiny-1  FAILED" in out
+    assert "tiny-2  built" in out
+    assert "the build script ended with status 3" in err
+    assert "tiny.c:1: error: broken" in err
+    log = state / "logs" / "build" / "tiny[answer=1]@armv7hf-bookworm.log"
+    assert "error: broken" in log.read_text()
+    assert str(log) in err
+
+
+def test_a_compile_killed_for_memory_is_named_as_such(project: Path, tmp_path: Path) -> None:
+    write_recipe(project, "tiny", "tail -c 3G /dev/zero | tail -c 3G > /dev/null\nfalse\n")
+    _, err = cli.run("build", "--only", "tiny-1", cwd=project, state=tmp_path / "state", code=4)
+    assert "killed for memory (limit 1 GiB" in err
+    assert "fewer --jobs" in err
+
+
+def test_a_build_that_hangs_is_ended(project: Path, tmp_path: Path) -> None:
+    write_recipe(project, "tiny", "sleep 1000\n", minutes=1)
+    _, err = cli.run("build", "--only", "tiny-1", cwd=project, state=tmp_path / "state", code=4)
+    assert "did not finish within 1 minutes" in err
+
+
+def test_a_product_that_was_not_made_is_named(project: Path, tmp_path: Path) -> None:
+    write_recipe(project, "tiny", "mkdir -p /out/lib; : > /out/lib/libtinny.so\n")
+    _, err = cli.run("build", "--only", "tiny-1", cwd=project, state=tmp_path / "state", code=4)
+    assert "the product 'lib/libtiny.so.1' was not made" in err
+    assert "lib/libtinny.so" in err
+
+
+def test_a_source_out_of_reach_is_reported_and_the_others_go_on(
+    project: Path, tmp_path: Path
+) -> None:
+    folder = project / "recipes" / "far"
+    shutil.copytree(project / "recipes" / "tiny", folder)
+    text = (folder / "recipe.yaml").read_text().replace("name: tiny", "name: far")
+    away = 'alternates: [{kind: archive, url: "https://127.0.0.1:9/far.tar", sha256: "%s"}]'
+    text = text.replace("alternates: [{kind: folder, path: src}]", away % ("a" * 64))
+    (folder / "recipe.yaml").write_text(text)
+    matrix = MATRIX.replace("stack: [tiny]", "stack: [tiny, far]")
+    (project / "matrix.yaml").write_text(matrix)
+    state = tmp_path / "state"
+    out, _ = cli.run("build", cwd=project, state=state)
+    assert "tiny-1  built" in out
+    assert "far-1   out of reach" in out
+    assert "https://127.0.0.1:9/far.tar" in out
+    cells = {c["id"]: c for c in cli.document("cells", cwd=project, state=state)["cells"]}
+    assert cells["tiny-1"]["shown"]["rung"] == "built"
+    assert cells["far-1"]["shown"]["rung"] == "rendered"
+    plan = cli.document("plan", "--only", "far-1", cwd=project, state=state)["actions"]
+    assert any("try again; last time" in action["reason"] for action in plan)
+
+
+def test_without_an_engine_a_full_store_still_answers(project: Path, tmp_path: Path) -> None:
+    state = tmp_path / "state"
+    cli.run("build", cwd=project, state=state)
+    done = subprocess.run(
+        ["env", "DOCKER_HOST=unix:///nonexistent", f"BUILDMATRIX_STATE={state}",
+         *cli_argv("build")],
+        cwd=project, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert "tiny-1  stored" in done.stdout
+
+
+def cli_argv(*arguments: str) -> list[str]:
+    import sys  # noqa: PLC0415
+
+    return [sys.executable, "-m", "buildmatrix", *arguments]
