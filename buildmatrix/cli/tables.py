@@ -79,14 +79,15 @@ def build(document: dict[str, Any]) -> RenderableType:
 
 def audit(document: dict[str, Any]) -> RenderableType:
     facts = _table(
-        "file", "float", "cpu", "fp", "SIMD", "NEON\nmultiplies", "GLIBC", "needs",
+        "file", "float", "cpu", "fp", "SIMD", "NEON\nmultiplies", "GLIBC",
         title=f"Facts{' of ' + document['cell'] if 'cell' in document else ''}",
     )  # fmt: skip
+    facts.columns[0].no_wrap = facts.columns[4].no_wrap = True
     facts.columns[5].justify = "right"
     for f in document["facts"]:
         facts.add_row(
             escape(f["file"]), f["float_abi"], f["cpu_arch"], f["fp_arch"], f["simd"] or "-",
-            str(f["neon_instructions"]), f["glibc_max"], f"{len(f['needed'])} libraries",
+            str(f["neon_instructions"]), f["glibc_max"],
         )  # fmt: skip
     if not document["findings"]:
         return Group(facts, Text("\nno findings", style="green"))

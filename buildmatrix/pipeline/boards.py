@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 
 CONNECT = 30.0  # seconds
 ATTEMPTS = 5  # of a call whose connection broke
+POLL = 4.0  # seconds between looks; each look costs the board some CPU
 MARGIN_KIB = 16 * 1024  # left free on the board's disk beside the bundle
 
 
@@ -284,7 +285,7 @@ def collect(
                 connection,
                 reporter=workshop.reporter,
                 deadline=max(1.0, end - time.monotonic()),
-                poll=1.0 if target.virtual else 5.0,
+                poll=POLL,
             )
             return collected, device.probe(connection, target.name)
 

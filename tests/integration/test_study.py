@@ -1,0 +1,186 @@
+"""The main job on real input: OpenBLAS and Caffe cross-built, audited, deployed, measured.
+
+One state folder for the whole module, so that the stacks are built once; each test goes on from
+what the one before it left, as a user does.
+"""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from buildmatrix import virtual
+from tests.boards import STATE
+from tests.integration import cli
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+pytestmark = [pytest.mark.docker, pytest.mark.board]
+
+ROOT = Path(__file__).parent.parent.parent
+CELLS = ["caffe-openblas-0.3.21", "caffe-openblas-0.3.34", "caffe-openblas-0.3.34-neon"]
+ONLY = ["--only", "caffe-openblas-0.3.*"]
+STUDY = [
+    "caffe-openblas", "caffe-openblas-dl", "mxnet-openblas", "mxnet-openblas-dl",
+    "tf-vanilla", "tf-neon-vfpv4",
+]  # fmt: skip
+
+
+def run(*arguments: str, code: int = 0) -> tuple[str, str]:
+    return cli.run(*arguments, cwd=ROOT, state=STATE, code=code)
+
+
+def document(*arguments: str, code: int = 0) -> Any:
+    return cli.document(*arguments, cwd=ROOT, state=STATE, code=code)
+
+
+@pytest.fixture(scope="module")
+def built() -> Any:
+    """The three cells that need no git host."""
+    return document("build", *ONLY)
+
+
+@pytest.fixture(scope="module")
+def board(built: Any) -> Iterator[str]:
+    run("device", "up", "--name", "study", "--kind", "pi3-counted")
+    yield "study"
+    run("device", "down", "--name", "study")
+
+
+def test_every_cell_is_built_and_shared_work_only_once(built: Any) -> None:
+    assert {c["id"]: c["state"] for c in built["cells"]}.keys() == set(CELLS)
+    assert all(c["state"] in ("done", "cached") for c in built["cells"])
+    stacks = [a["id"] for a in built["actions"] if a["id"].startswith(("build:", "runner:"))]
+    assert sorted(stacks) == [
+        "build:caffe@armv7hf-bookworm",
+        "build:openblas[neon=false,openblas=0.3.21]@armv7hf-bookworm",
+        "build:openblas[neon=false,openblas=0.3.34]@armv7hf-bookworm",
+        "build:openblas[neon=true,openblas=0.3.34]@armv7hf-bookworm",
+        "runner:caffe@armv7hf-bookworm",
+    ]
+
+
+def test_nothing_is_built_again(built: Any) -> None:
+    run("build", "--frozen", *ONLY)
+
+
+def test_the_study_is_listed_with_what_stands_in_the_way(built: Any) -> None:
+    cells = {c["id"]: c for c in document("cells")["cells"]}
+    assert set(STUDY) <= set(cells)
+    assert "optimized_for_deeplearning is not locked" in cells["caffe-openblas-dl"]["reason"]
+    assert cells[CELLS[0]]["shown"]["rung"] in ("built", "ran")
+
+
+def test_the_audit_tells_the_neon_twin_apart(built: Any) -> None:
+    facts = {}
+    for cell in CELLS:
+        found = document("audit", cell)
+        assert [f for f in found["findings"] if f["severity"] == "error"] == []
+        facts[cell] = next(f for f in found["facts"] if f["file"] == "lib/libopenblas.so.0")
+    assert [facts[c]["neon_instructions"] for c in CELLS] == [0, 0, 70]
+    assert [facts[c]["simd"] for c in CELLS] == ["", "", "NEONv1"]
+    assert {f["float_abi"] for f in facts.values()} == {"hard"}
+
+
+def test_a_board_that_is_a_pi_but_not_hardware(board: str) -> None:
+    about = document("device", "info", "--host", board)
+    assert about["model"] == "Raspberry Pi 3 Model B Rev 1.2"
+    assert about["elf_machine"] == "EM_ARM"
+    assert {"neon", "vfpv4"} <= set(about["features"])
+    assert about["emulated"]
+
+
+def test_killed_in_an_upload_the_next_run_completes(board: str) -> None:
+    with cli.start("deploy", "--host", board, "--only", CELLS[0], cwd=ROOT, state=STATE) as process:
+        end = time.monotonic() + 120
+        while _objects_arriving(board) < 1:
+            assert time.monotonic() < end, "no upload begins"
+            assert process.poll() is None, "it ended before it could be killed"
+        process.kill()
+    assert _on_board(board, "ls .buildmatrix/cells 2>/dev/null; true") == "", "nothing is switched"
+    done = document("deploy", "--host", board, "--only", CELLS[0])
+    assert [c["state"] for c in done["cells"]] == ["switched"]
+    again = document("deploy", "--host", board, "--only", CELLS[0])
+    assert (again["sent_objects"], again["sent_bytes"]) == (0, 0)
+    assert [c["state"] for c in again["cells"]] == ["unchanged"]
+
+
+def test_further_variants_send_only_what_differs(board: str) -> None:
+    done = document("deploy", "--host", board, *ONLY)
+    assert [c["id"] for c in done["cells"]] == CELLS
+    assert done["sent_objects"] == 4  # two OpenBLAS and two manifests
+    assert done["sent_bytes"] < 3_000_000
+
+
+def test_a_changed_host_key_is_refused(board: str, tmp_path: Path) -> None:
+    port = next(b.target.port for b in virtual.boards(STATE) if b.target.name == board)
+    address = f"pi@127.0.0.1:{port}"
+    _, err = run("deploy", "--host", address, *ONLY, code=6)
+    assert "SHA256:" in err
+    assert "inv device trust --host" in err
+    wrong = "SHA256:" + "A" * 43
+    _, err = run("device", "trust", "--host", address, "--fingerprint", wrong, code=6)
+    assert f"that is not {wrong}" in err
+
+
+BENCH = ["--batches", "1,2", "--passes", "2", "--warmup", "0", "--threads", "1"]
+
+
+def test_killed_in_a_benchmark_nothing_is_lost_or_run_twice(board: str) -> None:
+    arguments = ["bench", "--host", board, *ONLY, *BENCH, "--collect"]
+    with cli.start(*arguments, cwd=ROOT, state=STATE) as process:
+        end = time.monotonic() + 120
+        while _journal_lines(board) < 1:
+            assert time.monotonic() < end, "no block is done"
+        process.kill()
+    found = document("bench", "--host", board, *ONLY, *BENCH, "--collect")
+    rows = {(r["cell"], r["batch"]): r for r in found["rows"]}
+    assert rows.keys() == {(cell, batch) for cell in CELLS for batch in (1, 2)}
+    for row in rows.values():
+        assert row["status"] == "ok", row["void_reason"]
+        assert row["emulated"] is True
+        assert len(row["samples_ns"]) == 2
+        assert row["max_rel_error"] < 1e-4
+    assert _on_board(board, "ls .buildmatrix/runs") == "", "collected, so it is off the board"
+    per_image = {cell: rows[cell, 2]["instructions_per_image"] for cell in CELLS}
+    # 49.4 M multiply-adds, four to an instruction: nobody can do with fewer than 12.3 M.
+    assert 12.3e6 < per_image[CELLS[2]] < 0.6 * per_image[CELLS[1]]
+    assert abs(per_image[CELLS[0]] / per_image[CELLS[1]] - 1) < 0.05
+
+
+def test_the_report_carries_every_sample_and_says_emulated(board: str) -> None:
+    found = document("report", "--host", board)
+    assert found["model"] == {"name": "face-cnn", "parameters": 1039744}
+    assert len(found["rows"]) == 6
+    assert all(len(r["samples_ns"]) == 2 and r["emulated"] for r in found["rows"])
+    table, _ = run("report", "--host", board, "--against", "study")
+    assert "study (emulated)" in table
+    assert "say nothing about a board" in table
+    for cell in CELLS:
+        assert cell in table
+    assert "76.53" in table, "the published table stands on its own beside ours"
+    csv, _ = run("report", "--host", board, "--format", "csv")
+    assert len(csv.splitlines()) == 7
+    cells = {c["id"]: c["shown"]["rung"] for c in document("cells")["cells"]}
+    assert [cells[cell] for cell in CELLS] == ["ran", "ran", "ran"]
+
+
+def _on_board(name: str, script: str) -> str:
+    from buildmatrix import ssh  # noqa: PLC0415
+
+    target = next(b.target for b in virtual.boards(STATE) if b.target.name == name)
+    with ssh.connect(target, timeout=30, known_hosts=None) as connection:
+        return connection.run(script, timeout=60).stdout.decode().strip()
+
+
+def _objects_arriving(board: str) -> int:
+    return int(_on_board(board, "find .buildmatrix/tmp -type f 2>/dev/null | wc -l"))
+
+
+def _journal_lines(board: str) -> int:
+    text = _on_board(board, "cat .buildmatrix/runs/current/journal.jsonl 2>/dev/null | wc -l")
+    return int(text)

@@ -1,0 +1,169 @@
+"""Recipes and toolchains: what is written is checked, what is rendered is golden."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from buildmatrix import recipe, toolchain
+from buildmatrix.errors import InputError
+from buildmatrix.graph import goals
+from buildmatrix.pipeline import project
+from buildmatrix.recipe import Unit
+from tests.unit import projects
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+ROOT = Path(__file__).parent.parent.parent
+GOLDEN = ROOT / "tests" / "golden" / "recipes"
+
+
+def rendered() -> Iterator[tuple[str, str]]:
+    """(file name, script) of every build and runner of the project's own matrix."""
+    for work in project.load(ROOT / "matrix.yaml").works:
+        if isinstance(work.subject, Unit):
+            name = work.id.split("@")[0].replace(":", "-").replace(" ", "_").replace("/", "_")
+            runner = work.id.startswith("runner:")
+            yield f"{name}.sh", work.subject.runner_script if runner else work.subject.script
+
+
+def test_every_script_is_golden() -> None:
+    """Rewrite them with: python -m tests.unit.test_recipe; then read the diff."""
+    assert {p.name: p.read_text() for p in GOLDEN.glob("*.sh")} == dict(rendered())
+
+
+def test_the_toolchain_files_are_golden() -> None:
+    found = toolchain.load_all(ROOT / "toolchains")["armv7hf-bookworm"]
+    assert found.cmake_file == (GOLDEN / "toolchain.cmake").read_text()
+    assert found.dockerfile(base="BASE") == (GOLDEN / "Dockerfile").read_text()
+
+
+def test_the_study_stands_in_the_matrix_under_its_ids() -> None:
+    loaded = project.load(ROOT / "matrix.yaml")
+    assert [c.id for c in loaded.cells][:6] == [
+        "caffe-openblas",
+        "caffe-openblas-dl",
+        "mxnet-openblas",
+        "mxnet-openblas-dl",
+        "tf-vanilla",
+        "tf-neon-vfpv4",
+    ]
+    assert loaded.matrix.bench.batches == [1, 2, 4, 8, 16, 32, 64, 128, 256]
+    assert loaded.matrix.bench.passes == 100
+    flags = {c.id: dict(c.options).get("optflags") for c in loaded.cells}
+    assert flags["tf-vanilla"] == "-Os"
+    assert flags["tf-neon-vfpv4"] == (
+        "-Os -mfpu=neon-vfpv4 -funsafe-math-optimizations -ftree-vectorize"
+    )
+    assert [g for g in goals(loaded.works) if g.startswith("build:")], "no runner yet: built only"
+
+
+def test_no_host_feature_reaches_a_product() -> None:
+    for name, script in rendered():
+        code = "\n".join(line.split("#")[0] for line in script.splitlines())
+        for leak in ("march=native", "mtune=native", "uname", "nproc", "/proc/cpuinfo"):
+            assert leak not in code, f"{name}: {leak}"
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    return projects.write(tmp_path)
+
+
+def test_values_are_quoted_for_the_shell(root: Path) -> None:
+    (root / "recipes" / "blas" / "build.sh.j2").write_text("echo {{ option.blas }} {{ flags }}\n")
+    path = root / "recipes" / "blas" / "recipe.yaml"
+    path.write_text(projects.BLAS.replace("choices: [one, two], ", ""))
+    recipes = recipe.load_all(root / "recipes")
+    found = toolchain.load_all(root / "toolchains")["tc"]
+    options = {"blas": "one", "neon": False}
+    unit = recipe.resolve(recipes["blas"], options, found)
+    assert unit.script == "echo one -O2\n"
+    with pytest.raises(InputError, match="no source fits"):
+        recipe.resolve(recipes["blas"], {**options, "blas": "a; rm -rf /"}, found)
+    path.write_text(path.read_text().replace("when: {blas: one}", "when: {}"))
+    hostile = {**options, "blas": "a'; rm -rf / #"}
+    unit = recipe.resolve(recipe.load_all(root / "recipes")["blas"], hostile, found)
+    assert unit.script == """echo 'a'"'"'; rm -rf / #' -O2\n"""
+
+
+@pytest.mark.parametrize(
+    ("template", "message"),
+    [
+        ("a\n{{ option.nope }}\n", r"build\.sh\.j2:2: template: .*no attribute 'nope'"),
+        ("{% if %}\n", r"build\.sh\.j2:1: template: "),
+        ("{{ flags.__class__.__mro__ }}\n", r"build\.sh\.j2:1: template: .*unsafe"),
+        ("{{ cycler.__init__.__globals__ }}\n", r"template: "),
+        ("{{ option }}{{ option.update({1: 2}) }}\n", r"template: "),
+        ("{{ 1.5 }}\n", r"a value of type float cannot be written"),
+    ],
+)
+def test_a_template_fault_has_its_line(root: Path, template: str, message: str) -> None:
+    (root / "recipes" / "blas" / "build.sh.j2").write_text(template)
+    with pytest.raises(InputError, match=message):
+        projects.works(root)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ("name: net", "name: nett", "a recipe is named as its folder, net"),
+        ("recipe: blas, kind: run", "recipe: bals, kind: run", "no recipe 'bals' (did you mean 'blas'?)"),
+        ("kind: build", "kind: link", "'kind' cannot be 'link'; allowed: 'host', 'build' or 'run'"),
+        ("neon: false", "noen: false", "blas has no option 'noen' (did you mean 'neon'?)"),
+        ("script: build.sh.j2, p", "script: ../x, p", "must be a path inside the folder"),
+        ("kind: archive", "kind: archiv", "'archiv' is not known (did you mean 'archive'?)"),
+        ("https://example.org/net.tar", "http://example.org/net.tar", "'url'"),
+        ('sha256: "bbbb', 'sha256: "zzzz', "'sha256'"),
+        ("summary: a stack", "summary: 1", "'summary' must be text, not 1"),
+    ],
+)  # fmt: skip
+def test_faults_in_a_recipe(root: Path, old: str, new: str, message: str) -> None:
+    path = root / "recipes" / "net" / "recipe.yaml"
+    path.write_text(projects.NET.replace(old, new, 1))
+    with pytest.raises(InputError) as caught:
+        recipe.load_all(root / "recipes")
+    assert message in str(caught.value)
+    assert "recipe.yaml:" in str(caught.value)
+
+
+def test_alternates_need_a_tree(root: Path) -> None:
+    path = root / "recipes" / "net" / "recipe.yaml"
+    again = '{kind: archive, url: "https://example.org/2.tar", sha256: "' + "d" * 64 + '"}'
+    path.write_text(projects.NET.replace('"}]', '"}, ' + again + "]"))
+    with pytest.raises(InputError, match="source 'net' needs its tree id"):
+        recipe.load_all(root / "recipes")
+
+
+def test_a_changed_toolchain_file_changes_its_definition(root: Path) -> None:
+    before = toolchain.load_all(root / "toolchains")["tc"].definition_digest
+    (root / "toolchains" / "tc" / "smoke.sh").write_text("false\n")
+    after = toolchain.load_all(root / "toolchains")["tc"].definition_digest
+    assert before != after
+
+
+def test_the_identity_is_its_packages_not_its_image() -> None:
+    one = toolchain.Identity("tc", "d", ("gcc:amd64=12",), "sha256:1")
+    same = toolchain.Identity("tc", "d", ("gcc:amd64=12",), "sha256:2")
+    other = toolchain.Identity("tc", "d", ("gcc:amd64=13",), "sha256:1")
+    assert one.digest == same.digest != other.digest
+
+
+
+
+def rewrite() -> None:
+    GOLDEN.mkdir(parents=True, exist_ok=True)
+    for old in GOLDEN.glob("*.sh"):
+        old.unlink()
+    for name, script in rendered():
+        (GOLDEN / name).write_text(script)
+    found = toolchain.load_all(ROOT / "toolchains")["armv7hf-bookworm"]
+    (GOLDEN / "toolchain.cmake").write_text(found.cmake_file)
+    (GOLDEN / "Dockerfile").write_text(found.dockerfile(base="BASE"))
+
+
+if __name__ == "__main__":
+    rewrite()
