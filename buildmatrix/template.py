@@ -41,7 +41,7 @@ def render(
         lstrip_blocks=True,
         autoescape=False,
         finalize=lambda value: _quoted(value, quote),
-        loader=jinja2.FunctionLoader(lambda _: path.read_text()),
+        loader=jinja2.FunctionLoader(lambda _: (path.read_text(), shown, None)),
     )
     environment.filters["raw"] = _Raw
     try:

@@ -17,6 +17,8 @@ from tests.unit import projects
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from buildmatrix.model import Scalar
+
 ROOT = Path(__file__).parent.parent.parent
 GOLDEN = ROOT / "tests" / "golden" / "recipes"
 
@@ -79,13 +81,13 @@ def test_values_are_quoted_for_the_shell(root: Path) -> None:
     path.write_text(projects.BLAS.replace("choices: [one, two], ", ""))
     recipes = recipe.load_all(root / "recipes")
     found = toolchain.load_all(root / "toolchains")["tc"]
-    options = {"blas": "one", "neon": False}
+    options: dict[str, Scalar] = {"blas": "one", "neon": False}
     unit = recipe.resolve(recipes["blas"], options, found)
     assert unit.script == "echo one -O2\n"
     with pytest.raises(InputError, match="no source fits"):
         recipe.resolve(recipes["blas"], {**options, "blas": "a; rm -rf /"}, found)
     path.write_text(path.read_text().replace("when: {blas: one}", "when: {}"))
-    hostile = {**options, "blas": "a'; rm -rf / #"}
+    hostile: dict[str, Scalar] = {**options, "blas": "a'; rm -rf / #"}
     unit = recipe.resolve(recipe.load_all(root / "recipes")["blas"], hostile, found)
     assert unit.script == """echo 'a'"'"'; rm -rf / #' -O2\n"""
 
@@ -111,7 +113,7 @@ def test_a_template_fault_has_its_line(root: Path, template: str, message: str) 
     ("old", "new", "message"),
     [
         ("name: net", "name: nett", "a recipe is named as its folder, net"),
-        ("recipe: blas, kind: run", "recipe: bals, kind: run", "no recipe 'bals' (did you mean 'blas'?)"),
+        ("blas, kind: run", "bals, kind: run", "no recipe 'bals' (did you mean 'blas'?)"),
         ("kind: build", "kind: link", "'kind' cannot be 'link'; allowed: 'host', 'build' or 'run'"),
         ("neon: false", "noen: false", "blas has no option 'noen' (did you mean 'neon'?)"),
         ("script: build.sh.j2, p", "script: ../x, p", "must be a path inside the folder"),
@@ -150,8 +152,6 @@ def test_the_identity_is_its_packages_not_its_image() -> None:
     same = toolchain.Identity("tc", "d", ("gcc:amd64=12",), "sha256:2")
     other = toolchain.Identity("tc", "d", ("gcc:amd64=13",), "sha256:1")
     assert one.digest == same.digest != other.digest
-
-
 
 
 def rewrite() -> None:

@@ -1,0 +1,145 @@
+"""The build stage and images, on an engine without containers: what a user is told."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import pytest
+
+from buildmatrix import build, images, toolchain
+from buildmatrix.errors import BuildError
+from buildmatrix.protocols import ContainerExit, ContainerSpec
+from tests.fakes import LocalEngine, RecordingReporter
+from tests.unit import projects
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+
+class Scripted(LocalEngine):
+    """Ends every run the same way, after some lines and with some files in /out."""
+
+    def __init__(self, ended: ContainerExit, lines: tuple[str, ...] = (), made: str = "") -> None:
+        super().__init__()
+        self.ended, self.lines, self.made = ended, lines, made
+        self.specs: list[ContainerSpec] = []
+
+    def run(self, spec: ContainerSpec, on_line: Callable[[str], None]) -> ContainerExit:
+        self.specs.append(spec)
+        for line in self.lines:
+            on_line(line)
+        out = next((m.host for m in spec.mounts if m.container == "/out"), None)
+        if out is not None and self.made:
+            (out / self.made).parent.mkdir(parents=True, exist_ok=True)
+            (out / self.made).write_text("made")
+        return self.ended
+
+
+def job(tmp_path: Path) -> build.Job:
+    (tmp_path / "work").mkdir(exist_ok=True)
+    return build.Job(
+        id="build:x",
+        image="i",
+        script="make\n",
+        workspace=tmp_path / "work",
+        mounts=(),
+        ccache=tmp_path / "ccache",
+        products=("lib/*.so",),
+        memory_gib=2,
+        minutes=3,
+        jobs=4,
+        user=65534,
+        labels=(("buildmatrix.key", "k"),),
+        log=tmp_path / "logs" / "x.log",
+    )
+
+
+OK = ContainerExit(0, out_of_memory=False, timed_out=False)
+
+
+def test_a_build_is_limited_logged_and_reproducible(tmp_path: Path) -> None:
+    engine = Scripted(OK, ("one", "two"), "lib/x.so")
+    said: list[str] = []
+    out = build.run(job(tmp_path), engine=engine, on_line=said.append)
+    assert (out / "lib" / "x.so").read_text() == "made"
+    assert said == ["one", "two"]
+    assert (tmp_path / "logs" / "x.log").read_text() == "one\ntwo\n"
+    spec = engine.specs[0]
+    assert (spec.memory_bytes, spec.timeout_seconds, spec.user) == (2 << 30, 180, "65534:65534")
+    assert spec.environment["SOURCE_DATE_EPOCH"] == build.EPOCH
+    assert spec.environment["JOBS"] == "4"
+    assert [m.container for m in spec.mounts if m.writable] == ["/work", "/out", "/ccache"]
+    assert (tmp_path / "work" / "script.sh").read_text() == "set -eu\nmake\n"
+
+
+@pytest.mark.parametrize(
+    ("ended", "lines", "brief", "hint"),
+    [
+        (ContainerExit(2, out_of_memory=False, timed_out=False), ("x.c:1: error",),
+         "the build script ended with status 2", "read "),
+        (ContainerExit(137, out_of_memory=True, timed_out=False), (),
+         "a compile was killed for memory (limit 2 GiB, 4 jobs)", "fewer --jobs"),
+        (ContainerExit(2, out_of_memory=False, timed_out=False),
+         ("g++: fatal error: Killed signal terminated program cc1plus",),
+         "a compile was killed for memory", "fewer --jobs"),
+        (ContainerExit(137, out_of_memory=False, timed_out=True), (),
+         "did not finish within 3 minutes", "raise `minutes`"),
+        (OK, (), "the product 'lib/*.so' was not made", "mend the script or `products`"),
+    ],
+)  # fmt: skip
+def test_a_failure_says_what_and_what_next(
+    tmp_path: Path, ended: ContainerExit, lines: tuple[str, ...], brief: str, hint: str
+) -> None:
+    with pytest.raises(BuildError) as caught:
+        build.run(job(tmp_path), engine=Scripted(ended, lines), on_line=lambda _: None)
+    assert brief in caught.value.brief
+    assert hint in caught.value.hint
+    assert caught.value.where == "build:x"
+    if lines:
+        assert lines[-1] in caught.value.details
+
+
+PACKAGES = ("gcc:amd64=12", "libc6:armhf=2.36")
+
+
+def no_bootstrap(suite: str, tar: Path, _say: Callable[[str], None]) -> None:
+    tar.write_text(suite)
+
+
+def test_an_image_is_made_proved_and_remembered(tmp_path: Path) -> None:
+    found = toolchain.load_all(projects.write(tmp_path) / "toolchains")["tc"]
+    engine = Scripted(OK, PACKAGES)
+
+    def ensure(*, rebuild: bool = False) -> toolchain.Identity:
+        return images.ensure(
+            found, engine=engine, bootstrap=no_bootstrap, state=tmp_path / "state",
+            reporter=RecordingReporter(), rebuild=rebuild,
+        )  # fmt: skip
+
+    assert images.recorded(found, tmp_path / "state") is None
+    first = ensure()
+    assert first.packages == PACKAGES
+    assert [spec.argv[:2] for spec in engine.specs] == [("sh", "smoke.sh"), ("dpkg-query", "-W")]
+    assert images.recorded(found, tmp_path / "state") == first
+    assert ensure() == first
+    assert len(engine.specs) == 2, "an image that is there and known is not probed again"
+    engine.lines = ("gcc:amd64=13", "libc6:armhf=2.36")
+    second = ensure(rebuild=True)
+    assert second.digest != first.digest
+    assert images.changed_packages(first, second) == "tc: gcc:amd64 12 -> 13"
+    changed = replace(found, cmake_file="other")
+    assert images.recorded(changed, tmp_path / "state") is None
+
+
+def test_a_compiler_that_fails_its_smoke_test_is_no_toolchain(tmp_path: Path) -> None:
+    found = toolchain.load_all(projects.write(tmp_path) / "toolchains")["tc"]
+    engine = Scripted(ContainerExit(1, out_of_memory=False, timed_out=False), ("Illegal instr",))
+    with pytest.raises(BuildError, match="fails its smoke test") as caught:
+        images.ensure(
+            found, engine=engine, bootstrap=no_bootstrap, state=tmp_path / "state",
+            reporter=RecordingReporter(),
+        )  # fmt: skip
+    assert "Illegal instr" in caught.value.details
+    assert images.recorded(found, tmp_path / "state") is None

@@ -1,0 +1,143 @@
+"""The command line: exit codes, messages, and a start that pays for nothing it does not need."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from buildmatrix import errors
+from tests.unit import projects
+
+ROOT = Path(__file__).parent.parent.parent
+Done = subprocess.CompletedProcess[str]
+
+
+def run(
+    *arguments: str, cwd: Path, program: str = "buildmatrix"
+) -> subprocess.CompletedProcess[str]:
+    argv = {
+        "buildmatrix": [sys.executable, "-m", "buildmatrix"],
+        "inv": [sys.executable, "-m", "invoke"],
+    }[program]
+    return subprocess.run(
+        [*argv, *arguments], cwd=cwd, capture_output=True, text=True, check=False, timeout=120,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+    )  # fmt: skip
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Path:
+    root = projects.write(tmp_path)
+    (root / "matrix.yaml").write_text(projects.MATRIX)
+    (root / "models" / "face-cnn").mkdir(parents=True)
+    text = (ROOT / "models" / "face-cnn" / "model.yaml").read_text()
+    (root / "models" / "face-cnn" / "model.yaml").write_text(text)
+    return root
+
+
+def test_exit_codes_are_those_of_the_design() -> None:
+    codes = {
+        cls.__name__: cls.exit_code
+        for cls in vars(errors).values()
+        if isinstance(cls, type) and issubclass(cls, errors.BuildmatrixError)
+    }
+    assert codes == {
+        "BuildmatrixError": 1, "UsageError": 2, "InputError": 3, "BuildError": 4,
+        "SourceUnavailable": 4, "AuditError": 5, "DeviceError": 6, "LinkLost": 6,
+        "BenchError": 7, "RegressionError": 8, "NotCachedError": 9,
+    }  # fmt: skip
+
+
+def test_cells_and_plan_as_documents(project: Path) -> None:
+    found = json.loads(run("cells", "--json", cwd=project).stdout)
+    assert found["version"] == 1
+    assert [c["id"] for c in found["cells"]] == ["net-one", "net-two", "net-one-neon"]
+    assert set(found["cells"][0]) >= {"id", "stack", "toolchain", "options", "shown", "reason"}
+    plan = json.loads(run("plan", "--json", "--only", "net-one", cwd=project).stdout)
+    assert set(plan["actions"][0]) >= {
+        "id", "cell", "stage", "verb", "reason", "needs", "predicted_seconds",
+    }  # fmt: skip
+    assert {a["cell"] for a in plan["actions"]} == {"net-one"}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "message"),
+    [
+        (["build", "--frozen"], 9, "actions are not stored"),
+        (["cells", "--matrix", "none.yaml"], 3, "none.yaml: no such file"),
+        (["cells", "--only", "nett-*"], 2, "--only nett-* matches no cell"),
+        (["audit", "net-one"], 3, "net-one is not built"),
+        (["audit", "./none"], 2, "no such file or folder: ./none"),
+        (["deploy", "--host", "x:y"], 3, "'x:y' is no board"),
+        (["deploy"], 3, "which board? known here: none"),
+        (["device", "upp"], 2, "device upp is not known (did you mean 'up'?)"),
+        (["device", "up", "--kind", "pi9"], 2, "no kind 'pi9'"),
+        (["report"], 3, "no results yet"),
+        (["report", "--format", "pdf"], 2, "no format 'pdf'"),
+        (["cells", "--wrong"], 2, "No idea what '--wrong' is!"),
+        (["nothing"], 2, "No idea what 'nothing' is!"),
+    ],
+)
+def test_a_wrong_call_says_what_and_ends_with_its_code(
+    project: Path, arguments: list[str], code: int, message: str
+) -> None:
+    done = run(*arguments, cwd=project)
+    assert (done.returncode, message in done.stderr) == (code, True), done.stderr
+    assert "Traceback" not in done.stderr
+    assert done.stdout == ""
+
+
+def test_a_fault_in_the_matrix_has_its_place(project: Path) -> None:
+    path = project / "matrix.yaml"
+    path.write_text(path.read_text().replace("axes:", "axis:"))
+    done = run("build", cwd=project)
+    assert done.returncode == 3
+    assert "matrix.yaml:3:1: unknown key 'axis' (did you mean 'axes'?)" in done.stderr
+
+
+def test_inv_has_the_same_commands() -> None:
+    ours = run("--list", cwd=ROOT).stdout
+    theirs = run("--list", cwd=ROOT, program="inv").stdout
+    for command in ("cells", "plan", "build", "audit", "deploy", "bench", "report", "device",
+                    "doctor", "why", "toolchains", "schema"):  # fmt: skip
+        assert f"  {command} " in ours
+        assert f"  {command} " in theirs
+
+
+HEAVY = ("docker", "paramiko", "numpy", "capstone", "elftools", "google.protobuf", "pydantic")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "allowed"),
+    [(["--list"], ()), (["cells"], ("pydantic",)), (["plan"], ("pydantic",))],
+)
+def test_start_up_pays_for_nothing_heavy(
+    project: Path, arguments: list[str], allowed: tuple[str, ...]
+) -> None:
+    code = (
+        "import sys, contextlib\n"
+        f"sys.argv = ['buildmatrix', *{arguments!r}]\n"
+        "from buildmatrix.cli import main\n"
+        "with contextlib.suppress(SystemExit):\n    main()\n"
+        f"print([m for m in {HEAVY!r} if m in sys.modules], file=sys.stderr)\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=project, capture_output=True, text=True, check=True,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+    )  # fmt: skip
+    assert done.stderr.splitlines()[-1] == str(list(allowed))
+
+
+def test_a_closed_pipe_is_no_error(project: Path) -> None:
+    argv = f"'{sys.executable}' -m buildmatrix plan | head -1"
+    done = subprocess.run(
+        ["sh", "-c", argv], cwd=project, capture_output=True, text=True, check=False,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+    )  # fmt: skip
+    assert "Traceback" not in done.stderr
+    assert len(done.stdout.splitlines()) == 1
