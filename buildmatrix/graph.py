@@ -309,10 +309,7 @@ def _unlocked(source: SourceSpec) -> str:
     if len(loose) < len(source.alternates):
         return ""
     one = loose[0]
-    return (
-        f"{one.branch} is not locked to a commit: write the hash that "
-        f"`git ls-remote {one.url} {one.branch}` prints as `commit:`"
-    )
+    return f"{one.branch} is not locked to a commit: git ls-remote {one.url} {one.branch}"
 
 
 def _bracketed(options: tuple[tuple[str, Scalar], ...]) -> str:

@@ -63,7 +63,7 @@ LATEST = f"""
     SELECT {NAMES} FROM measurement WHERE id IN (
         SELECT max(id) FROM measurement
         WHERE (:model IS NULL OR model = :model) AND (:device IS NULL OR device = :device)
-        GROUP BY model, device, emulated, cell, batch)
+        GROUP BY model, device, emulated, cell, batch, threads)
     ORDER BY id
 """
 
@@ -95,7 +95,7 @@ class Results:
     def latest(
         self, model: str | None = None, device: str | None = None
     ) -> tuple[Measurement, ...]:
-        """The newest row for each model, device, cell and batch size; emulated ones apart."""
+        """The newest row for each model, device, cell, batch size and number of threads."""
         return tuple(
             _measurement(row)
             for row in self._db.execute(LATEST, {"model": model, "device": device})

@@ -53,7 +53,7 @@ def _target(host: str, matrix: str, state: str, shop: Workshop | None = None) ->
     {
         **HOST,
         "action": "up, down, info, trust or list",
-        "name": "up, down: what the virtual board is called",
+        "name": "up, down: what the virtual board is called (default: virtual-KIND)",
         "kind": "up: pi3 (four cores), or pi3-counted (one core, exact instruction counts)",
         "fingerprint": "trust: pin this one without asking; the board must offer it",
     },
@@ -63,7 +63,7 @@ def device(
     _c: Any,
     action: str,
     host: str = "",
-    name: str = "vpi",
+    name: str = "",
     kind: str = "pi3",
     fingerprint: str = "",
     matrix: str = "matrix.yaml",
@@ -73,7 +73,7 @@ def device(
     """up, down: a virtual Raspberry Pi 3. info: what a board is. trust: pin its key. list."""
     match action:
         case "up":
-            _up(name, kind, state_of(matrix, state), as_json=json)
+            _up(name or f"virtual-{kind}", kind, state_of(matrix, state), as_json=json)
         case "down":
             _down(name, state_of(matrix, state))
         case "info":
@@ -112,10 +112,15 @@ def _where(target: SshTarget) -> dict[str, object]:
 
 
 def _down(name: str, state: Path) -> None:
+    """The board named, or the only one there is."""
     from buildmatrix import virtual  # noqa: PLC0415
 
-    there = virtual.down(state, name=name)
-    say(f"{name} is gone" if there else f"{name} was not there")
+    there = [board.target.name for board in virtual.boards(state)]
+    if not name and len(there) > 1:
+        raise UsageError("which board?", hint=f"--name, one of: {', '.join(there)}")
+    chosen = name or (there[0] if there else "")
+    gone = bool(chosen) and virtual.down(state, name=chosen)
+    say(f"{chosen} is gone" if gone else "no such virtual board here: nothing to do")
 
 
 def _info(target: SshTarget, *, as_json: bool) -> None:
@@ -313,12 +318,13 @@ def bench(
             threads=threads or plan.threads,
             seed=plan.seed if seed < 0 else seed,
         )
-        held = boards.start(shop, target, settings, known_hosts=known_hosts())
+        request = boards.ask(shop, settings)
         if not collect:
+            held = boards.start(shop, target, request, known_hosts=known_hosts())
             say(f"run {held.run} is on {target.name}: {held.done} of {held.total} blocks done")
             say(f"  inv bench --host {target.name} --collect")
             return
-        rows = boards.collect(shop, target, known_hosts=known_hosts(), deadline=timeout)
+        rows = boards.measure(shop, target, request, known_hosts=known_hosts(), deadline=timeout)
     _print(shop, rows, as_json=json)
     bad = [row for row in rows if row.status in ("wrong", "failed")]
     if bad:

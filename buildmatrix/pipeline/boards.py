@@ -5,7 +5,7 @@ from __future__ import annotations
 import secrets
 import struct
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
@@ -223,17 +223,13 @@ class Settings:
     seed: int
 
 
-def start(
-    workshop: Workshop, target: SshTarget, settings: Settings, *, known_hosts: Path | None
-) -> bench.RunState:
-    """Begin a detached run on the board, or attach to the one that is there."""
-    ready = bundles(workshop)
-    net = workshop.project.network
+def ask(workshop: Workshop, settings: Settings) -> Request:
+    """What is to be measured: the selected, built cells at these settings."""
     facts = {cell.id: _facts(workshop, cell.id) for cell in workshop.project.cells}
-    request = Request(
+    return Request(
         run=run_id(datetime.now(UTC), secrets.token_hex(3)),
-        model=net.name,
-        entrants=tuple(Entrant(b.cell, b.digest, facts[b.cell]) for b in ready),
+        model=workshop.project.network.name,
+        entrants=tuple(Entrant(b.cell, b.digest, facts[b.cell]) for b in bundles(workshop)),
         batches=settings.batches,
         passes=settings.passes,
         warmup=settings.warmup,
@@ -241,6 +237,12 @@ def start(
         seed=settings.seed,
         tool=__version__,
     )
+
+
+def start(
+    workshop: Workshop, target: SshTarget, request: Request, *, known_hosts: Path | None
+) -> bench.RunState:
+    """Begin a detached run on the board, or attach to the one that is there."""
 
     def begin() -> bench.RunState:
         with connect(target, known_hosts) as connection:
@@ -251,6 +253,29 @@ def start(
         text = f"{target.name} holds run {held.run} ({held.done} of {held.total}): attached to it"
         workshop.reporter.emit(Note("warning", text))
     return held
+
+
+def measure(
+    workshop: Workshop,
+    target: SshTarget,
+    request: Request,
+    *,
+    known_hosts: Path | None,
+    deadline: float,
+) -> tuple[Measurement, ...]:
+    """Run and collect. A run found on the board is collected first; unless it asked for the same,
+    ours follows it."""
+    held = start(workshop, target, request, known_hosts=known_hosts)
+    rows = collect(workshop, target, known_hosts=known_hosts, deadline=deadline)
+    if held.request is None or _same_work(held.request, request):
+        return rows
+    workshop.reporter.emit(Note("info", f"run {held.run} asked for something else: now ours"))
+    start(workshop, target, request, known_hosts=known_hosts)
+    return collect(workshop, target, known_hosts=known_hosts, deadline=deadline)
+
+
+def _same_work(one: Request, other: Request) -> bool:
+    return replace(one, run="", tool="") == replace(other, run="", tool="")
 
 
 def _facts(workshop: Workshop, cell_id: str) -> dict[str, object]:

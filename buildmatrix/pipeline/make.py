@@ -99,7 +99,7 @@ def build_all(
             hint="run `inv build` without --frozen",
         )
     works = {work.id: work for work in workshop.project.works}
-    outcomes = _images(workshop, works, missing)
+    outcomes = _images(workshop, works, actions)
     if outcomes:
         actions = plan_all(workshop)  # the images are what they are now: every key is known
     keys = {action.id: action.key for action in actions}
@@ -113,12 +113,15 @@ def build_all(
 
 
 def _images(
-    workshop: Workshop, works: Mapping[str, Work], missing: list[Action]
+    workshop: Workshop, works: Mapping[str, Work], actions: tuple[Action, ...]
 ) -> dict[str, Outcome]:
     """The images that something to be made needs, looked at or made before anything else."""
-    wanted = {f"image:{works[a.id].toolchain}": a for a in missing if works[a.id].toolchain}
-    by_id = {a.id: a for a in plan_all(workshop)}
-    return {name: _make(workshop, works[name], by_id[name], {}) for name in wanted}
+    wanted = {works[a.id].toolchain for a in actions if a.verb in (Verb.RUN, Verb.RERUN)}
+    return {
+        a.id: _make(workshop, works[a.id], a, {})
+        for a in actions
+        if a.stage is Stage.IMAGE and works[a.id].toolchain in wanted
+    }
 
 
 def _perform(
@@ -143,7 +146,9 @@ def _perform(
 def _make(workshop: Workshop, work: Work, action: Action, keys: Mapping[str, str]) -> Outcome:
     """Under a lock, and looked up again there: another process may have made it meanwhile."""
     started = time.monotonic()
-    with workshop.store.lock(action.key or work.id.replace(":", "-")):
+    # An image's key is known only once it is made, so its lock goes by name.
+    lock = work.id.replace(":", "-") if work.stage is Stage.IMAGE else action.key
+    with workshop.store.lock(lock):
         if _made_meanwhile(workshop, work, action.key):
             return Outcome(action, "cached", "made by another process meanwhile")
         workshop.reporter.emit(Started(work.id, action.reason))
@@ -199,12 +204,12 @@ def _record(workshop: Workshop, outcomes: Mapping[str, Outcome]) -> None:
     path = workshop.state / "seconds.json"
     if workshop.seconds:
         write_json(path, {**read_json(path), **workshop.seconds})
-    gaps = {
-        name: outcome.message.splitlines()[0]
-        for name, outcome in outcomes.items()
-        if outcome.state == "unavailable" and outcome.action.stage is Stage.SOURCE
-        and outcome.action.verb is not Verb.BLOCKED
-    }  # fmt: skip
+    tried = {n: o for n, o in outcomes.items() if o.action.stage is Stage.SOURCE}
     path = workshop.state / "unavailable.json"
-    if gaps != read_json(path):
+    before = read_json(path)
+    gaps = {name: text for name, text in before.items() if name not in tried}
+    for name, outcome in tried.items():
+        if outcome.state == "unavailable" and outcome.action.verb is not Verb.BLOCKED:
+            gaps[name] = outcome.message.splitlines()[0]
+    if gaps != before:
         write_json(path, gaps)

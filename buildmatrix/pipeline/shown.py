@@ -26,7 +26,7 @@ def cells_document(workshop: Workshop) -> dict[str, Any]:
     rows = []
     for cell in workshop.project.cells:
         goal = _goal(workshop, cell, actions)
-        rung = _rung(cell, goal, measured)
+        rung = _rung(workshop, cell, actions, measured)
         rows.append(
             {
                 "id": cell.id,
@@ -60,25 +60,35 @@ def _goal(workshop: Workshop, cell: Cell, actions: dict[str, Action]) -> Action:
     )
 
 
-def _measured(workshop: Workshop) -> dict[str, str]:
-    """Cell -> best rung in the results: a right answer on an emulated board, or on a real one."""
+def _measured(workshop: Workshop) -> dict[tuple[str, str], str]:
+    """(cell, bundle digest) -> best rung: a right answer on an emulated board, or on a real one."""
     path = workshop.state / "results.sqlite"
     if not path.exists():
         return {}
     from buildmatrix.results import Results  # noqa: PLC0415 - sqlite
 
-    best: dict[str, str] = {}
+    best: dict[tuple[str, str], str] = {}
     with Results(path) as results:
         for one in results.latest():
-            if one.status is Status.OK and best.get(one.cell) != "measured":
-                best[one.cell] = "ran" if one.emulated else "measured"
+            where = (one.cell, one.bundle)
+            if one.status is Status.OK and best.get(where) != "measured":
+                best[where] = "ran" if one.emulated else "measured"
     return best
 
 
-def _rung(cell: Cell, goal: Action, measured: dict[str, str]) -> str:
-    if cell.id in measured:
-        return measured[cell.id]
-    return "built" if goal.verb is Verb.SKIP else "rendered"
+def _rung(
+    workshop: Workshop,
+    cell: Cell,
+    actions: dict[str, Action],
+    measured: dict[tuple[str, str], str],
+) -> str:
+    """What ran counts only for the very bundle that the cell makes now."""
+    if _goal(workshop, cell, actions).verb is not Verb.SKIP:
+        return "rendered"
+    packed = actions.get(f"bundle:{cell.id}")
+    entry = workshop.store.entry(packed.key) if packed else None
+    manifest = {f.path: f.sha256 for f in entry.files}.get("manifest.json", "") if entry else ""
+    return measured.get((cell.id, manifest), "built")
 
 
 def _command(rung: str, cell: Cell) -> str:
