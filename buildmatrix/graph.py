@@ -104,38 +104,41 @@ class _Builder:
         if recipe.spec.runner is not None:
             self._packed(recipe, options, cell, build)
 
-    def _put(self, work: Work) -> str:
-        self.works.setdefault(work.id, work)
-        return work.id
+    def _put(
+        self,
+        stage: Stage,
+        name: str,
+        subject: Toolchain | SourceSpec | Unit | Modelled | Packed,
+        *,
+        cell: Cell,
+        material: Mapping[str, object],
+        needs: tuple[str, ...] = (),
+        blocked: str = "",
+    ) -> str:
+        """Add a work unless it is there; its id."""
+        anywhere = stage in (Stage.SOURCE, Stage.MODEL)
+        toolchain = "" if anywhere else cell.toolchain
+        identifier = f"{stage}:{name}"
+        work = Work(identifier, cell.id, stage, subject, toolchain, needs, material, blocked)
+        self.works.setdefault(identifier, work)
+        return identifier
 
     def _image(self, cell: Cell) -> str:
         toolchain = self.inputs.toolchains[cell.toolchain]
         return self._put(
-            Work(
-                id=f"image:{toolchain.name}",
-                cell=cell.id,
-                stage=Stage.IMAGE,
-                subject=toolchain,
-                toolchain=toolchain.name,
-                needs=(),
-                material=toolchain.definition,
-            )
+            Stage.IMAGE, toolchain.name, toolchain, cell=cell, material=toolchain.definition
         )
 
     def _source(self, source: SourceSpec, cell: Cell) -> str:
         identity = identify(source)
         short = identity if identity.startswith(UNLOCKED) else identity[:12]
         return self._put(
-            Work(
-                id=f"source:{source.name}-{short}",
-                cell=cell.id,
-                stage=Stage.SOURCE,
-                subject=source,
-                toolchain="",
-                needs=(),
-                material={"source": source.name, "identity": identity},
-                blocked=_unlocked(source),
-            )
+            Stage.SOURCE,
+            f"{source.name}-{short}",
+            source,
+            cell=cell,
+            material={"source": source.name, "identity": identity},
+            blocked=_unlocked(source),
         )
 
     def _build(self, recipe: Recipe, options: Options, cell: Cell) -> str:
@@ -151,21 +154,18 @@ class _Builder:
         ]
         written = recipe.spec.build
         return self._put(
-            Work(
-                id=f"build:{recipe.name}{_bracketed(unit.options)}@{toolchain.name}",
-                cell=cell.id,
-                stage=Stage.BUILD,
-                subject=unit,
-                toolchain=toolchain.name,
-                needs=(image, *sources, *dependencies),
-                material={
-                    "recipe": recipe.name,
-                    "options": dict(unit.options),
-                    "script": unit.script,
-                    "files": {name: sha for name, sha in unit.files if name in written.files},
-                    "products": list(written.products),
-                },
-            )
+            Stage.BUILD,
+            f"{recipe.name}{_bracketed(unit.options)}@{toolchain.name}",
+            unit,
+            cell=cell,
+            needs=(image, *sources, *dependencies),
+            material={
+                "recipe": recipe.name,
+                "options": dict(unit.options),
+                "script": unit.script,
+                "files": {name: sha for name, sha in unit.files if name in written.files},
+                "products": list(written.products),
+            },
         )
 
     def _dependency(self, recipe: Recipe, index: int, options: Options, cell: Cell) -> str:
@@ -196,73 +196,60 @@ class _Builder:
             policy=self._policy(recipe, options, cell),
         )
         bundle = self._put(
-            Work(
-                id=f"bundle:{cell.id}",
-                cell=cell.id,
-                stage=Stage.BUNDLE,
-                subject=packed,
-                toolchain=cell.toolchain,
-                needs=(self._image(cell), runner, *packed.libraries, model),
-                material={"cell": cell.id, "layout": self.inputs.bundle_digest},
-            )
+            Stage.BUNDLE,
+            cell.id,
+            packed,
+            cell=cell,
+            needs=(self._image(cell), runner, *packed.libraries, model),
+            material={"cell": cell.id, "layout": self.inputs.bundle_digest},
         )
         policy = packed.policy
         self._put(
-            Work(
-                id=f"audit:{cell.id}",
-                cell=cell.id,
-                stage=Stage.AUDIT,
-                subject=packed,
-                toolchain=cell.toolchain,
-                needs=(bundle,),
-                material={
-                    "rules": self.inputs.audit_digest,
-                    "neon_required": list(policy.neon_required),
-                    "neon_forbidden": list(policy.neon_forbidden),
-                    "target": {n: getattr(policy.target, n) for n in policy.target.__slots__},
-                },
-            )
+            Stage.AUDIT,
+            cell.id,
+            packed,
+            cell=cell,
+            needs=(bundle,),
+            material={
+                "rules": self.inputs.audit_digest,
+                "neon_required": list(policy.neon_required),
+                "neon_forbidden": list(policy.neon_forbidden),
+                "provided": list(policy.provided),
+                "target": {n: getattr(policy.target, n) for n in policy.target.__slots__},
+            },
         )
 
     def _runner(self, recipe: Recipe, cell: Cell, build: str) -> str:
         unit = self.works[build].subject
         assert isinstance(unit, Unit)
         assert recipe.spec.runner is not None
-        engine = recipe.spec.runner.engine
         return self._put(
-            Work(
-                id=build.replace("build:", "runner:", 1),
-                cell=cell.id,
-                stage=Stage.RUNNER,
-                subject=unit,
-                toolchain=cell.toolchain,
-                # What the build was compiled against, the runner is too.
-                needs=(build, *(n for n in self.works[build].needs if not n.startswith("source:"))),
-                material={
-                    "script": unit.runner_script,
-                    "engine": dict(unit.files)[engine],
-                    "harness": self.inputs.harness_digest,
-                },
-            )
+            Stage.RUNNER,
+            build.removeprefix("build:"),
+            unit,
+            cell=cell,
+            # What the build was compiled against, the runner is too.
+            needs=(build, *(n for n in self.works[build].needs if not n.startswith("source:"))),
+            material={
+                "script": unit.runner_script,
+                "engine": dict(unit.files)[recipe.spec.runner.engine],
+                "harness": self.inputs.harness_digest,
+            },
         )
 
     def _model(self, recipe: Recipe, cell: Cell) -> str:
         assert recipe.spec.runner is not None
         modelled = Modelled(self.inputs.network, recipe.spec.runner.model_format)
         return self._put(
-            Work(
-                id=f"model:{modelled.network}.{modelled.format}",
-                cell=cell.id,
-                stage=Stage.MODEL,
-                subject=modelled,
-                toolchain="",
-                needs=(),
-                material={
-                    "network": self.inputs.network_digest,
-                    "format": modelled.format,
-                    "exporter": self.inputs.exporter_digest,
-                },
-            )
+            Stage.MODEL,
+            f"{modelled.network}.{modelled.format}",
+            modelled,
+            cell=cell,
+            material={
+                "network": self.inputs.network_digest,
+                "format": modelled.format,
+                "exporter": self.inputs.exporter_digest,
+            },
         )
 
     def _policy(self, recipe: Recipe, options: Options, cell: Cell) -> AuditPolicy:

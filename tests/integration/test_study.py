@@ -152,6 +152,16 @@ def test_killed_in_a_benchmark_nothing_is_lost_or_run_twice(board: str) -> None:
     assert abs(per_image[CELLS[0]] / per_image[CELLS[1]] - 1) < 0.05
 
 
+def test_a_run_left_on_the_board_is_collected_before_ours(board: str) -> None:
+    common = ["bench", "--host", board, "--only", CELLS[0], "--passes", "2", "--warmup", "0"]
+    left, _ = run(*common, "--threads", "1", "--batches", "1")
+    assert "is on study: " in left
+    found = document(*common, "--threads", "1", "--batches", "2", "--collect")
+    assert [(r["batch"], r["status"]) for r in found["rows"]] == [(2, "ok")]
+    rows = {r["batch"]: r for r in document("report", "--only", CELLS[0])["rows"]}
+    assert left.split()[1] == rows[1]["run"] != rows[2]["run"]
+
+
 def test_the_report_carries_every_sample_and_says_emulated(board: str) -> None:
     found = document("report", "--host", board)
     assert found["model"] == {"name": "face-cnn", "parameters": 1039744}

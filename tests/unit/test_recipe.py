@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -27,7 +28,7 @@ def rendered() -> Iterator[tuple[str, str]]:
     """(file name, script) of every build and runner of the project's own matrix."""
     for work in project.load(ROOT / "matrix.yaml").works:
         if isinstance(work.subject, Unit):
-            name = work.id.split("@")[0].replace(":", "-").replace(" ", "_").replace("/", "_")
+            name = re.sub(r"[^a-z0-9.]+", "-", work.id.split("@")[0].lower()).strip("-")
             runner = work.id.startswith("runner:")
             yield f"{name}.sh", work.subject.runner_script if runner else work.subject.script
 
