@@ -151,10 +151,9 @@ def deploy_all(
     """Put the selected, built cells on a board. A cell that cannot run there is not sent."""
     started = time.monotonic()
     everything = bundles(workshop)
-    with connect(target, known_hosts) as connection:
-        about = device.probe(connection, target.name)
-    fit, refused = _gate(workshop, about, everything)
     subject = f"deploy {target.name}"
+    about = retried(lambda: info(target, known_hosts), workshop, subject)
+    fit, refused = _gate(workshop, about, everything)
     workshop.reporter.emit(Started(subject, f"{len(fit)} bundles to {target.host}"))
 
     def push() -> deploy.Pushed:
@@ -181,21 +180,24 @@ def _gate(
     """Refuse early: compare each bundle's target with the board. Raises when none is left."""
     cells = {cell.id: cell for cell in workshop.project.cells}
     fit, refused = [], []
+    doubts: dict[str, Finding] = {}  # of the board, so the same for every bundle
     for bundle in everything:
         target = workshop.project.toolchains[cells[bundle.cell].toolchain].target
-        needs = bundle.size // 1024 + MARGIN_KIB
-        findings = device.unfit(about, target, needs_kib=needs)
+        findings = device.unfit(about, target, needs_kib=bundle.size // 1024 + MARGIN_KIB)
         errors = tuple(f for f in findings if f.severity is Severity.ERROR)
+        doubts.update({f.message: f for f in findings if f not in errors})
         if errors:
             refused.append((bundle.cell, errors))
         else:
             fit.append(bundle)
-        for finding in findings:
-            level = "error" if finding.severity is Severity.ERROR else "warning"
-            if bundle is everything[0] or level == "error":
-                text = f"{finding.code} {bundle.cell} on {about.name}: {finding.message}"
-                workshop.reporter.emit(Note("error" if errors else "warning", text))
+    for doubt in doubts.values():
+        workshop.reporter.emit(Note("warning", f"{doubt.code} {about.name}: {doubt.message}"))
+    for cell, errors in refused:
+        for error in errors:
+            text = f"{error.code} {cell} cannot run on {about.name}: {error.message}; {error.hint}"
+            workshop.reporter.emit(Note("error", text))
     if not fit:
-        why = "\n".join(f"{f.code}: {f.message}; {f.hint}" for _, fs in refused for f in fs)
-        raise DeviceError(f"no bundle can run on {about.name}", details=why)
+        raise DeviceError(
+            f"no bundle can run on {about.name}", hint="see the findings above; `inv device info`"
+        )
     return tuple(fit), tuple(refused)

@@ -28,7 +28,7 @@ State = Literal["done", "cached", "failed", "unavailable"]
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """How one action ended. `cause` is the first failure or gap that led here."""
+    """How one action ended. A message that begins with 'needs' names the action at fault."""
 
     action: Action
     state: State
