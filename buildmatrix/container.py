@@ -14,7 +14,7 @@ from buildmatrix.errors import BuildError, BuildmatrixError
 from buildmatrix.protocols import ContainerExit, ContainerSpec
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
     from pathlib import Path
 
 
@@ -128,10 +128,12 @@ def _follow(container: Any, on_line: Callable[[str], None], seconds: float) -> b
             container.kill()
 
     timer = threading.Timer(seconds, expire)
-    timer.start()
-    stream = container.logs(stream=True, follow=True)
+    timer.daemon = True  # an interrupt at any line must not leave the program waiting for it
     rest = b""
+    stream: Iterable[bytes] = ()
     try:
+        timer.start()
+        stream = container.logs(stream=True, follow=True)
         for chunk in stream:
             *lines, rest = (rest + chunk).split(b"\n")
             for line in lines:

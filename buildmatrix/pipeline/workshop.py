@@ -144,11 +144,15 @@ class Workshop:
             labels=(("buildmatrix.key", keys[work.id]), ("buildmatrix.work", work.id)),
             log=self.log_path(work),
         )
-        return build.run(
-            job,
-            engine=self.engine,
-            on_line=lambda line: self.reporter.emit(Output(work.id, line)),
-        )
+        try:
+            return build.run(
+                job,
+                engine=self.engine,
+                on_line=lambda line: self.reporter.emit(Output(work.id, line)),
+            )
+        except BaseException:  # also Ctrl-C between creating a container and watching it
+            self.engine.remove_stale("buildmatrix.key", keys[work.id])
+            raise
 
     def _mounts(
         self, work: Work, unit: Unit, keys: Mapping[str, str], workspace: Path
