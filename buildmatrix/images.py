@@ -180,6 +180,6 @@ def _probe(image: str, argv: tuple[str, ...], mounts: tuple[Mount, ...]) -> Cont
         workdir=mounts[0].container if mounts else "/",
         memory_bytes=2 << 30,
         timeout_seconds=300,
-        labels={"buildmatrix.key": "smoke"},
+        labels={"buildmatrix.work": "probe"},
         user=NOBODY,
     )

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from buildmatrix import __version__, bootstrap, build, images
 from buildmatrix.graph import Modelled, Packed, Work, identify
+from buildmatrix.keys import digest
 from buildmatrix.model import Stage
 from buildmatrix.pipeline.project import HARNESS, Project
 from buildmatrix.plan import materials
@@ -128,7 +129,8 @@ class Workshop:
         spec = unit.recipe.spec
         runner = work.stage is Stage.RUNNER
         limits = spec.runner if runner and spec.runner else spec.build
-        self.engine.remove_stale("buildmatrix.key", keys[work.id])
+        maker = self._maker(keys[work.id])
+        self.engine.remove_stale("buildmatrix.maker", maker)
         job = build.Job(
             id=work.id,
             image=self.identities[work.toolchain].image,
@@ -141,7 +143,11 @@ class Workshop:
             minutes=limits.minutes,
             jobs=self.jobs,
             user=os.geteuid() or NOBODY,
-            labels=(("buildmatrix.key", keys[work.id]), ("buildmatrix.work", work.id)),
+            labels=(
+                ("buildmatrix.maker", maker),
+                ("buildmatrix.state", str(self.state)),
+                ("buildmatrix.work", work.id),
+            ),
             log=self.log_path(work),
         )
         try:
@@ -151,8 +157,12 @@ class Workshop:
                 on_line=lambda line: self.reporter.emit(Output(work.id, line)),
             )
         except BaseException:  # also Ctrl-C between creating a container and watching it
-            self.engine.remove_stale("buildmatrix.key", keys[work.id])
+            self.engine.remove_stale("buildmatrix.maker", maker)
             raise
+
+    def _maker(self, key: str) -> str:
+        """Who makes a key: another state folder on this machine may make the same one."""
+        return digest({"state": str(self.state), "key": key})
 
     def _mounts(
         self, work: Work, unit: Unit, keys: Mapping[str, str], workspace: Path

@@ -79,10 +79,12 @@ def states(found: Any) -> dict[str, str]:
     return {row["id"]: row["state"] for row in found["actions"]}
 
 
-def containers() -> list[str]:
+def containers(state: Path) -> list[str]:
     engine = DockerEngine()
     try:
-        found = engine.client.containers.list(all=True, filters={"label": "buildmatrix.work"})
+        found = engine.client.containers.list(
+            all=True, filters={"label": f"buildmatrix.state={state}"}
+        )
         return [container.labels["buildmatrix.work"] for container in found]
     finally:
         engine.close()
@@ -146,10 +148,12 @@ def test_killed_in_a_build_the_next_run_completes(project: Path, tmp_path: Path)
     with cli.start("build", "--only", "tiny-1", cwd=project, state=state) as process:
         wait_for(going.exists, "the container to run")
         process.kill()
-    assert containers() == ["build:tiny[answer=1]@armv7hf-bookworm"], "the engine goes on alone"
+    assert containers(state) == ["build:tiny[answer=1]@armv7hf-bookworm"], (
+        "the engine goes on alone"
+    )
     found = states(cli.document("build", "--only", "tiny-1", cwd=project, state=state))
     assert found["build:tiny[answer=1]@armv7hf-bookworm"] == "done"
-    assert containers() == []
+    assert containers(state) == []
     assert list((state / "store" / "tmp").iterdir()) == []
 
 
@@ -162,7 +166,7 @@ def test_interrupted_nothing_is_left(project: Path, tmp_path: Path) -> None:
         _, err = process.communicate(timeout=30)
     assert process.returncode == 130
     assert "interrupted; what was finished is kept" in err
-    assert containers() == []
+    assert containers(state) == []
     assert list((state / "store" / "tmp").iterdir()) == []
 
 
