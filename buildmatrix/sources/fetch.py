@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import shutil
 import subprocess
-import tarfile
+import sys
 import tempfile
 import time
 import urllib.error
 import urllib.request
 from typing import TYPE_CHECKING
+
+if sys.version_info >= (3, 12):
+    import tarfile
+else:  # the 'data' filter came with 3.11.4
+    from backports import tarfile
 
 from buildmatrix.errors import SourceUnavailable
 from buildmatrix.protocols import Advanced
