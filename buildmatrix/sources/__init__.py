@@ -69,9 +69,10 @@ class Sources:
             except SourceUnavailable as error:
                 said.append(f"  {describe(alternate)}: {error.brief}")
         raise SourceUnavailable(
-            f"source '{source.name}' is out of reach", details="\n".join(said),
-            hint="put the archive into a folder and name it with --mirror, or add an alternate",
-        )  # fmt: skip
+            f"source '{source.name}' is out of reach",
+            details="\n".join(said),
+            hint=_way_out(source),
+        )
 
     def unpack(self, identity: str, destination: Path) -> None:
         """The source's files in a new folder, from the verified archive."""
@@ -132,6 +133,16 @@ class Sources:
 
     def _record(self, identity: str) -> Path:
         return self.root / "trees" / f"{identity}.json"
+
+
+def _way_out(source: SourceSpec) -> str:
+    files = [a for a in source.alternates if isinstance(a, DebianAlternate | ArchiveAlternate)]
+    if not files:
+        return "build once where the git host answers, or add an alternate and its tree id"
+    names = " or ".join(
+        a.file if isinstance(a, DebianAlternate) else a.url.rsplit("/", 1)[-1] for a in files
+    )
+    return f"put {names} into a folder and name the folder with --mirror, or add an alternate"
 
 
 def describe(alternate: Alternate) -> str:
