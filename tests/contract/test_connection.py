@@ -83,7 +83,7 @@ def test_death_by_signal_is_minus_one(connection: Connection) -> None:
 
 
 def test_the_deadline_is_one(connection: Connection) -> None:
-    """Output that keeps coming does not move it."""
+    """A command that says nothing is given up in time."""
     began = time.monotonic()
     with pytest.raises(LinkLost, match="no answer within 2 s"):
         connection.run("exec sleep 30", timeout=2)
