@@ -41,17 +41,13 @@ class Spec(BaseModel):
                         {
                             "key": key,
                             "meant": did_you_mean(key, allowed),
-                            "allowed": _join(allowed),
+                            "allowed": ", ".join(allowed),
                         },
                     )
         return data
 
 
 M = TypeVar("M", bound=BaseModel)
-
-
-def _join(words: list[str]) -> str:
-    return ", ".join(words)
 
 
 class _StrictLoader(yaml.SafeLoader):

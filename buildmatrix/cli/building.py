@@ -129,6 +129,7 @@ def audit(
 ) -> None:
     """Show ELF facts and findings, of a stored cell or of any folder. Exit 5 for errors."""
     from buildmatrix.pipeline.auditing import audit_cell, audit_path  # noqa: PLC0415
+    from buildmatrix.pipeline.make import blocking_in  # noqa: PLC0415
 
     with progress() as reporter:
         # A cell id never holds a slash, so a path is told by one, or by being there.
@@ -143,9 +144,9 @@ def audit(
         print_json(document)
     else:
         print_table(tables.audit(document))
-    errors = [f for f in document["findings"] if f["severity"] == "error"]
-    if errors:
-        raise AuditError(f"{len(errors)} findings forbid shipping")
+    blocking = blocking_in(document)
+    if blocking:
+        raise AuditError(f"{len(blocking)} findings forbid shipping")
 
 
 @command(

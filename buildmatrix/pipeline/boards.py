@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from buildmatrix import deploy, device, ssh, virtual
 from buildmatrix.errors import AuditError, DeviceError, InputError, LinkLost
 from buildmatrix.model import Bundle, Severity, SshTarget, Verb
-from buildmatrix.pipeline.make import audit_of, plan_all
+from buildmatrix.pipeline.make import audit_of, blocking_in, plan_all
 from buildmatrix.protocols import Finished, Note, Started
 from buildmatrix.store import read_json, write_json
 
@@ -67,7 +67,7 @@ def find(host: str, *, devices: Mapping[str, SshTarget], state: Path) -> SshTarg
     if target.host_key:
         return target
     key = str(pinned.get(f"{target.host}:{target.port}", ""))
-    return SshTarget(target.name, target.host, target.port, target.user, key, target.identity_file)
+    return replace(target, host_key=key)
 
 
 def _address(text: str) -> SshTarget:
@@ -121,12 +121,11 @@ def bundles(workshop: Workshop) -> tuple[Bundle, ...]:
         if audited is None or packed is None or audited.verb is not Verb.SKIP:
             missing.append(cell.id)
             continue
-        findings = audit_of(workshop, audited.key)["findings"]
-        errors = [f for f in findings if f["severity"] == Severity.ERROR]
-        if errors:
+        blocking = blocking_in(audit_of(workshop, audited.key))
+        if blocking:
             raise AuditError(
-                f"{cell.id} has {len(errors)} findings that forbid shipping",
-                details="\n".join(f"{f['code']} {f['file']}: {f['message']}" for f in errors),
+                f"{cell.id} has {len(blocking)} findings that forbid shipping",
+                details="\n".join(blocking),
                 hint=f"inv audit {cell.id}",
             )
         found.append(_bundle(workshop, cell.id, packed.key))

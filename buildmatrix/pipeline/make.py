@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 from buildmatrix import images
-from buildmatrix.errors import BuildmatrixError, NotCachedError, SourceUnavailable
+from buildmatrix.errors import AuditError, BuildmatrixError, NotCachedError, SourceUnavailable
 from buildmatrix.graph import identify
 from buildmatrix.model import Action, Severity, Stage, Verb
 from buildmatrix.plan import Known, key_of, materials, plan
@@ -70,7 +70,7 @@ def _held_sources(workshop: Workshop) -> frozenset[str]:
 
 
 def _old_definitions(workshop: Workshop) -> dict[str, Mapping[str, object]]:
-    """Images whose definition changed since they were made: what it was is not kept, only that."""
+    """Definitions that images were made from, where they are no longer the present ones."""
     found: dict[str, Mapping[str, object]] = {}
     for toolchain in workshop.project.toolchains.values():
         record = read_json(workshop.state / "toolchains" / f"{toolchain.name}.json")
@@ -181,12 +181,12 @@ def _judged(workshop: Workshop, outcome: Outcome) -> Outcome:
     """An audit that was made is not yet one that lets a bundle pass."""
     if outcome.action.stage is not Stage.AUDIT or outcome.state not in ("done", "cached"):
         return outcome
-    findings = audit_of(workshop, outcome.action.key)["findings"]
-    blocking = [f for f in findings if f["severity"] == Severity.ERROR]
+    blocking = blocking_in(audit_of(workshop, outcome.action.key))
     if not blocking:
         return outcome
-    words = "\n".join(f"  {f['code']} {f['file']}: {f['message']}" for f in blocking)
-    return Outcome(outcome.action, "failed", f"{len(blocking)} audit findings\n{words}", 5)
+    words = "\n".join(f"  {line}" for line in blocking)
+    message = f"{len(blocking)} audit findings\n{words}"
+    return Outcome(outcome.action, "failed", message, AuditError.exit_code)
 
 
 def audit_of(workshop: Workshop, key: str) -> dict[str, list[dict[str, Any]]]:
@@ -197,6 +197,15 @@ def audit_of(workshop: Workshop, key: str) -> dict[str, list[dict[str, Any]]]:
     with workshop.store.open(entry.files[0].sha256) as stream:
         document: dict[str, list[dict[str, Any]]] = json.load(stream)
     return document
+
+
+def blocking_in(document: Mapping[str, list[dict[str, Any]]]) -> tuple[str, ...]:
+    """The findings of an audit document that forbid shipping, a line each."""
+    return tuple(
+        f"{f['code']} {f['file']}: {f['message']}"
+        for f in document["findings"]
+        if f["severity"] == Severity.ERROR
+    )
 
 
 def _record(workshop: Workshop, outcomes: Mapping[str, Outcome]) -> None:

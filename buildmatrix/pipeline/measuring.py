@@ -15,6 +15,7 @@ from buildmatrix.bench.verdict import Golden, measurements, parse
 from buildmatrix.errors import BenchError
 from buildmatrix.graph import Packed
 from buildmatrix.pipeline.boards import bundles, connect, retried
+from buildmatrix.pipeline.make import plan_all
 from buildmatrix.protocols import Finished, Note, Started
 from buildmatrix.results import Results
 
@@ -156,9 +157,11 @@ def golden(workshop: Workshop, request: Request) -> Golden:
             f"the run on the board used model '{request.model}', this matrix has '{net.name}'",
             hint="collect it with the matrix that started it",
         )
+    # By the present key: the newest entry of a model may be of another version of it.
+    keys = {action.id: action.key for action in plan_all(workshop)}
     for work in workshop.project.works:
         if isinstance(work.subject, Packed):
-            entry = workshop.store.latest(work.subject.model)
+            entry = workshop.store.entry(keys[work.subject.model])
             if entry is not None:
                 record = next(f for f in entry.files if f.path == "expected.f64")
                 return Golden(_doubles(workshop, record), net.tolerance)

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 from buildmatrix import images
 from buildmatrix.errors import UsageError
-from buildmatrix.model import Status, Verb
-from buildmatrix.pipeline.make import known, plan_all
-from buildmatrix.plan import plan
+from buildmatrix.model import Stage, Status, Verb
+from buildmatrix.pipeline.make import plan_all
+from buildmatrix.recipe import Unit
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -21,12 +21,12 @@ if TYPE_CHECKING:
 
 def cells_document(workshop: Workshop) -> dict[str, Any]:
     """Kept and dropped cells. `shown` is the rung that this state folder has on record."""
-    actions = {a.id: a for a in plan(workshop.project.works, known(workshop))}
+    actions = {a.id: a for a in plan_all(workshop)}
     measured = _measured(workshop)
     rows = []
     for cell in workshop.project.cells:
-        goal = _goal(workshop, cell, actions)
-        rung = _rung(workshop, cell, actions, measured)
+        goal = actions[_goal(workshop, cell)]
+        rung = _rung(workshop, cell, goal, actions, measured)
         rows.append(
             {
                 "id": cell.id,
@@ -44,20 +44,23 @@ def cells_document(workshop: Workshop) -> dict[str, Any]:
     return {"version": 1, "cells": rows, "dropped": dropped}
 
 
-def _goal(workshop: Workshop, cell: Cell, actions: dict[str, Action]) -> Action:
-    """The last action of a cell: its audit, or the build of a stack that has no runner yet."""
-    audited = actions.get(f"audit:{cell.id}")
-    if audited is not None:
-        return audited
-    prefix = f"build:{cell.stack}"
-    own = {k: v for k, v in cell.options if k in workshop.project.recipes[cell.stack].spec.options}
-    return next(
-        actions[w.id]
-        for w in workshop.project.works
-        if w.id.startswith(prefix)
-        and w.toolchain == cell.toolchain
-        and dict(getattr(w.subject, "options", ())) == own
-    )
+def _goal(workshop: Workshop, cell: Cell) -> str:
+    """The last work of a cell: its audit, or the build of a stack that has no runner yet."""
+    own = workshop.project.recipes[cell.stack].spec.options
+    wanted = {k: v for k, v in cell.options if k in own}
+    built = ""
+    for work in workshop.project.works:
+        if work.id == f"audit:{cell.id}":
+            return work.id
+        unit = work.subject
+        if (
+            work.stage is Stage.BUILD
+            and isinstance(unit, Unit)
+            and (unit.recipe.name, work.toolchain) == (cell.stack, cell.toolchain)
+            and dict(unit.options) == wanted
+        ):
+            built = work.id
+    return built
 
 
 def _measured(workshop: Workshop) -> dict[tuple[str, str], str]:
@@ -79,11 +82,12 @@ def _measured(workshop: Workshop) -> dict[tuple[str, str], str]:
 def _rung(
     workshop: Workshop,
     cell: Cell,
+    goal: Action,
     actions: dict[str, Action],
     measured: dict[tuple[str, str], str],
 ) -> str:
     """What ran counts only for the very bundle that the cell makes now."""
-    if _goal(workshop, cell, actions).verb is not Verb.SKIP:
+    if goal.verb is not Verb.SKIP:
         return "rendered"
     packed = actions.get(f"bundle:{cell.id}")
     entry = workshop.store.entry(packed.key) if packed else None
@@ -142,11 +146,9 @@ def build_document(workshop: Workshop, outcomes: Sequence[Outcome]) -> dict[str,
         }
         for o in outcomes
     ]
-    plans = {a.id: a for a in plan_all(workshop)}
     cells = []
     for cell in workshop.project.cells:
-        goal = _goal(workshop, cell, plans)
-        ended = by_id.get(goal.id)
+        ended = by_id.get(_goal(workshop, cell))
         cells.append(
             {
                 "id": cell.id,

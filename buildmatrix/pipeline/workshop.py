@@ -261,7 +261,6 @@ class Workshop:
         return out
 
     def _provenance(self, work: Work, seconds: float) -> dict[str, object]:
-        self.seconds[work.id] = seconds
         identity = self.identities.get(work.toolchain)
         return {
             "seconds": round(seconds, 1),
