@@ -9,7 +9,7 @@ need coreutils or busybox applets and /proc, no root, and keep everything under 
     cells/<cell>                link to ../bundles/<digest>; <cell>.previous for the way back
     history                     a line for each switch: epoch, cell, digest
     runs/current                link to the one run this board holds
-    runs/<run>/                 see bench.sh
+    runs/<run>/                 see bench.sh, lease.sh and condition.sh
     tmp/<owner>/                work of one process; rescued or removed once that process is dead
 """
 

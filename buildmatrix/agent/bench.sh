@@ -1,49 +1,30 @@
 # Runs the blocks of one plan, one after the other, detached from whoever started it.
-# Called inside the prefix as: sh runs/RUN/agent.sh RUN. The files of a run:
+# Called inside the prefix as: sh runs/RUN/agent.sh RUN. The files of a run, besides those of
+# lease.sh, journal.sh, condition.sh and memory.sh:
 #   request.json   what was asked, so that whoever collects needs nothing else
-#   plan           a line for each block: index cell batch passes warmup threads seconds-limit
+#   plan           a line for each block, see plan_lines; plan.<n> go on from block n
 #   cells/<cell>   link to the bundle that is measured, whatever is deployed meanwhile
-#   leases/<n>     link that names a process; the highest n is the agent, if it lives
 #   runner         the token of the runner at work; tries: a line for each start of a block
-#   journal.jsonl  a line for each block done; done: there is no more to do
+#   journal.jsonl  a line for each block done, and for each event
+#   done           how many blocks the plan had when all of them were done
 
-lease() { # numbered, never removed: of two agents that find the last one dead, one can go on
-    mkdir -p leases
-    last=$(newest leases)
-    if [ "$last" -gt 0 ] && alive "$(readlink "leases/$last")"; then return 1; fi
-    mine=$((last + 1))
-    ln -s "$token" "leases/$mine" && [ "$(newest leases)" = "$mine" ]
+companion() { # beside the agent: has it beat, and puts the board right should it die
+    agent=$self
+    read -r pid _ < /proc/self/stat # of this subshell; $$ is the agent's
+    token "$pid" && self=$token
+    while alive "$agent"; do
+        kill -USR1 "${agent%%.*}"
+        sleep "$(((TTL + 11) / 12))"
+    done
+    undo
 }
 
-number() { # VALUE: itself when it is a JSON number, else null
-    case $1 in '' | *[!0-9.]*) echo null ;; *) echo "$1" ;; esac
-}
-
-reading() { # FILE: its first line, or nothing
-    line=
-    { read -r line < "$1"; } 2> /dev/null || :
-    echo "$line"
-}
-
-throttle() { # bits of the firmware: in sysfs, else by its own tool, else unknown
-    bits=$(reading /sys/devices/platform/soc/soc:firmware/get_throttled)
-    if [ -n "$bits" ]; then
-        echo "0x$bits"
-    elif command -v vcgencmd > /dev/null; then
-        vcgencmd get_throttled 2> /dev/null | sed -n 's/^throttled=\(0x[0-9a-f]*\)$/\1/p'
-    fi
-}
-
-board() { # what may move while a block runs
-    load=$(reading /proc/loadavg)
-    swapped=0
-    while read -r name count; do
-        case $name in pswpin | pswpout) swapped=$((swapped + count)) ;; esac
-    done < /proc/vmstat
-    printf '{"max_khz":%s,"millicelsius":%s,"throttled":"%s","load1":%s,"swapped":%s}' \
-        "$(number "$(reading /sys/devices/system/cpu/cpu0/cpufreq/scaling_max_freq)")" \
-        "$(number "$(reading /sys/class/thermal/thermal_zone0/temp)")" \
-        "$(throttle)" "$(number "${load%% *}")" "$swapped"
+await() { # PID: sets $status to its exit status. A beat ends a wait too, and looks like 138
+    status=138
+    while [ "$status" = 138 ]; do
+        wait "$1"
+        status=$?
+    done
 }
 
 text() { # stdin as the inside of a JSON string
@@ -51,63 +32,100 @@ text() { # stdin as the inside of a JSON string
         sed -e 's/\\/\\\\/g' -e 's/"/\\"/g' -e ':a' -e '$!N;$!ba' -e 's/\n/\\n/g'
 }
 
-record() { # INDEX CELL BATCH EXIT: one line, written in one go
-    printf '{"block":%s,"cell":"%s","batch":%s,"exit":%s,"started":%s,"seconds":%s,' \
-        "$1" "$2" "$3" "$4" "$began" "$(($(date +%s) - began))" > line
-    printf '"before":%s,"after":%s,"stdout":"%s","stderr_tail":"%s"}\n' "$before" "$(board)" \
-        "$(sed -n '/^{/p' out | tail -n 1 | text)" "$(tail -c 2000 err | text)" >> line
-    cat line >> journal.jsonl
-    sync
+record() { # the rest of the line, as JSON
+    case $role in sentinel) sentinel=true ;; *) sentinel=false ;; esac
+    printf '{"block":%s,"round":%s,"sentinel":%s,"cell":"%s","batch":%s,"started":%s,%s}\n' \
+        "$index" "$round" "$sentinel" "$cell" "$batch" "$began" "$1" > line && commit
 }
 
-launch_runner() { # CELL BATCH PASSES WARMUP THREADS LIMIT: becomes the runner
+outcome() { # EXIT
+    printf '"exit":%s,"seconds":%s,"before":{%s},"after":{%s},' \
+        "$1" "$(($(date +%s) - began))" "$before" "$after"
+    printf '"stdout":"%s","stderr_tail":"%s"' \
+        "$(sed -n '/^{/p' out | tail -n 1 | text)" "$(tail -c 2000 err | text)"
+}
+
+launch() { # becomes the runner
     echo 1000 > /proc/self/oom_score_adj || : # short of memory, the runner dies and not the agent
-    export OMP_NUM_THREADS="$5" OPENBLAS_NUM_THREADS="$5"
-    limit=$6 cell=cells/$1
-    set -- "$cell/bin/runner" --model "$cell/model" --batch "$2" --passes "$3" --warmup "$4" --threads "$5"
+    export OMP_NUM_THREADS="$threads" OPENBLAS_NUM_THREADS="$threads"
+    set -- "cells/$cell/bin/runner" --model "cells/$cell/model" --batch "$batch" \
+        --passes "$passes" --warmup "$warmup" --threads "$threads"
     command -v timeout > /dev/null && set -- timeout "$limit" "$@"
     exec "$@"
 }
 
-block() { # INDEX CELL BATCH PASSES WARMUP THREADS LIMIT
-    index=$1
-    shift
-    echo "$index" >> tries
-    began=$(date +%s) before=$(board)
+measure() { # sets $status, $before and $after
+    seen=$(board)
     : > out
     : > err
-    if [ "$(grep -c "^$index\$" tries)" -gt 3 ]; then
-        echo "the agent or the board went down in each of three tries" > err
-        record "$index" "$1" "$2" 70
-        return
-    fi
-    launch_runner "$@" > out 2> err < /dev/null &
+    stamp
+    before=$stamp,$seen
+    launch > out 2> err < /dev/null &
     child=$!
     token "$child" && echo "$token" > runner
-    wait "$child"
-    record "$index" "$1" "$2" "$?"
+    await "$child"
+    stamp
+    after=$stamp,$(board)
 }
 
-tidy() { # after an agent that died: its runner, and the half line it may have left
-    old=$(reading runner)
-    if [ -n "$old" ] && alive "$old"; then
-        kill "${old%%.*}"
-        sleep 1
-        ! alive "$old" || kill -KILL "${old%%.*}"
+block() { # fails when it cannot be written down: the block is not done, the agent stops
+    began=$(date +%s)
+    if [ "$role" = cell ] && ! fits "$cell" "$batch"; then
+        stamp
+        record "\"before\":{$stamp,$(board)},\"skipped\":{$why}"
+        return
     fi
-    if [ -n "$(tail -c 1 journal.jsonl)" ]; then
-        sed '$d' journal.jsonl > whole && mv whole journal.jsonl
+    room && echo "$index" >> tries || return
+    if [ "$(grep -c "^$index\$" tries)" -gt 3 ]; then
+        stamp
+        before=$stamp,$(board) after=$before status=70
+        : > out
+        echo "the agent or the board went down in each of three tries" > err
+    else
+        measure
+        room || return # the runner may have had no room for its answer
+    fi
+    remember "$cell" "$batch" "$status" && record "$(outcome "$status")"
+}
+
+blocks() {
+    for part in plan*; do
+        while read -r index round role cell batch passes warmup threads limit; do
+            grep -q "^{\"block\":$index," journal.jsonl && continue
+            beat
+            block || return
+        done < "$part"
+    done
+}
+
+inherit() { # after an agent that died or fell silent: its runner goes, and what it left half done
+    stale=
+    if [ -n "$holder" ] && alive "$holder"; then
+        stale=$silent
+        finish "$holder" || return
+    fi
+    old=$(reading runner)
+    [ -z "$old" ] || finish "$old" || return
+    mend || return
+    restore || :
+    if [ -n "$stale" ]; then
+        event takeover "\"owner\":\"$(setting owner)\",\"silent\":$stale"
+    elif [ "$mine" -gt 1 ] && [ ! -f "done" ]; then
+        event resumed
     fi
 }
 
 agent() { # RUN
-    cd "runs/$1" && lease || return 0
-    tidy
-    while read -r index rest; do
-        grep -q "^{\"block\":$index," journal.jsonl && continue
-        # shellcheck disable=SC2086 # the plan's columns
-        block "$index" $rest
-    done < plan
-    : > "done"
-    sync
+    cd "runs/$1" && take || return 0
+    trap beat USR1
+    beat
+    companion &
+    : >> memory
+    inherit && condition && blocks
+    ended=$?
+    restore || :
+    if [ "$ended" = 0 ]; then
+        cat plan* | grep -c '' > finished && mv finished "done"
+        sync
+    fi
 }

@@ -1,45 +1,47 @@
-# The one run a board holds: begin it, look at it, read its journal, forget it.
+# The one run a board holds: begin it, look at it, read its journal, extend, cancel or forget it.
 
-newest() { # FOLDER: the highest number in it, or 0
-    # shellcheck disable=SC2012 # our own numbers, no strange names
-    last=$(ls "$1" 2> /dev/null | sort -n | tail -n 1)
-    echo "${last:-0}"
+total() { # FOLDER of a run: blocks planned
+    cat "$1"/plan* 2> /dev/null | grep -c ''
 }
 
-current() { # sets $run and $status: none, running, stopped or done
+current() { # sets $run and $status: none, running, stale, stopped or done
     run=$(readlink runs/current) status=none
     [ -n "$run" ] && [ -d "runs/$run" ] || return 1
-    last=$(newest "runs/$run/leases")
-    if [ -f "runs/$run/done" ]; then
-        status="done"
-    elif [ "$last" -gt 0 ] && alive "$(readlink "runs/$run/leases/$last")"; then
+    if look "runs/$run"; then
         status=running
+        [ "$silent" -le "$TTL" ] || status=stale
+    elif [ -f "runs/$run/done" ] && [ "$(reading "runs/$run/done")" = "$(total "runs/$run")" ]; then
+        status="done"
     else
         status=stopped
     fi
 }
 
-state() { # 'none', or: RUN STATUS DONE TOTAL and the request
+state() { # 'none', or: RUN STATUS DONE TOTAL SILENT and the request
     current || { echo none; return; }
-    echo "$run $status $(grep -c '' < "runs/$run/journal.jsonl") $(grep -c '' < "runs/$run/plan")"
+    case $status in stopped | "done") (cd "runs/$run" && undo) ;; esac
+    blocks=$(grep -c '^{"block":' "runs/$run/journal.jsonl")
+    echo "$run $status $blocks $(total "runs/$run") $silent"
     cat "runs/$run/request.json"
 }
 
-resume() { # starts the agent when a run is unfinished and none is at work
-    current && [ "$status" = stopped ] || return 0
-    dead=$last
+resume() { # starts the agent when a run is unfinished and nobody is heard of; or status is full
+    current || return 0
+    case $status in stopped | stale) ;; *) return 0 ;; esac
+    (cd "runs/$run" && room) || { status=full; return 0; }
+    before=$last
     set -- sh "runs/$run/agent.sh" "$run"
     if command -v setsid > /dev/null; then set -- setsid "$@"; fi
     if command -v nohup > /dev/null; then set -- nohup "$@"; fi
     (trap '' HUP; exec "$@" < /dev/null >> "runs/$run/log" 2>&1) &
     tries=0 # until the lease is held, so that the next call does not start another
-    while [ "$last" = "$dead" ] && [ "$tries" -lt 50 ]; do
-        sleep 0.1 2> /dev/null || sleep 1
+    while [ "$last" = "$before" ] && [ "$tries" -lt 50 ]; do
+        pause
         tries=$((tries + 1))
         current
     done
     # it did start: should it be dead again, the next call resumes
-    if [ "$last" != "$dead" ] && [ "$status" = stopped ]; then status=running; fi
+    if [ "$last" != "$before" ] && [ "$status" = stopped ]; then status=running; fi
 }
 
 absent() { # FOLDER: names a cell whose bundle is not here
@@ -73,19 +75,47 @@ begin() { # RUN; stdin: its files in a tar. Attaches to the run that is there, i
     state
 }
 
-follow() { # RUN OFFSET: resumes when needed; status, then the journal from that byte on
+extend() { # RUN FIRST; stdin: plan lines from block FIRST on. Of two at once, one is taken
+    { claim && cat > "$work/more" && sync; } || exit # content before names
     current
-    if [ "$run" != "$1" ] || [ "$status" = none ]; then echo gone; return; fi
+    if [ "$run $status $(total "runs/$1")" = "$1 done $2" ]; then
+        ln "$work/more" "runs/$1/plan.$(printf '%06d' "$2")" 2> /dev/null
+    fi
+    rm -rf "$work"
     resume
-    echo "$status"
+    state
+}
+
+follow() { # RUN OFFSET: resumes when needed; STATUS TOTAL, then the journal from that byte on
+    current
+    if [ "$run" != "$1" ] || [ "$status" = none ]; then echo gone 0; return; fi
+    resume
+    echo "$status $(total "runs/$1")"
     tail -c "+$(($2 + 1))" "runs/$1/journal.jsonl"
+}
+
+discard() { # $run. What a power cut leaves of it, the next begin removes
+    rm -f runs/current
+    rm -rf "runs/$run"
 }
 
 forget() { # RUN: after its results are safe elsewhere
     current
     [ "$run" = "$1" ] || return 0
     [ "$status" = "done" ] || return 3
-    rm -f runs/current
-    { claim && mv "runs/$1" "$work/"; } || exit
-    rm -rf "$work"
+    discard
+}
+
+cancel() { # ends who is at work, puts the board right; prints the run, and what stayed changed
+    current || return 0
+    echo "$run"
+    (
+        cd "runs/$run" || exit
+        TTL=-1 # whoever holds the lease, and however lively
+        take || take
+        for old in "$holder" "$(reading runner)"; do [ -z "$old" ] || finish "$old"; done
+        mend
+        restore || cat restore
+    )
+    discard
 }

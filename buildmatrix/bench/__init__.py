@@ -1,8 +1,9 @@
 """Benchmark runs on a board: begin one, attach to it, bring back its journal, forget it.
 
 The board keeps everything a run needs, so that any machine can collect it later. One run per
-board: whoever comes while it is there attaches to it. `request` says what is asked, `verdict`
-what came out; scripts and layout are in `agent`.
+board: whoever comes while it is there attaches to it. `request` says what is asked, `order` in
+which order, `journal` what the board wrote down, `verdict` what came out; scripts and layout are
+in `agent`.
 """
 
 from __future__ import annotations
@@ -12,16 +13,22 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from buildmatrix.agent import PREFIX, call, failure, script
+from buildmatrix.bench.order import plan_lines
 from buildmatrix.bench.request import Request, check_run, read_request, run_files
 from buildmatrix.errors import BenchError
 from buildmatrix.protocols import Advanced
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from buildmatrix.bench.order import Block
     from buildmatrix.protocols import Connection, Reporter
 
 TIMEOUT = 120.0  # seconds for one call; the benchmark itself runs detached
+SCRIPTS = ("lease", "journal", "condition", "runs")
 
-RunStatus = Literal["none", "running", "stopped", "done"]
+# stale: its agent lives but has not been heard of for a minute; whoever collects takes it over
+RunStatus = Literal["none", "running", "stale", "stopped", "done"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +39,13 @@ class RunState:
     status: RunStatus
     done: int = 0
     total: int = 0
+    heartbeat: int | None = None  # seconds since the agent was heard of; None without an agent
     request: Request | None = None
+
+    @property
+    def owner(self) -> str:
+        """Who asked for the run, user@machine; empty when nobody said."""
+        return self.request.owner if self.request else ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +62,7 @@ def start(connection: Connection, request: Request, *, prefix: str = PREFIX) -> 
     An unfinished run whose agent died is resumed. Raises BenchError for a bundle that is not on
     the board, DeviceError and LinkLost from the connection.
     """
-    program = script(("runs",), f"begin {request.run}", prefix=prefix)
+    program = script(SCRIPTS, f"begin {request.run}", prefix=prefix)
     result = call(connection, program, timeout=TIMEOUT, stdin=[run_files(request)])
     words = result.stdout.decode()
     if words.startswith("absent "):
@@ -60,8 +73,11 @@ def start(connection: Connection, request: Request, *, prefix: str = PREFIX) -> 
 
 
 def state(connection: Connection, *, prefix: str = PREFIX) -> RunState:
-    """The run that a board holds; status 'none' when there is none."""
-    result = call(connection, script(("runs",), "state", prefix=prefix), timeout=TIMEOUT)
+    """The run that a board holds; status 'none' when there is none.
+
+    What a dead agent changed on the board is put back on the way.
+    """
+    result = call(connection, script(SCRIPTS, "state", prefix=prefix), timeout=TIMEOUT)
     return read_state(result.stdout.decode())
 
 
@@ -75,8 +91,8 @@ def collect(
 ) -> Collected:
     """Wait for the board's run, at most `deadline` seconds, and bring back its journal.
 
-    The run goes on when this call does not: after LinkLost, or BenchError at the deadline, call
-    again. The journal is read in pieces, whole lines only.
+    The run goes on when this call does not: after LinkLost, or BenchError at the deadline or for
+    a full disk, call again. The journal is read in pieces, whole lines only.
     """
     held = state(connection, prefix=prefix)
     if held.request is None:
@@ -84,27 +100,61 @@ def collect(
     end, journal, status = time.monotonic() + deadline, b"", ""
     while status != "done":
         line = f"follow {held.run} {len(journal)}"
-        result = call(connection, script(("runs",), line, prefix=prefix), timeout=TIMEOUT)
+        result = call(connection, script(SCRIPTS, line, prefix=prefix), timeout=TIMEOUT)
         first, _, news = result.stdout.partition(b"\n")
-        status = first.decode()
+        status, total = first.decode().split()
         journal += news[: news.rfind(b"\n") + 1]
-        reporter.emit(Advanced(held.run, _lines(journal), held.total, "blocks"))
-        _check_progress(status, held.run)
+        so_far = f"{_blocks(journal)} of {total} blocks"
+        _check_progress(status, held.run, so_far)
+        reporter.emit(Advanced(held.run, _blocks(journal), int(total), "blocks"))
         if status != "done":
             if time.monotonic() >= end:
                 raise BenchError(
-                    f"run {held.run} is still going: {_lines(journal)} of {held.total} blocks",
+                    f"run {held.run} is still going: {so_far}",
                     hint="nothing is lost: collect it later with bench --collect",
                 )
             time.sleep(poll)
     return Collected(held.request, journal.decode())
 
 
+def extend(
+    connection: Connection, request: Request, blocks: Sequence[Block], *, prefix: str = PREFIX
+) -> RunState:
+    """Add a round, from `order.retakes`, to a finished run and resume it.
+
+    A round that somebody else was quicker to add stays the only one. Raises BenchError when the
+    run is gone.
+    """
+    check_run(request.run)
+    program = script(SCRIPTS, f"extend {request.run} {blocks[0].index}", prefix=prefix)
+    lines = plan_lines(request, blocks).encode()
+    result = call(connection, program, timeout=TIMEOUT, stdin=[lines])
+    held = read_state(result.stdout.decode())
+    if held.run != request.run:
+        raise _gone(request.run)
+    return held
+
+
+def cancel(connection: Connection, *, prefix: str = PREFIX) -> str:
+    """End the board's run and remove it, whoever's it is; its name, or '' when there was none.
+
+    Raises BenchError when what the run had changed on the board could not be put back.
+    """
+    result = call(connection, script(SCRIPTS, "cancel", prefix=prefix), timeout=TIMEOUT)
+    run, _, left = result.stdout.decode().partition("\n")
+    if left:
+        raise BenchError(
+            f"run {run} is off the board, but not all that it changed could be put back",
+            details=left,  # boot id, file, old value
+            hint="write these values into these files as root, or reboot the board",
+        )
+    return run
+
+
 def forget(connection: Connection, run: str, *, prefix: str = PREFIX) -> None:
     """Remove a finished run from the board, once its results are stored. Twice is harmless."""
     check_run(run)
-    program = script(("runs",), f"forget {run}", prefix=prefix)
-    result = connection.run(program, timeout=TIMEOUT)
+    result = connection.run(script(SCRIPTS, f"forget {run}", prefix=prefix), timeout=TIMEOUT)
     if result.status == 3:
         raise BenchError(f"run {run} is not finished", hint="collect it first")
     if result.status != 0:
@@ -112,26 +162,38 @@ def forget(connection: Connection, run: str, *, prefix: str = PREFIX) -> None:
 
 
 def read_state(text: str) -> RunState:
-    """'none', or a line 'RUN STATUS DONE TOTAL' and the request."""
+    """'none', or a line 'RUN STATUS DONE TOTAL SILENT' and the request."""
     first, _, request = text.partition("\n")
     if first == "none":
         return RunState("", "none")
-    run, status, done, total = first.split()
-    known: dict[str, RunStatus] = {"running": "running", "stopped": "stopped", "done": "done"}
-    return RunState(run, known[status], int(done), int(total), read_request(request))
+    run, status, done, total, silent = first.split()
+    known: dict[str, RunStatus] = {
+        "running": "running", "stale": "stale", "stopped": "stopped", "done": "done"
+    }  # fmt: skip
+    heard = int(silent) if status in ("running", "stale") else None
+    return RunState(run, known[status], int(done), int(total), heard, read_request(request))
 
 
-def _lines(journal: bytes) -> int:
-    return journal.count(b"\n")
+def _blocks(journal: bytes) -> int:
+    return sum(line.startswith(b'{"block":') for line in journal.splitlines())
 
 
-def _check_progress(status: str, run: str) -> None:
+def _check_progress(status: str, run: str, so_far: str) -> None:
     if status == "gone":
+        raise _gone(run)
+    if status == "full":
         raise BenchError(
-            f"run {run} is no longer on the board: another machine has collected it",
-            hint="look for its results there, or start a new run",
+            f"the board's disk is full: run {run} stopped after {so_far}",
+            hint="free space on the board, then collect again: the run goes on where it stopped",
         )
     if status == "stopped":
         raise BenchError(
             f"the agent of run {run} does not start", hint=f"read runs/{run}/log on the board"
         )
+
+
+def _gone(run: str) -> BenchError:
+    return BenchError(
+        f"run {run} is no longer on the board: another machine has collected or cancelled it",
+        hint="look for its results there, or start a new run",
+    )

@@ -4,20 +4,21 @@ from __future__ import annotations
 
 import io
 import json
-import random
+import re
 import tarfile
 from dataclasses import asdict, dataclass, field
 from datetime import UTC
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Literal
 
 from buildmatrix.agent import CELL, DIGEST, source
+from buildmatrix.bench.order import plan_text
 from buildmatrix.errors import BenchError, InputError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Mapping
     from datetime import datetime
 
-VERSION = 1  # of the request, and of the series: bump it when the same words measure another thing
+VERSION = 2  # of the request, and of the series: bump it when the same words measure another thing
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,23 +38,19 @@ class Request:
     model: str
     entrants: tuple[Entrant, ...]
     batches: tuple[int, ...]
-    passes: int
+    passes: int  # timed, in each block
     warmup: int
     threads: int
     seed: int
+    model_version: str = ""
+    rounds: int = 1
+    retakes: int = 2  # further rounds, at the most, for blocks that were disturbed
     limit_seconds: int = 7200  # for one block
+    owner: str = ""  # user@machine
+    governor: bool = True  # set it to performance, if the board lets us
+    wireless: Literal["keep", "off"] = "keep"
     tool: str = ""  # version of buildmatrix
     version: int = VERSION
-
-
-@dataclass(frozen=True, slots=True)
-class Block:
-    """One turn of one cell at one batch size. A sentinel repeats the first block."""
-
-    index: int
-    cell: str
-    batch: int
-    sentinel: bool = False
 
 
 def run_id(now: datetime, nonce: str) -> str:
@@ -65,35 +62,6 @@ def run_id(now: datetime, nonce: str) -> str:
     return f"{now.astimezone(UTC):%Y%m%dT%H%M%SZ}-{nonce}"
 
 
-def blocks(cells: Sequence[str], batches: Sequence[int], seed: int) -> tuple[Block, ...]:
-    """Every cell at every batch size in an order drawn from the seed.
-
-    The sentinel, one block of the smallest batch, opens the run and is repeated at its end: if
-    it got slower or faster meanwhile, so may have the others.
-    """
-    order = [(cell, batch) for cell in cells for batch in batches]
-    random.Random(seed).shuffle(order)
-    opener = next(item for item in order if item[1] == min(batches))
-    order.remove(opener)
-    run = [opener, *order, opener]
-    return tuple(
-        Block(index, cell, batch, sentinel=index == len(run) - 1)
-        for index, (cell, batch) in enumerate(run)
-    )
-
-
-def request_blocks(request: Request) -> tuple[Block, ...]:
-    """The blocks of a request, in the order in which its board runs them."""
-    cells = [entrant.cell for entrant in request.entrants]
-    return blocks(cells, request.batches, request.seed)
-
-
-def plan_text(request: Request) -> str:
-    """The plan as the agent reads it: index cell batch passes warmup threads seconds-limit."""
-    tail = f"{request.passes} {request.warmup} {request.threads} {request.limit_seconds}"
-    return "".join(f"{b.index} {b.cell} {b.batch} {tail}\n" for b in request_blocks(request))
-
-
 def run_files(request: Request) -> bytes:
     """The folder of a run as a tar: request, plan, agent, and a link to each bundle measured."""
     check_run(request.run)
@@ -103,10 +71,19 @@ def run_files(request: Request) -> bytes:
     files = {
         "request.json": json.dumps(asdict(request)) + "\n",
         "plan": plan_text(request),
-        "agent.sh": source("owner", "runs", "bench") + '\nagent "$1"\n',
+        "settings": _settings(request),
+        "agent.sh": source("owner", "lease", "journal", "condition", "board", "memory", "bench")
+        + '\nagent "$1"\n',
         "journal.jsonl": "",
     }
     return _tar(files, {e.cell: f"../../../bundles/{e.bundle}" for e in request.entrants})
+
+
+def _settings(request: Request) -> str:
+    """For the agent, which does not read JSON. It repeats the owner in JSON, unquoted."""
+    owner = re.sub(r"[^A-Za-z0-9@._+-]", "?", request.owner)
+    governor = "performance" if request.governor else "keep"
+    return f"owner {owner}\ngovernor {governor}\nwireless {request.wireless}\n"
 
 
 def _tar(files: Mapping[str, str], cells: Mapping[str, str]) -> bytes:
@@ -124,15 +101,26 @@ def _tar(files: Mapping[str, str], cells: Mapping[str, str]) -> bytes:
 
 
 def read_request(text: str) -> Request:
-    """A request from the board. Raises BenchError for one that a newer buildmatrix wrote."""
+    """A request from the board. Raises BenchError for one of another version of buildmatrix."""
     data = json.loads(text)
+    if data["version"] == VERSION:
+        return request_of(data)
     if data["version"] > VERSION:
         raise BenchError(
             f"the run on the board was started by buildmatrix {data.get('tool') or '(newer)'}",
             hint="collect it with that version, or a newer one",
         )
-    entrants = tuple(Entrant(**entrant) for entrant in data.pop("entrants"))
-    return Request(entrants=entrants, batches=tuple(data.pop("batches")), **data)
+    raise BenchError(
+        f"the run on the board was begun by an older buildmatrix, {data.get('tool') or 'unnamed'}",
+        hint="collect it with that version, or throw it away: inv bench --cancel",
+    )
+
+
+def request_of(data: Mapping[str, Any]) -> Request:
+    """A request from its JSON form of this version, as `asdict` gives it."""
+    fields = dict(data)
+    entrants = tuple(Entrant(**entrant) for entrant in fields.pop("entrants"))
+    return Request(entrants=entrants, batches=tuple(fields.pop("batches")), **fields)
 
 
 def check_run(run: str) -> None:

@@ -2,93 +2,56 @@
 
 from __future__ import annotations
 
-import json
 import math
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from buildmatrix.bench.request import VERSION, request_blocks
-from buildmatrix.errors import BenchError
+from buildmatrix.bench.disturbance import disturbances, fastest_probe
+from buildmatrix.bench.request import VERSION
 from buildmatrix.keys import digest
 from buildmatrix.model import Measurement, Status
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
+    from buildmatrix.bench.journal import BlockResult
     from buildmatrix.bench.request import Entrant, Request
     from buildmatrix.model import DeviceInfo
 
-THROTTLED_NOW = 0xF  # under-voltage, frequency capped, throttled, soft temperature limit
-OUT_OF_MEMORY = (3, 137)  # the runner's own word; SIGKILL, the kernel's
+OUT_OF_MEMORY = (3, 137)  # the runner's own word; SIGKILL, where that could not be said
 TOO_LATE = (124, 143)  # coreutils' and busybox' timeout
 SIGNALS = {132: "an illegal instruction: built for another CPU", 139: "a segmentation fault"}
-
-
-@dataclass(frozen=True, slots=True)
-class BlockResult:
-    """One line of the journal. `result` is the runner's own JSON; None when it gave none."""
-
-    block: int
-    cell: str
-    batch: int
-    exit: int
-    started: int  # seconds since 1970 by the board's clock
-    seconds: int
-    before: Mapping[str, Any]
-    after: Mapping[str, Any]
-    result: Mapping[str, Any] | None
-    stderr_tail: str
+RAN = (Status.OK, Status.VOID, Status.WRONG)
 
 
 @dataclass(frozen=True, slots=True)
 class Golden:
-    """The output that every runner must give for image 0, and how far it may be off."""
+    """The output that every runner must give for image 0, and how far it may be off.
+
+    `tolerances` is the largest relative error of a right answer, by the runner's number format.
+    """
 
     expected: Sequence[float]
-    tolerance: float
-
-
-def parse(journal: str) -> tuple[BlockResult, ...]:
-    """The journal's blocks. A last line that is torn is dropped: its block runs again.
-
-    Raises BenchError naming any other line that is not a block.
-    """
-    lines = journal.split("\n")
-    found = []
-    for number, line in enumerate(lines[:-1], start=1):
-        try:
-            data = json.loads(line)
-            found.append(BlockResult(result=_runner_line(data.pop("stdout")), **data))
-        except (ValueError, TypeError, KeyError, AttributeError) as error:
-            raise BenchError(
-                f"line {number} of the journal is not a block: {line[:60]!r}",
-                hint="look at runs/current/journal.jsonl on the board",
-            ) from error
-    return tuple({block.block: block for block in reversed(found)}.values())[::-1]
+    tolerances: Mapping[str, float]
 
 
 def measurements(
     results: Sequence[BlockResult], request: Request, *, golden: Golden, device: DeviceInfo
 ) -> tuple[Measurement, ...]:
-    """A verdict for each block of a run, in the order of the request; the sentinel is no row.
+    """A verdict for each block of a run, in the order in which they ran, sentinels included.
 
-    An OOM row tells the largest batch size of its cell that did run.
+    A block out of memory tells the largest batch size of its cell that did run.
     """
-    ratio = sentinel_ratio(results, request)
-    order = {entrant.cell: place for place, entrant in enumerate(request.entrants)}
-    sentinels = {block.index for block in request_blocks(request) if block.sentinel}
+    fastest = fastest_probe(results)
     rows = [
-        measure(block, request, golden=golden, device=device, sentinel=ratio)
-        for block in results
-        if block.block not in sentinels
+        measure(block, request, golden=golden, device=device, fastest=fastest) for block in results
     ]
     largest: dict[str, int] = {}
     for row in rows:
-        if row.status is Status.OK:
+        if row.status in RAN:
             largest[row.cell] = max(row.batch, largest.get(row.cell, 0))
-    rows = [_with_last_good(row, largest.get(row.cell)) for row in rows]
-    return tuple(sorted(rows, key=lambda row: (order[row.cell], row.batch)))
+    return tuple(_with_last_good(row, largest.get(row.cell)) for row in rows)
 
 
 def measure(
@@ -97,11 +60,16 @@ def measure(
     *,
     golden: Golden,
     device: DeviceInfo,
-    sentinel: float | None = None,
+    fastest: int | None = None,
 ) -> Measurement:
-    """One block as a measurement. Only Status.OK and VOID carry samples, only OK has a mean."""
+    """One block as a measurement. Only Status.OK and VOID carry samples, only OK has a mean.
+
+    `fastest` is the least time of the speed probe in the run, in ns.
+    """
     entrant = next(item for item in request.entrants if item.cell == block.cell)
-    status, reason, error = judge(block, request, golden)
+    status, reason, error = judge(
+        block, request, golden, emulated=bool(device.emulated), fastest=fastest
+    )
     result = block.result or {}
     timed = result if status in (Status.OK, Status.VOID) else {}
     return Measurement(
@@ -114,6 +82,9 @@ def measure(
         threads=request.threads,
         passes=request.passes,
         status=status,
+        block=block.block,
+        round=block.round,
+        sentinel=block.sentinel,
         samples_ns=tuple(timed.get("samples_ns", ())),
         first_pass_ns=timed.get("first_pass_ns"),
         instructions=timed.get("instructions"),
@@ -121,25 +92,31 @@ def measure(
         max_rel_error=error,
         void_reason=reason,
         bundle=entrant.bundle,
-        series=series(request, cell=block.cell, batch=block.batch, device=device),
+        series=series(request, entrant, batch=block.batch, device=device),
         taken_at=datetime.fromtimestamp(block.started, UTC).isoformat(),
-        environment=_environment(block, request, entrant=entrant, device=device)
-        | {"sentinel_ratio": sentinel},
+        environment=_environment(block, request, golden, entrant=entrant, device=device),
     )
 
 
-def judge(block: BlockResult, request: Request, golden: Golden) -> tuple[Status, str, float | None]:
+def judge(
+    block: BlockResult,
+    request: Request,
+    golden: Golden,
+    *,
+    emulated: bool,
+    fastest: int | None = None,
+) -> tuple[Status, str, float | None]:
     """Status, reason and largest relative error of a block. Correct comes before fast."""
-    ended = _ended(block, request)
-    if ended:
+    if ended := _ended(block, request):
         return *ended, None
     result = block.result or {}
-    if fault := _fault(result, block, request):
+    if fault := _fault(result, block, request, golden):
         return Status.FAILED, fault, None
     error = max_relative_error(result["output"], golden.expected)
     if wrong := _wrong(result, golden, error):
         return Status.WRONG, wrong, error if math.isfinite(error) else None
-    if disturbed := "; ".join(_disturbances(block, result)):
+    reasons = disturbances(block, emulated=emulated, fastest_probe=fastest)
+    if disturbed := "; ".join(reasons):
         return Status.VOID, disturbed, error
     return Status.OK, "", error
 
@@ -162,43 +139,40 @@ def max_relative_error(output: Sequence[float | None], expected: Sequence[float]
     return max(abs(o - e) / max(abs(e), floor) for o, e in zip(got, expected, strict=True))
 
 
-def series(request: Request, *, cell: str, batch: int, device: DeviceInfo) -> str:
-    """Hash of the controlled variables: runs with the same one may be compared over time."""
+def series(request: Request, entrant: Entrant, *, batch: int, device: DeviceInfo) -> str:
+    """Hash of the controlled variables: what has the same one may be compared over time.
+
+    The cell counts by what ran, its bundle; the board by its kind, so that two Pi 3 are one.
+    """
     return digest(
         {
             "benchmark": VERSION,
-            "cell": cell,
-            "model": request.model,
-            "batch": batch,
+            "model": [request.model, request.model_version],
+            "bundle": entrant.bundle,
+            "toolchain": entrant.facts.get("toolchain"),
+            "flags": entrant.facts.get("flags"),
+            "device": [device.model or device.name, list(device.cpu_parts)],
+            "emulated": bool(device.emulated),
             "threads": request.threads,
+            "batch": batch,
             "passes": request.passes,
             "warmup": request.warmup,
-            "device": device.name,
-            "emulated": bool(device.emulated),
         }
     )
 
 
-def sentinel_ratio(results: Sequence[BlockResult], request: Request) -> float | None:
-    """Time of the block that closes the run over that of the same block at its opening.
-
-    None until both have run. Far from 1, the board changed under the run.
-    """
-    plan = request_blocks(request)
-    ends = {plan[0].index, plan[-1].index}
-    found = sorted((b for b in results if b.block in ends), key=lambda block: block.block)
-    samples = [block.result.get("samples_ns") or [] for block in found if block.result]
-    if len(samples) < 2 or not all(samples):
-        return None
-    opening, closing = (sum(times) / len(times) for times in samples)
-    return float(closing / opening)
+def number_format(result: Mapping[str, Any]) -> str:
+    """What a runner computed in; one that does not say is of a time when there was no choice."""
+    return str(result.get("number_format") or "float32")
 
 
 def _ended(block: BlockResult, request: Request) -> tuple[Status, str] | None:
     """How a block ended that has no answer to judge."""
+    if block.skipped is not None:
+        return Status.SKIPPED, _skipped(block.skipped)
     said = (block.result or {}).get("status")
     if block.exit in OUT_OF_MEMORY or said == "oom":
-        return Status.OOM, "out of memory"
+        return Status.OOM, _out_of_memory(block)
     if block.exit in TOO_LATE:
         return Status.FAILED, f"stopped after {request.limit_seconds} s"
     if block.exit == 0 and said == "ok":
@@ -208,7 +182,29 @@ def _ended(block: BlockResult, request: Request) -> tuple[Status, str] | None:
     return Status.FAILED, f"{ended}: {words}" if words else ended
 
 
-def _fault(result: Mapping[str, Any], block: BlockResult, request: Request) -> str:
+def _skipped(why: Mapping[str, Any]) -> str:
+    if "out_of_memory" in why:
+        return f"batch {why['out_of_memory']} ran out of memory"
+    lower, upper = why["by"]
+    return (
+        f"needs about {_mb(why['needs_kib'])} by batches {lower} and {upper}, "
+        f"{_mb(why['available_kib'])} are free"
+    )
+
+
+def _out_of_memory(block: BlockResult) -> str:
+    """The runner tells its peak, unless the kernel ended all of it: then what was free before."""
+    peak, free = (block.result or {}).get("peak_rss_kib"), block.before.get("available_kib")
+    if peak:
+        return f"out of memory at a peak of {_mb(peak)}"
+    return f"out of memory, {_mb(free)} were free" if free else "out of memory"
+
+
+def _mb(kib: int) -> str:
+    return f"{kib / 1024:,.0f} MB"
+
+
+def _fault(result: Mapping[str, Any], block: BlockResult, request: Request, golden: Golden) -> str:
     """What makes a runner's line no answer to what was asked."""
     asked = {
         "batch": block.batch,
@@ -224,20 +220,22 @@ def _fault(result: Mapping[str, Any], block: BlockResult, request: Request) -> s
         return "the runner's samples are not positive whole nanoseconds"
     if len(samples) != request.passes:
         return f"{len(samples)} samples for {request.passes} passes"
+    if (numbers := number_format(result)) not in golden.tolerances:
+        return f"the runner computes in {numbers}, for which the model has no tolerance"
     return "" if isinstance(result.get("output"), list) else "the runner gave no output"
 
 
 def _wrong(result: Mapping[str, Any], golden: Golden, error: float) -> str:
     """In which way an answer is not the golden one; empty when it is."""
+    tolerance = golden.tolerances[number_format(result)]
     if len(result["output"]) != len(golden.expected):
         return f"{len(result['output'])} outputs instead of {len(golden.expected)}"
     if not math.isfinite(error):
         return "the output is not finite"
-    if error > golden.tolerance:
-        return f"off by {error:.1e}, allowed is {golden.tolerance:.1e}"
+    if error > tolerance:
+        return f"off by {error:.1e}, allowed is {tolerance:.1e}"
     spread = result.get("batch_max_abs_diff")
-    allowed = golden.tolerance * max(map(abs, golden.expected))
-    if spread is None or spread > allowed:
+    if spread is None or spread > tolerance * max(map(abs, golden.expected)):
         told = "not finite" if spread is None else f"{spread:.1e} apart"
         return f"images of one batch have different answers ({told})"
     if not result.get("repeat_identical"):
@@ -245,49 +243,30 @@ def _wrong(result: Mapping[str, Any], golden: Golden, error: float) -> str:
     return ""
 
 
-def _disturbances(block: BlockResult, result: Mapping[str, Any]) -> Iterator[str]:
-    """What the board did meanwhile that makes a time worthless."""
-    before, after = block.before, block.after
-    bits = [int(at["throttled"] or "0", 16) & THROTTLED_NOW for at in (before, after)]
-    if any(bits):
-        yield f"throttled (firmware bits 0x{bits[0] | bits[1]:x})"
-    if before["max_khz"] != after["max_khz"]:
-        yield f"clock limit moved from {before['max_khz']} to {after['max_khz']} kHz"
-    if pages := after["swapped"] - before["swapped"]:
-        yield f"the board swapped {pages} pages"
-    if faults := result.get("page_faults_major"):
-        yield f"{faults} major page faults during the timed passes"
-
-
 def _with_last_good(row: Measurement, largest: int | None) -> Measurement:
     if row.status is not Status.OOM:
         return row
     ran = f"the largest batch that ran is {largest}" if largest else "no batch size ran"
-    return replace(row, void_reason=f"out of memory; {ran}")
+    return replace(row, void_reason=f"{row.void_reason}; {ran}")
 
 
 def _environment(
-    block: BlockResult, request: Request, *, entrant: Entrant, device: DeviceInfo
+    block: BlockResult, request: Request, golden: Golden, *, entrant: Entrant, device: DeviceInfo
 ) -> dict[str, object]:
     """All that was not controlled but may explain a figure later. JSON types only."""
+    result = block.result or {}
+    numbers = number_format(result) if result else None
     return {
         "device": asdict(device) | {"features": sorted(device.features)},
         "before": dict(block.before),
-        "after": dict(block.after),
+        "after": dict(block.after or {}),
         "seconds": block.seconds,
-        "block": block.block,
         "warmup": request.warmup,
         "seed": request.seed,
         "tool": request.tool,
-        "engine": (block.result or {}).get("engine"),
+        "engine": result.get("engine"),
+        "probe_ns": result.get("probe_ns"),
+        "number_format": numbers,
+        "tolerance": golden.tolerances.get(numbers) if numbers else None,
         "facts": dict(entrant.facts),
     }
-
-
-def _runner_line(text: str) -> Mapping[str, Any] | None:
-    """The runner's JSON, or None for a line that is none: killed in the middle of it."""
-    try:
-        data = json.loads(text)
-    except ValueError:
-        return None
-    return data if isinstance(data, dict) else None

@@ -3,15 +3,16 @@
 //   runner --model DIR [--batch 1,2,4] [--passes 100] [--warmup 5] [--threads 1]
 //
 // Prints one JSON line per batch size on stdout, and stops after the first that is not "ok".
-// Exit status: 0 ok, 2 usage, 3 out of memory, 4 error. A process that a signal ends prints no line
-// for the batch it was at; SIGKILL is how the kernel's out-of-memory killer ends it.
+// Exit status: 0 ok, 2 usage, 3 out of memory, 4 error; 128 + N and no line for the batch it was at
+// when signal N ends it. SIGKILL is how the kernel's out-of-memory killer ends it: that is status 3
+// and a line, from the supervisor.
 
 #include "harness.h"
+#include "supervisor.h"
 
 #include <dirent.h>
 #include <getopt.h>
 #include <linux/perf_event.h>
-#include <sys/resource.h>
 #include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
@@ -47,6 +48,7 @@ struct Report {
   std::vector<int64_t> samples_ns;  // one per timed pass, whole batch
   int64_t instructions = -1;        // user mode, all timed passes, all threads; -1: not counted
   long page_faults_major = 0;       // during the timed passes
+  std::vector<int64_t> probe_ns;    // before the timed passes, after them
   std::vector<float> output;        // of image 0
   float batch_max_abs_diff = 0;     // of any image of the batch against image 0
   bool repeat_identical = false;    // first and last pass agree in every bit
@@ -56,28 +58,38 @@ Options options;
 Report report;        // of the batch being measured; give_up() must find it
 FILE* out = nullptr;  // the real stdout; descriptor 1 is turned to stderr
 
-int64_t now_ns() {
+int64_t now_ns(clockid_t clock = CLOCK_MONOTONIC) {
   timespec t;
-  clock_gettime(CLOCK_MONOTONIC, &t);
+  clock_gettime(clock, &t);
   return int64_t(t.tv_sec) * 1000000000 + t.tv_nsec;
 }
 
-long major_page_faults() {
-  rusage usage;
-  getrusage(RUSAGE_SELF, &usage);
-  return usage.ru_majflt;
+// User and system time of the runner so far, from its loading on, over all batches and threads, also
+// those that have ended: what the board was busy with beyond it was somebody else's.
+int64_t cpu_ns() {
+  int64_t us = 0;
+  for (const rusage& usage : {supervisor::loading, supervisor::used()}) {
+    for (const timeval& t : {usage.ru_utime, usage.ru_stime}) {
+      us += int64_t(t.tv_sec) * 1000000 + t.tv_usec;
+    }
+  }
+  return us * 1000;
 }
 
-// Peak of this process so far, over all batches. Not ru_maxrss where it can be helped: that one
-// starts at the peak of the process that called exec.
-long peak_rss_kib() {
-  std::ifstream status("/proc/self/status");
-  for (std::string line; std::getline(status, line);) {
-    if (line.compare(0, 6, "VmHWM:") == 0) return std::strtol(line.c_str() + 6, nullptr, 10);
+// Tells the processor's real clock: CPU time of 3 million steps, each of which waits for the one
+// before (xorshift, Marsaglia 2003), so some 3 ms at 1 GHz. It uses the thread's own clock, because
+// a turn that somebody else takes makes the processor no slower.
+int64_t probe() {
+  static volatile uint32_t state = 2463534242;  // or the compiler would leave the steps out
+  const int64_t start = now_ns(CLOCK_THREAD_CPUTIME_ID);
+  uint32_t x = state;
+  for (int i = 0; i < 500000; ++i) {
+    x ^= x << 13;
+    x ^= x >> 17;
+    x ^= x << 5;
   }
-  rusage usage;
-  getrusage(RUSAGE_SELF, &usage);
-  return usage.ru_maxrss;
+  state = x;
+  return now_ns(CLOCK_THREAD_CPUTIME_ID) - start;
 }
 
 // Instructions executed in user mode by all threads, from construction on. One event per thread:
@@ -170,13 +182,16 @@ void print_report() {
   const std::string diff = joined(std::vector<float>(1, report.batch_max_abs_diff));
   std::fprintf(
       out,
-      "{\"version\":1,\"engine\":%s,\"batch\":%d,\"threads\":%d,\"passes\":%d,\"warmup\":%d,"
-      "\"status\":%s,\"message\":%s,\"first_pass_ns\":%s,\"samples_ns\":%s,"
-      "\"peak_rss_kib\":%ld,\"instructions\":%s,\"page_faults_major\":%ld,\"output\":%s,"
+      "{\"version\":1,\"engine\":%s,\"number_format\":%s,\"batch\":%d,\"threads\":%d,"
+      "\"passes\":%d,\"warmup\":%d,\"status\":%s,\"message\":%s,\"first_pass_ns\":%s,"
+      "\"samples_ns\":%s,\"probe_ns\":%s,\"cpu_ns\":%s,\"peak_rss_kib\":%ld,"
+      "\"instructions\":%s,\"page_faults_major\":%ld,\"output\":%s,"
       "\"batch_max_abs_diff\":%s,\"repeat_identical\":%s}\n",
-      quoted(engine_name).c_str(), report.batch, options.threads, options.passes, options.warmup,
-      quoted(report.status).c_str(), quoted(report.message).c_str(),
-      or_null(report.first_pass_ns).c_str(), joined(report.samples_ns).c_str(), peak_rss_kib(),
+      quoted(engine_name).c_str(), quoted(number_format).c_str(), report.batch, options.threads,
+      options.passes, options.warmup, quoted(report.status).c_str(),
+      quoted(report.message).c_str(), or_null(report.first_pass_ns).c_str(),
+      joined(report.samples_ns).c_str(), joined(report.probe_ns).c_str(),
+      std::to_string(cpu_ns()).c_str(), supervisor::used().ru_maxrss,
       or_null(report.instructions).c_str(), report.page_faults_major,
       joined(report.output).c_str(), diff.substr(1, diff.size() - 2).c_str(),
       report.repeat_identical ? "true" : "false");
@@ -210,8 +225,9 @@ float largest_difference(const std::vector<float>& output, int batch) {
 
 void time_passes(Engine& engine) {
   report.samples_ns.reserve(options.passes);
-  const long faults = major_page_faults();
   const InstructionCounter counter;
+  report.probe_ns.push_back(probe());
+  const long faults = supervisor::used().ru_majflt;
   const int64_t before = counter.total();
   for (int pass = 0; pass < options.passes; ++pass) {
     const int64_t start = now_ns();
@@ -219,8 +235,9 @@ void time_passes(Engine& engine) {
     report.samples_ns.push_back(now_ns() - start);
   }
   const int64_t after = counter.total();
+  report.page_faults_major = supervisor::used().ru_majflt - faults;
+  report.probe_ns.push_back(probe());
   if (before >= 0 && after >= 0) report.instructions = after - before;
-  report.page_faults_major = major_page_faults() - faults;
 }
 
 void measure(Engine& engine, const std::vector<float>& image) {
@@ -303,7 +320,7 @@ void divert_stdout() {
 // Fills the report. The engine is made for the first batch size and kept for the next ones.
 void measure_batch(std::unique_ptr<Engine>& engine, int batch) {
   report = Report();
-  report.batch = batch;
+  report.batch = *supervisor::batch = batch;
   try {
     const std::vector<float> image = read_image(options.model + "/input.f32");
     if (!engine) engine = make_engine(options.model, options.threads);
@@ -330,6 +347,10 @@ void give_up(const std::string& status, const std::string& message) {
 int main(int argc, char** argv) {
   parse(argc, argv);
   divert_stdout();
+  if (supervisor::killed) {
+    report.batch = *supervisor::batch ? *supervisor::batch : options.batches.front();
+    give_up("oom", "killed, as the kernel does when memory runs out");
+  }
   std::unique_ptr<Engine> engine;
   for (int batch : options.batches) {
     measure_batch(engine, batch);

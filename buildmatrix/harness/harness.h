@@ -1,4 +1,4 @@
-// What a stack implements to be measured: one Engine, one make_engine, one engine_name.
+// What a stack implements to be measured: one Engine, one make_engine and two names.
 // The harness owns main(), the clock and the output; it knows no stack. C++11.
 
 #ifndef BUILDMATRIX_HARNESS_H_
@@ -33,6 +33,7 @@ class Engine {
 std::unique_ptr<Engine> make_engine(const std::string& model_dir, int threads);
 
 extern const char engine_name[];
+extern const char number_format[];  // what forward() computes with: "float32"
 
 // For a stack that aborts instead of throwing: prints the current batch's line with status "oom"
 // or "error", and exits as main() would. Safe on the thread that runs the engine.

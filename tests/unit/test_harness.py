@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import signal
 import subprocess
+import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,18 +14,29 @@ import numpy as np
 import pytest
 
 HARNESS = Path(__file__).parents[2] / "buildmatrix" / "harness"
+PROBE_STEPS = 3_000_000  # instructions, each of which waits for the one before
 PIXELS = np.array([0.1, 1 / 3, 1e-30, 16777217.0], dtype=np.float32)
 
 ENGINE = r"""
 #include <cmath>
+#include <csignal>
 #include <cstdio>
 #include <fstream>
 #include <new>
 #include <stdexcept>
+#include <thread>
+#include <time.h>
 #include <unistd.h>
 #include "harness.h"
 
 const char engine_name[] = "doubling";
+const char number_format[] = "float32";
+
+// Until this thread has used 60 ms of CPU time.
+void work() {
+  timespec used = {0, 0};
+  while (used.tv_nsec < 60000000) clock_gettime(CLOCK_THREAD_CPUTIME_ID, &used);
+}
 
 // Doubles every value, and does in addition what DIR/behaviour names.
 class Doubling : public Engine {
@@ -37,6 +50,12 @@ class Doubling : public Engine {
     if (behaviour_ == "abort") give_up("oom", "a \"quoted\"\nline, \x80 and \\");
     if (behaviour_ == "odd throw") throw 7;
     if (behaviour_ == "slow prepare") usleep(50000);
+    if (behaviour_ == "helper thread") std::thread(work).join();
+    if (behaviour_ == "killed" && batch > 1) {
+      input_.assign(16 << 20, 1);  // 64 MiB
+      std::raise(SIGKILL);
+    }
+    if (behaviour_ == "segmentation fault") std::raise(SIGSEGV);
   }
 
   void set_input(const float* data, std::size_t size) override {
@@ -46,7 +65,8 @@ class Doubling : public Engine {
   void forward() override {
     ++passes_;
     if (behaviour_ == "slow first" && passes_ == 1) usleep(50000);
-    if (behaviour_ == "counting") std::fprintf(stderr, "pass\n");
+    if (behaviour_ == "counting" || behaviour_ == "endless") std::fprintf(stderr, "pass\n");
+    if (behaviour_ == "endless") sleep(60);
     output_ = input_;
     for (float& value : output_) value *= 2;
     if (behaviour_ == "drift" && passes_ > 1) output_[0] += 0.5f;
@@ -87,17 +107,22 @@ def runner(tmp_path_factory: pytest.TempPathFactory) -> Path:
     engine = folder / "engine.cpp"
     engine.write_text(ENGINE)
     binary = folder / "runner"
-    argv = ["g++", "-std=c++11", "-Wall", "-Wextra", "-Werror", "-I", str(HARNESS)]
+    argv = ["g++", "-std=c++11", "-O2", "-pthread", "-Wall", "-Wextra", "-Werror"]
+    argv += ["-I", str(HARNESS)]
     argv += [str(engine), str(HARNESS / "harness.cpp"), "-o", str(binary)]
     built = subprocess.run(argv, capture_output=True, text=True, check=False)
     assert (built.returncode, built.stderr) == (0, "")
     return binary
 
 
-def run(runner: Path, folder: Path, *options: str, behaviour: str = "") -> Run:
+def command(runner: Path, folder: Path, *options: str, behaviour: str) -> list[str]:
     PIXELS.astype("<f4").tofile(folder / "input.f32")
     (folder / "behaviour").write_text(behaviour)
-    argv = [str(runner), "--model", str(folder), *options]
+    return [str(runner), "--model", str(folder), *options]
+
+
+def run(runner: Path, folder: Path, *options: str, behaviour: str = "") -> Run:
+    argv = command(runner, folder, *options, behaviour=behaviour)
     done = subprocess.run(argv, capture_output=True, text=True, check=False, timeout=30)
     lines = [json.loads(line) for line in done.stdout.splitlines()]
     return Run(done.returncode, lines, done.stderr)
@@ -111,11 +136,12 @@ def test_one_json_line_per_batch_and_nothing_else_on_stdout(runner: Path, tmp_pa
     for line in done.lines:
         assert line | {"version": 1, "engine": "doubling", "status": "ok", "message": ""} == line
         assert line | {"threads": 3, "passes": 7, "warmup": 5} == line
+        assert line["number_format"] == "float32"
         assert len(line["samples_ns"]) == 7
         assert all(sample >= 0 for sample in line["samples_ns"])
         assert line["peak_rss_kib"] > 500
         assert line["page_faults_major"] >= 0
-        assert line["instructions"] is None or line["instructions"] > 7 * 4
+        assert line["instructions"] is None or 7 * 4 < line["instructions"] < PROBE_STEPS
 
 
 def test_the_output_of_image_0_is_exact_in_float32(runner: Path, tmp_path: Path) -> None:
@@ -131,6 +157,23 @@ def test_the_first_pass_is_timed_apart_and_preparation_is_not(runner: Path, tmp_
     assert sum(first["samples_ns"]) < 50_000_000
     [prepared] = run(runner, tmp_path, behaviour="slow prepare").lines
     assert prepared["first_pass_ns"] + sum(prepared["samples_ns"]) < 50_000_000
+
+
+def test_the_probe_is_work_beside_the_passes(runner: Path, tmp_path: Path) -> None:
+    lines = run(runner, tmp_path, "--batch", "1,1,1,1,1", "--passes", "2").lines
+    probes = [probe for line in lines for probe in line["probe_ns"]]
+    assert len(probes) == 2 * len(lines)
+    assert min(probes) > PROBE_STEPS / 6, "no CPU makes 6 dependent steps in a nanosecond"
+    for sample in (0, -1):  # a probe in the pass would be in it every time
+        assert min(line["samples_ns"][sample] for line in lines) < min(probes) / 2
+
+
+def test_cpu_time_is_of_all_threads_and_not_of_waiting(runner: Path, tmp_path: Path) -> None:
+    [waited] = run(runner, tmp_path, behaviour="slow prepare").lines
+    assert sum(waited["probe_ns"]) < waited["cpu_ns"] < 50_000_000
+    first, second = run(runner, tmp_path, "--batch", "1,2", behaviour="helper thread").lines
+    assert first["cpu_ns"] > 60_000_000
+    assert second["cpu_ns"] > first["cpu_ns"] + 60_000_000, "of the process so far"
 
 
 def test_passes_are_one_first_then_warmup_then_timed(runner: Path, tmp_path: Path) -> None:
@@ -164,7 +207,7 @@ def test_out_of_memory_is_a_result_after_the_good_batches(runner: Path, tmp_path
         (2, "ok"),
         (4, "oom"),
     ]
-    assert done.lines[-1]["samples_ns"] == []
+    assert done.lines[-1]["samples_ns"] == done.lines[-1]["probe_ns"] == []
     assert done.lines[-1]["first_pass_ns"] is None
 
 
@@ -173,6 +216,51 @@ def test_a_stack_that_aborts_gives_up_with_its_own_words(runner: Path, tmp_path:
     assert done.status == 3
     assert [line["status"] for line in done.lines] == ["oom"]
     assert done.lines[0]["message"] == 'a "quoted" line, ? and \\'
+
+
+def test_a_runner_that_is_killed_still_tells_its_peak(runner: Path, tmp_path: Path) -> None:
+    done = run(runner, tmp_path, "--batch", "1,2,4", "--passes", "7", behaviour="killed")
+    assert done.status == 3
+    good, killed = done.lines
+    assert (good["batch"], good["status"]) == (1, "ok")
+    assert good["peak_rss_kib"] < 64 << 10 <= killed["peak_rss_kib"] < 128 << 10
+    told = {"batch": 2, "status": "oom", "passes": 7, "first_pass_ns": None, "samples_ns": []}
+    assert killed | told | {"message": "killed, as the kernel does when memory runs out"} == killed
+    assert killed["cpu_ns"] > good["cpu_ns"]
+    assert killed.keys() == good.keys()
+
+
+def test_any_other_signal_ends_it_as_a_shell_puts_it(runner: Path, tmp_path: Path) -> None:
+    done = run(runner, tmp_path, behaviour="segmentation fault")
+    assert (done.status, done.lines) == (128 + signal.SIGSEGV, [])
+
+
+@pytest.mark.parametrize("end", [signal.SIGTERM, signal.SIGKILL])
+def test_what_ends_the_runner_ends_all_of_it(
+    runner: Path, tmp_path: Path, end: signal.Signals
+) -> None:
+    argv = command(runner, tmp_path, behaviour="endless")
+    for moment in range(20):  # at work, and at any point on the way there
+        with subprocess.Popen(argv, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+            assert process.stderr
+            if moment:
+                time.sleep(moment / 4000)
+            else:
+                assert process.stderr.readline() == b"pass\n"
+            process.send_signal(end)
+            out, _ = process.communicate(timeout=20)  # the end of a pipe that all of it holds
+        assert (process.returncode, out) == (-end, b"")
+
+
+@pytest.mark.parametrize(
+    ("starter", "behaviour", "status"),
+    [(["timeout", "0.5"], "endless", 124), (["env", "--ignore-signal=CHLD"], "", 0)],
+)
+def test_whatever_starts_it(
+    runner: Path, tmp_path: Path, starter: list[str], behaviour: str, status: int
+) -> None:
+    argv = [*starter, *command(runner, tmp_path, behaviour=behaviour)]
+    assert subprocess.run(argv, capture_output=True, check=False, timeout=30).returncode == status
 
 
 @pytest.mark.parametrize(

@@ -15,6 +15,7 @@
 #include "harness.h"
 
 const char engine_name[] = "caffe";
+const char number_format[] = "float32";
 
 namespace {
 

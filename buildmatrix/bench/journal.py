@@ -1,0 +1,78 @@
+"""What the board wrote down: a JSON line for each block done or skipped, and for each event."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from buildmatrix.errors import BenchError
+
+Event = Mapping[str, Any]  # "event": its name; "at": seconds since 1970 by the board's clock
+
+
+@dataclass(frozen=True, slots=True)
+class BlockResult:
+    """One block as the board saw it. `result` is the runner's own JSON; None when it gave none."""
+
+    block: int
+    round: int
+    sentinel: bool
+    cell: str
+    batch: int
+    started: int  # seconds since 1970 by the board's clock
+    before: Mapping[str, Any]  # what board.sh read: clock, throttle bits, swap, load
+    exit: int = 0
+    seconds: int = 0
+    after: Mapping[str, Any] | None = None  # None for a block that was skipped
+    result: Mapping[str, Any] | None = None
+    stderr_tail: str = ""
+    skipped: Mapping[str, Any] | None = None  # why the agent did not run it, in numbers
+
+
+@dataclass(frozen=True, slots=True)
+class Journal:
+    """`blocks` in the order in which they ran, each once."""
+
+    blocks: tuple[BlockResult, ...]
+    events: tuple[Event, ...]
+
+
+def parse(journal: str) -> Journal:
+    """The journal's blocks and events. A last line that is torn is dropped: its block runs again.
+
+    Raises BenchError naming any other line that is neither.
+    """
+    blocks: dict[int, BlockResult] = {}
+    events = []
+    for number, line in enumerate(journal.split("\n")[:-1], start=1):
+        try:
+            data = json.loads(line)
+            if "event" in data:
+                events.append(data)
+            else:
+                blocks.setdefault(data["block"], _block(data))
+        except (ValueError, TypeError, KeyError, AttributeError) as error:
+            raise BenchError(
+                f"line {number} of the journal is not a block: {line[:60]!r}",
+                hint="look at runs/current/journal.jsonl on the board",
+            ) from error
+    return Journal(tuple(blocks.values()), tuple(events))
+
+
+def _block(data: dict[str, Any]) -> BlockResult:
+    if "skipped" not in data:
+        data["result"] = _runner_line(data.pop("stdout"))
+        if not {"exit", "seconds", "after", "stderr_tail"} <= data.keys():
+            raise KeyError(data["block"])
+    return BlockResult(**data)
+
+
+def _runner_line(text: str) -> Mapping[str, Any] | None:
+    """The runner's JSON, or None for a line that is none: killed in the middle of it."""
+    try:
+        data = json.loads(text)
+    except ValueError:
+        return None
+    return data if isinstance(data, dict) else None
