@@ -194,8 +194,8 @@ class SshTarget:
 
     name: str  # what people call it: pi3
     host: str
-    port: int = 22
-    user: str = "pi"
+    port: int = 0  # 0: what the ssh configuration says, else 22
+    user: str = ""  # empty: what the ssh configuration says, else pi
     host_key: str = ""  # "SHA256:…"; empty means not pinned, so refused
     identity_file: str = ""  # private key; empty means agent and default keys
     virtual: bool = False  # made by `device up`
@@ -232,12 +232,17 @@ class Status(StrEnum):
     WRONG = "wrong"  # the answer is not the golden one
     OOM = "oom"
     FAILED = "failed"
-    VOID = "void"
+    VOID = "void"  # the board was disturbed; the samples are kept and count for nothing
+    SKIPPED = "skipped"  # not run: predicted not to fit into the board's memory
 
 
 @dataclass(frozen=True, slots=True)
 class Measurement:
-    """One benchmark block: a cell at one batch size, with every raw sample."""
+    """One block: one turn of a cell at one batch size in one round, with every raw sample.
+
+    A run is rounds of blocks. Blocks of one cell and batch are repeated measurements of the same
+    thing; `summary` puts them together.
+    """
 
     run: str
     cell: str
@@ -246,8 +251,11 @@ class Measurement:
     model: str
     batch: int
     threads: int
-    passes: int
+    passes: int  # timed passes asked for in this block
     status: Status
+    block: int = 0  # place in the run's order; names the block within its run
+    round: int = 0
+    sentinel: bool = False  # the fixed cell between rounds: tells drift, is no row of a table
     samples_ns: tuple[int, ...] = ()  # one per pass, whole batch
     first_pass_ns: int | None = None
     instructions: int | None = None  # executed in user mode over all timed passes
@@ -256,7 +264,7 @@ class Measurement:
     void_reason: str = ""
     bundle: str = ""  # digest of what ran
     series: str = ""  # hash of the controlled variables
-    taken_at: str = ""  # ISO 8601, UTC
+    taken_at: str = ""  # ISO 8601, UTC, by the board's clock
     environment: Mapping[str, object] = field(default_factory=dict)
 
     @property
@@ -271,3 +279,29 @@ class Measurement:
         if self.status is not Status.OK or self.instructions is None or not self.samples_ns:
             return None
         return self.instructions / len(self.samples_ns) / self.batch
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """One benchmark run as it is kept: what was asked, and all that the board wrote down."""
+
+    id: str
+    device: str
+    emulated: bool
+    request: Mapping[str, object]  # JSON form of bench.request.Request: seed, order, settings
+    journal: str  # the board's own lines, unchanged
+    collected_at: str  # ISO 8601, UTC, by the collector's clock
+    label: str = ""  # a word for people, as 'nightly'
+
+
+@dataclass(frozen=True, slots=True)
+class Metric:
+    """A figure that cells are compared by. `sign` is -1 where less is better, +1 where more is."""
+
+    name: str  # as in the JSON documents
+    unit: str  # for people
+    sign: int
+
+
+TIME = Metric("ms_per_image", "ms an image", -1)
+INSTRUCTIONS = Metric("instructions_per_image", "instructions an image", -1)

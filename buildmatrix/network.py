@@ -82,15 +82,18 @@ Layer = Annotated[
 ]
 
 
+NumberFormat = Literal["float32", "float16", "int8"]  # of weights and sums, as a runner says it
+
+
 class NetworkSpec(Spec):
-    """`model.yaml`. `tolerance` is the largest relative error of a right float32 answer."""
+    """`model.yaml`. `tolerance`: largest relative error of a right answer, by number format."""
 
     version: Literal[1]
     name: Name
     summary: str
     input: InputSpec
     seed: Annotated[int, Field(ge=0)]
-    tolerance: PositiveFloat
+    tolerance: Annotated[dict[NumberFormat, PositiveFloat], Field(min_length=1)]
     layers: Annotated[tuple[Layer, ...], Field(min_length=1, strict=False)]
 
     @model_validator(mode="after")

@@ -8,12 +8,18 @@ from contextlib import closing
 from typing import TYPE_CHECKING, Any, Self
 
 from buildmatrix.errors import InputError
-from buildmatrix.model import Measurement, Status
+from buildmatrix.model import Measurement, Run, Status
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
     from pathlib import Path
 
+APPEND_ONLY = tuple(
+    f"""CREATE TRIGGER {table}_no_{verb} BEFORE {verb} ON {table}
+        BEGIN SELECT RAISE(ABORT, 'measurements are append-only'); END"""
+    for table in ("measurement", "run")
+    for verb in ("update", "delete")
+)
 # What makes version n + 1 of version n. Never edit one: append another.
 UPGRADES: tuple[tuple[str, ...], ...] = (
     (
@@ -46,25 +52,88 @@ UPGRADES: tuple[tuple[str, ...], ...] = (
         """CREATE TRIGGER no_delete BEFORE DELETE ON measurement
             BEGIN SELECT RAISE(ABORT, 'measurements are append-only'); END""",
     ),
+    (  # rounds: a cell has many blocks at one batch size; the run itself is kept
+        "DROP TRIGGER no_update",
+        "DROP TRIGGER no_delete",
+        "DROP INDEX measurement_series",
+        "ALTER TABLE measurement RENAME TO measurement_1",
+        """CREATE TABLE measurement (
+            id INTEGER PRIMARY KEY,
+            run TEXT NOT NULL,
+            block INTEGER NOT NULL,
+            round INTEGER NOT NULL,
+            sentinel INTEGER NOT NULL CHECK (sentinel IN (0, 1)),
+            cell TEXT NOT NULL,
+            device TEXT NOT NULL,
+            emulated INTEGER NOT NULL CHECK (emulated IN (0, 1)),
+            model TEXT NOT NULL,
+            batch INTEGER NOT NULL CHECK (batch > 0),
+            threads INTEGER NOT NULL,
+            passes INTEGER NOT NULL,
+            status TEXT NOT NULL,
+            samples_ns TEXT NOT NULL,
+            first_pass_ns INTEGER,
+            instructions INTEGER,
+            peak_rss_kib INTEGER,
+            max_rel_error REAL,
+            void_reason TEXT NOT NULL,
+            bundle TEXT NOT NULL,
+            series TEXT NOT NULL,
+            taken_at TEXT NOT NULL,
+            environment TEXT NOT NULL,
+            UNIQUE (run, block)
+        ) STRICT""",
+        """INSERT INTO measurement
+            SELECT id, run, coalesce(json_extract(environment, '$.block'), id), 0, 0, cell, device,
+                emulated, model, batch, threads, passes, status, samples_ns, first_pass_ns,
+                instructions, peak_rss_kib, max_rel_error, void_reason, bundle, series, taken_at,
+                environment
+            FROM measurement_1 ORDER BY id""",
+        "DROP TABLE measurement_1",
+        "CREATE INDEX measurement_series ON measurement (series, id)",
+        """CREATE TABLE run (
+            number INTEGER PRIMARY KEY,
+            id TEXT NOT NULL UNIQUE,
+            device TEXT NOT NULL,
+            emulated INTEGER NOT NULL CHECK (emulated IN (0, 1)),
+            request TEXT NOT NULL,
+            journal TEXT NOT NULL,
+            collected_at TEXT NOT NULL,
+            label TEXT NOT NULL
+        ) STRICT""",
+        *APPEND_ONLY,
+    ),
 )
 JSON_COLUMNS = ("samples_ns", "environment")
 COLUMNS = (
-    "run", "cell", "device", "emulated", "model", "batch", "threads", "passes", "status",
-    "samples_ns", "first_pass_ns", "instructions", "peak_rss_kib", "max_rel_error", "void_reason",
-    "bundle", "series", "taken_at", "environment",
+    "run", "block", "round", "sentinel", "cell", "device", "emulated", "model", "batch", "threads",
+    "passes", "status", "samples_ns", "first_pass_ns", "instructions", "peak_rss_kib",
+    "max_rel_error", "void_reason", "bundle", "series", "taken_at", "environment",
 )  # fmt: skip
 NAMES = ", ".join(COLUMNS)
 INSERT = (
     f"INSERT INTO measurement ({NAMES}) VALUES ({', '.join(f':{name}' for name in COLUMNS)}) "
-    "ON CONFLICT (run, cell, batch) DO NOTHING"
+    "ON CONFLICT (run, block) DO NOTHING"
 )
-# The last row inserted, not the last date: a Raspberry Pi has no clock that survives a power cut.
+RUN_COLUMNS = ("id", "device", "emulated", "request", "journal", "collected_at", "label")
+RUN_NAMES = ", ".join(RUN_COLUMNS)
+INSERT_RUN = (
+    f"INSERT INTO run ({RUN_NAMES}) VALUES ({', '.join(f':{name}' for name in RUN_COLUMNS)}) "
+    "ON CONFLICT (id) DO NOTHING"
+)
+# The run of the last row inserted, not of the last date: a Raspberry Pi has no clock that survives
+# a power cut.
 LATEST = f"""
-    SELECT {NAMES} FROM measurement WHERE id IN (
-        SELECT max(id) FROM measurement
-        WHERE (:model IS NULL OR model = :model) AND (:device IS NULL OR device = :device)
+    WITH newest AS (
+        SELECT model, device, emulated, cell, batch, threads, max(id) AS last FROM measurement
+        WHERE NOT sentinel
+        AND (:model IS NULL OR model = :model) AND (:device IS NULL OR device = :device)
         GROUP BY model, device, emulated, cell, batch, threads)
-    ORDER BY id
+    SELECT {", ".join(f"m.{name}" for name in COLUMNS)} FROM newest AS n
+    JOIN measurement AS l ON l.id = n.last
+    JOIN measurement AS m ON m.run = l.run AND m.cell = l.cell AND m.batch = l.batch
+        AND m.threads = l.threads AND NOT m.sentinel
+    ORDER BY n.last, m.id
 """
 
 
@@ -85,31 +154,59 @@ class Results:
     def close(self) -> None:
         self._db.close()
 
-    def insert(self, measurements: Iterable[Measurement]) -> int:
-        """Add rows, all or none; the number that were new. A row is known by run, cell, batch."""
+    def insert(self, measurements: Iterable[Measurement], run: Run | None = None) -> int:
+        """Add blocks, and the run they belong to, all or none; the number of blocks that were new.
+
+        A block is known by its run and its place there.
+        """
         rows = [_row(measurement) for measurement in measurements]
         with self._db:  # one transaction
             self._db.execute("BEGIN IMMEDIATE")
+            if run is not None:
+                self._db.execute(INSERT_RUN, _run_row(run))
             return sum(self._db.execute(INSERT, row).rowcount for row in rows)
 
     def latest(
         self, model: str | None = None, device: str | None = None
     ) -> tuple[Measurement, ...]:
-        """The newest row for each model, device, cell, batch size and number of threads."""
+        """All blocks of the newest run for each model, device, cell, batch size and thread count.
+
+        Sentinels are left out.
+        """
+        return self._measurements(LATEST, {"model": model, "device": device})
+
+    def blocks(self, run: str) -> tuple[Measurement, ...]:
+        """The blocks of one run, sentinels included, in the order they were inserted."""
+        query = f"SELECT {NAMES} FROM measurement WHERE run = :run ORDER BY id"
+        return self._measurements(query, {"run": run})
+
+    def runs(self, device: str | None = None, label: str | None = None) -> tuple[Run, ...]:
+        """The runs kept, newest first."""
+        query = (
+            f"SELECT {RUN_NAMES} FROM run WHERE (:device IS NULL OR device = :device) "
+            "AND (:label IS NULL OR label = :label) ORDER BY number DESC"
+        )
         return tuple(
-            _measurement(row)
-            for row in self._db.execute(LATEST, {"model": model, "device": device})
+            _run(row) for row in self._db.execute(query, {"device": device, "label": label})
         )
 
-    def run(self, run: str) -> tuple[Measurement, ...]:
-        """The rows of one run, in the order they were inserted."""
-        query = f"SELECT {NAMES} FROM measurement WHERE run = ? ORDER BY id"
-        return tuple(_measurement(row) for row in self._db.execute(query, (run,)))
+    def run(self, name: str) -> Run:
+        """The one run whose id begins with `name`. Raises InputError for none or several."""
+        found = [run for run in self.runs() if run.id.startswith(name)]
+        if len(found) != 1:
+            known = [run.id for run in (found or self.runs())[:5]]
+            raise InputError(
+                f"{len(found) or 'no'} runs have an id that begins with '{name}'",
+                hint=f"newest: {', '.join(known)}" if known else "store one: `inv bench --collect`",
+            )
+        return found[0]
 
     def all(self) -> tuple[Measurement, ...]:
-        """Every row, oldest first."""
-        query = f"SELECT {NAMES} FROM measurement ORDER BY id"
-        return tuple(_measurement(row) for row in self._db.execute(query))
+        """Every block, oldest first."""
+        return self._measurements(f"SELECT {NAMES} FROM measurement ORDER BY id", {})
+
+    def _measurements(self, query: str, values: dict[str, Any]) -> tuple[Measurement, ...]:
+        return tuple(_measurement(row) for row in self._db.execute(query, values))
 
 
 def _opened(path: Path) -> sqlite3.Connection:
@@ -160,7 +257,8 @@ def _row(measurement: Measurement) -> dict[str, Any]:
     row = {name: getattr(measurement, name) for name in COLUMNS}
     for name in JSON_COLUMNS:
         row[name] = json.dumps(row[name], allow_nan=False)
-    return row | {"emulated": int(measurement.emulated), "status": measurement.status.value}
+    flags = {"emulated": int(measurement.emulated), "sentinel": int(measurement.sentinel)}
+    return row | flags | {"status": measurement.status.value}
 
 
 def _measurement(row: sqlite3.Row) -> Measurement:
@@ -168,5 +266,19 @@ def _measurement(row: sqlite3.Row) -> Measurement:
     for name in JSON_COLUMNS:
         fields[name] = json.loads(fields[name])
     fields["samples_ns"] = tuple(fields["samples_ns"])
-    fields["emulated"] = bool(fields["emulated"])
-    return Measurement(**fields | {"status": Status(fields["status"])})
+    flags = {name: bool(fields[name]) for name in ("emulated", "sentinel")}
+    return Measurement(**fields | flags | {"status": Status(fields["status"])})
+
+
+def _run_row(run: Run) -> dict[str, Any]:
+    request = json.dumps(run.request, allow_nan=False)
+    return {name: getattr(run, name) for name in RUN_COLUMNS} | {
+        "request": request,
+        "emulated": int(run.emulated),
+    }
+
+
+def _run(row: sqlite3.Row) -> Run:
+    fields: dict[str, Any] = dict(row)
+    request = json.loads(fields["request"])
+    return Run(**fields | {"request": request, "emulated": bool(fields["emulated"])})

@@ -49,7 +49,7 @@ def tiny() -> NetworkSpec:
             "summary": "",
             "input": {"channels": 1, "height": 4, "width": 4},
             "seed": 1,
-            "tolerance": 1e-4,
+            "tolerance": {"float32": 1e-4},
             "layers": [
                 {"type": "conv", "name": "c", "outputs": 2, "kernel": 3},
                 {"type": "relu", "name": "r"},

@@ -28,7 +28,7 @@ name: lenet
 summary: Digits
 input: {channels: 1, height: 28, width: 28}
 seed: 1
-tolerance: 1.0e-4
+tolerance: {float32: 1.0e-4}
 layers:
   - {type: conv, name: conv1, outputs: 20, kernel: 5}
   - {type: pool, name: pool1, method: max, kernel: 2, stride: 2}
@@ -55,7 +55,7 @@ def chain(size: int, *layers: dict[str, object]) -> NetworkSpec:
             "summary": "",
             "input": {"channels": 1, "height": size, "width": size},
             "seed": 0,
-            "tolerance": 1e-4,
+            "tolerance": {"float32": 1e-4},
             "layers": list(layers),
         }
     )

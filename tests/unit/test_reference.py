@@ -64,7 +64,7 @@ def small_net(channels: int, size: int, kernel: int) -> NetworkSpec:
             "summary": "",
             "input": {"channels": channels, "height": size, "width": size},
             "seed": size,
-            "tolerance": 1e-4,
+            "tolerance": {"float32": 1e-4},
             "layers": [
                 {"type": "conv", "name": "c", "outputs": 2, "kernel": kernel},
                 {"type": "relu", "name": "r"},
@@ -107,7 +107,7 @@ def test_forward_agrees_with_plain_loops(channels: int, size: int, kernel: int) 
 def test_float32_arithmetic_is_well_within_the_tolerance(net: NetworkSpec, expected: F64) -> None:
     """A right stack passes with a factor of ten to spare."""
     narrow = forward_in_float32(net, reference.weights(net))
-    assert 0 < max_relative_error(narrow, expected) < net.tolerance / 10
+    assert 0 < max_relative_error(narrow, expected) < net.tolerance["float32"] / 10
 
 
 def forward_in_float32(net: NetworkSpec, parameters: tuple[Parameters, ...]) -> reference.F32:
@@ -166,7 +166,7 @@ def test_a_wrong_answer_is_beyond_the_tolerance(
             wrong = forward(
                 net, (*parameters[:i], faulty, *parameters[i + 1 :]), reference.image(net)
             )
-            assert max_relative_error(wrong, expected) > net.tolerance
+            assert max_relative_error(wrong, expected) > net.tolerance["float32"]
 
 
 def test_the_error_is_relative_to_each_expected_value() -> None:

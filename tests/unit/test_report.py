@@ -16,14 +16,17 @@ from rich.console import Console
 
 from buildmatrix import report
 from buildmatrix.model import Measurement, Status
+from buildmatrix.summary import rows as rows_of
 
 GOLDEN = Path(__file__).parent.parent / "golden"
 BOUND = 12.4e6
+RUN = "20261120T190500Z-c0ffee"
+FORMAT = {"number_format": "float32", "tolerance": 1e-4}
 
 
 def row(cell: str, batch: int, ms: float, **changes: Any) -> Measurement:
     made = Measurement(
-        run="20261120T190500Z-c0ffee", cell=cell, device="pi3", emulated=False, model="face-cnn",
+        run=RUN, environment=FORMAT, cell=cell, device="pi3", emulated=False, model="face-cnn",
         batch=batch, threads=4, passes=2, status=Status.OK, max_rel_error=1e-6, peak_rss_kib=40000,
         samples_ns=(round(ms * 1e6 * batch) - 1000, round(ms * 1e6 * batch) + 1000),
         bundle="b" * 64, series="5" * 64, taken_at="2026-11-20T19:05:00+00:00",
@@ -36,12 +39,15 @@ def row(cell: str, batch: int, ms: float, **changes: Any) -> Measurement:
 def emulated(cell: str, batch: int, ms: float, millions: float) -> Measurement:
     return row(
         cell, batch, ms, device="virtual", emulated=True, threads=1,
-        instructions=round(millions * 2e6 * batch), environment={"sentinel_ratio": 1.2},
+        instructions=round(millions * 2e6 * batch),
     )  # fmt: skip
 
 
 def example() -> list[Measurement]:
-    """Every status, an emulated board beside a real one, more cells than a terminal is wide."""
+    """Every status, an emulated board beside a real one, more cells than a terminal is wide.
+
+    One cell of the real one has six rounds, one of them void.
+    """
     cells = {"caffe-openblas-0.3.21": 90, "caffe-openblas-neon": 45, "tf-neon-vfpv4": 41}
     rows = {(c, b): row(c, b, ms - b / 8) for c, ms in cells.items() for b in (1, 2, 4, 8, 64)}
     ended = {
@@ -65,7 +71,15 @@ def example() -> list[Measurement]:
         for cell, (ms, millions) in counts.items()
         for batch in (1, 4)
     ]
-    return [*rows.values(), *virtual]
+    rounds = [
+        *(
+            row("caffe-openblas-neon", 1, ms, round=n)
+            for n, ms in enumerate((44.4, 46.1, 45, 45.3))
+        ),
+        row("caffe-openblas-neon", 1, 80, round=3, status=Status.VOID, void_reason="throttled"),
+        row("caffe-openblas-neon", 1, 44.8, round=4, sentinel=True),
+    ]
+    return [*rows.values(), *rounds, *virtual]
 
 
 def drawn(grids: tuple[report.Grid, ...], *, width: int = 100) -> str:
@@ -75,12 +89,14 @@ def drawn(grids: tuple[report.Grid, ...], *, width: int = 100) -> str:
 
 
 def rendered() -> dict[str, str]:
-    grids = report.grids(example(), bound=BOUND)
-    document = report.document(example(), model_name="face-cnn", parameters=1_039_744)
+    rows = rows_of(example())
+    notes = {RUN: ["the board was 12 % slower at the end than at the start"]}
+    grids = report.grids(rows, bound=BOUND, notes=notes)
+    document = report.document(rows, model_name="face-cnn", parameters=1_039_744)
     return {
         "report.txt": drawn((*grids, report.study())),
         "report.md": report.markdown((*grids, report.study())),
-        "report.csv": report.csv(example()),
+        "report.csv": report.csv(rows),
         "report.json": json.dumps(document, indent=1) + "\n",
     }
 
@@ -92,7 +108,9 @@ def test_golden(name: str) -> None:
 
 
 def test_the_document_has_what_the_contract_names() -> None:
-    document = report.document(example(), model_name="face-cnn", parameters=1_039_744)
+    blocks = example()
+    found = rows_of(blocks)
+    document = report.document(found, model_name="face-cnn", parameters=1_039_744)
     assert document["version"] == 1
     assert document["model"] == {"name": "face-cnn", "parameters": 1_039_744}
     rows = document["rows"]
@@ -104,12 +122,21 @@ def test_the_document_has_what_the_contract_names() -> None:
     assert rows[0]["mean_ms_per_image"] == 89.875
     assert rows[0]["samples_ns"] == [89874000, 89876000]
     assert [r["mean_ms_per_image"] for r in rows if r["status"] not in ("ok",)] == [None] * 4
-    assert report.document(example(), model_name="other", parameters=1)["rows"] == []
+    neon = rows[5]
+    assert (neon["blocks"], neon["void_blocks"], len(neon["samples_ns"])) == (5, 1, 10)
+    low, high = neon["interval_ms_per_image"]
+    assert low < neon["mean_ms_per_image"] < high
+    told = document["blocks"]
+    assert isinstance(told, list)
+    assert len(told) == len([b for b in blocks if not b.sentinel]), "void ones too"
+    assert [b["mean_ms_per_image"] for b in told if b["status"] == "void"] == [None, None]
+    assert report.document(found, model_name="other", parameters=1)["rows"] == []
 
 
 def test_csv_reads_back() -> None:
-    lines = list(csv.DictReader(io.StringIO(report.csv(example()))))
-    assert len(lines) == len(example())
+    rows = rows_of(example())
+    lines = list(csv.DictReader(io.StringIO(report.csv(rows))))
+    assert len(lines) == len(rows)
     assert lines[0]["samples_ns"] == "89874000 89876000"
     assert {line["device"]: line["emulated"] for line in lines} == {
         "pi3": "false",
@@ -137,12 +164,12 @@ anything = st.lists(
 
 @given(anything)
 def test_emulated_and_real_never_share_a_table_and_each_says_what_it_is(
-    rows: list[Measurement],
+    blocks: list[Measurement],
 ) -> None:
-    for grid in report.grids(rows):
+    for grid in report.grids(rows_of(blocks)):
         members = {
             (r.emulated, r.device, r.threads)
-            for r in rows
+            for r in blocks
             if grid.title.startswith(
                 f"{r.device}{' (emulated)' if r.emulated else ''}: {r.model}, {r.threads} thread"
             )
@@ -156,23 +183,23 @@ def test_emulated_and_real_never_share_a_table_and_each_says_what_it_is(
 
 
 @given(anything)
-def test_no_time_is_shown_that_is_not_right(rows: list[Measurement]) -> None:
-    last = {(r.device, r.emulated, r.threads, r.batch, r.cell): r for r in rows}
-    for grid in report.grids(tuple(last.values())):
+def test_no_time_is_shown_that_is_not_right(blocks: list[Measurement]) -> None:
+    found = rows_of(blocks)
+    for grid in report.grids(found):
         shown = [value for value in grid.values.values() if value.text[0].isdigit()]
         right = [
-            r for r in last.values()
-            if r.status is Status.OK and r.threads == (1 if "1 thread," in grid.title else 4)
-            and grid.title.startswith(f"{r.device}{' (emulated)' if r.emulated else ''}:")
+            r for r in found
+            if r.status is Status.OK and r.first.threads == (1 if "1 thread," in grid.title else 4)
+            and grid.title.startswith(f"{r.first.device}{' (emulated)' if r.emulated else ''}:")
         ]  # fmt: skip
         assert len(shown) == len(right)
 
 
 @given(anything, st.integers(60, 140))
 def test_no_line_is_wider_than_the_terminal_and_no_cell_is_lost(
-    rows: list[Measurement], width: int
+    blocks: list[Measurement], width: int
 ) -> None:
-    grids = report.grids(rows)
+    grids = report.grids(rows_of(blocks))
     lines = drawn(grids, width=width).splitlines()
     assert max(map(len, lines), default=0) <= width
     assert all(any(cell in line for line in lines) for grid in grids for cell in grid.cells)
@@ -180,15 +207,15 @@ def test_no_line_is_wider_than_the_terminal_and_no_cell_is_lost(
 
 def test_under_emulation_the_fewest_instructions_are_best_and_no_time_is() -> None:
     rows = [emulated("fast-clock", 1, 100, 80), emulated("few-instructions", 1, 200, 40)]
-    (grid,) = report.grids(rows)
+    (grid,) = report.grids(rows_of(rows))
     assert grid.is_best(1, "few-instructions")
     assert not grid.is_best(1, "fast-clock")
     assert "| 1 | 100.00 (80.0) | 200.00 (**40.0**) |" in report.markdown((grid,))
 
 
 def test_the_bound_is_told_where_instructions_are() -> None:
-    counted = report.markdown(report.grids([emulated("a", 1, 1, 40)], bound=BOUND))
-    plain = report.markdown(report.grids([row("a", 1, 1)], bound=BOUND))
+    counted = report.markdown(report.grids(rows_of([emulated("a", 1, 1, 40)]), bound=BOUND))
+    plain = report.markdown(report.grids(rows_of([row("a", 1, 1)]), bound=BOUND))
     assert "no fewer than 12.4 are possible" in counted
     assert "12.4" not in plain
 

@@ -14,9 +14,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-import buildmatrix.results
 from buildmatrix.errors import InputError
-from buildmatrix.model import Measurement, Status
+from buildmatrix.model import Measurement, Run, Status
 from buildmatrix.results import COLUMNS, UPGRADES, Results
 
 if TYPE_CHECKING:
@@ -24,10 +23,15 @@ if TYPE_CHECKING:
 
 ROW = Measurement(
     run="r1", cell="caffe", device="pi3", emulated=False, model="face-cnn", batch=4, threads=4,
-    passes=3, status=Status.OK, samples_ns=(4_000_001, 4_000_002, 2**53 + 1), first_pass_ns=7,
+    passes=3, status=Status.OK, block=4, round=1,
+    samples_ns=(4_000_001, 4_000_002, 2**53 + 1), first_pass_ns=7,
     instructions=2**40, peak_rss_kib=1234, max_rel_error=1.5e-6, void_reason="", bundle="b" * 64,
     series="s" * 64, taken_at="2026-11-20T19:05:00+00:00",
-    environment={"device": {"features": ["neon"]}, "sentinel_ratio": 1.01, "tool": "é"},
+    environment={"device": {"features": ["neon"]}, "tool": "é"},
+)  # fmt: skip
+RUN = Run(
+    id="20261120T190500Z-c0ffee", device="pi3", emulated=False, request={"seed": 7, "rounds": 3},
+    journal='{"block":0}\n', collected_at="2026-11-20T19:45:00+00:00", label="nightly",
 )  # fmt: skip
 
 
@@ -38,15 +42,16 @@ def path(tmp_path: Path) -> Path:
 
 def test_every_field_comes_back(path: Path) -> None:
     wrong = replace(
-        ROW, batch=8, status=Status.WRONG, samples_ns=(), first_pass_ns=None, instructions=None,
-        peak_rss_kib=None, max_rel_error=0.4, void_reason="off by 4.0e-01", emulated=True,
+        ROW, block=5, batch=8, status=Status.WRONG, samples_ns=(), first_pass_ns=None,
+        instructions=None, peak_rss_kib=None, max_rel_error=0.4,
+        void_reason="off by 4.0e-01", emulated=True,
     )  # fmt: skip
     with Results(path) as results:
         assert results.insert([ROW, wrong]) == 2
     with Results(path) as results:
         assert results.all() == (ROW, wrong)
-        assert results.run("r1") == (ROW, wrong)
-        assert results.run("r2") == ()
+        assert results.blocks("r1") == (ROW, wrong)
+        assert results.blocks("r2") == ()
 
 
 def test_no_field_of_a_measurement_is_left_out() -> None:
@@ -56,40 +61,67 @@ def test_no_field_of_a_measurement_is_left_out() -> None:
 def test_collecting_twice_inserts_once(path: Path) -> None:
     with Results(path) as results:
         assert results.insert([ROW]) == 1
-        assert results.insert([replace(ROW, peak_rss_kib=9), replace(ROW, batch=8)]) == 1
+        assert results.insert([replace(ROW, peak_rss_kib=9), replace(ROW, block=5)]) == 1
         assert [r.peak_rss_kib for r in results.all()] == [1234, 1234]
 
 
-def test_latest_is_the_last_inserted_and_keeps_emulated_apart(path: Path) -> None:
+def test_latest_is_the_newest_run_and_keeps_emulated_apart(path: Path) -> None:
+    """All blocks of it, and the sentinels of none."""
+    again = replace(ROW, block=9, round=2)
+    batch_8 = replace(ROW, block=5, batch=8)
     night = replace(ROW, run="r2", taken_at="1970-01-01T00:00:09+00:00")  # no real-time clock
+    night_again = replace(night, block=7, status=Status.VOID)
     virtual = replace(ROW, run="r3", emulated=True)
     other_board = replace(ROW, run="r4", device="pi4")
     other_model = replace(ROW, run="r5", model="tiny")
+    sentinel = replace(ROW, run="r6", block=0, sentinel=True)
     with Results(path) as results:
-        results.insert([ROW, replace(ROW, batch=8)])
-        results.insert([night, virtual, other_board, other_model])
+        results.insert([ROW, batch_8, again])
+        results.insert([night, night_again, virtual, other_board, other_model, sentinel])
         assert results.latest() == (
-            replace(ROW, batch=8), night, virtual, other_board, other_model,
+            batch_8, night, night_again, virtual, other_board, other_model,
         )  # fmt: skip
         assert results.latest(model="tiny") == (other_model,)
         assert results.latest(model="face-cnn", device="pi4") == (other_board,)
 
 
+def test_a_run_is_kept_whole_and_found_by_the_beginning_of_its_id(path: Path) -> None:
+    night = replace(RUN, id="20261121T190500Z-c0ffee", device="pi4", label="")
+    with Results(path) as results:
+        assert results.insert([ROW], RUN) == 1
+        assert results.insert([replace(ROW, block=5)], replace(RUN, journal="changed")) == 1
+        results.insert([], night)
+        assert results.runs() == (night, RUN)
+        assert results.runs(label="nightly") == (RUN,)
+        assert results.runs(device="pi4") == (night,)
+        assert results.run("20261120") == RUN
+        with pytest.raises(InputError, match="2 runs have an id that begins with '2026'"):
+            results.run("2026")
+        with pytest.raises(InputError, match="no runs") as caught:
+            results.run("x")
+    assert night.id in caught.value.hint
+
+
 def test_rows_cannot_be_changed_or_removed(path: Path) -> None:
     with Results(path) as results:
-        results.insert([ROW])
+        results.insert([ROW], RUN)
     with closing(sqlite3.connect(path)) as db:
-        for statement in ("UPDATE measurement SET status = 'ok'", "DELETE FROM measurement"):
+        for statement in (
+            "UPDATE measurement SET status = 'ok'",
+            "DELETE FROM measurement",
+            "UPDATE run SET journal = ''",
+            "DELETE FROM run",
+        ):
             with pytest.raises(sqlite3.IntegrityError, match="append-only"):
                 db.execute(statement)
 
 
 def test_all_or_none(path: Path) -> None:
-    broken = replace(ROW, batch=0)
+    broken = replace(ROW, block=5, batch=0)
     with Results(path) as results:
         with pytest.raises(sqlite3.IntegrityError):
-            results.insert([ROW, broken])
-        assert results.all() == ()
+            results.insert([ROW, broken], RUN)
+        assert (results.all(), results.runs()) == ((), ())
         assert results.insert([ROW]) == 1
 
 
@@ -103,21 +135,28 @@ def test_a_newer_file_is_refused_with_a_way_out(path: Path) -> None:
     assert "upgrade buildmatrix" in caught.value.hint
 
 
-def test_an_older_file_is_upgraded_and_keeps_its_rows(
-    path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    with Results(path) as old:
-        old.insert([ROW])
-    step = (
-        "ALTER TABLE measurement ADD COLUMN later TEXT",
-        "CREATE INDEX later ON measurement (later)",
-    )
-    monkeypatch.setattr(buildmatrix.results, "UPGRADES", (*UPGRADES, step))
-    with Results(path) as new:
-        assert new.all() == (ROW,)
+def test_a_file_of_the_first_version_is_upgraded_and_keeps_its_rows(path: Path) -> None:
+    """Written by 0.1.0: one row for each cell and batch, the block only in the environment."""
+    path.parent.mkdir(parents=True)
+    columns = [name for name in COLUMNS if name not in ("block", "round", "sentinel")]
+    old = {name: getattr(ROW, name) for name in columns} | {
+        "emulated": 0, "status": "ok", "samples_ns": "[4000001, 4000002, 9007199254740993]",
+        "environment": '{"device": {"features": ["neon"]}, "tool": "é", "block": 4}',
+    }  # fmt: skip
     with closing(sqlite3.connect(path)) as db:
-        assert db.execute("PRAGMA user_version").fetchone() == (len(UPGRADES) + 1,)
-        assert db.execute("SELECT later FROM measurement").fetchall() == [(None,)]
+        for statement in UPGRADES[0]:
+            db.execute(statement)
+        names = ", ".join(columns)
+        values = ", ".join(f":{name}" for name in columns)
+        db.execute(f"INSERT INTO measurement ({names}) VALUES ({values})", old)
+        db.execute("PRAGMA user_version = 1")
+        db.commit()
+    with Results(path) as new:
+        (kept,) = new.all()
+        assert kept == replace(ROW, round=0, environment={**ROW.environment, "block": 4})
+        assert new.insert([ROW]) == 0
+    with closing(sqlite3.connect(path)) as db:
+        assert db.execute("PRAGMA user_version").fetchone() == (len(UPGRADES),)
 
 
 def test_something_else_is_refused(tmp_path: Path) -> None:
@@ -139,7 +178,7 @@ from tests.unit.test_results import ROW
 
 def rows():
     for batch in range(1, 2001):
-        yield replace(ROW, run="r2", batch=batch, samples_ns=tuple(range(1, 101)))
+        yield replace(ROW, run="r2", block=batch, batch=batch, samples_ns=tuple(range(1, 101)))
 
 with Results(Path(sys.argv[1])) as results:
     seen = 0
@@ -171,7 +210,7 @@ def test_many_processes_may_open_an_empty_file_and_write(path: Path) -> None:
     def write(number: int) -> None:
         try:
             with Results(path) as results:
-                results.insert([replace(ROW, run=f"r{number}", batch=b) for b in (1, 2, 4)])
+                results.insert([replace(ROW, run=f"r{number}", block=b) for b in (1, 2, 4)])
         except BaseException as error:  # noqa: BLE001 # shown by the assertion below
             failures.append(error)
 

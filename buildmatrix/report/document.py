@@ -1,0 +1,93 @@
+"""Rows as a JSON document and as CSV: every figure and every raw sample."""
+
+from __future__ import annotations
+
+import csv as csv_format
+import io
+from typing import TYPE_CHECKING
+
+from buildmatrix.model import INSTRUCTIONS, TIME, Measurement, Status
+from buildmatrix.summary import CONFIDENCE, Row, spread
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+ROW_FIELDS = (
+    "cell", "device", "emulated", "batch", "threads", "passes", "status", "mean_ms_per_image",
+    "median_ms_per_image", "quartiles_ms_per_image", "interval_ms_per_image", "blocks",
+    "void_blocks", "samples_ns", "instructions_per_image", "peak_rss_kib", "max_rel_error",
+    "void_reason", "run", "taken_at", "bundle", "series",
+)  # fmt: skip
+BLOCK_FIELDS = (
+    "run", "block", "round", "sentinel", "cell", "device", "emulated", "batch", "threads", "passes",
+    "status", "void_reason", "mean_ms_per_image", "samples_ns", "first_pass_ns",
+    "instructions_per_image", "peak_rss_kib", "max_rel_error", "taken_at", "bundle", "series",
+)  # fmt: skip
+
+
+def document(
+    rows: Sequence[Row], *, model_name: str, parameters: int, sentinels: Sequence[Measurement] = ()
+) -> dict[str, object]:
+    """The `report` document, version 1: a row for each cell and batch, and every block behind it.
+
+    `blocks` holds all raw samples, those of void blocks and sentinels too.
+    """
+    chosen = [row for row in rows if row.first.model == model_name]
+    blocks = [*(block for row in chosen for block in row.blocks), *sentinels]
+    return {
+        "version": 1,
+        "model": {"name": model_name, "parameters": parameters},
+        "units": {
+            f"mean_{TIME.name}": {"unit": TIME.unit, "better": "less"},
+            INSTRUCTIONS.name: {"unit": INSTRUCTIONS.unit, "better": "less"},
+            "peak_rss_kib": {"unit": "KiB of memory", "better": "less"},
+            "max_rel_error": {"unit": "relative error against the golden output", "better": "less"},
+        },
+        "confidence": CONFIDENCE,
+        "rows": [_row_fields(row) for row in chosen],
+        "blocks": [_block_fields(block) for block in blocks],
+    }
+
+
+def csv(rows: Iterable[Row]) -> str:
+    """One line for each row and the fields of the document; lists are separated by spaces."""
+    text = io.StringIO()
+    writer = csv_format.DictWriter(text, ("model", *ROW_FIELDS), lineterminator="\n")
+    writer.writeheader()
+    for row in rows:
+        writer.writerow(
+            {"model": row.first.model} | {k: _flat(v) for k, v in _row_fields(row).items()}
+        )
+    return text.getvalue()
+
+
+def _flat(value: object) -> object:
+    if isinstance(value, list | tuple):
+        return " ".join(map(str, value))
+    return str(value).lower() if isinstance(value, bool) else value
+
+
+def _row_fields(row: Row) -> dict[str, object]:
+    first, found = row.first, spread(row)
+    fields = {name: getattr(first, name, None) for name in ROW_FIELDS} | {
+        "status": row.status.value,
+        "mean_ms_per_image": row.mean_ms_per_image,
+        "median_ms_per_image": found.median if found else None,
+        "quartiles_ms_per_image": found.quartiles if found else None,
+        "interval_ms_per_image": found.interval if found else None,
+        "blocks": len(row.used),
+        "void_blocks": sum(block.status is Status.VOID for block in row.blocks),
+        "samples_ns": list(row.samples_ns),
+        "instructions_per_image": row.instructions_per_image,
+        "peak_rss_kib": row.peak_rss_kib,
+        "max_rel_error": row.max_rel_error,
+        "void_reason": row.reason,
+    }
+    return {name: fields[name] for name in ROW_FIELDS}
+
+
+def _block_fields(block: Measurement) -> dict[str, object]:
+    return {name: getattr(block, name) for name in BLOCK_FIELDS} | {
+        "status": block.status.value,
+        "samples_ns": list(block.samples_ns),
+    }

@@ -1,0 +1,210 @@
+"""Rows arranged as tables: batch sizes by cells, with the notes a reader needs."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, replace
+from importlib import resources
+from itertools import groupby
+from typing import TYPE_CHECKING
+
+from buildmatrix.model import Measurement, Status
+from buildmatrix.summary import CONFIDENCE, Row, spread
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+NO_MEMORY = "'-' is out of memory"
+NO_MARGIN = "±?"
+NO_ROOM = "'-' is out of memory, tried or predicted"
+
+
+@dataclass(frozen=True, slots=True)
+class Value:
+    """One field of a grid: milliseconds or a status, and millions of instructions if counted.
+
+    `figure` is what cells are compared by, less is better: instructions under emulation, else time.
+    """
+
+    text: str = ""
+    instructions: str = ""
+    figure: float | None = None
+    margin: str = ""  # half the 95 % interval of the mean, in per cent; only of a board's times
+
+
+@dataclass(frozen=True, slots=True)
+class Grid:
+    """A table of batch sizes by cells, ready to be drawn in any format."""
+
+    title: str
+    emulated: bool
+    cells: tuple[str, ...]
+    batches: tuple[int, ...]
+    values: Mapping[tuple[int, str], Value]
+    notes: tuple[str, ...] = ()
+
+    @property
+    def counted(self) -> bool:
+        return any(value.instructions for value in self.values.values())
+
+    @property
+    def margins(self) -> bool:
+        return any(value.margin not in ("", NO_MARGIN) for value in self.values.values())
+
+    def value(self, batch: int, cell: str) -> Value:
+        return self.values.get((batch, cell), Value())
+
+    def is_best(self, batch: int, cell: str) -> bool:
+        """True where no other field of the row has a smaller figure."""
+        row = [self.value(batch, name).figure for name in self.cells]
+        figures = [figure for figure in row if figure is not None]
+        return len(figures) > 1 and self.value(batch, cell).figure == min(figures)
+
+
+def grids(
+    rows: Sequence[Row],
+    *,
+    bound: float | None = None,
+    notes: Mapping[str, Sequence[str]] | None = None,
+) -> tuple[Grid, ...]:
+    """One grid for each device, model and thread count, emulated ones apart and last.
+
+    Cells stand in the order in which they first occur. `bound` is the least number of quad
+    multiply-add instructions an image can take; it is told where instructions were counted.
+    `notes` are words about a run, by its id: what a reader must know to believe it.
+    """
+
+    def key(row: Row) -> tuple[bool, str, str, int]:
+        return row.emulated, row.first.device, row.first.model, row.first.threads
+
+    groups = groupby(sorted(rows, key=key), key)
+    return tuple(_grid(tuple(found), bound, notes or {}) for _, found in groups)
+
+
+def study() -> Grid:
+    """The table published in 2017, as it was printed. Not a measurement of ours."""
+    text = (resources.files("buildmatrix.report") / "study.json").read_text(encoding="utf-8")
+    data = json.loads(text)
+    values = {
+        (row["batch"], cell): Value("-" if ms is None else f"{ms:.2f}", figure=ms)
+        for row in data["rows"]
+        for cell, ms in zip(data["cells"], row["ms"], strict=True)
+    }
+    return Grid(
+        title=f"{data['title']}: {data['model']}, ms an image",
+        emulated=False,
+        cells=tuple(data["cells"]),
+        batches=tuple(row["batch"] for row in data["rows"]),
+        values=values,
+        notes=(f"from {data['source']}: reference data, not measured by buildmatrix", NO_MEMORY),
+    )
+
+
+def _grid(rows: Sequence[Row], bound: float | None, told: Mapping[str, Sequence[str]]) -> Grid:
+    first = rows[0].first
+    where = f"{first.device} (emulated)" if first.emulated else first.device
+    threads = "1 thread" if first.threads == 1 else f"{first.threads} threads"
+    notes = _Notes()
+    grid = Grid(
+        title=f"{where}: {first.model}, {threads}, {_passes(rows)}, ms an image",
+        emulated=first.emulated,
+        cells=tuple(dict.fromkeys(row.cell for row in rows)),
+        batches=tuple(sorted({row.batch for row in rows})),
+        values={(row.batch, row.cell): notes.value(row) for row in rows},
+    )
+    return replace(grid, notes=(*_remarks(grid, rows, bound, told), *notes.lines()))
+
+
+def _passes(rows: Sequence[Row]) -> str:
+    """'100 passes' or '5 x 20 passes': rounds, and the timed passes of each."""
+    rounds = sorted({len(row.used) for row in rows if row.used}) or [1]
+    passes = " or ".join(str(n) for n in sorted({row.first.passes for row in rows}))
+    often = "-".join(str(n) for n in dict.fromkeys((rounds[0], rounds[-1])))
+    return f"{passes} passes" if often == "1" else f"{often} x {passes} passes"
+
+
+class _Notes:
+    """Footnotes in the making: one number for one reason of one cell."""
+
+    def __init__(self) -> None:
+        self._numbered: dict[tuple[str, str], list[int]] = {}
+        self._memory: dict[str, str] = {}
+        self._void: list[Measurement] = []
+        self._repeated = 0
+
+    def value(self, row: Row) -> Value:
+        """The field of a row; anything but a time leaves a note."""
+        if row.status in (Status.OOM, Status.SKIPPED):
+            self._memory.setdefault(row.cell, row.reason.partition("; ")[2] or row.reason)
+            return Value("-")
+        if row.status is Status.OK:
+            self._void += [block for block in row.blocks if block.status is Status.VOID]
+        ms, count = row.mean_ms_per_image, row.instructions_per_image
+        if ms is None:
+            batches = self._numbered.setdefault((row.cell, row.reason), [])
+            batches.append(row.batch)
+            number = list(self._numbered).index((row.cell, row.reason)) + 1
+            return Value(f"{_word(row)} [{number}]")
+        told = "" if count is None else f"{count / 1e6:.1f}"
+        if row.emulated:
+            return Value(f"{ms:.2f}", told, count)
+        return Value(f"{ms:.2f}", told, ms, _margin(row))
+
+    def lines(self) -> Iterator[str]:
+        if self._memory:
+            told = [f"{cell}: {words}" for cell, words in self._memory.items() if words]
+            yield "; ".join([NO_ROOM, *told])
+        if self._void:
+            reasons = "; ".join(dict.fromkeys(block.void_reason for block in self._void))
+            several = f"{len(self._void)} blocks were" if len(self._void) > 1 else "1 block was"
+            yield f"{several} void and counts for nothing: {reasons}"
+        for number, ((cell, reason), batches) in enumerate(self._numbered.items(), start=1):
+            at = ", ".join(map(str, sorted(batches)))
+            yield f"[{number}] {cell}, batch {at}: {reason}"
+
+
+def _margin(row: Row) -> str:
+    found = spread(row)
+    if found is None or found.interval is None or row.mean_ms_per_image is None:
+        return NO_MARGIN
+    low, high = found.interval
+    return f"±{(high - low) / 2 / row.mean_ms_per_image:.1%}"
+
+
+def _word(row: Row) -> str:
+    if row.status is not Status.WRONG:
+        return row.status.value
+    return "WRONG" if row.max_rel_error is None else f"WRONG {row.max_rel_error:.0e}"
+
+
+def _remarks(
+    grid: Grid, rows: Sequence[Row], bound: float | None, told: Mapping[str, Sequence[str]]
+) -> Iterator[str]:
+    """What a reader must know before comparing two figures of the grid."""
+    if grid.emulated:
+        yield "emulated: these times say nothing about a board; compare executed instructions"
+    if grid.counted:
+        least = "" if bound is None else f"; no fewer than {bound / 1e6:.1f} are possible"
+        yield f"M instr: millions of instructions executed an image{least}"
+    if grid.margins:
+        few = f"; {NO_MARGIN}: too few blocks" if _some(grid, NO_MARGIN) else ""
+        yield f"±: half the {CONFIDENCE:.0%} interval of the mean, over blocks{few}"
+    yield from _tolerances(rows)
+    for run in dict.fromkeys(row.run for row in rows):
+        yield from (f"run {run}: {words}" for words in told.get(run, ()))
+
+
+def _some(grid: Grid, margin: str) -> bool:
+    return any(value.margin == margin for value in grid.values.values())
+
+
+def _tolerances(rows: Sequence[Row]) -> Iterator[str]:
+    """How right the answers had to be, for each number format that was measured."""
+    formats = {
+        (block.environment.get("number_format"), block.environment.get("tolerance"))
+        for row in rows
+        for block in row.used
+    }
+    for number_format, tolerance in sorted(formats, key=str):
+        if isinstance(tolerance, float):
+            yield f"every answer is within {tolerance:.0e} of the reference ({number_format})"

@@ -1,0 +1,49 @@
+"""Grids as Markdown."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from buildmatrix.report.grid import Grid
+
+
+def markdown(drawn: Iterable[Grid]) -> str:
+    """Grids as Markdown tables, each with its title and notes; the best of a row is bold."""
+    return "\n".join("\n".join(_markdown(grid)) for grid in drawn)
+
+
+def _markdown(grid: Grid) -> Iterator[str]:
+    sign = " (emulated)" if grid.emulated else ""
+    unit = "ms (M instr)" if grid.counted else "ms"
+    yield f"### {_escaped(grid.title)}\n"
+    yield _line(["batch", *(f"{_escaped(cell)}{sign}, {unit}" for cell in grid.cells)])
+    yield _line(["---:"] * (len(grid.cells) + 1))
+    for batch in grid.batches:
+        yield _line([str(batch), *(_markdown_field(grid, batch, cell) for cell in grid.cells)])
+    yield ""
+    yield from (f"- {_escaped(note)}" for note in grid.notes)
+    yield ""
+
+
+def _markdown_field(grid: Grid, batch: int, cell: str) -> str:
+    """The best of a row is bold; under emulation that is an instruction count, never a time."""
+    value = grid.value(batch, cell)
+    mark = "**" if grid.is_best(batch, cell) else ""
+    count = f" ({value.instructions})" if value.instructions else ""
+    if grid.emulated:
+        return value.text + count.replace("(", f"({mark}").replace(")", f"{mark})")
+    return f"{mark}{value.text}{count}{mark}"
+
+
+def _line(fields: Iterable[str]) -> str:
+    return f"| {' | '.join(fields)} |"
+
+
+def _escaped(text: str) -> str:
+    """A runner's words may hold what Markdown or HTML would act on."""
+    for sign, harmless in (("&", "&amp;"), ("<", "&lt;"), ("|", "\\|"), ("\n", " ")):
+        text = text.replace(sign, harmless)
+    return text
