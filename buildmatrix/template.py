@@ -55,6 +55,14 @@ def render(
         raise InputError(f"template cannot be read: {error.strerror}", where=shown) from None
 
 
+def page(path: Path, context: Mapping[str, object]) -> str:
+    """Render one HTML template of ours: every value is escaped, `safe` is the one way round it."""
+    environment = ImmutableSandboxedEnvironment(
+        undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True, autoescape=True
+    )
+    return environment.from_string(path.read_text(encoding="utf-8")).render(context)
+
+
 def _quoted(value: object, quote: Quote) -> str:
     if isinstance(value, _Raw):
         return str(value)

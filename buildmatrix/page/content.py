@@ -1,0 +1,82 @@
+"""What a page says: frozen values, handed over by whoever has the results."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from buildmatrix.plots import Chart
+
+if TYPE_CHECKING:
+    from buildmatrix.compare import Comparison
+    from buildmatrix.model import ElfFacts, Finding, Measurement
+    from buildmatrix.plots import Point
+    from buildmatrix.report import Grid
+
+Facts = tuple[tuple[str, str], ...]  # name and what is known, in the order of reading
+
+
+@dataclass(frozen=True, slots=True)
+class Board:
+    """One grid, and what belongs to the runs behind it."""
+
+    name: str  # pi3, 4 threads
+    grid: Grid
+    points: tuple[Point, ...]  # of the grid's rows, by `plots.points`
+    bound: float | None = None  # least figure possible: ms, under emulation million instructions
+    void: tuple[Measurement, ...] = ()  # every disturbed block, sentinels too
+    events: Facts = ()  # when, what: conditions set, takeovers, restored
+    environment: Facts = ()  # what the board said it is, how the run was made
+
+
+@dataclass(frozen=True, slots=True)
+class Built:
+    """What is known of one cell's bundle without running it."""
+
+    cell: str
+    bundle_bytes: int | None = None
+    files: tuple[ElfFacts, ...] = ()
+    findings: tuple[Finding, ...] = ()
+    provenance: Facts = ()  # toolchain, flags, sources, digests
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """All that the page says, in the order in which it says it."""
+
+    title: str
+    model: str  # face-cnn: 1,039,744 parameters, 49.4 million multiply-adds an image
+    generated_at: str  # ISO 8601, UTC
+    tool: str  # buildmatrix 0.1.0
+    boards: tuple[Board, ...] = ()  # as `report.grids` orders them: emulated ones last
+    comparisons: tuple[Comparison, ...] = ()
+    compared: str = ""  # what they compare: NEW against BASE
+    study: Grid | None = None  # the published table; its times stand beside a board's only
+    cells: tuple[Built, ...] = ()
+    footnotes: tuple[str, ...] = ()
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Every cell that was measured: what decides how each one looks."""
+        return tuple(dict.fromkeys(cell for board in self.boards for cell in board.grid.cells))
+
+    @property
+    def sizes(self) -> dict[str, int]:
+        return {b.cell: b.bundle_bytes for b in self.cells if b.bundle_bytes is not None}
+
+    @property
+    def emulated(self) -> int:
+        """How many of the boards are emulated."""
+        return sum(board.grid.emulated for board in self.boards)
+
+    def chart(self, board: Board) -> Chart:
+        """The points of one board of this page, as `plots` wants them."""
+        grid = board.grid
+        return Chart(
+            name=board.name,
+            emulated=grid.emulated,
+            points=board.points,
+            batches=grid.batches,
+            cells=self.names,
+            bound=board.bound,
+        )
