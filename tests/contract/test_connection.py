@@ -1,10 +1,12 @@
-"""What protocols.Connection promises, held by the fake and by SSH to the virtual board."""
+"""What protocols.Connection promises: held by the fake, by SSH to a server here and to the
+virtual board."""
 
 from __future__ import annotations
 
+import errno
 import itertools
+import os
 import socket
-import subprocess
 import threading
 import time
 from dataclasses import replace
@@ -17,21 +19,40 @@ from buildmatrix.errors import DeviceError, LinkLost
 from buildmatrix.model import SshTarget
 from buildmatrix.ssh import connect, fingerprint
 from tests.fakes import LocalShell
+from tests.sshd import Servers, fingerprint_of, make_key, public, servers
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from buildmatrix.protocols import Connection
 
+__all__ = ["servers"]
+
 EVERY_BYTE = bytes(range(256))
+BOARD = pytest.param("board", marks=pytest.mark.board)
 
 
-@pytest.fixture(params=["local", pytest.param("ssh", marks=pytest.mark.board)])
+@pytest.fixture(params=["sshd", BOARD])
+def peer(request: pytest.FixtureRequest) -> SshTarget:
+    if request.param == "board":
+        board: SshTarget = request.getfixturevalue("board")
+        return board
+    here: Servers = request.getfixturevalue("servers")
+    server = here.start()
+    here.identity.with_name("known_hosts").write_text(server.known)
+    return server.target(here.identity)
+
+
+@pytest.fixture(params=["local", "sshd", BOARD])
 def connection(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Connection]:
     if request.param == "local":
         yield LocalShell(tmp_path)
-    else:
+    elif request.param == "board":
         with connect(request.getfixturevalue("board"), timeout=30, known_hosts=None) as ssh:
+            yield ssh
+    else:
+        here: Servers = request.getfixturevalue("servers")
+        with connect(here.start().target(here.identity), timeout=30, known_hosts=None) as ssh:
             yield ssh
 
 
@@ -90,87 +111,96 @@ def test_the_deadline_is_one(connection: Connection) -> None:
     assert 2 <= time.monotonic() - began < 6
 
 
-@pytest.mark.board
 class TestSsh:
     """What only a network has."""
 
-    def test_output_does_not_move_the_deadline(self, board: SshTarget) -> None:
+    def test_output_does_not_move_the_deadline(self, peer: SshTarget) -> None:
         began = time.monotonic()
-        with connect(board, timeout=30, known_hosts=None) as ssh:
+        with connect(peer, timeout=30, known_hosts=None) as ssh:
             with pytest.raises(LinkLost, match="no answer within 2 s"):
                 ssh.run("for i in $(seq 200); do echo alive; sleep 0.1; done", timeout=2)
             with pytest.raises(LinkLost, match="closed"):
                 ssh.run("true", timeout=2)
         assert time.monotonic() - began < 15
 
-    def test_input_that_cannot_be_had_ends_the_command(self, board: SshTarget) -> None:
+    def test_a_server_that_stands_still(self, peer: SshTarget) -> None:
+        """It takes no more input, so whoever sends waits too."""
+        began = time.monotonic()
+        script = "(sleep 5; kill -9 $PPID) >/dev/null 2>&1 </dev/null & kill -STOP $PPID; cat"
+        ssh = connect(peer, timeout=30, known_hosts=None)
+        with ssh, pytest.raises(LinkLost, match="no answer within 2 s"):
+            ssh.run(script, timeout=2, stdin=itertools.repeat(bytes(1 << 16)))
+        assert time.monotonic() - began < 15
+
+    def test_input_that_cannot_be_had_ends_the_command(self, peer: SshTarget) -> None:
         def chunks() -> Iterator[bytes]:
             yield b"first"
             raise FileNotFoundError("the second chunk")
 
-        with connect(board, timeout=30, known_hosts=None) as ssh:
+        with connect(peer, timeout=30, known_hosts=None) as ssh:
             with pytest.raises(FileNotFoundError, match="second"):
                 ssh.run("cat; sleep 60", timeout=30, stdin=chunks())
             assert ssh.run("echo still here", timeout=30).stdout == b"still here\n"
 
-    def test_the_pin_is_what_the_board_offers(self, board: SshTarget) -> None:
+    def test_the_pin_is_what_the_board_offers(self, peer: SshTarget) -> None:
         """The pin was computed where the key was made; this is the wire's view of it."""
-        assert fingerprint(board.host, board.port, timeout=30) == ("ssh-ed25519", board.host_key)
+        assert fingerprint(peer.host, peer.port, timeout=30) == ("ssh-ed25519", peer.host_key)
 
-    def test_an_unknown_key_is_refused_with_the_line_that_pins_it(self, board: SshTarget) -> None:
+    def test_an_unknown_key_is_refused_with_the_line_that_pins_it(self, peer: SshTarget) -> None:
         with pytest.raises(DeviceError, match="not known") as caught:
-            connect(replace(board, host_key=""), timeout=30, known_hosts=None)
+            connect(replace(peer, host_key=""), timeout=30, known_hosts=None)
         assert not isinstance(caught.value, LinkLost)
-        assert f'host_key: "{board.host_key}"' in caught.value.hint
-        assert f"inv device trust --host {board.host}" in caught.value.hint
+        assert f'host_key: "{peer.host_key}"' in caught.value.hint
+        assert f"inv device trust --host {peer.host}" in caught.value.hint
 
-    def test_known_hosts_will_do(self, board: SshTarget) -> None:
-        known_hosts = Path(board.identity_file).with_name("known_hosts")
-        with connect(replace(board, host_key=""), timeout=30, known_hosts=known_hosts) as ssh:
+    def test_known_hosts_will_do(self, peer: SshTarget) -> None:
+        known_hosts = Path(peer.identity_file).with_name("known_hosts")
+        with connect(replace(peer, host_key=""), timeout=30, known_hosts=known_hosts) as ssh:
             assert ssh.run("echo in", timeout=30).stdout == b"in\n"
 
+    def test_known_hosts_that_cannot_be_read(self, peer: SshTarget, tmp_path: Path) -> None:
+        with pytest.raises(DeviceError, match="cannot be read: Is a directory") as caught:
+            connect(peer, timeout=30, known_hosts=tmp_path)
+        assert (type(caught.value), caught.value.where) == (DeviceError, str(tmp_path))
+
     def test_a_changed_key_names_both(
-        self, board: SshTarget, tmp_path: Path, stranger: Path
+        self, peer: SshTarget, tmp_path: Path, stranger: Path
     ) -> None:
         """Neither way in reaches authentication: the client's key is wrong too, and not named."""
-        public = stranger.with_suffix(".pub").read_text()
-        other = subprocess.check_output(["ssh-keygen", "-lf", stranger], text=True).split()[1]
+        other = fingerprint_of(stranger)
         known_hosts = tmp_path / "known_hosts"
-        known_hosts.write_text(f"[{board.host}]:{board.port} {public}")
-        target = replace(board, identity_file=str(stranger))
+        known_hosts.write_text(f"[{peer.host}]:{peer.port} {public(stranger)}")
+        target = replace(peer, identity_file=str(stranger))
         for pin in (other, ""):
             with pytest.raises(DeviceError, match="host key changed") as caught:
                 connect(replace(target, host_key=pin), timeout=30, known_hosts=known_hosts)
             assert not isinstance(caught.value, LinkLost)
             assert other in caught.value.brief
-            assert board.host_key in caught.value.brief
+            assert peer.host_key in caught.value.brief
 
     def test_a_pin_wins_over_known_hosts(
-        self, board: SshTarget, tmp_path: Path, stranger: Path
+        self, peer: SshTarget, tmp_path: Path, stranger: Path
     ) -> None:
-        public = stranger.with_suffix(".pub").read_text()
         known_hosts = tmp_path / "known_hosts"
-        known_hosts.write_text(f"[{board.host}]:{board.port} {public}")
-        connect(board, timeout=30, known_hosts=known_hosts).close()
+        known_hosts.write_text(f"[{peer.host}]:{peer.port} {public(stranger)}")
+        connect(peer, timeout=30, known_hosts=known_hosts).close()
 
-    def test_a_wrong_client_key_is_permanent(self, board: SshTarget, stranger: Path) -> None:
+    def test_a_wrong_client_key_is_permanent(self, peer: SshTarget, stranger: Path) -> None:
         with pytest.raises(DeviceError, match="refused") as caught:
-            connect(replace(board, identity_file=str(stranger)), timeout=30, known_hosts=None)
+            connect(replace(peer, identity_file=str(stranger)), timeout=30, known_hosts=None)
         assert not isinstance(caught.value, LinkLost)
         assert "authorized_keys" in caught.value.hint
 
-    def test_a_missing_client_key_is_permanent(self, board: SshTarget, tmp_path: Path) -> None:
+    def test_a_missing_client_key_is_permanent(self, peer: SshTarget, tmp_path: Path) -> None:
         with pytest.raises(DeviceError, match="missing") as caught:
-            connect(replace(board, identity_file=str(tmp_path / "no")), timeout=5, known_hosts=None)
+            connect(replace(peer, identity_file=str(tmp_path / "no")), timeout=5, known_hosts=None)
         assert not isinstance(caught.value, LinkLost)
 
 
 @pytest.fixture
 def stranger(tmp_path: Path) -> Path:
     """A private key that no board knows; its public half stands beside it."""
-    key = tmp_path / "stranger"
-    subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", key], check=True)
-    return key
+    return make_key(tmp_path / "stranger")
 
 
 @pytest.fixture
@@ -209,3 +239,70 @@ def test_nothing_listens() -> None:
         connect(SshTarget("off", "127.0.0.1", port), timeout=1, known_hosts=None)
     with pytest.raises(LinkLost, match="refused"):
         fingerprint("127.0.0.1", port, timeout=1)
+
+
+@pytest.mark.parametrize(
+    ("code", "host", "kind"),
+    [
+        (socket.EAI_NONAME, "nowhere.example", DeviceError),
+        (socket.EAI_NONAME, "pi3.local", LinkLost),  # it may be starting
+        (socket.EAI_AGAIN, "nowhere.example", LinkLost),
+    ],
+)
+def test_names(monkeypatch: pytest.MonkeyPatch, code: int, host: str, kind: type) -> None:
+    def fails(*_: object, **__: object) -> None:
+        raise socket.gaierror(code, "as the resolver says")
+
+    monkeypatch.setattr(socket, "getaddrinfo", fails)
+    with pytest.raises(DeviceError, match="as the resolver says") as caught:
+        connect(SshTarget("far", host), timeout=5, known_hosts=None)
+    assert type(caught.value) is kind
+
+
+def test_a_name_that_cannot_be_one() -> None:
+    with pytest.raises(DeviceError, match="no host name"):
+        connect(SshTarget("long", "x" * 64), timeout=5, known_hosts=None)
+
+
+def test_a_resolver_that_hangs(monkeypatch: pytest.MonkeyPatch) -> None:
+    def hangs(*_: object, **__: object) -> None:
+        released.wait(20)
+        raise socket.gaierror(socket.EAI_AGAIN, "at last")
+
+    released = threading.Event()
+    monkeypatch.setattr(socket, "getaddrinfo", hangs)
+    began = time.monotonic()
+    with pytest.raises(LinkLost, match="no answer within 1 s"):
+        connect(SshTarget("far", "nowhere.example"), timeout=1, known_hosts=None)
+    assert time.monotonic() - began < 4
+    released.set()
+
+
+@pytest.mark.parametrize(
+    ("number", "said"),
+    [(errno.EHOSTUNREACH, "No route"), (errno.ENETUNREACH, "unreachable")],
+)
+def test_no_way_there(monkeypatch: pytest.MonkeyPatch, number: int, said: str) -> None:
+    def fails(*_: object, **__: object) -> None:
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(socket, "create_connection", fails)
+    with pytest.raises(LinkLost, match=said) as caught:
+        connect(SshTarget("far", "10.0.0.1"), timeout=5, known_hosts=None)
+    assert "in its network" in caught.value.hint
+
+
+def test_no_common_algorithm(servers: Servers) -> None:
+    server = servers.start("KexAlgorithms sntrup761x25519-sha512@openssh.com")
+    with pytest.raises(DeviceError, match="no common SSH algorithm") as caught:
+        connect(server.target(), timeout=10, known_hosts=None)
+    assert not isinstance(caught.value, LinkLost)
+
+
+def test_a_server_that_is_full(servers: Servers) -> None:
+    server = servers.start("MaxStartups 1")
+    with socket.create_connection(("127.0.0.1", server.port)) as first:
+        first.recv(20)
+        with pytest.raises(LinkLost, match="not as an SSH server") as caught:
+            connect(server.target(), timeout=10, known_hosts=None)
+    assert "MaxStartups" in caught.value.hint

@@ -1,0 +1,96 @@
+"""The link: one TCP connection, and SSH within SSH when jump hosts are in between."""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+from typing import TYPE_CHECKING
+
+import paramiko
+from paramiko.ssh_exception import IncompatiblePeer
+
+from buildmatrix.ssh import trust
+from buildmatrix.ssh.failures import bounded, refused_tunnel
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from buildmatrix.ssh.config import Hop
+    from buildmatrix.ssh.failures import Deadline
+
+
+class Chain:
+    """SSH transports, each tunnelled by the one before; the first runs over TCP."""
+
+    def __init__(self) -> None:
+        self._sock: socket.socket | None = None
+        self._transports: list[paramiko.Transport] = []
+
+    @property
+    def last(self) -> paramiko.Transport:
+        return self._transports[-1]
+
+    def offered(self, hop: Hop, algorithms: Sequence[str], deadline: Deadline) -> paramiko.PKey:
+        """Start SSH with the next host; nobody has verified yet whose key it shows."""
+        transport = paramiko.Transport(self._way_to(hop, deadline))
+        self._transports.append(transport)
+        transport.get_security_options().key_types = algorithms
+        late = deadline.left() + 1  # it is the deadline that ends waiting, by a cut
+        transport.banner_timeout = transport.handshake_timeout = transport.auth_timeout = late
+        transport.start_client()
+        return transport.get_remote_server_key()
+
+    def verified(self, hop: Hop, deadline: Deadline) -> paramiko.Transport:
+        """Start SSH with the next host, and go no further unless its key is the right one."""
+        known = trust.known(hop)
+        key = self.offered(hop, trust.preferred(known), deadline)
+        if hop.host_key not in ("", key.fingerprint):
+            key = self._pinned(hop, key, deadline) or key
+        trust.verify(hop, known, key)
+        return self.last
+
+    def cut(self) -> None:
+        """Now nobody waits in send or recv any more."""
+        if self._sock is not None:
+            with contextlib.suppress(OSError):
+                self._sock.shutdown(socket.SHUT_RDWR)
+
+    def close(self) -> None:
+        """Safe to call again, and from another thread."""
+        self.cut()
+        for transport in self._transports:  # from without: an inner one would write through it
+            transport.close()
+        if self._sock is not None:
+            self._sock.close()
+
+    def _pinned(self, hop: Hop, key: paramiko.PKey, deadline: Deadline) -> paramiko.PKey | None:
+        """The pinned key, when the host has it beside the one that we prefer: a pin does not
+        tell its type, so ask for the other types."""
+        left = list(trust.ALGORITHMS)
+        while left := [a for a in left if trust.key_type(a) != key.get_name()]:
+            self._transports.pop().close()
+            try:
+                key = self.offered(hop, left, deadline)
+            except IncompatiblePeer:
+                return None  # it has none of them
+            if key.fingerprint == hop.host_key:
+                return key
+        return None
+
+    def _way_to(self, hop: Hop, deadline: Deadline) -> socket.socket | paramiko.Channel:
+        if self._transports:
+            address = (hop.host, hop.port)
+            try:
+                return self.last.open_channel(
+                    "direct-tcpip", address, ("127.0.0.1", 0), timeout=deadline.left() + 1
+                )
+            except paramiko.ChannelException as error:
+                raise refused_tunnel(error, hop.where) from error
+        try:
+            self._sock = bounded(
+                lambda: socket.create_connection((hop.host, hop.port), deadline.left()),
+                deadline.left(),
+            )
+        except UnicodeError:  # of its labels: IDNA
+            raise socket.gaierror(socket.EAI_NONAME, f"{hop.host} is no host name") from None
+        return self._sock

@@ -1,0 +1,97 @@
+"""What runs over a link: one verb, real deadlines."""
+
+from __future__ import annotations
+
+import contextlib
+import shlex
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING
+
+from buildmatrix.errors import LinkLost
+from buildmatrix.protocols import CommandResult
+from buildmatrix.ssh.failures import Deadline, translated
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    import paramiko
+
+    from buildmatrix.ssh.chain import Chain
+
+BLOCK = 128 * 1024
+
+
+class SshConnection:
+    """A POSIX shell on a board (protocols.Connection). Not to be shared between threads.
+
+    After LinkLost the connection is closed for good: connect again.
+    """
+
+    def __init__(self, chain: Chain, where: str) -> None:
+        self._chain = chain
+        self._where = where
+
+    def __enter__(self) -> SshConnection:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def run(
+        self, script: str, *, timeout: float, stdin: Iterable[bytes] | None = None
+    ) -> CommandResult:
+        """Run `script` with `sh -c`; see protocols.Connection.
+
+        `exec` makes sh the process that sshd watches, whatever the login shell: only so is a
+        death by signal seen as such (status -1).
+        """
+        transport = self._chain.last
+        if not transport.is_active():
+            raise LinkLost("the connection is closed", where=self._where, hint="connect again")
+        with Deadline(timeout, self.close), translated(self._where):
+            channel = transport.open_session(timeout=timeout)
+            channel.exec_command(f"exec sh -c {shlex.quote(script)}")
+            result, fault = _exchange(channel, stdin or ())
+            if result.status == -1 and not transport.is_active():
+                raise EOFError  # paramiko's -1 is 'no status': a signal, or a lost link
+        if fault is not None:
+            raise fault
+        return result
+
+    def close(self) -> None:
+        """Cut the connection; safe to call again, and from another thread."""
+        self._chain.close()
+
+
+def _exchange(
+    channel: paramiko.Channel, chunks: Iterable[bytes]
+) -> tuple[CommandResult, BaseException | None]:
+    """Feed and drain at once: both streams share a window, so one left unread stops the other.
+
+    The second value is what went wrong in `chunks` itself.
+    """
+    with ThreadPoolExecutor(2) as pool, contextlib.closing(channel):
+        feeding = pool.submit(_feed, channel, chunks)
+        draining = pool.submit(_drain, channel.recv_stderr)
+        out, err = _drain(channel.recv), draining.result()
+        result = CommandResult(channel.recv_exit_status(), out, err)
+    return result, feeding.exception()
+
+
+def _feed(channel: paramiko.Channel, chunks: Iterable[bytes]) -> None:
+    """Send until the far side stops reading, which is its right."""
+    try:
+        for chunk in chunks:
+            try:
+                channel.sendall(chunk)
+            except (OSError, EOFError):
+                return
+        with contextlib.suppress(OSError, EOFError):
+            channel.shutdown_write()
+    except BaseException:
+        channel.close()  # the chunks cannot be had: end the command, not wait for it
+        raise
+
+
+def _drain(receive: Callable[[int], bytes]) -> bytes:
+    return b"".join(iter(lambda: receive(BLOCK), b""))

@@ -1,0 +1,186 @@
+"""Logging in: keys of the agent and of files, then a password.
+
+In ssh's order: what the agent holds, then key files; those with a passphrase come last, since
+paramiko cannot ask a host about a key before it is unlocked.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import contextlib
+from dataclasses import dataclass, field
+from functools import partial
+from typing import TYPE_CHECKING
+
+import paramiko
+from paramiko.agent import get_agent_connection
+
+from buildmatrix.errors import DeviceError
+from buildmatrix.ssh.keyring import TRIES, Locked, Unusable, load
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+    from pathlib import Path
+
+    from buildmatrix.ssh.config import Hop
+    from buildmatrix.ssh.failures import Deadline
+    from buildmatrix.ssh.keyring import Keyring
+
+BY_PASSWORD = frozenset({"password", "keyboard-interactive"})
+AGENT = 5.0  # seconds until an agent that hangs is passed over
+IDENTITIES = b"\0\0\0\1\x0b"  # SSH_AGENTC_REQUEST_IDENTITIES of the agent protocol
+LOCKED = "has a passphrase, which nobody gave"
+MANY = 3  # refused, then cut off: hardly a lost link, but sshd's MaxAuthTries
+
+
+def log_in(transport: paramiko.Transport, hop: Hop, keyring: Keyring, deadline: Deadline) -> None:
+    """Prove who we are, to a host whose key is verified.
+
+    Raises DeviceError when nothing is accepted, EOFError when the link is lost.
+    """
+    login = _Login(transport, hop, deadline)
+    login.attempt(lambda: transport.auth_none(hop.user))  # tells what is offered
+    if "publickey" in login.left:
+        _by_key(login, keyring)
+    if login.left & BY_PASSWORD and keyring.ask:
+        _by_password(login, keyring)
+    if login.left:
+        raise _refused(login, keyring)
+
+
+@dataclass(slots=True)
+class _Login:
+    transport: paramiko.Transport
+    hop: Hop
+    deadline: Deadline
+    left: frozenset[str] = frozenset({"none"})  # methods that may go on; empty: we are in
+    said: list[str] = field(default_factory=list)  # what became of every key
+    refused: int = 0
+
+    def attempt(self, method: Callable[[], list[str]], what: str = "") -> None:
+        """Try one key or password; lists what the host takes next, in `left`."""
+        try:
+            self.left = frozenset(method())
+            return
+        except paramiko.BadAuthenticationType as error:  # refused, and the method is used up
+            self.left = frozenset(error.allowed_types)
+        except paramiko.SSHException as error:
+            if not self.transport.is_active() or not self.deadline.left():
+                raise self._broken(error, what) from None
+        if what:
+            self.refused += 1
+            self.said.append(f"{what}: refused")
+
+    def _broken(self, error: paramiko.SSHException, what: str) -> Exception:
+        """paramiko gives a lost link, and a host that has seen enough keys, one type."""
+        lost = "transport shut down" in str(error)
+        if not self.deadline.left() or (lost and self.refused < MANY - 1):
+            return EOFError()
+        hint = (
+            "name the right key: identity_file in matrix.yaml, or IdentityFile with "
+            "IdentitiesOnly in ~/.ssh/config"
+        )
+        brief = f"cut off after {self.refused + 1} attempts to log in as {self.hop.user}"
+        if not lost:  # signing failed here
+            brief = f"{what} cannot be used: {error}"
+            hint = "see that ssh-agent is well and unlocked, or " + hint
+        return DeviceError(brief, where=self.hop.where, details="\n".join(self.said), hint=hint)
+
+
+def _by_key(login: _Login, keyring: Keyring) -> None:
+    with contextlib.ExitStack() as stack:
+        held: Sequence[paramiko.PKey] = ()
+        try:
+            held = stack.enter_context(contextlib.closing(_agent())).get_keys()
+        except (paramiko.SSHException, ValueError, OSError) as error:
+            login.said.append(f"ssh-agent: {error}")
+        for what, key in _keys(login, held, keyring):
+            login.attempt(partial(login.transport.auth_publickey, login.hop.user, key), what)
+            if "publickey" not in login.left:
+                return
+
+
+def _agent() -> paramiko.Agent:
+    """paramiko would wait for ever for an agent that hangs (a forwarded one may), so ask first."""
+    if probe := get_agent_connection():
+        with contextlib.closing(probe):
+            probe.settimeout(AGENT)
+            probe.sendall(IDENTITIES)
+            probe.recv(1)
+    return paramiko.Agent()
+
+
+def _keys(
+    login: _Login, held: Sequence[paramiko.PKey], keyring: Keyring
+) -> Iterator[tuple[str, paramiko.PKey]]:
+    """What may be tried, each with what people call it."""
+    hop = login.hop
+    public = {path: _public(path) for path in hop.identity_files}
+    named = [key for key in held if key.asbytes() in public.values()]
+    others = [] if hop.identities_only else [key for key in held if key not in named]
+    for key in (*named, *others):
+        yield f"agent's {key.get_name()} {key.fingerprint}", key
+    locked = []
+    in_agent = {key.asbytes() for key in named}
+    for path in hop.identity_files:
+        if public[path] in in_agent:
+            continue
+        try:
+            yield str(path), load(path)
+        except FileNotFoundError:
+            continue
+        except Locked:
+            locked.append(path)
+        except Unusable as error:
+            login.said.append(f"{path}: {error}")
+    for path in locked:
+        with login.deadline.paused():
+            unlocked = keyring.unlock(path)
+        if unlocked is None:
+            login.said.append(f"{path}: {LOCKED}")
+        else:
+            yield str(path), unlocked
+
+
+def _public(path: Path) -> bytes | None:
+    """The public half that stands beside a private key, or alone in its place: so ssh names a
+    key that only the agent has."""
+    for beside in (path.with_name(f"{path.name}.pub"), path):
+        with contextlib.suppress(OSError, IndexError, binascii.Error):
+            return base64.b64decode(beside.read_bytes().split()[1], validate=True)
+    return None
+
+
+def _by_password(login: _Login, keyring: Keyring) -> None:
+    prompt = f"password of {login.hop.user}@{login.hop.address}: "
+    for _ in range(TRIES):
+        with login.deadline.paused():
+            password = keyring.password(prompt)
+        if not password:
+            return
+        # paramiko takes bytes too, and answers keyboard-interactive with it
+        method = partial(login.transport.auth_password, login.hop.user, password)  # type: ignore[arg-type]
+        login.attempt(method, "password")
+        if not login.left & BY_PASSWORD:
+            return
+        prompt = f"that is not it; password of {login.hop.user}@{login.hop.address}: "
+
+
+def _refused(login: _Login, keyring: Keyring) -> DeviceError:
+    asks = login.left & BY_PASSWORD or any(LOCKED in line for line in login.said)
+    hint = (
+        "put your public key into ~/.ssh/authorized_keys of that user (ssh-copy-id); if it is "
+        "there, ask the log of its sshd: the account may be locked or not allowed"
+    )
+    if keyring.ask is None and asks:
+        hint = (
+            "there is no terminal to ask for a passphrase or a password: load the key into "
+            f"ssh-agent (ssh-add); or {hint}"
+        )
+    return DeviceError(
+        f"{login.hop.user} was refused; it takes {', '.join(sorted(login.left))}",
+        where=login.hop.where,
+        details="\n".join(login.said) or "no key to try",
+        hint=hint,
+    )

@@ -1,0 +1,245 @@
+"""What decides where a board is and whose key it has: no network here."""
+
+from __future__ import annotations
+
+import contextlib
+import subprocess
+import tempfile
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from buildmatrix.errors import DeviceError
+from buildmatrix.model import SshTarget
+from buildmatrix.ssh.config import route
+from buildmatrix.ssh.trust import Known, read
+
+if TYPE_CHECKING:
+    from buildmatrix.ssh.config import Hop
+
+BOARD = SshTarget("pi3", "board", port=0, user="")
+CONFIG = """
+Host board
+    HostName 10.0.0.7
+    User maker
+    Port 2022
+    IdentityFile ~/.ssh/one
+    IdentityFile ~/.ssh/two
+Host *
+    User anybody
+    IdentitiesOnly yes
+    UserKnownHostsFile ~/.ssh/a ~/.ssh/b
+"""
+
+
+@pytest.fixture(autouse=True)
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("LOGNAME", "me")
+    return tmp_path
+
+
+@pytest.fixture
+def config(home: Path) -> Path:
+    return home / "config"
+
+
+def hops(config: Path, text: str, target: SshTarget = BOARD, **more: Any) -> tuple[Hop, ...]:
+    config.write_text(text)
+    return route(target, config=config, **more)
+
+
+def addresses(way: tuple[Hop, ...]) -> list[str]:
+    return [f"{hop.user}@{hop.address}" for hop in way]
+
+
+@pytest.mark.parametrize(
+    ("text", "given", "expected"),
+    [
+        ("", {}, "pi@board:22"),
+        (CONFIG, {}, "maker@10.0.0.7:2022"),
+        (CONFIG, {"user": "root", "port": 22}, "root@10.0.0.7:22"),
+        (CONFIG, {"host": "other"}, "anybody@other:22"),
+        (CONFIG, {"virtual": True}, "pi@board:22"),
+        ("Host *.lan\nHostName %h.example", {"host": "pi.lan"}, "pi@pi.lan.example:22"),
+        ("Match user root\nPort 9", {"user": "root"}, "root@board:9"),
+        ("Match user root\nPort 9", {}, "pi@board:22"),
+        ("HOSTNAME=10.0.0.8\nPort = 7", {}, "pi@10.0.0.8:7"),
+        ("Host !board *\nPort 7", {}, "pi@board:22"),
+    ],
+)
+def test_given_before_config_before_default(
+    config: Path, text: str, given: dict[str, Any], expected: str
+) -> None:
+    assert addresses(hops(config, text, replace(BOARD, **given))) == [expected]
+
+
+def test_no_config_is_no_fault(home: Path) -> None:
+    for config in (None, home / "none"):
+        assert addresses(route(BOARD, config=config)) == ["pi@board:22"]
+
+
+def test_files_in_order(config: Path, home: Path) -> None:
+    (hop,) = hops(config, CONFIG, known_hosts=home / "c")
+    assert hop.identity_files == (home / ".ssh/one", home / ".ssh/two")
+    assert hop.known_hosts == (home / ".ssh/a", home / ".ssh/b")
+    assert hop.identities_only
+
+
+def test_default_files(config: Path, home: Path) -> None:
+    (hop,) = hops(config, "", known_hosts=home / "c")
+    assert [path.name for path in hop.identity_files] == ["id_ed25519", "id_ecdsa", "id_rsa"]
+    assert hop.known_hosts == (home / "c",)
+    assert not hop.identities_only
+    (hop,) = hops(config, "IdentityFile none\nUserKnownHostsFile none", known_hosts=home / "c")
+    assert (hop.identity_files, hop.known_hosts) == ((), ())
+
+
+def test_the_key_given_is_the_only_one(config: Path, home: Path) -> None:
+    key = home / "key"
+    key.touch()
+    (hop,) = hops(config, CONFIG, replace(BOARD, identity_file="~/key"))
+    assert (hop.identity_files, hop.identities_only) == ((key,), True)
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("ProxyJump none", []),
+        ("ProxyJump a", ["me@a:22"]),
+        ("ProxyJump a,you@b:23 , ssh://[::1]:24", ["me@a:22", "you@b:23", "me@::1:24"]),
+        ("ProxyJump dom@in@a", ["dom@in@a:22"]),
+        # each is a Host of its own; the first, and only that, may have its own way
+        ("ProxyJump a\nHost a\nHostName 10.0.0.1\nUser x\nPort 2", ["x@10.0.0.1:2"]),
+        ("ProxyJump y@a:9\nHost a\nHostName 10.0.0.1\nUser x\nPort 2", ["y@10.0.0.1:9"]),
+        ("Host board\nProxyJump b\nHost b\nProxyJump a", ["me@a:22", "me@b:22"]),
+        ("Host board\nProxyJump a,b\nHost b\nProxyJump c", ["me@a:22", "me@b:22"]),
+        ("Host board\nProxyJump a,b\nHost a\nProxyJump c", ["me@c:22", "me@a:22", "me@b:22"]),
+        ("Host board\nProxyJump a\nHost board\nProxyCommand x", ["me@a:22"]),
+        ("ProxyCommand none", []),
+    ],
+)
+def test_jump_hosts(config: Path, text: str, expected: list[str]) -> None:
+    if not text.startswith("Host"):
+        text = f"Host board\n{text}"
+    way = hops(config, text)
+    assert addresses(way) == [*expected, "pi@board:22"]
+    assert [hop.jump for hop in way] == [True] * len(expected) + [False]
+    assert all(hop.where.startswith("jump host ") for hop in way[:-1])
+
+
+def test_pins_go_by_address(config: Path) -> None:
+    pins = {"10.0.0.1:2": "SHA256:jump", "board:22": "SHA256:board"}
+    text = "Host board\nProxyJump a\nHost a\nHostName 10.0.0.1\nPort 2"
+    assert [h.host_key for h in hops(config, text, pins=pins)] == ["SHA256:jump", "SHA256:board"]
+    given = replace(BOARD, host_key="SHA256:given")
+    assert hops(config, text, given, pins=pins)[-1].host_key == "SHA256:given"
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("nonsense", "nonsense"),
+        ("Port many", "'many' is no port"),
+        ("Port 65536", "no port"),
+        ("Host *\nProxyJump a", "leads back to a"),
+        ("Host board\nProxyJump a\nHost a\nProxyJump board", "leads back to board"),
+        ("ProxyJump a:b:c", "no jump host"),
+        ("ProxyJump a,", "no jump host"),
+        ("ProxyCommand nc %h %p", "write ProxyJump"),
+        ("CanonicalizeHostname yes", "canonicaldomains"),
+        ('Host "board', "board"),
+    ],
+)
+def test_a_config_that_cannot_be_used_is_named(config: Path, text: str, said: str) -> None:
+    with pytest.raises(DeviceError, match=said) as caught:
+        hops(config, text)
+    assert caught.value.where == str(config)
+    assert caught.value.hint
+
+
+@pytest.mark.parametrize("text", ["$(touch seen)", "a;touch seen", "-oProxyCommand=x", "a b", ""])
+def test_a_name_cannot_become_a_command(config: Path, home: Path, text: str) -> None:
+    """matrix.yaml may be somebody else's; `Match exec` is run by a shell."""
+    config.write_text(f'Match exec "echo %n %r; cd {home}"\nPort 7')
+    for target in (replace(BOARD, host=text), replace(BOARD, user=text or "\n")):
+        with pytest.raises(DeviceError, match="no host or user has"):
+            route(target, config=config)
+    assert not (home / "seen").exists()
+
+
+LINES = st.tuples(
+    st.sampled_from(
+        ["Host", "Match", "HostName", "User", "Port", "IdentityFile", "IdentitiesOnly", "ProxyJump",
+         "ProxyCommand", "UserKnownHostsFile", "Include", "CanonicalizeHostname", "Nonsense", ""]
+    ),
+    st.sampled_from([" ", "=", "\t", " = "]),
+    st.sampled_from(["board", "*", "all", "final", "none", "~x", '"', "a,b", "22"])
+    | st.text(st.characters(blacklist_categories=["Cs"]), max_size=12),
+).map("".join)  # fmt: skip
+
+
+@given(
+    st.lists(LINES.filter(lambda line: "exec" not in line), max_size=8)
+    .map("\n".join)
+    .map(str.encode)
+    | st.binary(max_size=60).filter(lambda text: b"exec" not in text)
+)
+def test_no_config_breaks_us(text: bytes) -> None:
+    """Whatever stands there: a way to the board, or our error."""
+    with tempfile.TemporaryDirectory() as folder:
+        config = Path(folder) / "config"
+        config.write_bytes(text)
+        with contextlib.suppress(DeviceError):
+            way = route(BOARD, config=config)
+            assert way[-1].name == "pi3"
+            assert all(0 < hop.port < 65536 for hop in way)
+
+
+KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJf4ocLgZFRj1MmuXhXhlmUVHhdwG4bC1SKAfCYmHMuT"
+OTHER = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIKLfqfXb1Jgd6ZHeLPAZmp0QfUnwrtFH8FTSyTvSxOwQ"
+
+
+@pytest.mark.parametrize(
+    ("names", "name", "expected"),
+    [
+        ("pi3", "pi3", True),
+        ("PI3", "Pi3", True),
+        ("pi", "pi3", False),
+        ("other,pi3", "pi3", True),
+        ("[pi3]:2222", "[pi3]:2222", True),
+        ("[pi3]:2222", "pi3", False),
+        ("pi3", "[pi3]:2222", False),
+        ("*.local", "pi3.local", True),
+        ("pi?", "pi3", True),
+        ("*.local,!pi3.local", "pi3.local", False),
+        ("[*]:22??", "[pi3]:2222", True),
+        ("p[i]3", "pi3", False),
+    ],
+)
+@pytest.mark.parametrize("hashed", [False, True], ids=["plain", "hashed"])
+def test_known_hosts_means_what_ssh_thinks(
+    tmp_path: Path, names: str, name: str, expected: bool, hashed: bool
+) -> None:
+    file = tmp_path / "known_hosts"
+    file.write_text(f"# {name} {OTHER}\n\n{names} {KEY} a comment\nelse\t{OTHER}\n")
+    if hashed:
+        subprocess.run(["ssh-keygen", "-q", "-H", "-f", file], capture_output=True, check=True)
+    find = ["ssh-keygen", "-F", name.lower(), "-f", str(file)]
+    found = subprocess.run(find, check=False, capture_output=True)
+    known = read(file.read_text(), name)
+    assert bool(known.keys) == expected == (found.returncode == 0)
+
+
+def test_a_revoked_key_is_no_key() -> None:
+    known = read(f"@revoked * {KEY}\n@cert-authority * {OTHER}\npi3 {OTHER}", "pi3")
+    assert len(known.revoked) == len(known.keys) == 1
+
+
+@given(st.text(max_size=80), st.text(max_size=10))
+def test_no_known_hosts_breaks_us(text: str, name: str) -> None:
+    assert isinstance(read(f"{text}\n|1|{text}|x {KEY}\n@{text}", name), Known)
