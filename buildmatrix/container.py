@@ -55,15 +55,22 @@ class DockerEngine:
 
     def import_rootfs(self, tar: Path, tag: str) -> str:
         repository, _, version = tag.rpartition(":")
+        before = self.image_id(tag)
         self.client.api.import_image_from_file(str(tar), repository=repository, tag=version)
         found = self.image_id(tag)
         assert found is not None
+        self._drop(before, found)
         return found
 
     def build_image(self, context: Path, tag: str, on_line: Callable[[str], None]) -> str:
         """Build the Dockerfile in `context`. Raises BuildError with what the step said."""
         lines: list[str] = []
-        for event in self.client.api.build(path=str(context), tag=tag, rm=True, decode=True):
+        before = self.image_id(tag)
+        # nocache: a layer that was kept is yesterday's packages
+        steps = self.client.api.build(
+            path=str(context), tag=tag, rm=True, nocache=True, decode=True
+        )
+        for event in steps:
             for line in str(event.get("stream") or event.get("error") or "").splitlines():
                 if line.strip():
                     lines.append(line)
@@ -76,7 +83,16 @@ class DockerEngine:
         found = self.image_id(tag)
         if found is None:
             raise BuildError(f"image {tag} was built but is not there")
+        self._drop(before, found)
         return found
+
+    def _drop(self, before: str | None, now: str) -> None:
+        """Remove the image that had the tag before: 700 MB a night, else. Not one still in use."""
+        if before is None or before == now:
+            return
+        with contextlib.suppress(APIError):
+            if not self.client.images.get(before).tags:
+                self.client.images.remove(before)
 
     def run(self, spec: ContainerSpec, on_line: Callable[[str], None]) -> ContainerExit:
         """Run to the end; the container is removed whatever happens."""

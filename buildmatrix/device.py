@@ -67,6 +67,7 @@ FPU_NEEDS: Mapping[str, tuple[tuple[str, ...], ...]] = {
     "neon": (("neon",),),
     "neon-vfpv4": (("neon",), ("vfpv4",)),
 }
+HOT = 75.0  # °C
 THROTTLED_NOW = 0xF  # bits 0-3: under-voltage, capped, throttled, soft limit; 16-19: has been
 
 
@@ -178,6 +179,12 @@ def _doubts(info: DeviceInfo) -> Iterator[Finding]:
             "BM307",
             f"the board is throttled now (get_throttled={info.throttled})",
             "give it a better supply or cooling",
+        )
+    if info.temperature_c is not None and info.temperature_c >= HOT:
+        yield warning(
+            "BM310",
+            f"the board is hot: {info.temperature_c:.0f} °C, and a Raspberry Pi slows down from 80",
+            "let it cool down, or give it a heat sink",
         )
     if info.load1 > 0.5 * info.cores:
         yield warning(

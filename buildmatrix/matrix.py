@@ -10,6 +10,7 @@ import itertools
 import re
 import string
 from dataclasses import dataclass
+from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -21,7 +22,7 @@ from buildmatrix.schema import Document, Position, Spec
 from buildmatrix.selector import Value, Values, matches
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from buildmatrix.toolchain import Toolchain
 
@@ -57,18 +58,35 @@ class BenchSpec(Spec):
 
     model: str = "face-cnn"
     batches: Annotated[list[Annotated[int, Field(ge=1)]], Field(min_length=1)] = [1, 2, 4]
-    passes: Annotated[int, Field(ge=1)] = 100
+    rounds: Annotated[int, Field(ge=1, description="turns of every cell at every batch")] = 5
+    passes: Annotated[int, Field(ge=1, description="timed forward passes of one turn")] = 20
     warmup: Annotated[int, Field(ge=0)] = 5
     threads: Annotated[int, Field(ge=1)] = 4
     seed: int = 1
+    retakes: Annotated[int, Field(ge=0, description="extra rounds for void blocks")] = 2
+    governor: bool = Field(
+        default=True, description="set it to performance, where we have the rights"
+    )
+    wireless: Literal["keep", "off"] = "keep"
+
+
+class NightlySpec(Spec):
+    """What `inv nightly` measures on, and how; what is left out is as under `bench`."""
+
+    device: str = Field("", description="a name under devices; empty: a virtual board of its own")
+    batches: list[Annotated[int, Field(ge=1)]] = []
+    rounds: Annotated[int, Field(ge=1)] | None = None
+    passes: Annotated[int, Field(ge=1)] | None = None
+    warmup: Annotated[int, Field(ge=0)] | None = None
+    threads: Annotated[int, Field(ge=1)] | None = None
 
 
 class DeviceSpec(Spec):
     """A board and how its host key is pinned."""
 
     host: str
-    port: Annotated[int, Field(ge=1, le=65535)] = 22
-    user: str = "pi"
+    port: Annotated[int, Field(ge=0, le=65535, description="0: as ~/.ssh/config, else 22")] = 0
+    user: str = Field("", description="empty: as ~/.ssh/config, else pi")
     host_key: Annotated[str, Field(pattern=r"^(SHA256:[A-Za-z0-9+/]{43})?$")] = ""
     identity_file: str = ""
 
@@ -86,7 +104,11 @@ class MatrixSpec(Spec):
     include: list[IncludeSpec] = []
     exclude: list[ExcludeSpec] = []
     bench: BenchSpec = BenchSpec()
+    nightly: NightlySpec = NightlySpec()
     devices: dict[Annotated[str, Field(pattern=CELL_ID)], DeviceSpec] = {}
+    groups: dict[
+        Annotated[str, Field(pattern=CELL_ID)], Annotated[list[str], Field(min_length=1)]
+    ] = Field({}, description="names for several devices, by name or glob")
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +118,9 @@ class Matrix:
     cells: tuple[Cell, ...]
     dropped: tuple[Dropped, ...]
     bench: BenchSpec
+    nightly: NightlySpec
     devices: Mapping[str, SshTarget]
+    groups: Mapping[str, Sequence[str]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,7 +145,8 @@ def expand(
     cells = tuple(wanted.values())
     _unique(cells)
     kept, dropped = _exclude(document, spec, cells)
-    return Matrix(kept, dropped, spec.bench, _devices(spec))
+    _grouped(document, spec)
+    return Matrix(kept, dropped, spec.bench, spec.nightly, _devices(spec), spec.groups)
 
 
 def _linked_lengths(document: Document, spec: MatrixSpec) -> None:
@@ -271,6 +296,26 @@ def _devices(spec: MatrixSpec) -> dict[str, SshTarget]:
     return {
         name: SshTarget(name=name, **device.model_dump()) for name, device in spec.devices.items()
     }
+
+
+def _grouped(document: Document, spec: MatrixSpec) -> None:
+    """A group has members, and no name that a device has; the night's device is one."""
+    known = _join(spec.devices)
+    for name, members in spec.groups.items():
+        if name in spec.devices:
+            raise document.fault(("groups", name), f"'{name}' is a device already")
+        for i, glob in enumerate(members):
+            if not any(fnmatchcase(device, glob) for device in spec.devices):
+                raise document.fault(
+                    ("groups", name, i), f"'{glob}' fits no device", hint=f"devices: {known}"
+                )
+    if spec.nightly.device and spec.nightly.device not in spec.devices:
+        near = did_you_mean(spec.nightly.device, [*spec.devices])
+        raise document.fault(
+            ("nightly", "device"),
+            f"'{spec.nightly.device}' is no device{near}",
+            hint=f"devices: {known}",
+        )
 
 
 def _join(words: Iterable[object]) -> str:

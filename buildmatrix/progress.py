@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import threading
 import time
+from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from rich.console import Console
+from rich.console import Console, Group
+from rich.live import Live
 from rich.markup import escape
+from rich.text import Text
 
 from buildmatrix.protocols import Advanced, Finished, Note, Output, Started
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from types import TracebackType
-
-    from rich.status import Status
 
     from buildmatrix.protocols import Event
 
@@ -28,16 +32,26 @@ PLAIN_EVERY = 15.0  # seconds between signs of life without a terminal
 REDRAW_EVERY = 0.1
 
 
+@dataclass
+class _Line:
+    """What is under way on one subject."""
+
+    since: float
+    drawn: float  # when its last sign of life was shown
+    lines: int = 0
+    text: str = "starting"
+
+
 class Progress:
-    """A Reporter. Use it as a context manager, so that the terminal is left as it was."""
+    """A Reporter; threads may share one. Use it as a context manager, so that the terminal is left
+    as it was.
+    """
 
     def __init__(self, console: Console | None = None) -> None:
         self.console = console or Console(stderr=True, highlight=False)
-        self.live = self.console.is_terminal
-        self.status: Status | None = None
-        self.since = 0.0
-        self.drawn = 0.0
-        self.lines = 0
+        self.under_way: dict[str, _Line] = {}
+        self.live: Live | None = None
+        self.lock = threading.RLock()
 
     def __enter__(self) -> Progress:
         return self
@@ -46,51 +60,66 @@ class Progress:
         self, kind: type[BaseException] | None, value: BaseException | None,
         trace: TracebackType | None,
     ) -> None:  # fmt: skip
-        self._stop()
+        with self.lock:
+            self.under_way.clear()
+            self._draw()
+
+    @contextmanager
+    def paused(self) -> Iterator[None]:
+        """Nothing is drawn meanwhile: a person is being asked. Who reports, waits."""
+        with self.lock:
+            if self.live is not None:
+                self.live.stop()
+                self.live = None
+            try:
+                yield
+            finally:
+                self._draw()
 
     def emit(self, event: Event) -> None:
-        match event:
-            case Started():
-                self._start(event)
-            case Output():
-                self.lines += 1
-                self._life(event.subject, event.line)
-            case Advanced():
-                self._life(event.subject, _amount(event))
-            case Finished():
-                self._finish(event)
-            case Note():
-                colour = COLOURS[event.level]
-                self.console.print(f"[{colour}]{escape(event.message)}[/]", soft_wrap=True)
+        with self.lock:
+            match event:
+                case Started():
+                    self._start(event)
+                case Output():
+                    self._line(event.subject).lines += 1
+                    self._life(event.subject, event.line)
+                case Advanced():
+                    self._life(event.subject, _amount(event))
+                case Finished():
+                    self._finish(event)
+                case Note():
+                    colour = COLOURS[event.level]
+                    self.console.print(f"[{colour}]{escape(event.message)}[/]", soft_wrap=True)
+
+    def _line(self, subject: str) -> _Line:
+        now = time.monotonic()
+        return self.under_way.setdefault(subject, _Line(now, now))
 
     def _start(self, event: Started) -> None:
-        self.since = self.drawn = time.monotonic()
-        self.lines = 0
-        if self.live:
-            self._stop()
-            self.status = self.console.status(f"{escape(event.subject)}  [dim]starting[/]")
-            self.status.start()
+        self.under_way.pop(event.subject, None)
+        self._line(event.subject)
+        if self.console.is_terminal:
+            self._draw()
         else:
             title = event.title if len(event.title) <= 100 else event.title[:99] + "…"
             self.console.print(f"{escape(event.subject)}: {escape(title)}", soft_wrap=True)
 
     def _life(self, subject: str, text: str) -> None:
         """A sign of life, not a transcript: the log file has every line."""
-        now = time.monotonic()
-        if now - self.drawn < (REDRAW_EVERY if self.live else PLAIN_EVERY):
+        line, now = self._line(subject), time.monotonic()
+        if now - line.drawn < (REDRAW_EVERY if self.console.is_terminal else PLAIN_EVERY):
             return
-        self.drawn = now
-        seconds = f"{now - self.since:.0f} s"
-        if self.status is not None:
-            room = max(20, self.console.width - len(subject) - len(seconds) - 8)
-            shown = escape(text.strip()[:room])
-            self.status.update(f"{escape(subject)}  [cyan]{seconds}[/]  [dim]{shown}[/]")
-        elif not self.live:
-            lines = f", {self.lines} lines" if self.lines else f", {text}"
-            self.console.print(f"  … {escape(subject)}: {seconds}{lines}", soft_wrap=True)
+        line.drawn, line.text = now, text.strip()
+        if not self.console.is_terminal:
+            told = f", {line.lines} lines" if line.lines else f", {text}"
+            self.console.print(
+                f"  … {escape(subject)}: {now - line.since:.0f} s{told}", soft_wrap=True
+            )
 
     def _finish(self, event: Finished) -> None:
-        self._stop()
+        self.under_way.pop(event.subject, None)
+        self._draw()
         first, *rest = event.message.splitlines() or [""]
         self.console.print(
             f"{SIGNS[event.outcome]} {escape(event.subject)} [cyan]{event.seconds:.1f} s[/]  "
@@ -100,10 +129,27 @@ class Progress:
         for line in rest:
             self.console.print(f"    {escape(line)}", soft_wrap=True, style="dim")
 
-    def _stop(self) -> None:
-        if self.status is not None:
-            self.status.stop()
-            self.status = None
+    def _draw(self) -> None:
+        """A line for each subject under way, below what was printed; gone when there is none."""
+        if not self.console.is_terminal:
+            return
+        if self.live is None and self.under_way:
+            self.live = Live(self, console=self.console, transient=True, refresh_per_second=4)
+            self.live.start()
+        elif self.live is not None and not self.under_way:
+            self.live.stop()
+            self.live = None
+
+    def __rich__(self) -> Group:
+        """What the live display shows now; asked by a thread of its own, which must not wait."""
+        now = time.monotonic()
+        return Group(*(self._shown(name, line, now) for name, line in list(self.under_way.items())))
+
+    def _shown(self, subject: str, line: _Line, now: float) -> Text:
+        seconds = f"{now - line.since:.0f} s"
+        room = max(10, self.console.width - len(subject) - len(seconds) - 6)
+        shown = Text(f"{subject}  ", no_wrap=True, overflow="ellipsis")
+        return shown.append(f"{seconds}  ", "cyan").append(line.text[:room], "dim")
 
 
 def _amount(event: Advanced) -> str:

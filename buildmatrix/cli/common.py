@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import getpass
 import inspect
 import json
 import os
@@ -109,9 +110,21 @@ def workshop(
 
 
 def progress() -> Progress:
+    """The display of this process."""
+    return _progress()
+
+
+@functools.cache
+def _progress() -> Progress:
     from buildmatrix.progress import Progress  # noqa: PLC0415 - rich
 
     return Progress()
+
+
+def asked(prompt: str) -> str:
+    """A secret that a person types, while the display stands still."""
+    with progress().paused():
+        return getpass.getpass(prompt)
 
 
 def print_json(document: object) -> None:

@@ -2,25 +2,51 @@
 
 from __future__ import annotations
 
+import functools
 import sys
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from buildmatrix.cli import tables
-from buildmatrix.cli.common import command, mirror, print_json, print_table, progress, say, state_of
+from buildmatrix.cli.common import (
+    asked,
+    command,
+    mirror,
+    print_json,
+    print_table,
+    progress,
+    say,
+    state_of,
+)
 from buildmatrix.errors import DeviceError, UsageError, did_you_mean
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from buildmatrix.model import SshTarget
+    from buildmatrix.pipeline.boards import Access
     from buildmatrix.pipeline.workshop import Workshop
+    from buildmatrix.ssh import Keyring
 
 HOST = {"host": "a device of matrix.yaml, a virtual board, or user@host:port"}
 
 
-def known_hosts() -> Path:
-    return Path.home() / ".ssh" / "known_hosts"
+def access(state: Path, *, asks: bool = True) -> Access:
+    """How this person gets into boards. Without a terminal, or with `asks` off, nobody is asked."""
+    from buildmatrix.pipeline import boards  # noqa: PLC0415 - paramiko
+
+    folder = Path.home() / ".ssh"
+    keyring = _keyring(asks=asks and sys.stdin.isatty())
+    return boards.Access(folder / "known_hosts", folder / "config", boards.pins(state), keyring)
+
+
+@functools.cache
+def _keyring(*, asks: bool) -> Keyring:
+    """One for this process: a passphrase is asked for once."""
+    from buildmatrix.ssh import Keyring  # noqa: PLC0415 - paramiko
+
+    return Keyring(asked if asks else None)
 
 
 def devices_of(matrix: str) -> Mapping[str, SshTarget]:
@@ -67,7 +93,8 @@ def device(
         case "down":
             _down(name, state_of(matrix, state))
         case "info":
-            _info(target_of(host, matrix, state), as_json=json)
+            where = state_of(matrix, state)
+            _info(target_of(host, matrix, state), access(where), as_json=json)
         case "trust":
             _trust(target_of(host, matrix, state), fingerprint, state_of(matrix, state))
         case "list":
@@ -113,12 +140,10 @@ def _down(name: str, state: Path) -> None:
     say(f"{chosen} is gone" if gone else "no such virtual board here: nothing to do")
 
 
-def _info(target: SshTarget, *, as_json: bool) -> None:
-    from dataclasses import asdict  # noqa: PLC0415
-
+def _info(target: SshTarget, access: Access, *, as_json: bool) -> None:
     from buildmatrix.pipeline import boards  # noqa: PLC0415
 
-    about = asdict(boards.info(target, known_hosts()))
+    about = asdict(boards.info(target, access))
     document = {"version": 1, **about, "features": sorted(about["features"])}
     if as_json:
         print_json(document)
@@ -128,20 +153,21 @@ def _info(target: SshTarget, *, as_json: bool) -> None:
 
 def _trust(target: SshTarget, fingerprint: str, state: Path) -> None:
     """Pin a host key: the one named, or the one offered when a person agrees."""
-    from buildmatrix import ssh  # noqa: PLC0415
     from buildmatrix.pipeline import boards  # noqa: PLC0415
 
-    kind, offered = ssh.fingerprint(target.host, target.port, timeout=boards.CONNECT)
-    say(f"{target.host}:{target.port} offers {kind} {offered}")
+    ways = access(state)
+    address, kind, offered = boards.offered(target, ways)
+    say(f"{address} offers {kind} {offered}")
     if fingerprint and fingerprint != offered:
         raise DeviceError(f"that is not {fingerprint}", hint="compare with the board's own console")
-    if target.host_key and target.host_key != offered:
-        say(f"pinned until now: {target.host_key}")
+    pinned = target.host_key or ways.pins.get(address, offered)
+    if pinned != offered:
+        say(f"pinned until now: {pinned}")
     if not fingerprint and not _agreed():
         raise DeviceError(
             "not pinned", hint=f"inv device trust --host {target.host} --fingerprint {offered}"
         )
-    boards.trust(target, offered, state=state)
+    boards.trust(address, offered, state=state)
     say(f'pinned; for everybody, write into matrix.yaml: host_key: "{offered}"')
 
 
@@ -154,23 +180,28 @@ def _agreed() -> bool:
 
 
 def _list(matrix: str, state: Path, *, as_json: bool) -> None:
+    """Every board, and who is at work on it; all are asked at once."""
     from buildmatrix import virtual  # noqa: PLC0415
+    from buildmatrix.pipeline import boards, fleet  # noqa: PLC0415
 
+    ways = access(state, asks=False)
+    there = virtual.boards(state)
+    kinds = {b.target.name: b.kind for b in there}
+    on = [b.target for b in there if b.running]
+    targets = [*devices_of(matrix).values(), *on]
+    found = {look.board: look for look in fleet.look(targets, access=ways, state=state)}
+    off = {b.target.name: fleet.Look(b.target.name, "off") for b in there if not b.running}
     rows: list[dict[str, Any]] = [
-        {"name": t.name, "kind": "board", "state": "not asked", **_where(t)}
-        for t in devices_of(matrix).values()
+        {**asdict(look), "name": target.name, "kind": kinds.get(target.name, "board")}
+        | _where(boards.resolved(target, ways))
+        for target in (*targets, *(b.target for b in there if not b.running))
+        for look in [(found | off)[target.name]]
     ]
-    rows += [
-        {"name": b.target.name, "kind": b.kind, "state": "running" if b.running else "off"}
-        | _where(b.target)
-        for b in virtual.boards(state)
-    ]
+    document = {"version": 1, "devices": rows}
     if as_json:
-        print_json({"version": 1, "devices": rows})
+        print_json(document)
     elif rows:
-        for row in rows:
-            address = f"{row['user']}@{row['host']}:{row['port']}"
-            say(f"{row['name']}  {row['kind']}  {row['state']}  {address}")
+        print_table(tables.devices(document))
     else:
         say("no board yet: add one under `devices:` in matrix.yaml, or run `inv device up`")
 

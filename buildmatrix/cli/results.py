@@ -1,31 +1,42 @@
-"""report: the table of what was measured, in every form."""
+"""report, compare, nightly: what the numbers say."""
 
 from __future__ import annotations
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from buildmatrix.cli.common import command, print_json, print_table, progress, say, workshop
-from buildmatrix.errors import InputError, UsageError
+from buildmatrix.cli import tables
+from buildmatrix.cli.board import owner
+from buildmatrix.cli.common import (
+    command,
+    mirror,
+    print_json,
+    print_table,
+    progress,
+    say,
+    state_of,
+    workshop,
+)
+from buildmatrix.cli.devices import HOST, access, target_of
+from buildmatrix.errors import BuildmatrixError, InputError, RegressionError, UsageError
 
 if TYPE_CHECKING:
-    from buildmatrix.network import NetworkSpec
+    from collections.abc import Callable
 
-QUAD = 4  # fp32 lanes of a NEON register
+    from buildmatrix.model import SshTarget
+    from buildmatrix.pipeline.nightly import Night
+    from buildmatrix.pipeline.workshop import Workshop
+    from buildmatrix.protocols import Reporter
 
-
-def bound(net: NetworkSpec) -> float:
-    """Fewest quad multiply-add instructions an image can take."""
-    from buildmatrix.network import multiply_adds  # noqa: PLC0415
-
-    return multiply_adds(net) / QUAD
+FORMATS = ("table", "json", "csv", "markdown", "html")
 
 
 @command(
     {
-        "format": "table, json, csv or markdown",
-        "out": "folder to write report.json, report.csv and report.md into",
+        "format": ", ".join(FORMATS),
+        "out": "folder to write into: the page, JSON, CSV, Markdown, and the plots as SVG and PNG",
         "against": "study: put the table published in 2017 beside ours",
+        "bundle": "a cell: pack all that is needed to repeat its row elsewhere",
         "host": "only results of this device",
     },
     iterable=["only"],
@@ -38,55 +49,145 @@ def report(
     format: str = "table",
     out: str = "",
     against: str = "",
+    bundle: str = "",
     json: bool = False,
     state: str = "",
 ) -> None:
-    """Print the newest results of every cell; emulated ones stand apart and say so."""
-    from buildmatrix import report as reports  # noqa: PLC0415
-    from buildmatrix.network import parameters  # noqa: PLC0415
-    from buildmatrix.results import Results  # noqa: PLC0415
+    """Show the newest results of every cell; emulated ones stand apart and say so."""
+    from buildmatrix.pipeline import publishing, reporting  # noqa: PLC0415
 
-    if format not in ("table", "json", "csv", "markdown"):
-        raise UsageError(f"no format '{format}'", hint="table, json, csv or markdown")
+    if format not in FORMATS:
+        raise UsageError(f"no format '{format}'", hint=f"one of {', '.join(FORMATS)}")
     if against not in ("", "study"):
         raise UsageError(f"--against {against} is not known", hint="--against study")
     with progress() as reporter:
         shop = workshop(matrix, only, state, reporter)
-        net = shop.project.network
-        chosen = {cell.id for cell in shop.project.cells}
-        with Results(shop.state / "results.sqlite") as results:
-            found = results.latest(model=net.name, device=host or None)
-        # Without --only, results of cells that left the matrix are still results.
-        rows = [row for row in found if not only or row.cell in chosen]
-    if not rows and not against:
-        raise InputError("no results yet", hint="run `inv bench --collect`")
-    document = reports.document(rows, model_name=net.name, parameters=parameters(net))
-    drawn = list(reports.grids(rows, bound=bound(net)))
-    if against:
-        drawn.append(reports.study())
-    if out:
-        _write(Path(out), {
-            "report.csv": reports.csv(rows),
-            "report.md": reports.markdown(drawn),
-        }, document)  # fmt: skip
-        say(f"written: {out}/report.json, report.csv, report.md")
-    elif json or format == "json":
-        print_json(document)
-    elif format == "csv":
-        say(reports.csv(rows).rstrip("\n"))
-    elif format == "markdown":
-        say(reports.markdown(drawn).rstrip("\n"))
+        told = reporting.latest(shop, device=host or None, only=tuple(only or ()))
+        if not told.rows and not against:
+            raise InputError("no results yet", hint="run `inv bench --collect`")
+        if bundle:
+            packed = publishing.repeatable(shop, told, bundle, Path(out or "."))
+            say(f"{packed.path}  {packed.size / 1e6:.1f} MB\non a board: {packed.command}")
+            return
+        if out:
+            written = publishing.write(shop, told, Path(out), study=bool(against))
+            say(f"written: {out}/ {', '.join(written)}")
+            return
+    if json or format == "json":
+        print_json(reporting.document(shop, told))
+    elif format == "table":
+        print_table(reporting.table(shop, told, study=bool(against)))
     else:
-        print_table(reports.table(drawn))
+        say(publishing.text(shop, told, format, study=bool(against)).rstrip("\n"))
 
 
-def _write(folder: Path, texts: dict[str, str], document: object) -> None:
-    import json  # noqa: PLC0415
+@command(
+    {
+        "base": "a run's id or its beginning, 'latest', 'previous', or a cell",
+        "new": "what is judged against it, likewise",
+        "host": "'latest' and 'previous' of this device",
+    },
+    positional=["base", "new"],
+    iterable=["only"],
+)
+def compare(
+    _c: Any,
+    base: str,
+    new: str,
+    matrix: str = "matrix.yaml",
+    only: Any = None,
+    host: str = "",
+    json: bool = False,
+    state: str = "",
+) -> None:
+    """Say what got better, worse, or stayed the same between two runs, or two cells. Exit 8."""
+    from buildmatrix.pipeline import comparing  # noqa: PLC0415
 
-    folder.mkdir(parents=True, exist_ok=True)
-    for name, text in texts.items():
-        (folder / name).write_text(text)
-    (folder / "report.json").write_text(json.dumps(document, indent=1) + "\n")
+    with progress() as reporter:
+        shop = workshop(matrix, None, state, reporter)
+        found = comparing.compared(shop, base, new, device=host or None, only=tuple(only or ()))
+    if json:
+        print_json(comparing.document(found))
+    else:
+        print_table(tables.comparison(comparing.document(found)))
+    worse = comparing.regressions(found)
+    if worse:
+        raise RegressionError(
+            f"{len(worse)} of {len(found.comparisons)} figures got worse", details="\n".join(worse)
+        )
 
 
-TASKS = (report,)
+@command(
+    {
+        **HOST,
+        "host": "the board (default: the matrix's nightly device, else a virtual one of its own)",
+        "out": "folder for the report (default: in the state folder, nights/ID)",
+        "keep_toolchains": "take the toolchain images as they are, not from nothing",
+        "accept": "a regression found tonight becomes what the next night is compared with",
+    },
+    iterable=["only"],
+)
+def nightly(
+    _c: Any,
+    matrix: str = "matrix.yaml",
+    only: Any = None,
+    host: str = "",
+    out: str = "",
+    keep_toolchains: bool = False,
+    accept: bool = False,
+    json: bool = False,
+    state: str = "",
+) -> None:
+    """Toolchains from nothing, matrix rebuilt, measured, compared with the last good night."""
+    from buildmatrix.pipeline import nightly as nights  # noqa: PLC0415
+
+    with progress() as reporter:
+        shop = workshop(matrix, only, state, reporter)
+        night = nights.nightly(
+            shop,
+            _board_for_the_night(shop, host, matrix, state, reporter),
+            nights.settings(shop, owner()),
+            access=access(state_of(matrix, state)),
+            rebuild=not keep_toolchains,
+        )
+        folder = nights.keep(shop, night, accept=accept, out=Path(out) if out else None)
+    if json:
+        print_json(nights.document(night))
+    else:
+        print_table(tables.night(nights.document(night)))
+        say(f"written: {folder}")
+    _end(night)
+
+
+def _board_for_the_night(
+    shop: Workshop, host: str, matrix: str, state: str, reporter: Reporter
+) -> Callable[[], SshTarget]:
+    """The board named, the matrix's, or the virtual one, switched on when it is needed."""
+    from buildmatrix import virtual  # noqa: PLC0415
+
+    chosen = host or shop.project.matrix.nightly.device
+
+    def board() -> SshTarget:
+        if chosen:
+            return target_of(chosen, matrix, state, shop)
+        return virtual.up(
+            state_of(matrix, state), name="nightly", kind="pi3-counted", mirror=mirror(),
+            reporter=reporter,
+        )  # fmt: skip
+
+    return board
+
+
+def _end(night: Night) -> None:
+    """Exit by the earliest stage that went wrong, naming all."""
+    if not night.troubles:
+        return
+    kinds = {kind.exit_code: kind for kind in BuildmatrixError.__subclasses__()}
+    words = [trouble.words for trouble in night.troubles]
+    raise kinds.get(night.code, BuildmatrixError)(
+        f"the night found {len(words)} troubles" if len(words) > 1 else "the night found trouble",
+        details="\n".join(words),
+    )
+
+
+TASKS = (report, compare, nightly)

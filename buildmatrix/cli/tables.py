@@ -122,6 +122,22 @@ def device(document: dict[str, Any]) -> RenderableType:
     return table
 
 
+LOOKS = {"idle": "green", "running": "cyan", "away": "red", "off": "dim"}
+
+
+def devices(document: dict[str, Any]) -> RenderableType:
+    table = _table("board", "kind", "state", "lease", "address, and what it is at")
+    for d in document["devices"]:
+        colour = LOOKS.get(d["state"], "yellow")
+        seen = f", last seen {d['last_seen']}" if d["state"] == "away" and d["last_seen"] else ""
+        detail = f"\n[dim]{escape(d['detail'])}{seen}[/]" if d["detail"] else ""
+        table.add_row(
+            d["name"], d["kind"], f"[{colour}]{d['state']}[/]", escape(d["owner"]),
+            f"{d['user']}@{d['host']}:{d['port']}{detail}",
+        )  # fmt: skip
+    return table
+
+
 def checks(document: dict[str, Any]) -> RenderableType:
     table = _table("", "check", "found")
     for check in document["checks"]:
@@ -129,6 +145,59 @@ def checks(document: dict[str, Any]) -> RenderableType:
         hint = f"\n[dim]{escape(check['hint'])}[/]" if check["hint"] and not check["ok"] else ""
         table.add_row(sign, check["name"], f"{escape(check['found'])}{hint}")
     return table
+
+
+VERDICTS = {"better": "green", "worse": "bold red", "not enough data": "yellow"}
+
+
+def comparison(document: dict[str, Any]) -> RenderableType:
+    title = f"{document['new']} against {document['base']}"
+    table = _table("cell", "batch", "base", "new", "change", "verdict", title=title)
+    for column in table.columns[:6]:
+        column.no_wrap = True
+    for column in table.columns[1:5]:
+        column.justify = "right"
+    for row in document["comparisons"]:
+        colour = VERDICTS.get(row["verdict"], "dim")
+        reason = f"\n[dim]{escape(row['reason'])}[/]" if row["reason"] else ""
+        table.add_row(
+            row["cell"], str(row["batch"]), _figure(row, "base"), _figure(row, "new"),
+            "" if row["change"] is None else f"{row['change']:+.1%}",
+            f"[{colour}]{escape(row['words'])}[/]{reason}",
+        )  # fmt: skip
+    units = {row["metric"]: row["unit"] for row in document["comparisons"]}
+    notes = [f"figures: {', '.join(units.values())}" if units else "nothing to compare"]
+    return Group(table, Text(), *(Text(note, style="dim") for note in (*notes, *document["notes"])))
+
+
+def _figure(row: dict[str, Any], side: str) -> str:
+    """Times as they are, instructions in millions: see the unit below the table."""
+    figure = row[side]
+    if figure is None:
+        return "-"
+    return f"{figure / 1e6:.2f} M" if row["metric"].startswith("instructions") else f"{figure:.2f}"
+
+
+def night(document: dict[str, Any]) -> RenderableType:
+    parts: list[RenderableType] = [Text(f"night {document['id']}", style="bold"), Text()]
+    toolchains = _table("toolchain", "rebuilt from nothing")
+    for name, words in document["toolchains"].items():
+        toolchains.add_row(name, escape(_clipped(words, 600)))
+    cells = _table("cell", "")
+    for name, state in document["cells"].items():
+        word, colour = STATES[state]
+        cells.add_row(name, f"[{colour}]{word}[/]")
+    parts += [toolchains, Text(), cells, Text()]
+    if document["compared_with"]:
+        parts.append(comparison({**document, "base": document["compared_with"],
+                                 "new": document["run"], "notes": []}))  # fmt: skip
+    elif document["run"]:
+        parts.append(Text("no good night on this board yet: nothing to compare with", "yellow"))
+    for trouble in document["troubles"]:
+        parts.append(Text(f"trouble ({trouble['code']}): {trouble['words']}", style="bold red"))
+    if not document["troubles"]:
+        parts.append(Text("a good night", style="green"))
+    return Group(*parts)
 
 
 def _value(value: object) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from buildmatrix import deploy, device, ssh, virtual
@@ -24,9 +24,20 @@ if TYPE_CHECKING:
 
     T = TypeVar("T")
 
+TRUST = "trust.json"
 CONNECT = 30.0  # seconds
 ATTEMPTS = 5  # of a call whose connection broke
 MARGIN_KIB = 16 * 1024  # left free on the board's disk beside the bundle
+
+
+@dataclass(frozen=True, slots=True)
+class Access:
+    """How this person gets into boards: files of ~/.ssh, pins of `device trust`, who is asked."""
+
+    known_hosts: Path | None = None
+    config: Path | None = None
+    pins: Mapping[str, str] = field(default_factory=dict)  # host:port to "SHA256:…"
+    keyring: ssh.Keyring = field(default_factory=ssh.Keyring)
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,10 +52,7 @@ class Deployed:
 
 
 def find(host: str, *, devices: Mapping[str, SshTarget], state: Path) -> SshTarget:
-    """The board that `--host` means: a name in matrix.yaml, a virtual board, or an address.
-
-    A key that `device trust` pinned counts for an address without one in matrix.yaml.
-    """
+    """The board that `--host` means: a name in matrix.yaml, a virtual board, or an address."""
     boards = {board.target.name: board for board in virtual.boards(state)}
     if not host:
         if len(boards) == 1:
@@ -61,13 +69,8 @@ def find(host: str, *, devices: Mapping[str, SshTarget], state: Path) -> SshTarg
         if not boards[host].running:
             raise DeviceError(f"virtual board {host} is off", hint=f"inv device up --name {host}")
         return boards[host].target
-    pinned = read_json(state / "trust.json")
     found = devices.get(host) or next((d for d in devices.values() if d.host == host), None)
-    target = found or _address(host)
-    if target.host_key:
-        return target
-    key = str(pinned.get(f"{target.host}:{target.port}", ""))
-    return replace(target, host_key=key)
+    return found or _address(host)
 
 
 def _address(text: str) -> SshTarget:
@@ -78,22 +81,53 @@ def _address(text: str) -> SshTarget:
         raise InputError(
             f"'{text}' is no board", hint="write a name of matrix.yaml, or user@host:port"
         )
-    return SshTarget(name=host, host=host, port=int(port or 22), user=user or "pi")
+    return SshTarget(name=host, host=host, port=int(port or 0), user=user)
 
 
-def trust(target: SshTarget, fingerprint: str, *, state: Path) -> None:
-    """Pin a host key for an address."""
-    path = state / "trust.json"
-    write_json(path, {**read_json(path), f"{target.host}:{target.port}": fingerprint})
+def trust(address: str, fingerprint: str, *, state: Path) -> None:
+    """Pin a host key for an address, host:port."""
+    write_json(state / TRUST, {**read_json(state / TRUST), address: fingerprint})
 
 
-def connect(target: SshTarget, known_hosts: Path | None) -> SshConnection:
-    return ssh.connect(target, timeout=CONNECT, known_hosts=known_hosts)
+def pins(state: Path) -> dict[str, str]:
+    """What `device trust` pinned: host:port to "SHA256:…"."""
+    return {address: str(key) for address, key in read_json(state / TRUST).items()}
 
 
-def info(target: SshTarget, known_hosts: Path | None) -> DeviceInfo:
+def connect(target: SshTarget, access: Access, *, timeout: float = CONNECT) -> SshConnection:
+    return ssh.connect(
+        target,
+        timeout=timeout,
+        known_hosts=access.known_hosts,
+        config=access.config,
+        pins=access.pins,
+        keyring=access.keyring,
+    )
+
+
+def resolved(target: SshTarget, access: Access) -> SshTarget:
+    """The address as the ssh configuration completes it."""
+    last = ssh.route(target, config=access.config)[-1]
+    return replace(target, host=last.host, port=last.port, user=last.user)
+
+
+def offered(target: SshTarget, access: Access) -> tuple[str, str, str]:
+    """(host:port, key type, fingerprint) of a board, as ssh is configured and a board shows."""
+    address = ssh.route(target, config=access.config)[-1].address
+    return address, *ssh.fingerprint(
+        target.host,
+        target.port,
+        timeout=CONNECT,
+        known_hosts=access.known_hosts,
+        config=access.config,
+        pins=access.pins,
+        keyring=access.keyring,
+    )
+
+
+def info(target: SshTarget, access: Access) -> DeviceInfo:
     """What the board says it is."""
-    with connect(target, known_hosts) as connection:
+    with connect(target, access) as connection:
         return device.probe(connection, target.name)
 
 
@@ -144,19 +178,31 @@ def _bundle(workshop: Workshop, cell: str, key: str) -> Bundle:
     return Bundle(cell, manifest.sha256, entry.files)
 
 
+def stored_bundle(workshop: Workshop, cell: str, digest: str, *, key: str = "") -> Bundle | None:
+    """A bundle by its digest, also one that a later build superseded; None when it is not there.
+
+    With `key` only the entry of that key is looked at.
+    """
+    for candidate in (key,) if key else sorted(workshop.store.stored()):
+        entry = workshop.store.entry(candidate)
+        if entry and any(f.path == "manifest.json" and f.sha256 == digest for f in entry.files):
+            return Bundle(cell, digest, entry.files)
+    return None
+
+
 def deploy_all(
-    workshop: Workshop, target: SshTarget, *, known_hosts: Path | None, verify: bool = False
+    workshop: Workshop, target: SshTarget, *, access: Access, verify: bool = False
 ) -> Deployed:
     """Put the selected, built cells on a board. A cell that cannot run there is not sent."""
     started = time.monotonic()
     everything = bundles(workshop)
     subject = f"deploy {target.name}"
-    about = retried(lambda: info(target, known_hosts), workshop, subject)
+    about = retried(lambda: info(target, access), workshop, subject)
     fit, refused = _gate(workshop, about, everything)
     workshop.reporter.emit(Started(subject, f"{len(fit)} bundles to {target.host}"))
 
     def push() -> deploy.Pushed:
-        with connect(target, known_hosts) as connection:
+        with connect(target, access) as connection:
             return deploy.push(
                 connection,
                 fit,

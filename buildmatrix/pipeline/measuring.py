@@ -1,19 +1,23 @@
-"""Benchmark runs: asked for, begun on the board, collected, judged, stored."""
+"""Benchmark runs: asked for, begun on the board, collected, judged, taken again, stored."""
 
 from __future__ import annotations
 
 import secrets
 import struct
 import time
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from buildmatrix import __version__, bench, device
-from buildmatrix.bench.request import Entrant, Request, run_id
-from buildmatrix.bench.verdict import Golden, measurements, parse
-from buildmatrix.errors import BenchError
+from buildmatrix.bench.journal import parse
+from buildmatrix.bench.order import retakes
+from buildmatrix.bench.request import Entrant, Request, request_of, run_id
+from buildmatrix.bench.verdict import Golden, measurements
+from buildmatrix.errors import BenchError, DeviceError, InputError
 from buildmatrix.graph import Packed
+from buildmatrix.keys import digest
+from buildmatrix.model import Run, Severity
 from buildmatrix.pipeline.boards import bundles, connect, retried
 from buildmatrix.pipeline.make import plan_all
 from buildmatrix.protocols import Finished, Note, Started
@@ -24,9 +28,13 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from buildmatrix.model import DeviceInfo, FileRecord, Measurement, SshTarget
+    from buildmatrix.network import NetworkSpec
+    from buildmatrix.pipeline.boards import Access
     from buildmatrix.pipeline.workshop import Workshop
+    from buildmatrix.protocols import Connection
 
 POLL = 4.0  # seconds between looks; each look costs the board some CPU
+JOURNAL_KIB = 8 * 1024  # room that a run's journal and output may take on the board
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,65 +42,54 @@ class Settings:
     """Run-time settings of a benchmark; matrix.yaml's unless the command line says otherwise."""
 
     batches: tuple[int, ...]
+    rounds: int
     passes: int
     warmup: int
     threads: int
     seed: int
+    retakes: int
+    governor: bool
+    wireless: str
+    owner: str  # user@machine, for whoever finds the board busy
+
+
+def results_path(workshop: Workshop) -> Path:
+    return workshop.state / "results.sqlite"
 
 
 def ask(workshop: Workshop, settings: Settings) -> Request:
     """What is to be measured: the selected, built cells at these settings."""
-    facts = {cell.id: _facts(workshop, cell.id) for cell in workshop.project.cells}
+    net = workshop.project.network
+    there = bundles(workshop)
     return Request(
-        run=run_id(datetime.now(UTC), secrets.token_hex(3)),
-        model=workshop.project.network.name,
-        entrants=tuple(Entrant(b.cell, b.digest, facts[b.cell]) for b in bundles(workshop)),
-        batches=settings.batches,
-        passes=settings.passes,
-        warmup=settings.warmup,
-        threads=settings.threads,
-        seed=settings.seed,
+        run=_new_id(),
+        model=net.name,
+        model_version=model_version(net),
+        entrants=tuple(Entrant(b.cell, b.digest, _facts(workshop, b.cell)) for b in there),
         tool=__version__,
+        **asdict(settings),
     )
 
 
-def start(
-    workshop: Workshop, target: SshTarget, request: Request, *, known_hosts: Path | None
-) -> bench.RunState:
-    """Begin a detached run on the board, or attach to the one that is there."""
-
-    def begin() -> bench.RunState:
-        with connect(target, known_hosts) as connection:
-            return bench.start(connection, request)
-
-    held = retried(begin, workshop, target.name)
-    if held.run != request.run:
-        text = f"{target.name} holds run {held.run} ({held.done} of {held.total}): attached to it"
-        workshop.reporter.emit(Note("warning", text))
-    return held
+def replayed(workshop: Workshop, run: str, owner: str) -> Request:
+    """A stored run once more: the same bundles, settings, seed and so the same order."""
+    with Results(results_path(workshop)) as results:
+        before = request_of(results.run(run).request)
+    if before.model_version != model_version(workshop.project.network):
+        raise InputError(
+            f"run {before.run} measured another version of the model '{before.model}'",
+            hint="replay it with the matrix and model that it was made with",
+        )
+    return replace(before, run=_new_id(), owner=owner, tool=__version__)
 
 
-def measure(
-    workshop: Workshop,
-    target: SshTarget,
-    request: Request,
-    *,
-    known_hosts: Path | None,
-    deadline: float,
-) -> tuple[Measurement, ...]:
-    """Run and collect. A run found on the board is collected first; unless it asked for the same,
-    ours follows it."""
-    held = start(workshop, target, request, known_hosts=known_hosts)
-    rows = collect(workshop, target, known_hosts=known_hosts, deadline=deadline)
-    if held.request is None or _same_work(held.request, request):
-        return rows
-    workshop.reporter.emit(Note("info", f"run {held.run} asked for something else: now ours"))
-    start(workshop, target, request, known_hosts=known_hosts)
-    return collect(workshop, target, known_hosts=known_hosts, deadline=deadline)
+def model_version(net: NetworkSpec) -> str:
+    """Of what is computed: layers, sizes, and the seed of weights and input."""
+    return digest(net.model_dump(mode="json", include={"input", "seed", "layers"}))[:16]
 
 
-def _same_work(one: Request, other: Request) -> bool:
-    return replace(one, run="", tool="") == replace(other, run="", tool="")
+def _new_id() -> str:
+    return run_id(datetime.now(UTC), secrets.token_hex(3))
 
 
 def _facts(workshop: Workshop, cell_id: str) -> dict[str, object]:
@@ -109,62 +106,174 @@ def _facts(workshop: Workshop, cell_id: str) -> dict[str, object]:
     }
 
 
-def collect(
-    workshop: Workshop, target: SshTarget, *, known_hosts: Path | None, deadline: float
+def start(
+    workshop: Workshop, target: SshTarget, request: Request, *, access: Access
+) -> bench.RunState:
+    """Begin a detached run on the board, or attach to the one that is there.
+
+    Raises DeviceError when a bundle cannot run there.
+    """
+
+    def begin() -> bench.RunState:
+        with connect(target, access) as connection:
+            if bench.state(connection).status == "none":  # a run that is there goes on anyway
+                _gate(workshop, device.probe(connection, target.name), request)
+            return bench.start(connection, request)
+
+    held = retried(begin, workshop, target.name)
+    if held.run != request.run:
+        text = (
+            f"{target.name} holds run {held.run} of {held.owner or 'somebody'} "
+            f"({held.done} of {held.total} blocks done): attached to it"
+        )
+        workshop.reporter.emit(Note("warning", text))
+    return held
+
+
+def _gate(workshop: Workshop, about: DeviceInfo, request: Request) -> None:
+    """The board against what is to run there, once more: it may have changed since the deploy."""
+    cells = {cell.id: cell for cell in workshop.project.cells}
+    toolchains = {cells[e.cell].toolchain for e in request.entrants if e.cell in cells}
+    findings = {
+        finding.message: finding
+        for name in toolchains
+        for finding in device.unfit(
+            about, workshop.project.toolchains[name].target, needs_kib=JOURNAL_KIB
+        )
+    }
+    errors = [f for f in findings.values() if f.severity is Severity.ERROR]
+    for finding in findings.values():
+        text = f"{finding.code} {about.name}: {finding.message}"
+        workshop.reporter.emit(Note("error" if finding in errors else "warning", text))
+    if errors:
+        raise DeviceError(f"{about.name} cannot be measured", hint=errors[0].hint)
+
+
+def measure(
+    workshop: Workshop,
+    target: SshTarget,
+    request: Request,
+    *,
+    access: Access,
+    deadline: float,
+    label: str = "",
 ) -> tuple[Measurement, ...]:
-    """Wait for the board's run, judge it, store it, then take it off the board.
+    """Run and collect. A run found on the board is collected first; unless it asked for the same,
+    ours follows it."""
+    held = start(workshop, target, request, access=access)
+    found = collect(workshop, target, access=access, deadline=deadline, label=label)
+    if held.request is None or _same_work(held.request, request):
+        return found
+    workshop.reporter.emit(Note("info", f"run {held.run} asked for something else: now ours"))
+    start(workshop, target, request, access=access)
+    return collect(workshop, target, access=access, deadline=deadline, label=label)
+
+
+def _same_work(one: Request, other: Request) -> bool:
+    return replace(one, run="", tool="", owner="") == replace(other, run="", tool="", owner="")
+
+
+def collect(
+    workshop: Workshop,
+    target: SshTarget,
+    *,
+    access: Access,
+    deadline: float,
+    label: str = "",
+) -> tuple[Measurement, ...]:
+    """Wait for the board's run, judge it, have void blocks taken again, store it, then take it off
+    the board.
 
     A dropped connection loses nothing: the run goes on, and collecting goes on after it.
     """
     subject = f"bench {target.name}"
     workshop.reporter.emit(Started(subject, "waiting for the run on the board"))
     began = time.monotonic()
-    end = began + deadline
 
-    def wait() -> tuple[bench.Collected, DeviceInfo]:
-        with connect(target, known_hosts) as connection:
-            collected = bench.collect(
-                connection,
-                reporter=workshop.reporter,
-                deadline=max(1.0, end - time.monotonic()),
-                poll=POLL,
-            )
-            return collected, device.probe(connection, target.name)
+    def wait() -> _Settled:
+        with connect(target, access) as connection:
+            about = device.probe(connection, target.name)
+            return _settled(workshop, connection, about, subject, began + deadline)
 
-    collected, about = retried(wait, workshop, subject)
-    rows = measurements(
-        parse(collected.journal), collected.request,
-        golden=golden(workshop, collected.request), device=about,
-    )  # fmt: skip
-    with Results(workshop.state / "results.sqlite") as results:
-        new = results.insert(rows)
+    settled = retried(wait, workshop, subject)
+    request, about, found = settled.request, settled.about, settled.found
+    run = Run(
+        id=request.run,
+        device=about.name,
+        emulated=bool(about.emulated),
+        request=asdict(request),
+        journal=settled.journal,
+        collected_at=datetime.now(UTC).isoformat(timespec="seconds"),
+        label=label,
+    )
+    with Results(results_path(workshop)) as results:
+        new = results.insert(found, run)
 
     def forget() -> None:
-        with connect(target, known_hosts) as connection:
-            bench.forget(connection, collected.request.run)
+        with connect(target, access) as connection:
+            bench.forget(connection, request.run)
 
     retried(forget, workshop, subject)
-    said = f"{new} new results of run {collected.request.run}"
+    said = f"{new} new blocks of run {request.run}"
     workshop.reporter.emit(Finished(subject, "done", time.monotonic() - began, said))
-    return rows
+    return found
+
+
+@dataclass(frozen=True, slots=True)
+class _Settled:
+    """A finished run in which no void block is left that may be taken again."""
+
+    request: Request
+    journal: str
+    about: DeviceInfo
+    found: tuple[Measurement, ...]
+
+
+def _settled(
+    workshop: Workshop, connection: Connection, about: DeviceInfo, subject: str, end: float
+) -> _Settled:
+    while True:
+        collected = bench.collect(
+            connection,
+            reporter=workshop.reporter,
+            deadline=max(1.0, end - time.monotonic()),
+            poll=POLL,
+        )
+        request = collected.request
+        expected = golden(workshop, request)
+        blocks = parse(collected.journal).blocks
+        found = measurements(blocks, request, golden=expected, device=about)
+        again = retakes(found, request)
+        if not again:
+            return _Settled(request, collected.journal, about, found)
+        count = sum(not block.sentinel for block in again)
+        text = f"{subject}: {count} {'blocks were' if count > 1 else 'block was'} void; once more"
+        workshop.reporter.emit(Note("warning", text))
+        bench.extend(connection, request, again)
 
 
 def golden(workshop: Workshop, request: Request) -> Golden:
     """The expected output, from the model that went into the bundles."""
     net = workshop.project.network
-    if request.model != net.name:
+    if (request.model, request.model_version) != (net.name, model_version(net)):
         raise BenchError(
-            f"the run on the board used model '{request.model}', this matrix has '{net.name}'",
+            f"the run on the board used model '{request.model}' {request.model_version}, "
+            f"this matrix has '{net.name}' {model_version(net)}",
             hint="collect it with the matrix that started it",
         )
+    tolerances = {str(name): allowed for name, allowed in net.tolerance.items()}
+    return Golden(expected_output(workshop), tolerances)
+
+
+def expected_output(workshop: Workshop) -> Sequence[float]:
+    """Of the network for its one input image, by the reference in float64."""
     # By the present key: the newest entry of a model may be of another version of it.
     keys = {action.id: action.key for action in plan_all(workshop)}
     for work in workshop.project.works:
         if isinstance(work.subject, Packed):
             entry = workshop.store.entry(keys[work.subject.model])
             if entry is not None:
-                record = next(f for f in entry.files if f.path == "expected.f64")
-                return Golden(_doubles(workshop, record), net.tolerance)
+                return _doubles(workshop, next(f for f in entry.files if f.path == "expected.f64"))
     raise BenchError("the model's expected output is not in the store", hint="run `inv build`")
 
 

@@ -149,3 +149,16 @@ def test_nothing_is_left_behind(docker: tuple[Engine, str]) -> None:
     with pytest.raises(ZeroDivisionError):
         docker[0].run(spec(docker[1], "echo x; exec sleep 600"), lambda _: 1 / 0)  # type: ignore[arg-type]
     assert docker[0].remove_stale("buildmatrix.key", "contract") == 0
+
+
+@pytest.mark.docker
+def test_a_rebuilt_image_replaces_the_old_one(docker: tuple[Engine, str], tmp_path: Path) -> None:
+    """From nothing: a kept layer would be yesterday's packages. And no old image stays behind."""
+    engine, base = docker
+    command = "RUN cat /proc/sys/kernel/random/uuid > /tmp/made"  # new whenever it really runs
+    (tmp_path / "Dockerfile").write_text(f"FROM {base}\n{command}\n")
+    tag = "buildmatrix/test-rebuilt:1"
+    ids = [engine.build_image(tmp_path, tag, lambda _: None) for _ in range(2)]
+    assert ids[0] != ids[1]
+    assert engine.image_id(ids[0]) is None
+    assert engine.image_id(tag) == ids[1]

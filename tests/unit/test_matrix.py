@@ -38,6 +38,41 @@ def test_an_axis_that_a_recipe_does_not_use_does_not_multiply_it(root: Path) -> 
     ]
 
 
+BOARDS = """
+devices: {pi3-a: {host: a.local}, pi3-b: {host: b.local, port: 2222}}
+groups: {lab: [pi3-*]}
+nightly: {device: pi3-b, passes: 3}
+"""
+
+
+def test_boards_groups_and_the_night(root: Path) -> None:
+    found = projects.expand(root, projects.MATRIX + BOARDS)
+    assert [(d.name, d.host, d.port) for d in found.devices.values()] == [
+        ("pi3-a", "a.local", 0),
+        ("pi3-b", "b.local", 2222),
+    ]
+    assert found.groups == {"lab": ["pi3-*"]}
+    assert (found.nightly.device, found.nightly.passes, found.nightly.rounds) == ("pi3-b", 3, None)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "told"),
+    [
+        ("lab: [pi3-*]", "lab: [pi4]", "'pi4' fits no device"),
+        ("lab: [pi3-*]", "pi3-a: [pi3-b]", "'pi3-a' is a device already"),
+        ("device: pi3-b", "device: pi3-c", "'pi3-c' is no device (did you mean"),
+    ],
+)
+def test_a_board_that_is_none_is_named_with_its_place(
+    root: Path, old: str, new: str, told: str
+) -> None:
+    with pytest.raises(InputError) as caught:
+        projects.expand(root, projects.MATRIX + BOARDS.replace(old, new))
+    assert told in str(caught.value)
+    assert str(caught.value).startswith("matrix.yaml:")
+    assert "next: devices: pi3-a, pi3-b" in str(caught.value) or "already" in told
+
+
 def test_linked_axes_advance_together(root: Path) -> None:
     text = """\
 version: 1

@@ -1,0 +1,149 @@
+"""Two sides of a comparison: runs, or cells of the newest results."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+from buildmatrix.compare import Comparison, Verdict, compare
+from buildmatrix.errors import InputError
+from buildmatrix.pipeline import reporting
+from buildmatrix.pipeline.measuring import results_path
+from buildmatrix.results import Results
+from buildmatrix.selector import matches_id
+from buildmatrix.summary import Row
+
+if TYPE_CHECKING:
+    from buildmatrix.pipeline.reporting import Told
+    from buildmatrix.pipeline.workshop import Workshop
+
+
+@dataclass(frozen=True, slots=True)
+class Compared:
+    """The verdicts, and what each side is called."""
+
+    base: str
+    new: str
+    comparisons: tuple[Comparison, ...]
+    notes: tuple[str, ...] = ()
+
+
+def compared(
+    workshop: Workshop, base: str, new: str, *, device: str | None, only: tuple[str, ...] = ()
+) -> Compared:
+    """`base` and `new` are 'latest', 'previous', the beginning of a run's id, or a cell.
+
+    Two cells are compared at the batches that both have. Raises InputError when a side is not
+    known, or a cell stands against a run.
+    """
+    cells = _cells(workshop, device)
+    sides = [name in cells for name in (base, new)]
+    if all(sides):
+        before, after = (_renamed(cells[name], new) for name in (base, new))
+        return compared_sides(before, after, base, new)
+    if any(sides):
+        raise InputError(
+            f"a cell cannot be compared with a run: {base}, {new}",
+            hint="name two cells or two runs",
+        )
+    names = [_run(workshop, name, device) for name in (base, new)]
+    before, after = (run(workshop, name, only) for name in names)
+    return compared_sides(before, after, *names)
+
+
+def compared_sides(base: Told, new: Told, base_name: str, new_name: str) -> Compared:
+    """Verdicts over two sets of rows; a change that is no more than a run's drift is none."""
+    moved = max((abs(d.change) for told in (base, new) for d in told.drifts.values()), default=0.0)
+    notes = [
+        f"run {name}: {words}"
+        for told in (base, new)
+        for name, all_words in told.notes.items()
+        for words in all_words
+    ]
+    return Compared(
+        base_name,
+        new_name,
+        compare(base.rows, new.rows, drift=moved),
+        tuple(dict.fromkeys(notes)),
+    )
+
+
+def run(workshop: Workshop, name: str, only: tuple[str, ...] = ()) -> Told:
+    """One run's rows, and words about it."""
+    with Results(results_path(workshop)) as results:
+        blocks = [b for b in results.blocks(name) if not b.sentinel and matches_id(only, b.cell)]
+    return reporting.told(workshop, blocks)
+
+
+def _run(workshop: Workshop, name: str, device: str | None) -> str:
+    """The id of a run, by a word or by its beginning."""
+    with Results(results_path(workshop)) as results:
+        if name not in ("latest", "previous"):
+            return results.run(name).id
+        newest = results.runs(device=device)
+        kept = results.runs(device=newest[0].device) if newest else ()
+    place = ("latest", "previous").index(name)
+    if len(kept) <= place:
+        raise InputError(
+            f"there is no {name} run{f' of {device}' if device else ''}: {len(kept)} are kept",
+            hint="run `inv bench --collect`",
+        )
+    return kept[place].id
+
+
+def _cells(workshop: Workshop, device: str | None) -> dict[str, Told]:
+    """The newest results of every cell, on its own."""
+    everything = reporting.latest(workshop, device=device)
+    return {
+        cell: replace(everything, rows=tuple(r for r in everything.rows if r.cell == cell))
+        for cell in dict.fromkeys(row.cell for row in everything.rows)
+    }
+
+
+def _renamed(told: Told, cell: str) -> Told:
+    """Rows under another cell's name, so that two cells meet."""
+    rows = tuple(
+        Row(row.status, tuple(replace(block, cell=cell) for block in row.blocks))
+        for row in told.rows
+    )
+    return replace(told, rows=rows)
+
+
+def regressions(compared: Compared) -> tuple[str, ...]:
+    """What got worse, in words that begin with the cell."""
+    return tuple(c.sentence for c in compared.comparisons if c.verdict is Verdict.WORSE)
+
+
+def document(compared: Compared) -> dict[str, Any]:
+    """The `compare` document, version 1."""
+    return {
+        "version": 1,
+        "base": compared.base,
+        "new": compared.new,
+        "notes": list(compared.notes),
+        "comparisons": entries(compared),
+    }
+
+
+def entries(compared: Compared) -> list[dict[str, object]]:
+    """A JSON object for each verdict."""
+    return [
+        {
+            "cell": c.cell,
+            "batch": c.batch,
+            "threads": c.threads,
+            "device": c.device,
+            "metric": c.metric.name,
+            "unit": c.metric.unit,
+            "base": c.base,
+            "new": c.new,
+            "change": c.change,
+            "interval": c.interval,
+            "p": c.p,
+            "least": c.least,
+            "verdict": c.verdict.value,
+            "words": c.words,
+            "reason": c.reason,
+        }
+        for c in compared.comparisons
+    ]

@@ -1,0 +1,151 @@
+"""Several boards at once: which ones are meant, and the same work on each, side by side."""
+
+from __future__ import annotations
+
+import traceback
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from fnmatch import fnmatchcase
+from queue import Queue
+from threading import Thread
+from typing import TYPE_CHECKING, Generic, TypeVar
+
+from buildmatrix import bench, virtual
+from buildmatrix.errors import BuildmatrixError, InputError
+from buildmatrix.pipeline import boards
+from buildmatrix.store import read_json, write_json
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+    from pathlib import Path
+
+    from buildmatrix.model import SshTarget
+
+T = TypeVar("T")
+LOOK = 8.0  # seconds that a board has to answer a look
+
+
+@dataclass(frozen=True, slots=True)
+class Ended(Generic[T]):
+    """How the work on one board ended: with a value, or an error of ours."""
+
+    board: str
+    value: T | None = None
+    error: BuildmatrixError | None = None
+
+
+def chosen(
+    hosts: Sequence[str],
+    *,
+    devices: Mapping[str, SshTarget],
+    groups: Mapping[str, Sequence[str]],
+    state: Path,
+) -> tuple[SshTarget, ...]:
+    """The boards that `--host` means, each once: names, groups of matrix.yaml, globs, addresses.
+
+    Without any, the only board there is. Raises InputError for what fits nothing.
+    """
+    if not hosts:
+        return (boards.find("", devices=devices, state=state),)
+    names = [*devices, *(b.target.name for b in virtual.boards(state) if b.running)]
+    found: dict[str, SshTarget] = {}
+    for text in [member for host in hosts for member in groups.get(host, (host,))]:
+        meant = [name for name in names if fnmatchcase(name, text)] if _is_glob(text) else [text]
+        if not meant:
+            raise InputError(
+                f"no board fits '{text}'", hint=f"known here: {', '.join([*groups, *names])}"
+            )
+        for name in meant:
+            target = boards.find(name, devices=devices, state=state)
+            found.setdefault(target.name, target)
+    return tuple(found.values())
+
+
+def each(targets: Sequence[SshTarget], work: Callable[[SshTarget], T]) -> tuple[Ended[T], ...]:
+    """Do the work on every board, side by side; a board that fails does not stop the others.
+
+    The threads are daemons: after Ctrl-C nobody waits for them, and a board whose connection ends
+    stays as it was or becomes as it was to be.
+    """
+    if len(targets) == 1:
+        return (_ended(targets[0], work),)
+    ended: Queue[Ended[T]] = Queue()
+    for target in targets:
+        Thread(target=_put, args=(ended, target, work), daemon=True).start()
+    found = {end.board: end for end in (ended.get() for _ in targets)}
+    return tuple(found[target.name] for target in targets)
+
+
+def values(ended: Sequence[Ended[T]]) -> tuple[T, ...]:
+    return tuple(end.value for end in ended if end.value is not None)
+
+
+def raise_worst(ended: Sequence[Ended[T]]) -> None:
+    """One board's error as it is; of several, one that names them all and exits as the first."""
+    failed = [(end.board, end.error) for end in ended if end.error is not None]
+    if len(ended) == 1 and failed:
+        raise failed[0][1]
+    if failed:
+        raise type(failed[0][1])(
+            f"{len(failed)} of {len(ended)} boards failed: {', '.join(name for name, _ in failed)}",
+            details="\n".join(f"{name}: {error}" for name, error in failed),
+        )
+
+
+def _ended(target: SshTarget, work: Callable[[SshTarget], T]) -> Ended[T]:
+    try:
+        return Ended(target.name, work(target))
+    except BuildmatrixError as error:
+        return Ended(target.name, error=error)
+
+
+def _put(ended: Queue[Ended[T]], target: SshTarget, work: Callable[[SshTarget], T]) -> None:
+    try:
+        ended.put(_ended(target, work))
+    except Exception as error:  # noqa: BLE001 # else all would wait for ever
+        fault = BuildmatrixError(f"unexpected: {error!r}", details=traceback.format_exc())
+        ended.put(Ended(target.name, error=fault))
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """What a look at a board found: 'idle', 'running', 'stale', 'stopped', 'done' or 'away'."""
+
+    board: str
+    state: str
+    owner: str = ""  # who holds its lease
+    detail: str = ""  # the run and how far it is, or why there was no answer
+    last_seen: str = ""  # ISO 8601, UTC; from this state folder, empty if never
+
+
+def look(targets: Sequence[SshTarget], *, access: boards.Access, state: Path) -> tuple[Look, ...]:
+    """Ask every board, side by side, who is at work on it; remember when it last answered."""
+
+    def ask(target: SshTarget) -> bench.RunState:
+        with boards.connect(target, access, timeout=LOOK) as connection:
+            return bench.state(connection)
+
+    path = state / "seen.json"
+    seen = read_json(path)
+    now = datetime.now(UTC).isoformat(timespec="seconds")
+    ended = each(targets, ask)
+    seen |= {end.board: now for end in ended if end.error is None}
+    if ended:
+        write_json(path, seen)
+    return tuple(_look(end, str(seen.get(end.board, ""))) for end in ended)
+
+
+def _look(ended: Ended[bench.RunState], last_seen: str) -> Look:
+    held = ended.value
+    if held is None:
+        why = ended.error.brief if ended.error else ""
+        return Look(ended.board, "away", detail=why, last_seen=last_seen)
+    if held.status == "none":
+        return Look(ended.board, "idle", last_seen=last_seen)
+    silent = f", silent for {held.heartbeat} s" if held.status == "stale" else ""
+    detail = f"run {held.run}, {held.done} of {held.total} blocks{silent}"
+    return Look(ended.board, held.status, held.owner, detail, last_seen)
+
+
+def _is_glob(text: str) -> bool:
+    return any(sign in text for sign in "*?[")

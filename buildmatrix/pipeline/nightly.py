@@ -1,0 +1,222 @@
+"""The night: toolchains from nothing, the matrix rebuilt, measured, compared with the last good.
+
+A stage that fails does not hide what the others found: every trouble is kept with its exit code,
+and the earliest stage's code is the night's.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, replace
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+from buildmatrix import images
+from buildmatrix.errors import BenchError, BuildmatrixError, DeviceError, RegressionError
+from buildmatrix.model import Status
+from buildmatrix.pipeline import boards, comparing, measuring, publishing, reporting
+from buildmatrix.pipeline.make import build_all
+from buildmatrix.store import read_json, write_json
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from pathlib import Path
+
+    from buildmatrix.model import Measurement, SshTarget
+    from buildmatrix.pipeline.boards import Access
+    from buildmatrix.pipeline.comparing import Compared
+    from buildmatrix.pipeline.workshop import Workshop
+    from buildmatrix.toolchain import Identity
+
+LABEL = "nightly"  # of its runs
+DEADLINE = 20 * 3600.0  # seconds that a night waits for the board
+
+
+@dataclass(frozen=True, slots=True)
+class Trouble:
+    """What went wrong in one stage. `code` is the exit code that it alone would give."""
+
+    code: int
+    words: str
+
+
+@dataclass(frozen=True, slots=True)
+class Night:
+    """What a night found."""
+
+    id: str  # when it began, UTC
+    device: str
+    toolchains: dict[str, str]  # name -> what the rebuild changed, in words
+    cells: dict[str, str]  # cell -> done, cached, failed, unavailable
+    run: str = ""
+    compared: Compared | None = None  # with the last good night, when there is one
+    troubles: tuple[Trouble, ...] = ()
+
+    @property
+    def code(self) -> int:
+        """0, or the exit code of the earliest stage that went wrong."""
+        return min((trouble.code for trouble in self.troubles), default=0)
+
+
+def nightly(
+    workshop: Workshop,
+    target: Callable[[], SshTarget],
+    settings: measuring.Settings,
+    *,
+    access: Access,
+    rebuild: bool = True,
+) -> Night:
+    """One whole night. `target` is asked for the board when something is there to measure.
+
+    The night is not kept until `keep`: killed before that, the next one compares with the same.
+    """
+    began = f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}"
+    changed = toolchains(workshop, rebuild=rebuild)
+    cells, troubles = built(workshop)
+    night = Night(began, "", changed, cells)
+    try:
+        board = target()
+        night = replace(night, device=board.name)
+        base = last_good(workshop, board.name)
+        blocks, found = measured(workshop, board, settings, access)
+        compared, regressions = against(workshop, base, blocks)
+        run = blocks[0].run if blocks else ""
+        night = replace(night, run=run, compared=compared)
+        troubles += found + regressions
+    except BuildmatrixError as error:
+        troubles.append(Trouble(error.exit_code, str(error)))
+    return replace(night, troubles=tuple(troubles))
+
+
+def toolchains(workshop: Workshop, *, rebuild: bool) -> dict[str, str]:
+    """Every toolchain that a cell uses, made from nothing; what changed, in words.
+
+    Without `rebuild`, what is there is taken as it is.
+    """
+    changed = {}
+    for name in sorted({cell.toolchain for cell in workshop.project.cells}):
+        toolchain = workshop.project.toolchains[name]
+        before = images.recorded(toolchain, workshop.state)
+        workshop.image(toolchain, rebuild=rebuild)
+        after = images.recorded(toolchain, workshop.state)
+        changed[name] = _change(before, after)
+    return changed
+
+
+def _change(before: Identity | None, after: Identity | None) -> str:
+    if before is None or after is None:
+        return "made for the first time"
+    if before.digest == after.digest:
+        return f"rebuilt, the same {len(after.packages)} packages"
+    return images.changed_packages(before, after)
+
+
+def built(workshop: Workshop) -> tuple[dict[str, str], list[Trouble]]:
+    """The matrix, as far as it can be built; a source out of reach is no trouble."""
+    outcomes = build_all(workshop)
+    troubles = [
+        Trouble(outcome.exit_code, f"{outcome.action.id}: {outcome.message}")
+        for outcome in outcomes
+        if outcome.state == "failed" and not outcome.message.startswith("needs ")
+    ]
+    goals = {o.action.id: o.state for o in outcomes}
+    cells: dict[str, str] = {
+        cell.id: goals.get(f"audit:{cell.id}") or goals.get(f"bundle:{cell.id}") or "unavailable"
+        for cell in workshop.project.cells
+    }
+    return cells, troubles
+
+
+def measured(
+    workshop: Workshop, target: SshTarget, settings: measuring.Settings, access: Access
+) -> tuple[tuple[Measurement, ...], list[Trouble]]:
+    """All that is built, deployed and measured; wrong and failed cells are troubles."""
+    deployed = boards.deploy_all(workshop, target, access=access)
+    troubles = [
+        Trouble(DeviceError.exit_code, f"{cell} cannot run on {target.name}: {f.code} {f.message}")
+        for cell, findings in deployed.refused
+        for f in findings
+    ]
+    request = measuring.ask(workshop, settings)
+    blocks = measuring.measure(
+        workshop, target, request, access=access, deadline=DEADLINE, label=LABEL
+    )
+    bad = {
+        f"{b.cell} batch {b.batch}: {b.status} {b.void_reason}"
+        for b in blocks
+        if b.status in (Status.WRONG, Status.FAILED)
+    }
+    return blocks, troubles + [Trouble(BenchError.exit_code, words) for words in sorted(bad)]
+
+
+def against(
+    workshop: Workshop, base: str, blocks: Sequence[Measurement]
+) -> tuple[Compared | None, list[Trouble]]:
+    """Tonight's blocks beside the run `base`; a cell that got worse is a trouble."""
+    if not base or not blocks:
+        return None, []
+    before, after = comparing.run(workshop, base), reporting.told(workshop, blocks)
+    compared = comparing.compared_sides(before, after, base, blocks[0].run)
+    worse = comparing.regressions(compared)
+    return compared, [Trouble(RegressionError.exit_code, words) for words in worse]
+
+
+def nights(workshop: Workshop) -> Path:
+    return workshop.state / "nights"
+
+
+def last_good(workshop: Workshop, device: str) -> str:
+    """The run of the newest night on this board that found nothing, or was accepted; or ''."""
+    for folder in sorted(nights(workshop).glob("*/"), reverse=True):
+        record = read_json(folder / "night.json")
+        if record.get("good") and record.get("device") == device and record.get("run"):
+            return str(record["run"])
+    return ""
+
+
+def settings(workshop: Workshop, owner: str) -> measuring.Settings:
+    """The matrix's `nightly` settings, and its `bench` settings where those say nothing."""
+    night, plan = workshop.project.matrix.nightly, workshop.project.matrix.bench
+    return measuring.Settings(
+        batches=tuple(night.batches or plan.batches),
+        rounds=night.rounds or plan.rounds,
+        passes=night.passes or plan.passes,
+        warmup=plan.warmup if night.warmup is None else night.warmup,
+        threads=night.threads or plan.threads,
+        seed=plan.seed,
+        retakes=plan.retakes,
+        governor=plan.governor,
+        wireless=plan.wireless,
+        owner=owner,
+    )
+
+
+def keep(workshop: Workshop, night: Night, *, accept: bool, out: Path | None = None) -> Path:
+    """Write the night down, and its report into `out` or beside it; the report's folder.
+
+    With `accept` a night with regressions, and nothing worse, becomes the one to compare with.
+    """
+    regressed_only = {trouble.code for trouble in night.troubles} <= {RegressionError.exit_code}
+    good = not night.troubles or (accept and regressed_only)
+    folder = out or nights(workshop) / night.id
+    if night.run:
+        found = comparing.run(workshop, night.run)
+        publishing.write(workshop, found, folder, compared=night.compared)
+    # Last: a night counts once all of it is written.
+    write_json(nights(workshop) / night.id / "night.json", {**document(night), "good": good})
+    return folder
+
+
+def document(night: Night) -> dict[str, Any]:
+    """The `nightly` document, version 1."""
+    return {
+        "version": 1,
+        "id": night.id,
+        "device": night.device,
+        "toolchains": night.toolchains,
+        "cells": night.cells,
+        "run": night.run,
+        "compared_with": night.compared.base if night.compared else "",
+        "comparisons": comparing.entries(night.compared) if night.compared else [],
+        "troubles": [asdict(trouble) for trouble in night.troubles],
+        "code": night.code,
+    }

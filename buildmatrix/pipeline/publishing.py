@@ -1,0 +1,231 @@
+"""The report in every form, and what stands behind its figures: audits, provenance, boards."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from datetime import UTC, datetime
+from itertools import groupby
+from typing import TYPE_CHECKING, Any
+
+from buildmatrix import __version__, page, plots, report
+from buildmatrix.errors import InputError
+from buildmatrix.model import ElfFacts, Finding, Measurement, Severity, Status, Verb
+from buildmatrix.network import multiply_adds, parameters
+from buildmatrix.pipeline import boards, reporting
+from buildmatrix.pipeline.make import audit_of, plan_all
+from buildmatrix.recipe import SourceSpec
+from buildmatrix.rerun import Packed, pack
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+    from pathlib import Path
+
+    from buildmatrix.model import Action
+    from buildmatrix.page import Facts
+    from buildmatrix.pipeline.comparing import Compared
+    from buildmatrix.pipeline.reporting import Told
+    from buildmatrix.pipeline.workshop import Workshop
+    from buildmatrix.summary import Row
+
+
+def text(
+    workshop: Workshop,
+    found: Told,
+    form: str,
+    *,
+    study: bool = False,
+    compared: Compared | None = None,
+) -> str:
+    """The report as 'csv', 'markdown' or 'html'."""
+    match form:
+        case "csv":
+            return report.csv(found.rows)
+        case "markdown":
+            return report.markdown(reporting.grids(workshop, found, study=study))
+        case _:
+            return page.render(content(workshop, found, study=study, compared=compared))
+
+
+def write(
+    workshop: Workshop,
+    found: Told,
+    folder: Path,
+    *,
+    study: bool = False,
+    compared: Compared | None = None,
+) -> list[str]:
+    """Every form of the report into a folder; the names written."""
+    folder.mkdir(parents=True, exist_ok=True)
+    texts = {
+        "report.html": text(workshop, found, "html", study=study, compared=compared),
+        "report.json": json.dumps(reporting.document(workshop, found), indent=1) + "\n",
+        "report.csv": text(workshop, found, "csv"),
+        "report.md": text(workshop, found, "markdown", study=study),
+    }
+    told = content(workshop, found)
+    for number, board in enumerate(told.boards, start=1):
+        for scale in ("linear", "log"):
+            drawn = plots.lines(told.chart(board), logarithmic=scale == "log")
+            name = f"plot-{number}-{scale}"
+            texts[f"{name}.svg"] = page.svg(drawn)
+            (folder / f"{name}.png").write_bytes(page.png(drawn))
+    for name, words in texts.items():
+        (folder / name).write_text(words, encoding="utf-8")
+    return sorted(path.name for path in folder.iterdir())
+
+
+def content(
+    workshop: Workshop, found: Told, *, study: bool = False, compared: Compared | None = None
+) -> page.Page:
+    """All that the HTML page says."""
+    net = workshop.project.network
+    return page.Page(
+        title=f"{net.name} on ARM boards",
+        model=f"{net.name}: {parameters(net):,} parameters, "
+        f"{multiply_adds(net) / 1e6:.1f} million multiply-adds an image",
+        generated_at=datetime.now(UTC).isoformat(timespec="seconds"),
+        tool=f"buildmatrix {__version__}",
+        boards=tuple(_boards(workshop, found)),
+        comparisons=compared.comparisons if compared else (),
+        compared=f"{compared.new} against {compared.base}" if compared else "",
+        study=report.study() if study else None,
+        cells=tuple(_cells(workshop, found)),
+    )
+
+
+def repeatable(workshop: Workshop, found: Told, cell: str, folder: Path) -> Packed:
+    """All that is needed to repeat a cell's newest run elsewhere, as one archive in `folder`."""
+    measured = [row for row in found.rows if row.cell == cell]
+    if not measured:
+        known = ", ".join(dict.fromkeys(row.cell for row in found.rows)) or "none"
+        raise InputError(f"'{cell}' was not measured", hint=f"measured are: {known}")
+    theirs = {row.run for row in measured}
+    run = next((run for run in found.runs if run.id in theirs), None)  # newest first
+    if run is None:
+        raise InputError(
+            f"the results of {cell} are from before runs were kept",
+            hint=f"measure it again: inv bench --only {cell} --collect",
+        )
+    rows = [row for row in measured if row.run == run.id]
+    bundle = boards.stored_bundle(workshop, cell, rows[0].first.bundle)
+    if bundle is None:
+        raise InputError(
+            f"the bundle of {cell} that was measured is no longer in the store",
+            hint="build and measure it again",
+        )
+    return pack(rows, bundle, run, workshop.store, folder=folder)
+
+
+def _boards(workshop: Workshop, found: Told) -> Iterator[page.Board]:
+    """One for each grid: a device, and a thread count."""
+
+    def key(row: Row) -> tuple[bool, str, str, int]:
+        return row.emulated, row.first.device, row.first.model, row.first.threads
+
+    for (emulated, device, _, threads), group in groupby(sorted(found.rows, key=key), key):
+        rows = tuple(group)
+        runs = dict.fromkeys(row.run for row in rows)
+        (grid,) = reporting.grids(workshop, replace(found, rows=rows))
+        blocks = [b for row in rows for b in row.blocks]
+        sentinels = [s for s in found.sentinels if s.run in runs]
+        yield page.Board(
+            name=f"{device}, {threads} thread{'s' if threads > 1 else ''}",
+            grid=grid,
+            points=plots.points(rows),
+            bound=reporting.bound(workshop.project.network) / 1e6 if emulated else None,
+            void=tuple(b for b in (*blocks, *sentinels) if b.status is Status.VOID),
+            events=tuple((run, words) for run in runs for words in found.notes.get(run, ())),
+            environment=(*_environment(blocks[-1]), *_settings(found, tuple(runs))),
+        )
+
+
+def _environment(block: Measurement) -> Iterator[tuple[str, str]]:
+    """What the board said it is."""
+    said = block.environment.get("device")
+    about: Mapping[str, object] = said if isinstance(said, dict) else {}
+    yield "board", str(about.get("model") or block.device)
+    for name, label, unit in (
+        ("emulated", "emulated", ""), ("kernel", "kernel", ""), ("elf_machine", "userland", ""),
+        ("libc", "libc", ""), ("cores", "cores", ""), ("cpu_parts", "CPU parts", ""),
+        ("memory_kib", "memory", " KiB"), ("governor", "governor", ""),
+        ("clock_khz", "clock", " kHz"), ("temperature_c", "temperature", " °C"),
+        ("features", "CPU features", ""),
+    ):  # fmt: skip
+        value = about.get(name)
+        if value not in (None, "", [], ()):
+            shown = " ".join(map(str, value)) if isinstance(value, list | tuple) else str(value)
+            yield label, shown + unit
+
+
+def _settings(found: Told, names: Sequence[str]) -> Iterator[tuple[str, str]]:
+    """How each run was made, so that it can be made again."""
+    for run in found.runs:
+        if run.id in names:
+            asked = run.request
+            yield (
+                f"run {run.id}",
+                f"{asked.get('rounds')} rounds of {asked.get('passes')} passes after "
+                f"{asked.get('warmup')} to warm up, seed {asked.get('seed')}, "
+                f"buildmatrix {asked.get('tool')}; again: inv bench --replay {run.id}",
+            )
+
+
+def _cells(workshop: Workshop, found: Told) -> Iterator[page.Built]:
+    actions = {action.id: action for action in plan_all(workshop)}
+    newest = {row.cell: row for row in found.rows}
+    for cell, row in newest.items():
+        bundle = boards.stored_bundle(workshop, cell, row.first.bundle)
+        audited = _audit(workshop, actions, cell, row.first.bundle)
+        yield page.Built(
+            cell=cell,
+            bundle_bytes=bundle.size if bundle else None,
+            files=tuple(ElfFacts(**_facts(f)) for f in audited.get("facts", ())),
+            findings=tuple(
+                Finding(**{**f, "severity": Severity(f["severity"])})
+                for f in audited.get("findings", ())
+            ),
+            provenance=(*_made_of(row.first), *_sources(workshop, cell)),
+        )
+
+
+def _audit(
+    workshop: Workshop, actions: Mapping[str, Action], cell: str, digest: str
+) -> dict[str, list[dict[str, Any]]]:
+    """The audit of the very bundle that was measured; empty for an older one."""
+    action, packed = actions.get(f"audit:{cell}"), actions.get(f"bundle:{cell}")
+    if action is None or packed is None or action.verb is not Verb.SKIP:
+        return {}
+    present = boards.stored_bundle(workshop, cell, digest, key=packed.key)
+    return audit_of(workshop, action.key) if present else {}
+
+
+def _facts(fact: dict[str, Any]) -> dict[str, Any]:
+    """JSON's lists are the model's tuples."""
+    return {name: tuple(v) if isinstance(v, list) else v for name, v in fact.items()}
+
+
+def _made_of(block: Measurement) -> Iterator[tuple[str, str]]:
+    facts = block.environment.get("facts")
+    for name, value in (facts if isinstance(facts, dict) else {}).items():
+        shown = " ".join(map(str, value)) if isinstance(value, list) else value
+        if isinstance(value, dict):
+            shown = " ".join(f"{option}={choice}" for option, choice in value.items())
+        yield name.replace("_", " "), str(shown)
+    yield "bundle", block.bundle
+
+
+def _sources(workshop: Workshop, cell: str) -> Facts:
+    """Every source that went in, by the tree that was verified."""
+    works = {work.id: work for work in workshop.project.works}
+    todo, seen = [f"bundle:{cell}"], {}
+    while todo:
+        work = works.get(todo.pop())
+        if work is not None and work.id not in seen:
+            seen[work.id] = work
+            todo += work.needs
+    return tuple(
+        (f"source {work.subject.name}", f"tree {work.subject.tree or 'not known'}")
+        for work in seen.values()
+        if isinstance(work.subject, SourceSpec)
+    )

@@ -1,0 +1,84 @@
+"""`inv nightly` on real input: toolchain from nothing, a good night, and one with a slow cell."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from tests.boards import STATE
+from tests.integration import cli
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+pytestmark = [pytest.mark.docker, pytest.mark.board]
+
+ROOT = Path(__file__).parent.parent.parent
+CELL = "caffe-openblas-0.3.34-neon"
+FORWARD = "net_.Forward();"
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """A copy of the project in which a cell may be made slow; built stacks are shared."""
+    folder = tmp_path_factory.mktemp("night") / "project"
+    folder.mkdir()
+    shutil.copy(ROOT / "matrix.yaml", folder)
+    for name in ("recipes", "toolchains", "models"):
+        shutil.copytree(ROOT / name, folder / name)
+    shutil.rmtree(STATE / "nights", ignore_errors=True)
+    yield folder
+    cli.run("device", "down", "--name", "nightly", cwd=folder, state=STATE)
+
+
+def night(project: Path, *arguments: str, code: int = 0) -> tuple[Any, str]:
+    """The document, and what was said on stderr."""
+    out, err = cli.run(
+        "nightly", "--only", CELL, "--json", *arguments, cwd=project, state=STATE, code=code
+    )
+    return json.loads(out), err
+
+
+def test_the_first_night_makes_the_toolchain_from_nothing(project: Path) -> None:
+    found, _ = night(project)
+    assert found["code"] == 0
+    assert found["troubles"] == []
+    assert "the same" in found["toolchains"]["armv7hf-bookworm"]
+    assert found["cells"] == {CELL: "cached"}, "the same packages invalidate nothing"
+    assert (found["device"], found["compared_with"]) == ("nightly", "")
+
+
+def test_the_second_night_says_that_nothing_moved(project: Path) -> None:
+    first = cli.document("nightly", "--only", CELL, "--keep-toolchains", cwd=project, state=STATE)
+    assert first["compared_with"]
+    assert first["compared_with"] != first["run"]
+    assert {(c["cell"], c["verdict"]) for c in first["comparisons"]} == {(CELL, "same")}
+    assert [c["batch"] for c in first["comparisons"]] == [1, 2, 4]
+    report = STATE / "nights" / first["id"] / "report.html"
+    assert "emulated" in report.read_text()
+
+
+def test_a_slowed_cell_is_named_and_the_night_ends_with_8(project: Path) -> None:
+    """Right answers, twice the work: only the comparison can find it."""
+    engine = project / "recipes" / "caffe" / "runner" / "engine.cpp"
+    text = engine.read_text()
+    assert FORWARD in text
+    engine.write_text(text.replace(FORWARD, FORWARD + FORWARD))
+    found, err = night(project, "--keep-toolchains", code=8)
+    assert found["code"] == 8
+    assert found["cells"] == {CELL: "done"}
+    assert {c["verdict"] for c in found["comparisons"]} == {"worse"}
+    assert all(0.9 < c["change"] < 1.1 for c in found["comparisons"])
+    assert CELL in err
+    again, _ = night(project, "--keep-toolchains", code=8)
+    assert again["compared_with"] == found["compared_with"], "a bad night is no base"
+
+
+def test_an_accepted_night_is_the_new_base(project: Path) -> None:
+    found, _ = night(project, "--keep-toolchains", "--accept", code=8)
+    after, _ = night(project, "--keep-toolchains")
+    assert after["compared_with"] == found["run"]
