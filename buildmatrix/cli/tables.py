@@ -147,7 +147,7 @@ def checks(document: dict[str, Any]) -> RenderableType:
     return table
 
 
-VERDICTS = {"better": "green", "worse": "bold red", "not enough data": "yellow"}
+VERDICTS = {"better": "green", "worse": "bold red", "not enough data": "yellow", "gone": "yellow"}
 
 
 def comparison(document: dict[str, Any]) -> RenderableType:

@@ -53,7 +53,8 @@ def compared(
 
 def compared_sides(base: Told, new: Told, base_name: str, new_name: str) -> Compared:
     """Verdicts over two sets of rows; a change that is no more than a run's drift is none."""
-    moved = max((abs(d.change) for told in (base, new) for d in told.drifts.values()), default=0.0)
+    flagged = [d for told in (base, new) for d in told.drifts.values() if d.flagged]
+    moved = max((abs(d.change) for d in flagged), default=0.0)
     notes = [
         f"run {name}: {words}"
         for told in (base, new)

@@ -103,6 +103,13 @@ def test_two_speeds_are_told_with_figures(order: str) -> None:
     assert two_speeds(samples) == "two speeds: 61 passes near 40.1 ms, 39 near 62.0 ms"
 
 
+def test_a_late_pass_does_not_hide_two_speeds() -> None:
+    """One pass in forty waited for something and took twenty times as long."""
+    samples = [40_000_000, 40_400_000] * 10 + [46_000_000, 46_400_000] * 10
+    samples[7] *= 20
+    assert two_speeds(samples) == "two speeds: 19 passes near 40.0 ms, 21 near 46.0 ms"
+
+
 def test_few_passes_say_nothing() -> None:
     assert two_speeds([40, 62] * 9) == ""
     assert two_speeds([40_000_000, 62_000_000] * 10) != ""
