@@ -64,8 +64,8 @@ int64_t now_ns(clockid_t clock = CLOCK_MONOTONIC) {
   return int64_t(t.tv_sec) * 1000000000 + t.tv_nsec;
 }
 
-// User and system time of the runner so far, from its loading on, over all batches and threads, also
-// those that have ended: what the board was busy with beyond it was somebody else's.
+// User and system time so far, from loading the runner on, over all batches and threads, also those
+// that have ended: what the board was busy with beyond it was somebody else's.
 int64_t cpu_ns() {
   int64_t us = 0;
   for (const rusage& usage : {supervisor::loading, supervisor::used()}) {

@@ -25,8 +25,8 @@ rusage loading;       // by the program before it parted: finding and binding it
 int alone;
 int* batch = &alone;  // at work on; in memory that both see
 
-// By the process that measures, so far or in all. It came by fork and calls no exec: across that one
-// ru_maxrss would begin at its caller's peak.
+// By the process that measures, so far or in all. Its ru_maxrss is its own because it came by fork;
+// after an exec it would begin at the caller's peak.
 rusage used() {
   rusage usage = lost;
   if (!killed) getrusage(RUSAGE_SELF, &usage);

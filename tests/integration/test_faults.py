@@ -21,7 +21,7 @@ from tests.boards import STATE
 from tests.integration import cli
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from buildmatrix.model import SshTarget
 
@@ -161,35 +161,39 @@ def with_new_key(board: SshTarget, script: str) -> None:
 
 
 @pytest.fixture
-def little_memory(board: SshTarget) -> Iterator[None]:
-    """A file in memory that cannot be swapped out leaves about 75 MB."""
-    on_board(
-        "mount -o remount,size=95% /dev/shm; "
+def memory(board: SshTarget) -> Iterator[Callable[[int], str]]:
+    """Leaves the board this many KiB: a file in memory, never swapped out, takes the rest."""
+    yield lambda left: on_board(
+        "mount -o remount,size=95% /dev/shm; sync; echo 3 > /proc/sys/vm/drop_caches; "
         "free=$(sed -n 's/MemAvailable: *\\([0-9]*\\) kB/\\1/p' /proc/meminfo); "
-        "fallocate -l $((free - 75000))K /dev/shm/hog",
+        f"fallocate -l $((free - {left}))K /dev/shm/hog",
         user="root",
     )
-    yield
     on_board("rm -f /dev/shm/hog", user="root")
 
 
-def test_out_of_memory_is_a_result(board: SshTarget, little_memory: None) -> None:
+def test_out_of_memory_is_a_result(board: SshTarget, memory: Callable[[int], str]) -> None:
+    memory(60_000)
     asked = [*BENCH, "--batches", "1,64,128", "--passes", "1", "--rounds", "1", "--collect"]
     rows = {row["batch"]: row for row in document(*asked)["rows"]}
     assert {batch: row["status"] for batch, row in rows.items()} == {
         1: "ok", 64: "oom", 128: "skipped",
     }  # fmt: skip
+    assert rows[64]["peak_rss_kib"] > 20_000
+    assert "out of memory at a peak of" in rows[64]["void_reason"]
     assert "the largest batch that ran is 1" in rows[64]["void_reason"]
     assert "batch 64 ran out of memory" in rows[128]["void_reason"]
     table, _ = run("report", "--host", BOARD, "--only", CELL)
     assert "'-' is out of memory" in table
 
 
-def test_what_will_not_fit_is_not_tried(board: SshTarget, little_memory: None) -> None:
-    asked = [*BENCH, "--batches", "1,2,128", "--passes", "1", "--rounds", "1", "--collect"]
+def test_what_will_not_fit_is_not_tried(board: SshTarget, memory: Callable[[int], str]) -> None:
+    """A line through two smaller batches tells what a larger one needs."""
+    memory(80_000)
+    asked = [*BENCH, "--batches", "1,32,128", "--passes", "1", "--rounds", "1", "--collect"]
     rows = {row["batch"]: row for row in document(*asked)["rows"]}
-    assert [rows[batch]["status"] for batch in (1, 2, 128)] == ["ok", "ok", "skipped"]
-    assert "by batches 1 and 2" in rows[128]["void_reason"]
+    assert [rows[batch]["status"] for batch in (1, 32, 128)] == ["ok", "ok", "skipped"]
+    assert "by batches 1 and 32" in rows[128]["void_reason"]
 
 
 def test_a_void_block_is_kept_and_taken_again(board: SshTarget) -> None:
