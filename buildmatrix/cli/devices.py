@@ -22,13 +22,14 @@ from buildmatrix.cli.common import (
 from buildmatrix.errors import DeviceError, UsageError, did_you_mean
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from buildmatrix.model import SshTarget
     from buildmatrix.pipeline.boards import Access
     from buildmatrix.pipeline.workshop import Workshop
     from buildmatrix.ssh import Keyring
 
+HOSTS = {"host": "a board, or several: names, groups and globs of matrix.yaml; repeatable"}
 HOST = {"host": "a device of matrix.yaml, a virtual board, or user@host:port"}
 
 
@@ -63,6 +64,16 @@ def target_of(host: str, matrix: str, state: str, shop: Workshop | None = None) 
 
     devices = shop.project.matrix.devices if shop else devices_of(matrix)
     return boards.find(host, devices=devices, state=state_of(matrix, state))
+
+
+def targets_of(hosts: Sequence[str] | None, shop: Workshop) -> tuple[SshTarget, ...]:
+    """Every board that `--host` means, each once."""
+    from buildmatrix.pipeline import fleet  # noqa: PLC0415
+
+    matrix = shop.project.matrix
+    return fleet.chosen(
+        tuple(hosts or ()), devices=matrix.devices, groups=matrix.groups, state=shop.state
+    )
 
 
 @command(

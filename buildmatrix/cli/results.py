@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from buildmatrix.cli import tables
-from buildmatrix.cli.board import owner
 from buildmatrix.cli.common import (
     command,
     mirror,
@@ -18,6 +17,7 @@ from buildmatrix.cli.common import (
     workshop,
 )
 from buildmatrix.cli.devices import HOST, access, target_of
+from buildmatrix.cli.measuring import owner
 from buildmatrix.errors import BuildmatrixError, InputError, RegressionError, UsageError
 
 if TYPE_CHECKING:

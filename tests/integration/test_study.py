@@ -102,15 +102,15 @@ def test_killed_in_an_upload_the_next_run_completes(board: str) -> None:
             assert process.poll() is None, "it ended before it could be killed"
         process.kill()
     assert _on_board(board, "ls .buildmatrix/cells 2>/dev/null; true") == "", "nothing is switched"
-    done = document("deploy", "--host", board, "--only", CELLS[0])
+    (done,) = document("deploy", "--host", board, "--only", CELLS[0])["boards"]
     assert [c["state"] for c in done["cells"]] == ["switched"]
-    again = document("deploy", "--host", board, "--only", CELLS[0])
+    (again,) = document("deploy", "--host", board, "--only", CELLS[0])["boards"]
     assert (again["sent_objects"], again["sent_bytes"]) == (0, 0)
     assert [c["state"] for c in again["cells"]] == ["unchanged"]
 
 
 def test_further_variants_send_only_what_differs(board: str) -> None:
-    done = document("deploy", "--host", board, *ONLY)
+    (done,) = document("deploy", "--host", board, *ONLY)["boards"]
     assert [c["id"] for c in done["cells"]] == CELLS
     assert done["sent_objects"] == 4  # two OpenBLAS and two manifests
     assert done["sent_bytes"] < 3_000_000

@@ -1,0 +1,178 @@
+"""bench: the common forward pass, on one board or many."""
+
+from __future__ import annotations
+
+import getpass
+import os
+import platform
+from typing import TYPE_CHECKING, Any
+
+from buildmatrix.cli.common import command, print_json, print_table, progress, say, workshop
+from buildmatrix.cli.devices import HOSTS, access, targets_of
+from buildmatrix.errors import BenchError, UsageError
+from buildmatrix.model import Status
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from buildmatrix.bench.request import Request
+    from buildmatrix.model import Measurement, SshTarget
+    from buildmatrix.pipeline.boards import Access
+    from buildmatrix.pipeline.workshop import Workshop
+
+
+@command(
+    {
+        **HOSTS,
+        "batches": "comma-separated batch sizes (default: the matrix's)",
+        "rounds": "turns of every cell at every batch size, each round in an order of its own",
+        "passes": "timed forward passes of one turn",
+        "warmup": "untimed passes before them",
+        "threads": "threads of the BLAS or engine",
+        "seed": "of the order; recorded with the run",
+        "retakes": "extra rounds, at the most, for blocks that were disturbed",
+        "keep_governor": "leave the clock's governor alone even where we may set it",
+        "wireless_off": "switch the board's wireless off meanwhile; needs rights there",
+        "replay": "a stored run's id, or its beginning: the same bundles, settings and order again",
+        "collect": "wait for the run, store its results and print them",
+        "cancel": "end the run on the board and throw its data away",
+        "timeout": "seconds that --collect waits",
+    },
+    iterable=["only", "host"],
+)
+def bench(
+    _c: Any,
+    host: Any = None,
+    matrix: str = "matrix.yaml",
+    only: Any = None,
+    batches: str = "",
+    rounds: int = 0,
+    passes: int = 0,
+    warmup: int = -1,
+    threads: int = 0,
+    seed: int = -1,
+    retakes: int = -1,
+    keep_governor: bool = False,
+    wireless_off: bool = False,
+    replay: str = "",
+    collect: bool = False,
+    cancel: bool = False,
+    timeout: int = 86400,
+    json: bool = False,
+    state: str = "",
+) -> None:
+    """Run the common forward pass on a board, detached; --collect waits and prints the table."""
+    from buildmatrix.pipeline import fleet, measuring  # noqa: PLC0415
+
+    with progress() as reporter:
+        shop = workshop(matrix, only, state, reporter)
+        targets, ways = targets_of(host, shop), access(shop.state)
+        if cancel:
+            _cancelled(targets, ways)
+            return
+        plan = shop.project.matrix.bench
+        settings = measuring.Settings(
+            batches=_numbers(batches) or tuple(plan.batches),
+            rounds=rounds or plan.rounds,
+            passes=passes or plan.passes,
+            warmup=plan.warmup if warmup < 0 else warmup,
+            threads=threads or plan.threads,
+            seed=plan.seed if seed < 0 else seed,
+            retakes=plan.retakes if retakes < 0 else retakes,
+            governor=plan.governor and not keep_governor,
+            wireless="off" if wireless_off else plan.wireless,
+            owner=owner(),
+        )
+
+        def request() -> Request:  # one for each board: a run is of one board
+            if replay:
+                return measuring.replayed(shop, replay, settings.owner)
+            return measuring.ask(shop, settings)
+
+        if not collect:
+            _started(shop, targets, request, ways)
+            return
+        ended = fleet.each(
+            targets,
+            lambda target: measuring.measure(
+                shop, target, request(), access=ways, deadline=timeout
+            ),
+        )
+    found = [block for blocks in fleet.values(ended) for block in blocks]
+    if found:
+        _print(shop, found, as_json=json)
+    fleet.raise_worst(ended)
+    refuse_wrong(found)
+
+
+def _started(
+    shop: Workshop, targets: Sequence[SshTarget], request: Callable[[], Request], access: Access
+) -> None:
+    from buildmatrix.pipeline import fleet, measuring  # noqa: PLC0415
+
+    def start(target: SshTarget) -> str:
+        held = measuring.start(shop, target, request(), access=access)
+        there = f"run {held.run} is on {target.name}: {held.done} of {held.total} blocks done"
+        return f"{there}\n  inv bench --host {target.name} --collect"
+
+    ended = fleet.each(targets, start)
+    for words in fleet.values(ended):
+        say(words)
+    fleet.raise_worst(ended)
+
+
+def owner() -> str:
+    """Who begins a run, for whoever finds the board busy."""
+    try:
+        return f"{getpass.getuser()}@{platform.node()}"
+    except (OSError, KeyError):  # a user without a name, as in a container
+        return f"{os.getuid()}@{platform.node()}"
+
+
+def refuse_wrong(found: Sequence[Measurement]) -> None:
+    """Raise BenchError, exit code 7, for an answer that is wrong or did not come."""
+    reasons = {
+        (m.cell, m.batch): f"{m.cell} batch {m.batch}: {m.status} {m.void_reason}"
+        for m in found
+        if m.status in (Status.WRONG, Status.FAILED)
+    }
+    if reasons:
+        raise BenchError(f"no time for {'; '.join(reasons.values())}")
+
+
+def _cancelled(targets: Sequence[SshTarget], access: Access) -> None:
+    from buildmatrix import bench as benching  # noqa: PLC0415
+    from buildmatrix.pipeline import boards, fleet  # noqa: PLC0415
+
+    def cancel(target: SshTarget) -> str:
+        with boards.connect(target, access) as connection:
+            run = benching.cancel(connection)
+        return f"run {run} is off {target.name}" if run else f"{target.name} holds no run"
+
+    ended = fleet.each(targets, cancel)
+    for words in fleet.values(ended):
+        say(words)
+    fleet.raise_worst(ended)
+
+
+def _print(shop: Workshop, found: Sequence[Measurement], *, as_json: bool) -> None:
+    from buildmatrix.pipeline import reporting  # noqa: PLC0415
+
+    told = reporting.told(shop, found)
+    if as_json:
+        print_json(reporting.document(shop, told))
+    else:
+        print_table(reporting.table(shop, told))
+
+
+def _numbers(text: str) -> tuple[int, ...]:
+    try:
+        found = tuple(int(part) for part in text.split(",") if part.strip())
+    except ValueError:
+        found = (0,)
+    if any(number < 1 for number in found):
+        raise UsageError(f"--batches {text}: write whole numbers from 1, as 1,2,4")
+    return found
+
+
+TASKS = (bench,)
