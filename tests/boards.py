@@ -21,17 +21,20 @@ DEFAULT_STATE = Path(__file__).parent.parent / ".buildmatrix" / "test"
 STATE = Path(os.environ.get("BUILDMATRIX_TEST_STATE", DEFAULT_STATE))
 
 
-def boot(name: str, kind: str = "pi3") -> SshTarget:
+def boot(name: str, kind: str = "pi3", link: str = "") -> SshTarget:
     """Switch on a board of this test run; two runs at once do not meet."""
     return virtual.up(
-        STATE, name=own(name), kind=kind, mirror=debian_mirror(), reporter=RecordingReporter()
+        STATE,
+        name=own(name),
+        kind=kind,
+        link=link,
+        mirror=debian_mirror(),
+        reporter=RecordingReporter(),
     )
 
 
 def remove(name: str) -> bool:
-    gone = virtual.down(STATE, name=own(name))
-    (STATE / "virtual" / "boards" / f"{own(name)}.lock").unlink(missing_ok=True)  # ours alone
-    return gone
+    return virtual.down(STATE, name=own(name))
 
 
 def own(name: str) -> str:

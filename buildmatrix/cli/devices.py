@@ -81,7 +81,9 @@ def targets_of(hosts: Sequence[str] | None, shop: Workshop) -> tuple[SshTarget, 
         **HOST,
         "action": "up, down, info, trust or list",
         "name": "up, down: what the virtual board is called (default: virtual-KIND)",
-        "kind": "up: pi3 (four cores), or pi3-counted (one core, exact instruction counts)",
+        "kind": "up: pi3, pi3-counted, pi3-64, pi3-busybox, pi2, pi4-64 or container; "
+        "? says what each is for",
+        "link": "up: how slow the way to it is, rate and round trip, as 20mbit/20ms",
         "fingerprint": "trust: pin this one without asking; the board must offer it",
     },
     positional=["action"],
@@ -92,6 +94,7 @@ def device(
     host: str = "",
     name: str = "",
     kind: str = "pi3",
+    link: str = "",
     fingerprint: str = "",
     matrix: str = "matrix.yaml",
     json: bool = False,
@@ -100,7 +103,7 @@ def device(
     """up, down: a virtual Raspberry Pi 3. info: what a board is. trust: pin its key. list."""
     match action:
         case "up":
-            _up(name or f"virtual-{kind}", kind, state_of(matrix, state), as_json=json)
+            _up(name or f"virtual-{kind}", kind, link, state_of(matrix, state), as_json=json)
         case "down":
             _down(name, state_of(matrix, state))
         case "info":
@@ -118,15 +121,19 @@ def device(
             )
 
 
-def _up(name: str, kind: str, state: Path, *, as_json: bool) -> None:
+def _up(name: str, kind: str, link: str, state: Path, *, as_json: bool) -> None:
     from buildmatrix import virtual  # noqa: PLC0415
 
-    if kind not in virtual.KINDS:
-        raise UsageError(f"no kind '{kind}'", hint=f"there are: {', '.join(virtual.KINDS)}")
+    if kind == "?":
+        for each in virtual.KINDS.values():
+            say(f"{each.name:12} {each.summary}")
+        return
     with progress() as reporter:
-        target = virtual.up(state, name=name, kind=kind, mirror=mirror(), reporter=reporter)
+        target = virtual.up(
+            state, name=name, kind=kind, link=link, mirror=mirror(), reporter=reporter
+        )
     if as_json:
-        print_json({"version": 1, "name": name, "kind": kind, **_where(target)})
+        print_json({"version": 1, "name": name, "kind": kind, "link": link, **_where(target)})
     else:
         say(f"{name} answers on {target.host}:{target.port}, host key {target.host_key}")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,7 +14,6 @@ from buildmatrix.cli.common import (
     print_table,
     progress,
     say,
-    state_of,
     workshop,
 )
 from buildmatrix.cli.devices import HOST, access, target_of
@@ -21,7 +21,7 @@ from buildmatrix.cli.measuring import owner
 from buildmatrix.errors import BuildmatrixError, InputError, RegressionError, UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from buildmatrix.model import SshTarget
     from buildmatrix.pipeline.nightly import Night
@@ -143,13 +143,14 @@ def nightly(
 
     with progress() as reporter:
         shop = workshop(matrix, only, state, reporter)
-        night = nights.nightly(
-            shop,
-            _board_for_the_night(shop, host, matrix, state, reporter),
-            nights.settings(shop, owner()),
-            access=access(state_of(matrix, state)),
-            rebuild=not keep_toolchains,
-        )
+        with _board_for_the_night(shop, host, matrix, reporter) as board:
+            night = nights.nightly(
+                shop,
+                board,
+                nights.settings(shop, owner()),
+                access=access(shop.state),
+                rebuild=not keep_toolchains,
+            )
         folder = nights.keep(shop, night, accept=accept, out=Path(out) if out else None)
     if json:
         print_json(nights.document(night))
@@ -159,23 +160,23 @@ def nightly(
     _end(night)
 
 
+@contextmanager
 def _board_for_the_night(
-    shop: Workshop, host: str, matrix: str, state: str, reporter: Reporter
-) -> Callable[[], SshTarget]:
-    """The board named, the matrix's, or the virtual one, switched on when it is needed."""
+    shop: Workshop, host: str, matrix: str, reporter: Reporter
+) -> Iterator[Callable[[], SshTarget]]:
+    """The board named, or the matrix's; else a virtual one, there while it is needed."""
     from buildmatrix import virtual  # noqa: PLC0415
 
     chosen = host or shop.project.matrix.nightly.device
-
-    def board() -> SshTarget:
-        if chosen:
-            return target_of(chosen, matrix, state, shop)
-        return virtual.up(
-            state_of(matrix, state), name="nightly", kind="pi3-counted", mirror=mirror(),
-            reporter=reporter,
-        )  # fmt: skip
-
-    return board
+    if chosen:
+        yield lambda: target_of(chosen, matrix, str(shop.state), shop)
+        return
+    try:
+        yield lambda: virtual.up(
+            shop.state, name="nightly", kind="pi3-counted", mirror=mirror(), reporter=reporter
+        )
+    finally:
+        virtual.down(shop.state, name="nightly")
 
 
 def _end(night: Night) -> None:

@@ -1,4 +1,4 @@
-"""Waiting until a board that was switched on can be used."""
+"""From power-on to a board that can be used. Deadlines are in time.monotonic's seconds."""
 
 from __future__ import annotations
 
@@ -7,32 +7,61 @@ import time
 from typing import TYPE_CHECKING
 
 from buildmatrix.errors import DeviceError
-from buildmatrix.virtual import host, machine
+from buildmatrix.virtual import container, host, machine, power
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from buildmatrix.model import SshTarget
 
+UP = {"board: up", "board: ready"}  # a board that was resumed never says the first
 
-def await_answer(directory: Path, target: SshTarget, timeout: float) -> None:
-    """Return once `true` ran on the board; the port is open long before sshd is."""
-    deadline = time.monotonic() + timeout
-    argv = _ssh(directory, target)
-    while (left := deadline - time.monotonic()) > 0:
-        if not machine.alive(directory):
-            raise DeviceError(f"virtual board {target.name} went off", details=_last(directory))
-        if "board: sshd starts" in machine.console(directory):
-            with contextlib.suppress(DeviceError):
-                host.run(argv, timeout=min(left, 10))
-                return
+
+def await_boot(directory: Path, deadline: float) -> None:
+    """Return once the machine's sshd listens and it obeys its serial line."""
+    while not UP & {*machine.console(directory).splitlines()}:
+        _check(directory, deadline)
         time.sleep(0.05)
-    raise DeviceError(
-        f"virtual board {target.name} did not answer within {timeout:g} s",
-        where=str(directory / "console.log"),
-        details=_last(directory),
-        hint=f"inv device down --name {target.name}, then up again",
-    )
+
+
+def greet(directory: Path, deadline: float) -> None:
+    """Tell a machine that is up whose key opens it, and what time it is."""
+    line = f"board {host.client_key(directory)} {time.time():.0f}"
+    try:
+        machine.say(directory, "serial", line, until="board: ready", deadline=deadline)
+    except DeviceError:
+        _check(directory, deadline)
+        raise
+
+
+def await_answer(directory: Path, target: SshTarget, deadline: float) -> None:
+    """Return once `true` ran on the board."""
+    argv = _ssh(directory, target)
+    while True:
+        _check(directory, deadline)
+        with contextlib.suppress(DeviceError):
+            host.run(argv, timeout=min(max(deadline - time.monotonic(), 0.1), 10))
+            return
+        time.sleep(0.05)
+
+
+def _check(directory: Path, deadline: float) -> None:
+    name, board = directory.name, power.of(directory)
+    if not board.alive(directory):
+        said = board.console(directory)
+        foreign = "xec format error" in said
+        raise DeviceError(
+            f"virtual board {name} went off",
+            details="\n".join(said.splitlines()[-10:]),
+            hint=container.REGISTER if foreign else "",
+        )
+    if time.monotonic() > deadline:
+        raise DeviceError(
+            f"virtual board {name} did not answer in time",
+            where=str(directory),
+            details="\n".join(board.console(directory).splitlines()[-10:]),
+            hint=f"inv device down --name {name}, then up again",
+        )
 
 
 def _ssh(directory: Path, target: SshTarget) -> tuple[str, ...]:
@@ -45,11 +74,9 @@ def _ssh(directory: Path, target: SshTarget) -> tuple[str, ...]:
         "IdentitiesOnly": "yes",
         "IdentityAgent": "none",
         "ConnectTimeout": "5",
+        # the default's post-quantum half takes an emulated core a third of a second
+        "KexAlgorithms": "curve25519-sha256",
     }
     flags = [word for name, value in options.items() for word in ("-o", f"{name}={value}")]
     where = ["-p", str(target.port), "-i", target.identity_file, f"{target.user}@{target.host}"]
     return ("ssh", "-F", "none", *flags, *where, "true")
-
-
-def _last(directory: Path) -> str:
-    return "\n".join(machine.console(directory).splitlines()[-10:])

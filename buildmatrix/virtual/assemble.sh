@@ -1,13 +1,29 @@
 #!/bin/sh
-# assemble.sh DEBS DATA HOSTKEY ROOT DISK SIZE, under fakeroot: armhf packages -> ext4 image.
+# assemble.sh DEBS DATA HOSTKEY ROOT DISK SIZE, under fakeroot: Debian packages -> ext4 image.
 # The packages are only unpacked. What their maintainer scripts would have done that matters
-# to a board with sshd is written here, so that no armhf code runs and no binfmt is needed.
+# to a board with sshd is written here, so that no ARM code runs and no binfmt is needed.
 set -eu
 debs=$1 data=$2 hostkey=$3 root=$4 disk=$5 size=$6
 export PATH="$PATH:/usr/sbin:/sbin"
 
-mkdir -p "$root/usr/bin" "$root/usr/sbin" "$root/usr/lib"
-for dir in bin sbin lib; do ln -s "usr/$dir" "$root/$dir"; done
+merged() { # directories that every root has, /usr merged
+  mkdir -p "$1/usr/bin" "$1/usr/sbin" "$1/usr/lib/board"
+  for dir in bin sbin lib; do ln -s "usr/$dir" "$1/$dir"; done
+  install -m 755 "$data/guest-init.sh" "$1/usr/lib/board/init"
+}
+
+homes() { # board-init only fills the files, which keeps owner and mode
+  for home in "$1/home/pi" "$1/root"; do
+    mkdir -p "$home/.ssh"
+    : >"$home/.ssh/authorized_keys"
+    chmod 600 "$home/.ssh/authorized_keys"
+    chmod 700 "$home" "$home/.ssh"
+  done
+  chown -R 1000:1000 "$1/home/pi"
+}
+
+merged "$root"
+ln -s ../../sbin/sshd "$root/usr/lib/board/sshd"
 for deb in "$debs"/*.deb; do
   dpkg-deb --fsys-tarfile "$deb" | tar -C "$root" -xf - --keep-directory-symlink -p \
     --numeric-owner --no-overwrite-dir --delay-directory-restore
@@ -48,9 +64,23 @@ install -m 644 "$hostkey.pub" "$etc/ssh/ssh_host_ed25519_key.pub"
 
 echo raspberrypi >"$etc/hostname"
 echo '127.0.0.1 localhost raspberrypi' >"$etc/hosts"
-mkdir -p "$root/home/pi/.ssh" "$root/root/.ssh"
-chmod 700 "$root/home/pi" "$root/home/pi/.ssh" "$root/root" "$root/root/.ssh"
-chown -R 1000:1000 "$root/home/pi"
-install -m 755 "$data/guest-init.sh" "$root/sbin/board-init"
+homes "$root"
+
+# A second root on the same disk, for board.userland=busybox: of Debian only libc and what the
+# sshd needs. The initrd makes the applets' links and mounts the libraries over the empty folder.
+if [ -e "$root/usr/bin/busybox" ]; then
+  libs=usr/lib/arm-linux-gnueabihf tiny=$root/usr/lib/board/busybox
+  merged "$tiny"
+  mkdir -p "$tiny/$libs" "$tiny/etc"
+  for dir in proc sys dev run tmp var mnt; do mkdir "$tiny/$dir"; done
+  mv "$root/usr/bin/busybox" "$tiny/usr/bin/"
+  cp -a "$root/usr/lib/ld-linux-armhf.so.3" "$tiny/usr/lib/"
+  cp "$root/usr/sbin/sshd" "$tiny/usr/lib/board/" # not in anybody's PATH
+  for name in group shadow shells nsswitch.conf hostname hosts ssh; do
+    cp -a "$etc/$name" "$tiny/etc/"
+  done
+  sed 's|/bin/bash$|/bin/sh|' "$etc/passwd" >"$tiny/etc/passwd"
+  homes "$tiny"
+fi
 
 mke2fs -q -F -t ext4 -L board -d "$root" "$disk" "$size"

@@ -1,5 +1,7 @@
 #!/bin/sh
-# PID 1 of the virtual Pi: mounts, network, the client's key, sshd.
+# PID 1 of the virtual Pi, under Debian's tools or busybox: mounts, network, sshd, and a loop that
+# obeys the serial line. What differs between kinds stands on the kernel command line; what
+# differs between boards of a kind comes over the line, because a snapshot has no board's key.
 export PATH=/usr/sbin:/usr/bin:/sbin:/bin
 mount -t tmpfs -o mode=755,size=64m tmpfs /run
 mount -t tmpfs -o mode=1777,size=128m tmpfs /tmp
@@ -18,22 +20,24 @@ ip link set eth0 up
 ip addr add 10.0.2.15/24 dev eth0
 ip route add default via 10.0.2.2
 
-# The public key of this board's client stands on the kernel command line: one image, many boards.
-for word in $(cat /proc/cmdline); do
-  case $word in
-    board.key=*)
-      for home in /root /home/pi; do
-        echo "ssh-ed25519 ${word#board.key=}" >"$home/.ssh/authorized_keys"
-        chmod 600 "$home/.ssh/authorized_keys"
-      done
-      chown 1000:1000 /home/pi/.ssh/authorized_keys ;;
-  esac
-done
+obey() { # lines `board KEY SECONDS-SINCE-1970`
+  until grep -q ':0016 .* 0A ' /proc/net/tcp; do sleep 0.1; done # port 22 listens
+  echo 'board: up'
+  while read -r word key now; do
+    [ "$word" = board ] || continue
+    date -s "@$now" >/dev/null
+    for home in /root /home/pi; do echo "ssh-ed25519 $key" >$home/.ssh/authorized_keys; done
+    sync # the key must outlive a power cut
+    echo 'board: ready'
+  done
+}
 
 echo 1 >/proc/sys/kernel/perf_event_paranoid # Debian's 3 forbids users the instruction counter
-echo "board: sshd starts" >/dev/console
-# linux32: uname -m and /proc/cpuinfo as 32-bit programs see them on a Pi
+personality= # linux32: uname -m and /proc/cpuinfo as 32-bit programs see them on a 32-bit kernel
+read -r words </proc/cmdline
+case $words in *board.personality=linux32*) personality=linux32 ;; esac
+obey </dev/console >/dev/console 2>&1 &
 while :; do
-  setarch linux32 /usr/sbin/sshd -D -e
+  $personality /usr/lib/board/sshd -D -e
   sleep 1
 done

@@ -7,6 +7,7 @@ import fcntl
 import os
 import shutil
 import signal
+import socket
 import subprocess
 from typing import TYPE_CHECKING
 
@@ -39,11 +40,11 @@ def find(program: str) -> str:
     return shutil.which(program) or shutil.which(program, path=SBIN) or ""
 
 
-def require(programs: Sequence[str] = tuple(PACKAGES)) -> None:
+def require(programs: Mapping[str, str] = PACKAGES) -> None:
     """Raise DeviceError with the line that installs what is missing."""
     missing = [program for program in programs if not find(program)]
     if missing:
-        packages = " ".join(sorted({PACKAGES[program] for program in missing}))
+        packages = " ".join(sorted({programs[program] for program in missing}))
         raise DeviceError(
             f"the virtual board needs {', '.join(missing)}, not found on this machine",
             hint=f"apt-get install --no-install-recommends {packages}",
@@ -86,6 +87,22 @@ def run(
     return out
 
 
+def free_port(wanted: int) -> int:
+    """`wanted` on the loopback, or another where that is taken."""
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", wanted))
+        except OSError:
+            probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def client_key(directory: Path) -> str:
+    """The public half of the key pair that opens the board of `directory`, base64."""
+    return (directory / "id_ed25519.pub").read_text().split()[1]
+
+
 def _end_group(process: subprocess.Popen[bytes]) -> None:
     """SIGINT first, because fakeroot's trap on it ends its daemon; then SIGKILL."""
     for number in (signal.SIGINT, signal.SIGKILL):
@@ -97,8 +114,14 @@ def _end_group(process: subprocess.Popen[bytes]) -> None:
 
 @contextlib.contextmanager
 def locked(path: Path) -> Iterator[None]:
-    """Hold an exclusive lock between processes; the kernel lets go of it when the holder dies."""
+    """Hold an exclusive lock between processes; the kernel lets go of it when the holder dies.
+
+    The holder may remove the file: who waited for it begins again with a new one.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("w") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
-        yield
+    while True:
+        with path.open("w") as file:
+            fcntl.flock(file, fcntl.LOCK_EX)
+            if os.fstat(file.fileno()).st_nlink:
+                yield
+                return

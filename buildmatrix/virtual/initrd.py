@@ -22,20 +22,29 @@ MODULES = (
     "virtio_net",
     "crc32c_generic",
     "ext4",
-    "sch_netem",  # delay and loss, for tests of deploy
+    "sch_netem",  # loss, for root's tc on the board
     "sch_tbf",
 )
 INIT = """\
 #!/bin/busybox sh
-/bin/busybox mount -t proc proc /proc
-/bin/busybox mount -t sysfs sys /sys
-/bin/busybox mount -t devtmpfs dev /dev
-for m in {modules}; do /bin/busybox insmod /m/$m; done
+b=/bin/busybox
+$b mount -t proc proc /proc
+$b mount -t sysfs sys /sys
+$b mount -t devtmpfs dev /dev
+for m in {modules}; do $b insmod /m/$m; done
 n=0
-while [ ! -b /dev/vda ] && [ $n -lt 100 ]; do /bin/busybox sleep 0.1; n=$((n+1)); done
-/bin/busybox mount -t ext4 -o noatime /dev/vda /mnt || echo "board: no root file system"
-for d in proc sys dev; do /bin/busybox mount --move /$d /mnt/$d; done
-exec /bin/busybox switch_root /mnt /sbin/board-init
+while [ ! -b /dev/vda ] && [ $n -lt 100 ]; do $b sleep 0.1; n=$((n+1)); done
+$b mount -t ext4 -o noatime /dev/vda /mnt || echo "board: no root file system"
+root=/mnt
+case $($b cat /proc/cmdline) in
+*board.userland=busybox*)
+  libs=usr/lib/arm-linux-gnueabihf root=/tiny
+  $b mount --bind /mnt/usr/lib/board/busybox $root
+  $b mount --bind /mnt/$libs $root/$libs
+  $b chroot $root /usr/bin/busybox --install -s ;;
+esac
+for d in proc sys dev; do $b mount --move /$d $root/$d; done
+exec $b switch_root $root /usr/lib/board/init
 """
 
 
@@ -43,7 +52,7 @@ def load_order(dependencies: str, softdeps: str, wanted: Iterable[str]) -> tuple
     """Paths of the wanted modules, each after what it needs.
 
     `dependencies` and `softdeps` are the texts of modules.dep and modules.softdep. The variants
-    for the crypto extension are left out: a Pi 3 has none, and a failing insmod costs seconds.
+    for the crypto extension are left out: a Pi has none, and a failing insmod costs seconds.
     """
     needs = {}
     for line in dependencies.splitlines():
@@ -71,7 +80,7 @@ def write(kernel: Path, busybox: Path, out: Path, *, scratch: Path) -> None:
     paths = load_order(
         (modules / "modules.dep").read_text(), (modules / "modules.softdep").read_text(), MODULES
     )
-    for name in ("bin", "proc", "sys", "dev", "mnt", "m"):
+    for name in ("bin", "proc", "sys", "dev", "mnt", "tiny", "m"):
         (scratch / name).mkdir(parents=True)
     shutil.copy(busybox, scratch / "bin" / "busybox")
     for path in paths:

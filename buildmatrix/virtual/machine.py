@@ -1,50 +1,34 @@
-"""One QEMU process: how a board is started, recognised and ended."""
+"""One QEMU process: how a board is started, spoken to, recognised and ended."""
 
 from __future__ import annotations
 
 import contextlib
 import os
-import select
-import signal
 import socket
-from dataclasses import dataclass
-from pathlib import Path
+import time
 from typing import TYPE_CHECKING
 
 from buildmatrix.errors import DeviceError
-from buildmatrix.virtual import host
+from buildmatrix.virtual import host, process
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from pathlib import Path
 
-    from buildmatrix.virtual.rootfs import Image
+    from buildmatrix.virtual.kinds import Kind
 
-
-@dataclass(frozen=True, slots=True)
-class Kind:
-    """A sort of virtual board."""
-
-    cores: int
-    arguments: tuple[str, ...] = ()
+SNAPSHOT = "ready"
 
 
-# Under -icount the guest's PMU counts instructions exactly, also with many threads, because one
-# virtual core schedules them the same way each time; guest time becomes 1 ns an instruction.
-KINDS = {
-    "pi3": Kind(cores=4),
-    "pi3-counted": Kind(cores=1, arguments=("-icount", "shift=0,sleep=on")),
-}
+def start(directory: Path, kind: Kind, kernel: Path, *, port: int = 0, resume: bool = False) -> int:
+    """Switch on the board whose run.qcow2 and board.dtb are in `directory`.
 
-
-def start(directory: Path, *, image: Image, kind: Kind, port: int, client_key: str) -> int:
-    """Boot the board whose files are in `directory`; the loopback port where sshd will answer.
-
-    `port` is what one would like to have; a taken one is replaced. `client_key` is the base64
-    part of an ed25519 public key. Raises DeviceError when QEMU does not start.
+    Returns the loopback port that is the board's 22: `port`, or another where that is taken.
+    `resume`: go on from the snapshot in run.qcow2 instead of booting. Raises DeviceError when
+    QEMU does not start, or cannot go on from there.
     """
     for attempt in range(3):
-        chosen = _free_port(port if attempt == 0 else 0)
-        argv = _argv(directory, image=image, kind=kind, port=chosen, client_key=client_key)
+        chosen = host.free_port(port if attempt == 0 else 0)
+        argv = _argv(directory, kind, kernel, port=chosen, resume=resume)
         try:
             host.run(argv, cwd=directory, timeout=60)
         except DeviceError as error:  # between our look and QEMU's, another program took the port
@@ -56,21 +40,16 @@ def start(directory: Path, *, image: Image, kind: Kind, port: int, client_key: s
 
 
 def alive(directory: Path) -> bool:
-    with _process(directory) as process:
-        return process is not None
+    return process.alive(directory / "pid")
 
 
 def stop(directory: Path) -> bool:
     """End the board's QEMU, if it runs; True when there was one."""
-    with _process(directory) as process:
-        if process is None:
-            return False
-        for number in (signal.SIGTERM, signal.SIGKILL):
-            with contextlib.suppress(ProcessLookupError):
-                signal.pidfd_send_signal(process, number)
-            if select.select([process], [], [], 5.0)[0]:
-                return True
-    raise DeviceError("QEMU does not end", where=str(directory / "pid"))
+    return process.stop(directory / "pid")
+
+
+def remove(directory: Path) -> None:
+    stop(directory)
 
 
 def console(directory: Path) -> str:
@@ -79,53 +58,65 @@ def console(directory: Path) -> str:
     return log.read_text(errors="replace") if log.is_file() else ""
 
 
-def _argv(
-    directory: Path, *, image: Image, kind: Kind, port: int, client_key: str
-) -> tuple[str, ...]:
+def snapshot(directory: Path) -> None:
+    """Keep memory and devices in run.qcow2, for `resume`."""
+    line = f"savevm {SNAPSHOT}\ninfo snapshots"
+    say(directory, "monitor", line, until="VM CLOCK", deadline=time.monotonic() + 60)
+
+
+def say(directory: Path, name: str, line: str, *, until: str, deadline: float) -> None:
+    """Send a line to the board's `serial` line or to QEMU's `monitor`, and wait for `until`.
+
+    Raises DeviceError when it does not come before `deadline`, in time.monotonic's seconds.
+    """
+    heard = b""
+    with socket.socket(socket.AF_UNIX) as peer, contextlib.ExitStack() as opened:
+        # by descriptor, because the path of a socket may have 107 bytes only
+        folder = os.open(directory, os.O_RDONLY)
+        opened.callback(os.close, folder)
+        try:
+            peer.connect(f"/proc/self/fd/{folder}/{name}")
+            peer.sendall(f"{line}\n".encode())
+            while until.encode() not in heard:
+                peer.settimeout(max(deadline - time.monotonic(), 0.001))
+                block = peer.recv(4096)
+                if not block:
+                    raise ConnectionResetError("closed")
+                heard += block
+        except OSError as error:
+            raise DeviceError(
+                f"no answer on the board's {name} line: {error}",
+                where=str(directory / name),
+                details=heard.decode(errors="replace"),
+            ) from None
+
+
+def _argv(directory: Path, kind: Kind, kernel: Path, *, port: int, resume: bool) -> tuple[str, ...]:
     """The user network forwards one loopback port inwards and lets nothing out (restrict)."""
     drive = "if=none,id=disk,format=qcow2,file=run.qcow2,cache=unsafe"
     network = f"user,id=net,restrict=on,hostfwd=tcp:127.0.0.1:{port}-:22"
     return (
-        *("qemu-system-aarch64", "-M", "virt", "-cpu", "cortex-a53", "-m", "1024"),
-        *("-smp", str(kind.cores), *kind.arguments),
-        *("-dtb", str(image.device_tree(kind.cores))),
-        *("-kernel", str(image.directory / "vmlinuz")),
-        *("-initrd", str(image.directory / "initrd.gz")),
-        *("-append", f"console=ttyAMA0 quiet panic=1 board.key={client_key}"),
+        *hardware(kind),
+        *("-dtb", "board.dtb", "-kernel", str(kernel / "vmlinuz")),
+        *("-initrd", str(kernel / "initrd.gz"), "-append", _command_line(kind)),
         *("-drive", drive, "-device", "virtio-blk-device,drive=disk"),
-        *("-netdev", network, "-device", "virtio-net-device,netdev=net"),
-        # relative, because the path of a socket may have 107 bytes only
-        *("-display", "none", "-serial", "file:console.log", "-monitor", "unix:mon,server,nowait"),
+        *("-netdev", network, "-device", "virtio-net-device,netdev=net", "-display", "none"),
+        *("-chardev", "socket,id=line,path=serial,server=on,wait=off,logfile=console.log"),
+        *("-serial", "chardev:line", "-monitor", "unix:monitor,server,nowait"),
+        *(("-loadvm", SNAPSHOT) if resume else ()),
         *("-pidfile", str(directory / "pid"), "-daemonize"),
     )
 
 
-@contextlib.contextmanager
-def _process(directory: Path) -> Iterator[int | None]:
-    """A pidfd of this board's QEMU, or None.
-
-    A pid file may outlive its process and the number be given to another, so the command line
-    must name our pid file; the pidfd, opened first, cannot change its owner afterwards.
-    """
-    pidfile = directory / "pid"
-    with contextlib.ExitStack() as stack:
-        try:
-            pid = int(pidfile.read_text())
-            process = os.pidfd_open(pid)
-            stack.callback(os.close, process)
-            argv = Path("/proc", str(pid), "cmdline").read_bytes()
-        except (OSError, ValueError):
-            yield None
-            return
-        ours = os.fsencode(pidfile) in argv.split(b"\0")
-        yield process if ours else None
+def hardware(kind: Kind, machine: str = "virt") -> tuple[str, ...]:
+    return (
+        *("qemu-system-aarch64", "-M", machine, "-cpu", kind.cpu, "-smp", str(kind.cores)),
+        *("-m", str(kind.memory_mib), *kind.arguments),
+    )
 
 
-def _free_port(wanted: int) -> int:
-    with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind(("127.0.0.1", wanted))
-        except OSError:
-            probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+def _command_line(kind: Kind) -> str:
+    """For the kernel, the initrd and board-init."""
+    words = {"board.userland": kind.userland, "board.personality": kind.personality}
+    ours = (f"{name}={value}" for name, value in words.items() if value)
+    return " ".join(["console=ttyAMA0 quiet panic=1", *ours])

@@ -127,7 +127,7 @@ def test_a_changed_host_key_is_refused(board: str, tmp_path: Path) -> None:
     assert f"that is not {wrong}" in err
 
 
-BENCH = ["--batches", "1,2", "--passes", "2", "--warmup", "0", "--threads", "1"]
+BENCH = ["--batches", "1,2", "--rounds", "1", "--passes", "2", "--warmup", "0", "--threads", "1"]
 
 
 def test_killed_in_a_benchmark_nothing_is_lost_or_run_twice(board: str) -> None:
@@ -153,7 +153,8 @@ def test_killed_in_a_benchmark_nothing_is_lost_or_run_twice(board: str) -> None:
 
 
 def test_a_run_left_on_the_board_is_collected_before_ours(board: str) -> None:
-    common = ["bench", "--host", board, "--only", CELLS[0], "--passes", "2", "--warmup", "0"]
+    common = ["bench", "--host", board, "--only", CELLS[0], "--rounds", "1", "--passes", "2"]
+    common += ["--warmup", "0"]
     left, _ = run(*common, "--threads", "1", "--batches", "1")
     assert "is on study: " in left
     found = document(*common, "--threads", "1", "--batches", "2", "--collect")

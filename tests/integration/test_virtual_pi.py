@@ -72,7 +72,7 @@ def test_up_again_returns_the_running_board(board: SshTarget) -> None:
     before = pid_of(board)
     assert boards.boot("shared") == board
     assert pid_of(board) == before
-    with pytest.raises(DeviceError, match="is running as pi3, not pi3-counted"):
+    with pytest.raises(DeviceError, match="is a pi3, not a pi3-counted"):
         boards.boot("shared", "pi3-counted")
 
 
@@ -102,18 +102,18 @@ def test_a_power_cut_and_the_morning_after(spare: str) -> None:
         assert ssh.run("cat kept", timeout=30).stdout == b"kept\n"
 
 
-def test_down_leaves_no_process_and_no_disk(spare: str) -> None:
+def test_down_leaves_nothing(spare: str) -> None:
     target = boards.boot(spare)
-    pid = pid_of(target)
+    pid, name = pid_of(target), target.name
     assert boards.remove(spare)
     assert not qemu_runs(pid)
-    assert not Path(target.identity_file).parent.exists()
+    assert [*(boards.STATE / "virtual" / "boards").glob(f"*{name}*")] == []  # no lock either
     assert not boards.remove(spare)
 
 
 def test_a_board_that_does_not_answer_in_time_is_switched_off(spare: str) -> None:
     reporter = RecordingReporter()
-    with pytest.raises(DeviceError, match=r"did not answer within 0\.2 s"):
+    with pytest.raises(DeviceError, match="did not answer in time"):
         virtual.up(
             boards.STATE,
             name=boards.own(spare),
@@ -127,8 +127,10 @@ def test_a_board_that_does_not_answer_in_time_is_switched_off(spare: str) -> Non
 
 
 def test_ctrl_c_while_it_boots_leaves_no_process(spare: str) -> None:
-    virtual.image(boards.STATE, mirror=debian_mirror(), reporter=RecordingReporter())
+    boards.boot(spare)  # so that nothing is to be made below
+    boards.remove(spare)
     program = (
+        "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)\n"  # nohup's
         "from pathlib import Path; from buildmatrix import virtual; from tests import fakes\n"
         f"virtual.up(Path({str(boards.STATE)!r}), name={boards.own(spare)!r}, kind='pi3',"
         " mirror='', reporter=fakes.RecordingReporter())"

@@ -76,7 +76,7 @@ def test_cells_and_plan_as_documents(project: Path) -> None:
         (["deploy", "--host", "x:y"], 3, "'x:y' is no board"),
         (["deploy"], 3, "which board? known here: none"),
         (["device", "upp"], 2, "device upp is not known (did you mean 'up'?)"),
-        (["device", "up", "--kind", "pi9"], 2, "no kind 'pi9'"),
+        (["device", "up", "--kind", "pi9"], 2, "no kind of virtual board is called 'pi9'"),
         (["report"], 3, "no results yet"),
         (["report", "--format", "pdf"], 2, "no format 'pdf'"),
         (["cells", "--wrong"], 2, "No idea what '--wrong' is!"),

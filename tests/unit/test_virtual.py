@@ -2,18 +2,27 @@
 
 from __future__ import annotations
 
+import contextlib
+import socket
 import subprocess
+import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
 from buildmatrix import virtual
 from buildmatrix.errors import DeviceError, UsageError
-from buildmatrix.virtual import host
+from buildmatrix.virtual import cache, host, link
 from buildmatrix.virtual.initrd import load_order
 from buildmatrix.virtual.rootfs import fingerprint
 from tests.fakes import RecordingReporter
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from contextlib import AbstractContextManager
 
 DEPENDENCIES = """\
 kernel/net/virtio_net.ko: kernel/net/failover.ko kernel/core/virtio.ko
@@ -53,10 +62,11 @@ def test_missing_programs_come_with_the_line_that_installs_them(
 ) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(DeviceError, match="qemu-system-aarch64, ") as caught:
-        virtual.image(tmp_path, mirror="file:/nowhere", reporter=RecordingReporter())
+        up(tmp_path, kind="pi3")
     hint = caught.value.hint
     assert hint.startswith("apt-get install --no-install-recommends ")
     assert {"qemu-system-arm", "fakeroot", "device-tree-compiler"} <= set(hint.split())
+    assert [*tmp_path.glob("virtual/boards/*")] == []
 
 
 def test_a_failed_program_shows_its_last_words() -> None:
@@ -96,12 +106,143 @@ def test_no_boards_yet(tmp_path: Path) -> None:
 def test_a_name_stays_inside_the_state_directory(tmp_path: Path, name: str) -> None:
     with pytest.raises(UsageError, match="cannot be a board's name"):
         virtual.down(tmp_path, name=name)
+    assert [*tmp_path.iterdir()] == []
 
 
-def test_an_unknown_kind_names_the_known_ones(tmp_path: Path) -> None:
-    with pytest.raises(UsageError) as caught:
-        virtual.up(tmp_path, name="pi", kind="pi9", mirror="file:/x", reporter=RecordingReporter())
-    assert "pi3, pi3-counted" in caught.value.hint
+def test_an_unknown_kind_says_what_each_is_for(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="no kind of virtual board is called 'pi9'") as caught:
+        up(tmp_path, kind="pi9")
+    said = caught.value.details.splitlines()
+    assert len(said) == len(virtual.KINDS)
+    for line, kind in zip(said, virtual.KINDS.values(), strict=True):
+        assert line == f"  {kind.name}: {kind.summary}"
+        assert len(line) <= 100
+
+
+@pytest.mark.parametrize("wrong", ["fast", "20mbit", "20 mbit/20ms", "0mbit/1ms", "20mbit/-1ms"])
+def test_a_link_is_rate_and_round_trip(tmp_path: Path, wrong: str) -> None:
+    with pytest.raises(UsageError, match="is no link") as caught:
+        up(tmp_path, kind="pi3", link=wrong)
+    example = caught.value.hint.split()[-1]
+    assert example == "20mbit/20ms"
+    assert link.parse(example) == link.Link(rate=2_500_000, round_trip=0.02)
+
+
+@pytest.fixture
+def far(tmp_path: Path) -> Iterator[int]:
+    """The port of a relay, 80 kB/s and 100 ms, to a server that echoes what it got at the end."""
+
+    def echo(near: socket.socket) -> None:
+        with near, near.makefile("rb") as received:
+            near.sendall(received.read())
+
+    def serve() -> None:
+        with contextlib.suppress(OSError):  # the listener is closed
+            while True:
+                threading.Thread(target=echo, args=[listener.accept()[0]]).start()
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        server = threading.Thread(target=serve)
+        server.start()
+        yield link.lay(tmp_path, link.Link(80_000, 0.1), listener.getsockname()[1])
+        link.cut(tmp_path)
+        listener.shutdown(socket.SHUT_RDWR)
+    server.join()
+
+
+def through(port: int, sent: bytes) -> tuple[bytes, float]:
+    """What came back, and after how many seconds."""
+    began = time.monotonic()
+    with socket.create_connection(("127.0.0.1", port)) as near, near.makefile("rb") as received:
+        near.sendall(sent)
+        near.shutdown(socket.SHUT_WR)
+        return received.read(), time.monotonic() - began
+
+
+def test_a_relay_is_as_slow_and_as_late_as_its_link(far: int) -> None:
+    small = through(far, b"?")
+    assert small[0] == b"?"
+    assert 1.9 < small[1] / 0.1 < 10  # one round trip for the handshake, one for the byte
+    block = bytes(range(256)) * 160
+    back, took = through(far, block)
+    assert back == block
+    assert 0.9 < (took - 0.2) / (2 * len(block) / 80_000) < 3  # there, then back
+
+
+def test_connections_share_the_link(far: int) -> None:
+    block = bytes(20_000)
+    with ThreadPoolExecutor(3) as pool:
+        alone = through(far, block)
+        shared = [*pool.map(through, [far] * 3, [block] * 3)]
+    assert [back for back, _ in [alone, *shared]] == [block] * 4
+    assert max(took for _, took in shared) > 1.5 * alone[1]
+
+
+def test_a_cut_link_is_gone(tmp_path: Path, far: int) -> None:
+    assert link.laid(tmp_path)
+    link.cut(tmp_path)
+    assert not link.laid(tmp_path)
+    with pytest.raises(ConnectionRefusedError):
+        through(far, b"?")
+
+
+OLD, NEW = "root-armhf-0000000000000000", "root-armhf-1111111111111111"
+
+
+def made(shelf: Path, name: str, *used: str) -> AbstractContextManager[Path]:
+    def build(scratch: Path, out: Path) -> None:
+        (scratch / "thrown away").touch()
+        (out / "disk.img").touch()
+
+    reporter = RecordingReporter()
+    return cache.made(shelf / name, build, title="", used=lambda: {*used}, reporter=reporter)
+
+
+@pytest.mark.parametrize("kept", ["no board", "a board", "another up"])
+def test_a_superseded_image_goes_when_nobody_needs_it(tmp_path: Path, kept: str) -> None:
+    stranger = tmp_path / "root-armhf-64-2222222222222222"  # of another stem
+    stranger.mkdir()
+    with contextlib.ExitStack() as another:
+        old = another.enter_context(made(tmp_path, OLD))
+        if kept != "another up":
+            another.close()
+        with made(tmp_path, NEW, *([OLD] if kept == "a board" else [])) as new:
+            assert [path.name for path in new.iterdir()] == ["disk.img"]
+    assert old.exists() == (kept != "no board")
+    assert stranger.exists()
+    assert [*tmp_path.glob("building*")] == []
+
+
+def test_a_killed_build_is_begun_anew(tmp_path: Path) -> None:
+    (tmp_path / f"building.{OLD.rpartition('-')[0]}.x").mkdir()
+    with made(tmp_path, OLD) as directory:
+        assert (directory / "disk.img").exists()
+    assert [*tmp_path.glob("building*")] == []
+
+
+def test_a_lock_that_its_holder_removed_is_taken_anew(tmp_path: Path) -> None:
+    """`down` removes the lock with the board; who waited for it must not hold a ghost."""
+    lock, order = tmp_path / "lock", []
+
+    def wait() -> None:
+        with host.locked(lock):
+            order.append("second")
+            assert lock.exists()
+
+    with host.locked(lock):
+        second = threading.Thread(target=wait)
+        second.start()
+        time.sleep(0.2)
+        order.append("first")
+        lock.unlink()
+    second.join()
+    assert order == ["first", "second"]
+
+
+def up(state: Path, *, kind: str, link: str = "") -> None:
+    virtual.up(
+        state, name="pi", kind=kind, link=link, mirror="file:/x", reporter=RecordingReporter()
+    )
 
 
 def running(pid: int) -> bool:
