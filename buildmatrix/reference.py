@@ -36,7 +36,7 @@ class Parameters(NamedTuple):
 
 
 def weights(net: NetworkSpec) -> tuple[Parameters, ...]:
-    """Seeded weights in layer order, uniform with He's variance, 2 / inputs.
+    """Seeded weights in layer order, uniform with He's variance, 2 / inputs, times gain.
 
     So scaled, signals neither die nor grow on the way and the softmax does not saturate.
     """
@@ -44,7 +44,7 @@ def weights(net: NetworkSpec) -> tuple[Parameters, ...]:
     for stream, (name, shape, biases) in enumerate(parameter_shapes(net), start=1):
         values = 2 * _uniform(net.seed, stream, prod(shape) + biases) - 1
         split = prod(shape)
-        limit = sqrt(6 / prod(shape[1:]))
+        limit = net.gain * sqrt(6 / prod(shape[1:]))
         weight = (limit * values[:split]).astype(np.float32).reshape(shape)
         found.append(Parameters(name, weight, (BIAS * values[split:]).astype(np.float32)))
     return tuple(found)
