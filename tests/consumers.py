@@ -10,9 +10,12 @@ import onnxruntime
 from ai_edge_litert.interpreter import Interpreter, OpResolverType
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from buildmatrix.reference import F32
+
+    Reader = Callable[[Path, F32], F32]  # the model's folder and a batch of images -> outputs
 
 
 def onnx_runtime(folder: Path, images: F32) -> F32:

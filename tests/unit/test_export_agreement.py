@@ -21,19 +21,14 @@ from buildmatrix.schema import load
 from tests import consumers
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from buildmatrix.network import NumberFormat
-    from buildmatrix.reference import F32
-
-    Consumer = Callable[[Path, F32], F32]
 
 MODELS = Path(__file__).parents[2] / "models"
 NETWORKS = sorted(path.parent.name for path in MODELS.glob("*/model.yaml"))
 
 # Caffe's, MXNet's and TensorFlow's are read by the runners built on them: they have no library that
 # can be installed beside the rest.
-READERS: dict[str, tuple[str, Consumer, NumberFormat]] = {
+READERS: dict[str, tuple[str, consumers.Reader, NumberFormat]] = {
     "onnxruntime": ("onnx", consumers.onnx_runtime, "float32"),
     "tflite": ("tflite", consumers.lite, "float32"),
     "tflite with XNNPACK": ("tflite", consumers.lite_xnnpack, "float32"),
