@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from buildmatrix import graph, matrix, network, recipe, schema, toolchain
 from buildmatrix.errors import InputError, UsageError, did_you_mean
+from buildmatrix.export import FORMATS
 from buildmatrix.selector import matches_id
 
 if TYPE_CHECKING:
@@ -46,14 +47,14 @@ def load(path: Path, *, only: tuple[str, ...] = ()) -> Project:
     toolchains = toolchain.load_all(_shown(root / "toolchains"))
     expanded = matrix.expand(document, recipes, toolchains)
     net = _network(root, expanded, document)
-    cells = _select(expanded, only)
+    cells = select(expanded, only)
     inputs = graph.Inputs(
         recipes=recipes,
         toolchains=toolchains,
         network=net.name,
         network_digest=network.digest(net),
         harness_digest=_digest(HARNESS, "harness.h", "harness.cpp", "supervisor.h"),
-        exporter_digest=_digest(PACKAGE, "network.py", "reference.py", "export.py"),
+        exporter_digests={n: _digest(PACKAGE, *one.sources) for n, one in FORMATS.items()},
         bundle_digest=_digest(PACKAGE, "bundle.py"),
         audit_digest=_digest(PACKAGE, "audit.py", "elf.py"),
     )
@@ -73,7 +74,7 @@ def _network(root: Path, expanded: Matrix, document: schema.Document) -> Network
     return net
 
 
-def _select(expanded: Matrix, only: tuple[str, ...]) -> tuple[Cell, ...]:
+def select(expanded: Matrix, only: tuple[str, ...]) -> tuple[Cell, ...]:
     """Cells that fit one of the globs. A glob that fits none is an error, not a no-op."""
     ids = [cell.id for cell in expanded.cells]
     for pattern in only:
