@@ -146,6 +146,7 @@ class ElfFacts:
     executable_stack: bool
     neon_instructions: int  # executed-by-nobody count: quad-register float multiplies in the text
     text_relocations: bool = False
+    machine_switches: tuple[str, ...] = ()  # recorded by the compiler: -march=armv7-a, ...
 
 
 class Severity(StrEnum):

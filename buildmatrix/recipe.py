@@ -223,7 +223,9 @@ def _check(recipe: Recipe, recipes: Mapping[str, Recipe]) -> None:
                 raise document.fault(("dependencies", i, "options", name), brief)
     for i, source in enumerate(spec.sources):
         _known_names(document, ("sources", i, "when"), source.when, [*spec.options, ARCHITECTURE])
-        loose = len(source.alternates) > 1 or source.alternates[0].kind == "folder"
+        # One hash for all is one archive at several places: nothing to hold against each other.
+        hashes = {getattr(one, "sha256", i) for i, one in enumerate(source.alternates)}
+        loose = len(hashes) > 1 or source.alternates[0].kind == "folder"
         if loose and source.tree is None:
             raise document.fault(
                 ("sources", i), f"source '{source.name}' needs its tree id",

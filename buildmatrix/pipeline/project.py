@@ -56,7 +56,7 @@ def load(path: Path, *, only: tuple[str, ...] = ()) -> Project:
         harness_digest=_digest(HARNESS, "harness.h", "harness.cpp", "supervisor.h"),
         exporter_digests={n: _digest(PACKAGE, *one.sources) for n, one in FORMATS.items()},
         bundle_digest=_digest(PACKAGE, "bundle.py"),
-        audit_digest=_digest(PACKAGE, "audit.py", "elf.py"),
+        audit_digest=_digest(PACKAGE, "audit.py", *_modules("elf")),
     )
     works = graph.expand(cells, inputs)
     return Project(root, expanded, cells, recipes, toolchains, net, works)
@@ -94,6 +94,10 @@ def _digest(folder: Path, *names: str) -> str:
     for name in names:
         total.update(hashlib.sha256((folder / name).read_bytes()).digest())
     return total.hexdigest()
+
+
+def _modules(package: str) -> list[str]:
+    return sorted(f"{package}/{path.name}" for path in (PACKAGE / package).glob("*.py"))
 
 
 def _shown(path: Path) -> Path:
