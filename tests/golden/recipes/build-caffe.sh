@@ -11,7 +11,7 @@ cmake -S . -B build \
   -DUSE_OPENCV=OFF -DUSE_LEVELDB=OFF -DUSE_LMDB=OFF \
   -DBLAS=Open \
   -DOpenBLAS_INCLUDE_DIR=/deps/openblas/include \
-  -DOpenBLAS_LIB=/deps/openblas/lib/libopenblas.so \
+  -DOpenBLAS_LIB=/deps/blas/lib/libblas.so.3 \
   -DPROTOBUF_PROTOC_EXECUTABLE=/usr/bin/protoc -DProtobuf_PROTOC_EXECUTABLE=/usr/bin/protoc
 make -C build -j"$JOBS" caffe
 mkdir -p /out/lib /out/include/caffe/proto
