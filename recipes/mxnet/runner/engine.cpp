@@ -64,6 +64,9 @@ void set_environment(int argc, char** argv, char** environment) {
   const std::vector<std::string> wanted = {
       "OMP_NUM_THREADS=" + threads_asked(argc, argv),
       "MXNET_CPU_WORKER_NTHREADS=1",
+#if !BUILDMATRIX_ONEDNN
+      "OMP_WAIT_POLICY=passive",  // or OpenMP's threads spin while OpenBLAS's own compute
+#endif
 #ifdef BUILDMATRIX_ONEDNN
       std::string("MXNET_MKLDNN_ENABLED=") + (BUILDMATRIX_ONEDNN ? "1" : "0"),
       "MXNET_STORAGE_FALLBACK_LOG_VERBOSE=0",  // or it says of every layer that oneDNN is off
@@ -92,17 +95,11 @@ void set_environment(int argc, char** argv, char** environment) {
 __attribute__((section(".preinit_array"), used)) void (*before_libraries)(int, char**, char**) =
     set_environment;
 
-// MXNet's functions return 0 or -1. An allocation that failed says so in one of these ways:
-//   src/storage/cpu_device_storage.h   "Failed to allocate CPU Memory", and in some versions a
-//                                      "cudaMallocHost"-like line that names the size
-//   a std::bad_alloc that was caught at the interface, by its what()
-//   oneDNN's status out_of_memory, in the text of a dnnl::error
+// MXNet's functions return 0 or -1, and keep the text of what was thrown. An allocation that failed
+// is a FATAL line of src/storage/cpu_device_storage.h, or a std::bad_alloc caught at the interface.
 bool is_memory(const std::string& message) {
-  for (const char* sign : {"Failed to allocate CPU Memory", "std::bad_alloc", "out of memory",
-                           "could not allocate", "out_of_memory"}) {
-    if (message.find(sign) != std::string::npos) return true;
-  }
-  return false;
+  return message.find("Failed to allocate CPU Memory") != std::string::npos ||
+         message.find("std::bad_alloc") != std::string::npos;
 }
 
 void check(int status) {
