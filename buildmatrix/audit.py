@@ -124,6 +124,8 @@ def _float_abi(tree: Tree) -> Iterator[Fault]:
 
 
 def _cpu_arch(tree: Tree) -> Iterator[Fault]:
+    if tree.target.machine != "EM_ARM":
+        return  # only 32-bit ARM files carry the tag
     highest = _profile_of(tree.target.march)
     for facts in tree.own:
         word = facts.cpu_arch
@@ -235,7 +237,12 @@ def _foreign_library(tree: Tree) -> Iterator[Fault]:
 def _is_foreign(name: str, target: Target) -> bool:
     """A loader other than the target's, or the C library of musl or Android (plain libc.so)."""
     arm = "ld-linux-armhf.so.3" if target.float_abi == "hard" else "ld-linux.so.3"
-    loader = {"EM_ARM": arm, "EM_AARCH64": "ld-linux-aarch64.so.1"}.get(target.machine)
+    loaders = {
+        "EM_ARM": arm,
+        "EM_AARCH64": "ld-linux-aarch64.so.1",
+        "EM_X86_64": "ld-linux-x86-64.so.2",
+    }
+    loader = loaders.get(target.machine)
     if fnmatchcase(name, "ld-linux*.so.*") or name.startswith("ld64.so"):
         return name != loader
     return name == "libc.so" or name.startswith(("ld-musl-", "libc.musl-"))

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 PI3 = Target("arm-linux-gnueabihf", "EM_ARM", "armv7-a", "neon-vfpv4", "hard", "2.36")
 PI4_64 = Target("aarch64-linux-gnu", "EM_AARCH64", "armv8-a", "", "hard", "2.36")
+HOST = Target("x86_64-linux-gnu", "EM_X86_64", "x86-64", "", "hard", "2.36")
 LIBC = ("libc.so.6", "libm.so.6", "ld-linux-armhf.so.3")
 POLICY = AuditPolicy(PI3, provided=LIBC)
 
@@ -179,6 +180,16 @@ def test_aarch64_has_no_attributes_and_needs_none() -> None:
     ]
     assert said(replace(AARCH64, needed=("ld-linux-armhf.so.3",)), policy) == [
         "BM141 needs ld-linux-armhf.so.3, which belongs to another libc or machine"
+    ]
+
+
+def test_x86_has_its_own_loader_and_no_arm_architecture() -> None:
+    loader = "ld-linux-x86-64.so.2"
+    policy = AuditPolicy(HOST, provided=("libc.so.6", loader))
+    facts = replace(AARCH64, machine="EM_X86_64", needed=("libc.so.6", loader))
+    assert said(facts, policy) == []
+    assert said(replace(facts, needed=("ld-linux-aarch64.so.1",)), policy) == [
+        "BM141 needs ld-linux-aarch64.so.1, which belongs to another libc or machine"
     ]
 
 
