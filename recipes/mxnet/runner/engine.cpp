@@ -2,9 +2,9 @@
 // Written against the headers that the 1.9.1 wheels carry (include/mxnet/c_predict_api.h, c_api.h).
 //
 // What decides how many threads compute, in MXNet 1.9.1 (apache/mxnet):
-//   src/engine/threaded_engine_perdevice.cc  MXNET_CPU_WORKER_NTHREADS: operators at a time, 1
-//   src/engine/openmp.cc                     OMP_NUM_THREADS: threads of one operator, and of oneDNN
-//   OpenBLAS                                 threads of cblas_sgemm: convolution's and dot's
+//   src/initialize.cc      MXNET_CPU_WORKER_NTHREADS: operators at a time; a chain has one
+//   src/engine/openmp.cc   OMP_NUM_THREADS: threads of one operator, and of oneDNN
+//   OpenBLAS               threads of cblas_sgemm: convolution's and dot's
 // The first two are read while the libraries are initialised, so they are set before that; link this
 // file before harness.cpp.
 
