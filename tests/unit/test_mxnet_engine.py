@@ -71,7 +71,11 @@ int blas_threads = 8;
 void openblas_set_num_threads(int threads) { blas_threads = threads > 4 ? 4 : threads; }
 int openblas_get_num_threads() { return blas_threads; }
 const char* MXGetLastError() { return fault.c_str(); }
-int MXSymbolCreateFromJSON(const char* json, SymbolHandle* out) { symbol = json; *out = 0; return 0; }
+int MXSymbolCreateFromJSON(const char* json, SymbolHandle* out) {
+  symbol = json;
+  *out = 0;
+  return 0;
+}
 int MXSymbolListAttr(SymbolHandle, uint32_t* size, const char*** out) {
   static const char* pairs[] = {"conv1$kernel", "(7, 7)", "data$__shape__", "(1, 1, 2, 2)"};
   *size = symbol == "no shape" ? 1 : 2;
