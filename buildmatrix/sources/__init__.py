@@ -21,9 +21,12 @@ from buildmatrix.recipe import (
     DebianAlternate,
     FolderAlternate,
     GitAlternate,
+    PypiAlternate,
     SourceSpec,
 )
-from buildmatrix.sources.fetch import archive_commit, archive_folder, download, unpack
+from buildmatrix.sources import pypi
+from buildmatrix.sources.archive import unpack
+from buildmatrix.sources.fetch import archive_commit, archive_folder, download
 from buildmatrix.sources.tree import tree_id
 from buildmatrix.store import read_json, write_json
 
@@ -37,12 +40,13 @@ if TYPE_CHECKING:
 class Sources:
     """The download cache.
 
-    `mirror` tells the Debian mirror's URL; `folder` holds archives and is looked into before
-    anything is downloaded, for machines without a network.
+    `mirror` and `index` tell the addresses of the Debian mirror and of the Python index; `folder`
+    holds archives and is looked into before anything is downloaded, for machines without a network.
     """
 
     root: Path
     mirror: Callable[[], str]
+    index: Callable[[], str]
     reporter: Reporter
     folder: Path | None = None
 
@@ -108,11 +112,14 @@ class Sources:
     def _bring(self, alternate: Alternate, temporary: Path, base: Path, subject: str) -> None:
         match alternate:
             case DebianAlternate():
-                initial = alternate.package[: 4 if alternate.package.startswith("lib") else 1]
-                url = f"{self.mirror()}/pool/main/{initial}/{alternate.package}/{alternate.file}"
-                self._download(url, temporary, subject)
+                self._download(lambda: self._in_pool(alternate), alternate.file, temporary, subject)
+            case PypiAlternate():
+                self._download(
+                    lambda: pypi.locate(self.index(), alternate.package, alternate.file),
+                    alternate.file, temporary, subject,
+                )  # fmt: skip
             case ArchiveAlternate():
-                self._download(alternate.url, temporary, subject)
+                self._download(lambda: alternate.url, file_name(alternate), temporary, subject)
             case GitAlternate():
                 if alternate.commit is None:
                     raise SourceUnavailable(f"{alternate.branch!r} is not locked to a commit")
@@ -120,13 +127,19 @@ class Sources:
             case FolderAlternate():
                 archive_folder(base / alternate.path, temporary)
 
-    def _download(self, url: str, temporary: Path, subject: str) -> None:
-        name = url.rsplit("/", 1)[-1]
+    def _in_pool(self, alternate: DebianAlternate) -> str:
+        initial = alternate.package[: 4 if alternate.package.startswith("lib") else 1]
+        return f"{self.mirror()}/pool/main/{initial}/{alternate.package}/{alternate.file}"
+
+    def _download(
+        self, locate: Callable[[], str], name: str, temporary: Path, subject: str
+    ) -> None:
+        """`locate` is asked only when the file does not lie in the folder."""
         if self.folder is not None and (self.folder / name).is_file():
             shutil.copyfile(self.folder / name, temporary)
             return
         with temporary.open("wb") as stream:
-            download(url, stream, reporter=self.reporter, subject=subject)
+            download(locate(), stream, reporter=self.reporter, subject=subject)
 
     def _archive(self, sha256: str) -> Path:
         return self.root / "archives" / sha256
@@ -136,13 +149,21 @@ class Sources:
 
 
 def _way_out(source: SourceSpec) -> str:
-    files = [a for a in source.alternates if isinstance(a, DebianAlternate | ArchiveAlternate)]
-    if not files:
+    names = " or ".join(filter(None, map(file_name, source.alternates)))
+    if not names:
         return "build once where the git host answers, or add an alternate and its tree id"
-    names = " or ".join(
-        a.file if isinstance(a, DebianAlternate) else a.url.rsplit("/", 1)[-1] for a in files
-    )
     return f"put {names} into a folder and name the folder with --mirror, or add an alternate"
+
+
+def file_name(alternate: Alternate) -> str:
+    """What its file is called in a folder of archives; nothing for what is no file."""
+    match alternate:
+        case DebianAlternate() | PypiAlternate():
+            return alternate.file
+        case ArchiveAlternate():
+            return alternate.url.rsplit("/", 1)[-1]
+        case _:
+            return ""
 
 
 def describe(alternate: Alternate) -> str:
@@ -150,6 +171,8 @@ def describe(alternate: Alternate) -> str:
     match alternate:
         case DebianAlternate():
             return f"Debian source package {alternate.package}, {alternate.file}"
+        case PypiAlternate():
+            return f"Python package {alternate.package}, {alternate.file}"
         case ArchiveAlternate():
             return alternate.url
         case GitAlternate():
