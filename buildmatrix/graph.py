@@ -25,6 +25,7 @@ from buildmatrix.selector import matches
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
+    from buildmatrix.recipe import AuditSpec
     from buildmatrix.toolchain import Toolchain
 
 LIBC = (
@@ -223,6 +224,7 @@ class _Builder:
                 "rules": self.inputs.audit_digest,
                 "neon_required": list(policy.neon_required),
                 "neon_forbidden": list(policy.neon_forbidden),
+                "dispatched": list(policy.dispatched),
                 "provided": list(policy.provided),
                 "target": {n: getattr(policy.target, n) for n in policy.target.__slots__},
             },
@@ -263,16 +265,18 @@ class _Builder:
         )
 
     def _policy(self, recipe: Recipe, options: Options, cell: Cell) -> AuditPolicy:
-        required: list[str] = []
-        forbidden: list[str] = []
+        rules: list[AuditSpec] = []
         toolchain = self.inputs.toolchains[cell.toolchain]
         for one, values in self._audited(recipe, options):
-            for rule in one.spec.audit:
-                if matches(rule.when, {**values, ARCHITECTURE: toolchain.spec.architecture}):
-                    required += rule.neon_required
-                    forbidden += rule.neon_forbidden
-        target = toolchain.target
-        return AuditPolicy(target, tuple(required), tuple(forbidden), provided=LIBC)
+            placed = {**values, ARCHITECTURE: toolchain.spec.architecture}
+            rules += (rule for rule in one.spec.audit if matches(rule.when, placed))
+        return AuditPolicy(
+            toolchain.target,
+            neon_required=tuple(glob for rule in rules for glob in rule.neon_required),
+            neon_forbidden=tuple(glob for rule in rules for glob in rule.neon_forbidden),
+            dispatched=tuple(glob for rule in rules for glob in rule.dispatched),
+            provided=LIBC,
+        )
 
     def _audited(self, recipe: Recipe, options: Options) -> list[tuple[Recipe, Options]]:
         """The recipe and what it runs with, each with the option values that it sees."""
