@@ -3,169 +3,59 @@
 // of 2x2 and stride 2, fully connected layers and the softmax are NNPACK's too; it has no other
 // pooling, so those are plain loops, one channel a task.
 //
-// Written against Maratyszcza/NNPACK c07e3a0: include/nnpack.h, src/convolution-inference.c.
-// With -DCONVOLUTION_ONLY it is linked against a library that carries only the convolution, as
-// PyTorch's wheels do: a fully connected layer is then a 1x1 convolution of a 1x1 image.
+// With -DNNPACK_CONVOLUTION_ONLY it is linked against a library that carries only the convolution,
+// as PyTorch's wheels do: a fully connected layer is then a 1x1 convolution of a 1x1 image.
 
 #include <pthreadpool.h>
 
 #include <algorithm>
-#include <cstdlib>
 #include <memory>
 #include <new>
 #include <stdexcept>
 #include <string>
 #include <vector>
 
+#include "convolution.h"
 #include "harness.h"
 #include "layers.h"
 #include "plain.h"
-
-#if defined(CONVOLUTION_ONLY)
-// No wheel ships nnpack.h. This is the part of its interface that is called here.
-extern "C" {
-enum nnp_status { nnp_status_success = 0, nnp_status_out_of_memory = 52 };
-enum nnp_activation { nnp_activation_identity = 0, nnp_activation_relu = 1 };
-enum nnp_convolution_algorithm { nnp_convolution_algorithm_auto = 0 };
-enum nnp_convolution_transform_strategy {
-  nnp_convolution_transform_strategy_compute = 1,
-  nnp_convolution_transform_strategy_precompute = 2,
-  nnp_convolution_transform_strategy_reuse = 3,
-};
-struct nnp_size {
-  size_t width, height;
-};
-struct nnp_padding {
-  size_t top, right, bottom, left;
-};
-struct nnp_profile;
-
-nnp_status nnp_initialize(void);
-nnp_status nnp_convolution_inference(
-    nnp_convolution_algorithm algorithm, nnp_convolution_transform_strategy strategy,
-    size_t input_channels, size_t output_channels, nnp_size input_size, nnp_padding input_padding,
-    nnp_size kernel_size, nnp_size output_subsampling, const float* input, const float* kernel,
-    const float* bias, float* output, void* workspace_buffer, size_t* workspace_size,
-    nnp_activation activation, const void* activation_parameters, pthreadpool_t threadpool,
-    nnp_profile* profile);
-}
-#else
-#include <nnpack.h>
-#endif
 
 const char engine_name[] = "nnpack";
 const char number_format[] = "float32";
 
 namespace {
 
-void check(nnp_status status, const std::string& what) {
-  if (status == nnp_status_out_of_memory) throw std::bad_alloc();
-  if (status != nnp_status_success) {
-    throw std::runtime_error(what + ": nnp_status " + std::to_string(status));
-  }
-}
-
-// Memory on a cache line's boundary, as NNPACK's kernels want their own.
-class Aligned {
- public:
-  explicit Aligned(std::size_t size) : size_(size) {
-    void* memory = nullptr;
-    if (posix_memalign(&memory, 64, std::max<std::size_t>(size, 64))) throw std::bad_alloc();
-    memory_.reset(memory);
-  }
-
-  void* data() const { return memory_.get(); }
-  std::size_t size() const { return size_; }
-
- private:
-  struct Free {
-    void operator()(void* memory) const { std::free(memory); }
-  };
-
-  std::unique_ptr<void, Free> memory_;
-  std::size_t size_;
-};
-
-// One group of a convolution. A fully connected layer can be one: a 1x1 kernel on a 1x1 image.
-class Convolution {
- public:
-  Convolution(const Layer& layer, std::size_t group, bool relu, pthreadpool_t pool)
-      : relu_(relu), pool_(pool), name_(layer.name) {
-    const bool flat = layer.kind == Kind::fc;
-    const Shape input = flat ? Shape{layer.input.size(), 1, 1} : layer.input;
-    inputs_ = input.channels / layer.groups;
-    outputs_ = layer.output.channels / layer.groups;
-    size_ = {input.width, input.height};
-    padding_ = {layer.pad, layer.pad, layer.pad, layer.pad};
-    kernel_ = {layer.kernel, layer.kernel};
-    stride_ = {layer.stride, layer.stride};
-    weights_ = &layer.weights[group * outputs_ * inputs_ * layer.kernel * layer.kernel];
-    biases_ = &layer.biases[group * outputs_];
-    from_ = group * inputs_ * input.height * input.width;
-    to_ = group * outputs_ * layer.output.height * layer.output.width;
-    transform_weights();
-  }
-
-  std::size_t workspace() const {
-    std::size_t size = 0;
-    check(call(strategy(), nullptr, nullptr, nullptr, nullptr, nullptr, &size), name_);
-    return size;
-  }
-
-  // Of one image, all channels of which are at `from` and `to`.
-  void run(const float* from, float* to, const Aligned& workspace) const {
-    std::size_t size = workspace.size();
-    const void* weights = transformed_ ? transformed_->data() : weights_;
-    check(call(strategy(), from + from_, static_cast<const float*>(weights), biases_, to + to_,
-               workspace.data(), &size),
-          name_);
-  }
-
- private:
-  // Not every algorithm has weights to transform: NNPACK's 1x1 convolution refuses.
-  void transform_weights() {
-    const auto precompute = nnp_convolution_transform_strategy_precompute;
-    std::size_t size = 0;
-    if (call(precompute, nullptr, nullptr, nullptr, nullptr, nullptr, &size) != nnp_status_success) {
-      return;
-    }
-    std::unique_ptr<Aligned> memory(new Aligned(size));
-    check(call(precompute, nullptr, weights_, nullptr, nullptr, memory->data(), &size), name_);
-    transformed_ = std::move(memory);
-  }
-
-  nnp_convolution_transform_strategy strategy() const {
-    return transformed_ ? nnp_convolution_transform_strategy_reuse
-                        : nnp_convolution_transform_strategy_compute;
-  }
-
-  nnp_status call(nnp_convolution_transform_strategy strategy, const float* from,
-                  const float* weights, const float* biases, float* to, void* workspace,
-                  std::size_t* size) const {
-    return nnp_convolution_inference(
-        nnp_convolution_algorithm_auto, strategy, inputs_, outputs_, size_, padding_, kernel_,
-        stride_, from, weights, biases, to, workspace, size,
-        relu_ ? nnp_activation_relu : nnp_activation_identity, nullptr, pool_, nullptr);
-  }
-
-  bool relu_;
-  pthreadpool_t pool_;
-  std::string name_;
-  std::size_t inputs_, outputs_, from_, to_;
-  nnp_size size_, kernel_, stride_;
-  nnp_padding padding_;
-  const float* weights_;
-  const float* biases_;
-  std::unique_ptr<Aligned> transformed_;
-};
+using nnpack::Aligned;
+using nnpack::Convolution;
+using nnpack::check;
 
 // A layer with its convolutions, one a group, and with the ReLU behind it where those take it in.
 struct Step {
   const Layer* layer;
-  std::vector<Convolution> convolutions;
+  std::vector<Convolution> groups;
   const float* from;
   float* to;
 };
+
+// A fully connected layer can be a convolution: a 1x1 kernel on a 1x1 image.
+std::vector<Convolution> convolutions(const Layer& layer, bool relu, pthreadpool_t pool) {
+  const bool flat = layer.kind == Kind::fc;
+  const Shape input = flat ? Shape{layer.input.size(), 1, 1} : layer.input;
+  const nnpack::Geometry geometry = {layer.name,
+                                     input.channels / layer.groups,
+                                     layer.output.channels / layer.groups,
+                                     {input.width, input.height},
+                                     layer.kernel,
+                                     layer.stride,
+                                     layer.pad,
+                                     relu};
+  std::vector<Convolution> groups;
+  for (std::size_t first = 0; first < layer.biases.size(); first += geometry.outputs) {
+    const std::size_t weights = geometry.inputs * layer.kernel * layer.kernel;
+    groups.emplace_back(geometry, &layer.weights[first * weights], &layer.biases[first], pool);
+  }
+  return groups;
+}
 
 void pool_plane(void* context, std::size_t plane) {
   const Step& step = *static_cast<const Step*>(context);
@@ -192,10 +82,8 @@ class NnpackEngine : public Engine {
       if (convolves(layer)) {
         const bool relu = i + 1 < network_.layers.size() &&
                           network_.layers[i + 1].kind == Kind::relu;
-        for (std::size_t group = 0; group < layer.groups; ++group) {
-          step.convolutions.emplace_back(layer, group, relu, pool_);
-          workspace = std::max(workspace, step.convolutions.back().workspace());
-        }
+        step.groups = convolutions(layer, relu, pool_);
+        workspace = std::max(workspace, step.groups[0].workspace());
         if (relu) ++i;
       }
       steps_.push_back(std::move(step));
@@ -250,7 +138,7 @@ class NnpackEngine : public Engine {
 
  private:
   static bool convolves(const Layer& layer) {
-#if defined(CONVOLUTION_ONLY)
+#if defined(NNPACK_CONVOLUTION_ONLY)
     return layer.kind == Kind::conv || layer.kind == Kind::fc;
 #else
     return layer.kind == Kind::conv;
@@ -262,10 +150,11 @@ class NnpackEngine : public Engine {
     for (std::size_t image = 0; image < batch_; ++image) {
       const float* from = step.from + image * layer.input.size();
       float* to = step.to + image * layer.output.size();
-      for (const Convolution& convolution : step.convolutions) {
-        convolution.run(from, to, *workspace_);
+      for (std::size_t group = 0; group < step.groups.size(); ++group) {
+        step.groups[group].run(from + group * layer.input.size() / layer.groups,
+                               to + group * layer.output.size() / layer.groups, *workspace_);
       }
-#if !defined(CONVOLUTION_ONLY)
+#if !defined(NNPACK_CONVOLUTION_ONLY)
       if (layer.kind == Kind::fc) {  // without a bias in NNPACK
         check(nnp_fully_connected_inference(layer.input.size(), layer.output.size(), from,
                                             layer.weights.data(), to, pool_),
@@ -278,7 +167,7 @@ class NnpackEngine : public Engine {
 
   void pool(Step& step) {
     const Layer& layer = *step.layer;
-#if !defined(CONVOLUTION_ONLY)
+#if !defined(NNPACK_CONVOLUTION_ONLY)
     // It rounds sizes up, so only where the pooling divides exactly is it the same layer.
     const bool exact = layer.input.height % 2 == 0 && layer.input.width % 2 == 0;
     if (layer.kind == Kind::max_pool && layer.kernel == 2 && layer.stride == 2 && exact) {
@@ -294,7 +183,7 @@ class NnpackEngine : public Engine {
 
   void softmax(const Step& step) {
     const Shape& shape = step.layer->output;
-#if !defined(CONVOLUTION_ONLY)
+#if !defined(NNPACK_CONVOLUTION_ONLY)
     if (shape.height * shape.width == 1) {
       check(nnp_softmax_output(batch_, shape.channels, step.from, step.to, pool_),
             step.layer->name);
