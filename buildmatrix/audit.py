@@ -70,9 +70,16 @@ class Tree:
         found: dict[str, list[ElfFacts]] = {}
         for facts in self.facts:
             file = OBJECT.sub("", facts.file)
-            if fnmatchcase(file if "/" in glob else PurePosixPath(file).name, glob):
+            if _fits(file, glob):
                 found.setdefault(file, []).append(facts)
         return found
+
+    def dispatches(self, file: str) -> bool:
+        return any(_fits(OBJECT.sub("", file), glob) for glob in self.policy.dispatched)
+
+
+def _fits(file: str, glob: str) -> bool:
+    return fnmatchcase(file if "/" in glob else PurePosixPath(file).name, glob)
 
 
 Fault = tuple[str, str]  # file, message
@@ -167,6 +174,20 @@ def _simd(tree: Tree) -> Iterator[Fault]:
             yield facts.file, f"Tag_Advanced_SIMD_arch {facts.simd}, the target is {_fpu(tree)}"
 
 
+def _unless_dispatched(
+    check: Callable[[Tree], Iterator[Fault]],
+) -> Callable[[Tree], Iterator[Fault]]:
+    """The check for files that use all they hold: the attributes are those of the newest kernel."""
+    return lambda tree: (fault for fault in check(tree) if not tree.dispatches(fault[0]))
+
+
+def _dispatched(tree: Tree) -> Iterator[Fault]:
+    for check in (_cpu_arch, _fp_arch, _simd):
+        for file, message in check(tree):
+            if tree.dispatches(file):
+                yield file, f"{message}; the recipe says that it asks the CPU first"
+
+
 def _undeclared_neon(tree: Tree) -> Iterator[Fault]:
     if tree.target.machine != "EM_ARM" or "NEONv1" in _given_by(tree.target.fpu):
         return
@@ -221,6 +242,7 @@ def _tags(parts: Sequence[ElfFacts]) -> str:
 def _glob_matches_nothing(tree: Tree) -> Iterator[Fault]:
     globs = [("neon_required", g) for g in tree.policy.neon_required]
     globs += [("neon_forbidden", g) for g in tree.policy.neon_forbidden]
+    globs += [("dispatched", g) for g in tree.policy.dispatched]
     for field, glob in globs:
         if not tree.matching(glob):
             yield glob, f"{field} names '{glob}' and no file matches"
@@ -326,13 +348,13 @@ RULES = (
          _float_abi),
     Rule("BM110", ERROR, "The code may use instructions of a newer or another CPU architecture.",
          "Take -march from the toolchain, and no -mcpu or -march of the project's own.",
-         _cpu_arch),
+         _unless_dispatched(_cpu_arch)),
     Rule("BM111", ERROR, "The code may use floating-point instructions that the target lacks.",
          "Take -mfpu from the toolchain; a prebuilt library must be built anew.",
-         _fp_arch),
+         _unless_dispatched(_fp_arch)),
     Rule("BM112", ERROR, "The code declares SIMD instructions that the target lacks.",
          "Take -mfpu from the toolchain; switch the project's own NEON option off.",
-         _simd),
+         _unless_dispatched(_simd)),
     Rule("BM113", WARNING, "There are NEON instructions that the attributes do not declare.",
          "See that the library asks the CPU before it uses them (FFmpeg does).",
          _undeclared_neon),
@@ -340,11 +362,15 @@ RULES = (
          "Take -march=native, -msse and the like out of the project's build files; where a "
          "configure step adds them by itself, give the flags on its command line.",
          _host_leak),
+    Rule("BM115", WARNING, "Some of the code is for a newer CPU than the target.",
+         "Nothing, where the library asks the CPU before it uses that code (XNNPACK asks cpuinfo); "
+         "else take the file from `dispatched` in the recipe's audit section.",
+         _dispatched),
     Rule("BM120", ERROR, "A library that must use NEON does not.",
          "Switch the library's NEON kernels on: -mfpu=neon alone does not choose them "
          "(OpenBLAS for ARMV7 wants HAVE_NEON=1).",
          _neon_absent),
-    Rule("BM121", ERROR, "A NEON rule of the recipe matches no file.",
+    Rule("BM121", ERROR, "An audit rule of the recipe matches no file.",
          "Correct the glob in the recipe's audit section, or ship the file.",
          _glob_matches_nothing),
     Rule("BM122", ERROR, "A library that may not use NEON does.",

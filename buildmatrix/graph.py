@@ -27,6 +27,7 @@ from buildmatrix.selector import matches
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
+    from buildmatrix.recipe import AuditSpec
     from buildmatrix.toolchain import Toolchain
 
 LIBC = (
@@ -236,6 +237,7 @@ class _Builder:
                 "rules": self.inputs.audit_digest,
                 "neon_required": list(policy.neon_required),
                 "neon_forbidden": list(policy.neon_forbidden),
+                "dispatched": list(policy.dispatched),
                 "provided": list(policy.provided),
                 "target": {n: getattr(policy.target, n) for n in policy.target.__slots__},
             },
@@ -276,15 +278,17 @@ class _Builder:
         )
 
     def _policy(self, recipe: Recipe, options: Options, cell: Cell) -> AuditPolicy:
-        required: list[str] = []
-        forbidden: list[str] = []
+        rules: list[AuditSpec] = []
         for one, values in self._audited(recipe, options, cell):
-            for rule in one.spec.audit:
-                if matches(rule.when, self._placed(values, cell)):
-                    required += rule.neon_required
-                    forbidden += rule.neon_forbidden
-        target = self.inputs.toolchains[cell.toolchain].target
-        return AuditPolicy(target, tuple(required), tuple(forbidden), provided=LIBC)
+            placed = self._placed(values, cell)
+            rules += (rule for rule in one.spec.audit if matches(rule.when, placed))
+        return AuditPolicy(
+            self.inputs.toolchains[cell.toolchain].target,
+            neon_required=tuple(glob for rule in rules for glob in rule.neon_required),
+            neon_forbidden=tuple(glob for rule in rules for glob in rule.neon_forbidden),
+            dispatched=tuple(glob for rule in rules for glob in rule.dispatched),
+            provided=LIBC,
+        )
 
     def _audited(
         self, recipe: Recipe, options: Options, cell: Cell

@@ -173,6 +173,7 @@ class AuditPolicy:
     target: Target
     neon_required: tuple[str, ...] = ()  # globs on file paths in which NEON must be found
     neon_forbidden: tuple[str, ...] = ()  # ... may not be found
+    dispatched: tuple[str, ...] = ()  # ... that ask the CPU before they use what the target lacks
     provided: tuple[str, ...] = ()  # sonames the board has: libc's own
 
 

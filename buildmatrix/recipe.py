@@ -146,11 +146,13 @@ class RunnerSpec(Spec):
 
 
 class AuditSpec(Spec):
-    """In which libraries of the bundle NEON must be found, or may not be."""
+    """In which files of the bundle NEON must be found, or may not be; and which hold kernels for
+    newer processors too and ask at run time: what their attributes say is then a warning."""
 
     when: Selector = {}
     neon_required: list[str] = []
     neon_forbidden: list[str] = []
+    dispatched: list[str] = []
 
 
 class RecipeSpec(Spec):

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 PACKAGE = Path(__file__).parent.parent
 HARNESS = PACKAGE / "harness"
+HARNESS_FILES = ("harness.h", "harness.cpp", "supervisor.h", "layers.h", "plain.h")
 
 
 @dataclass(frozen=True)
@@ -53,7 +54,7 @@ def load(path: Path, *, only: tuple[str, ...] = ()) -> Project:
         toolchains=toolchains,
         network=net.name,
         network_digest=network.digest(net),
-        harness_digest=_digest(HARNESS, "harness.h", "harness.cpp", "supervisor.h"),
+        harness_digest=_digest(HARNESS, *HARNESS_FILES),
         exporter_digests={n: _digest(PACKAGE, *one.sources) for n, one in FORMATS.items()},
         bundle_digest=_digest(PACKAGE, "bundle.py"),
         audit_digest=_digest(PACKAGE, "audit.py", *_modules("elf")),

@@ -257,6 +257,32 @@ def test_a_neon_rule_that_matches_nothing_is_a_finding() -> None:
     ]
 
 
+def test_newer_kernels_behind_a_question_to_the_cpu_are_a_warning() -> None:
+    """XNNPACK for 32-bit ARM: its quantized kernels for ARMv8 are chosen by cpuinfo."""
+    newer = replace(
+        GOOD, file="bin/runner", cpu_arch="v8", fp_arch="FP for ARMv8", simd="NEON for ARMv8.1"
+    )
+    assert [line[:5] for line in said(newer)] == ["BM110", "BM111", "BM112"]
+    policy = on(dispatched=("bin/runner",))
+    findings = audit.judge([newer], policy)
+    assert audit.blocking(findings) == ()
+    assert [f"{f.code} {f.message}" for f in findings] == [
+        "BM115 Tag_Advanced_SIMD_arch NEON for ARMv8.1, the target is neon-vfpv4; "
+        "the recipe says that it asks the CPU first",
+        "BM115 Tag_CPU_arch v8, the target is v7 (armv7-a); "
+        "the recipe says that it asks the CPU first",
+        "BM115 Tag_FP_arch FP for ARMv8, the target is neon-vfpv4; "
+        "the recipe says that it asks the CPU first",
+    ]
+    elsewhere = replace(newer, file="lib/libnew.so")
+    assert [line[:5] for line in said([newer, elsewhere], policy)[3:]] == [
+        "BM110",
+        "BM111",
+        "BM112",
+    ]
+    assert said(GOOD, policy) == ["BM121 dispatched names 'bin/runner' and no file matches"]
+
+
 @pytest.mark.parametrize("facts", [GOOD, replace(GOOD, neon_instructions=0)])
 def test_forbidden_neon_is_found_by_code_or_tag(facts: ElfFacts) -> None:
     (message,) = said(facts, on(neon_forbidden=("lib/*",)))
@@ -338,6 +364,7 @@ def test_every_rule_is_reached_by_a_test() -> None:
         (replace(GOOD, eabi=0, float_abi="soft", cpu_arch="v9", fp_arch="FP for ARMv8"), POLICY),
         (replace(GOOD, glibc_max="3", needed=("x", "libc.so"), rpath=("/", ".")), on("vfpv3")),
         (replace(GOOD, executable_stack=True, text_relocations=True), on(neon_forbidden=("*",))),
+        (replace(GOOD, cpu_arch="v8"), on(dispatched=("*",))),
         (WITHOUT_NEON, on(neon_required=("*", "none"))),
         (replace(GOOD, simd=""), on("vfpv3")),
         (replace(GOOD, machine_switches=("-march=native",)), POLICY),
