@@ -30,7 +30,7 @@ def cells(
     from buildmatrix.pipeline.shown import cells_document  # noqa: PLC0415
 
     with progress() as reporter:
-        document = cells_document(workshop(matrix, only, state, reporter))
+        document = cells_document(workshop(matrix, None, state, reporter), only=tuple(only or ()))
     if json:
         print_json(document)
     else:
