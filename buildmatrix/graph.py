@@ -79,7 +79,7 @@ class Inputs:
     network: str
     network_digest: str
     harness_digest: str
-    exporter_digest: str
+    exporter_digests: Mapping[str, str]  # by model format
     bundle_digest: str
     audit_digest: str
 
@@ -258,7 +258,7 @@ class _Builder:
             material={
                 "network": self.inputs.network_digest,
                 "format": modelled.format,
-                "exporter": self.inputs.exporter_digest,
+                "exporter": self.inputs.exporter_digests.get(modelled.format, ""),
             },
         )
 

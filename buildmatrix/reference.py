@@ -73,13 +73,13 @@ def forward(net: NetworkSpec, parameters: tuple[Parameters, ...], pixels: F32) -
     for layer in net.layers:
         match layer:
             case ConvSpec(name=name):
-                x = _convolve(x, learnt[name])
+                x = _convolve(layer, x, learnt[name])
             case FcSpec(name=name):
                 weight, bias = learnt[name].weight, learnt[name].bias
                 x = (weight.astype(np.float64) @ x.ravel() + bias).reshape(-1, 1, 1)
-            case PoolSpec(kernel=kernel, stride=stride):
-                windows = sliding_window_view(x, (kernel, kernel), axis=(1, 2))
-                x = windows[:, ::stride, ::stride].max(axis=(3, 4))
+            case PoolSpec(method=method, kernel=kernel, stride=stride):
+                windows = _windows(x, kernel, stride)
+                x = windows.max(axis=(3, 4)) if method == "max" else windows.mean(axis=(3, 4))
             case ReluSpec():
                 x = np.maximum(x, 0)
             case SoftmaxSpec():
@@ -88,12 +88,23 @@ def forward(net: NetworkSpec, parameters: tuple[Parameters, ...], pixels: F32) -
     return x.ravel()
 
 
-def _convolve(x: F64, learnt: Parameters) -> F64:
+def _convolve(layer: ConvSpec, x: F64, learnt: Parameters) -> F64:
     """Cross-correlation, as every stack computes what it calls convolution."""
+    sides = (layer.pad, layer.pad)
+    windows = _windows(np.pad(x, ((0, 0), sides, sides)), layer.kernel, layer.stride)
     weight = learnt.weight.astype(np.float64)
-    windows = sliding_window_view(x, weight.shape[2:], axis=(1, 2))  # C, H, W, kernel, kernel
-    summed = np.tensordot(weight, windows, axes=((1, 2, 3), (0, 3, 4)))
+    if layer.groups == 1:
+        summed = np.tensordot(weight, windows, axes=((1, 2, 3), (0, 3, 4)))
+    else:  # depthwise: some outputs of each channel
+        weight = weight.reshape(layer.groups, -1, *weight.shape[2:])
+        summed = np.einsum("cokl,cyxkl->coyx", weight, windows)
+        summed = summed.reshape(layer.outputs, *windows.shape[1:3])
     return summed + learnt.bias[:, None, None]
+
+
+def _windows(x: F64, kernel: int, stride: int) -> F64:
+    """What the kernel sees at each place: (channels, height, width, kernel, kernel)."""
+    return sliding_window_view(x, (kernel, kernel), axis=(1, 2))[:, ::stride, ::stride]
 
 
 def max_relative_error(output: ArrayLike, expected: ArrayLike) -> float:

@@ -113,6 +113,30 @@ def toolchains(document: dict[str, Any]) -> RenderableType:
     return table
 
 
+SOURCES = {
+    "held": "dim", "verified": "green", "not fetched": "", "out of reach": "yellow",
+    "unlocked": "yellow", "damaged": "bold red",
+}  # fmt: skip
+
+
+def sources(document: dict[str, Any]) -> RenderableType:
+    table = _table("source", "", "where from, and what stands in the way")
+    table.columns[1].no_wrap = True
+    for row in document["sources"]:
+        words = [*row["alternates"]]
+        words += [f"[yellow]{escape(row['reason'])}[/]"] if row["reason"] else []
+        words += [f"next: {escape(row['way_out'])}"] if row["way_out"] else []
+        words += [f"written: {escape(row['file'])}"] if row["file"] else []
+        words.append(f"for {', '.join(row['cells'])}")
+        colour = SOURCES[row["state"]] or "none"
+        table.add_row(
+            f"{row['source']}\n[dim]{row['identity'][:12]}[/]",
+            f"[{colour}]{row['state']}[/]",
+            "\n".join((escape(words[0]), *(f"[dim]{word}[/]" for word in words[1:]))),
+        )
+    return table
+
+
 def device(document: dict[str, Any]) -> RenderableType:
     table = _table("", "")
     for name, value in document.items():

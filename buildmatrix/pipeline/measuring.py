@@ -85,7 +85,10 @@ def replayed(workshop: Workshop, run: str, owner: str) -> Request:
 
 def model_version(net: NetworkSpec) -> str:
     """Of what is computed: layers, sizes, and the seed of weights and input."""
-    return digest(net.model_dump(mode="json", include={"input", "seed", "layers"}))[:16]
+    what = net.model_dump(
+        mode="json", include={"input", "seed", "layers"}, exclude_defaults=True
+    )  # as in network.digest
+    return digest(what)[:16]
 
 
 def _new_id() -> str:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from buildmatrix import graph, matrix, network, recipe, schema, toolchain
 from buildmatrix.errors import InputError, UsageError, did_you_mean
+from buildmatrix.export import FORMATS
 from buildmatrix.selector import matches_id
 
 if TYPE_CHECKING:
@@ -53,7 +54,7 @@ def load(path: Path, *, only: tuple[str, ...] = ()) -> Project:
         network=net.name,
         network_digest=network.digest(net),
         harness_digest=_digest(HARNESS, "harness.h", "harness.cpp", "supervisor.h"),
-        exporter_digest=_digest(PACKAGE, "network.py", "reference.py", "export.py"),
+        exporter_digests={n: _digest(PACKAGE, *one.sources) for n, one in FORMATS.items()},
         bundle_digest=_digest(PACKAGE, "bundle.py"),
         audit_digest=_digest(PACKAGE, "audit.py", "elf.py"),
     )

@@ -99,7 +99,7 @@ def works(root: Path, text: str = MATRIX) -> tuple[graph.Work, ...]:
         network="face",
         network_digest="n",
         harness_digest="h",
-        exporter_digest="e",
+        exporter_digests={"caffe": "e"},
         bundle_digest="b",
         audit_digest="a",
     )
