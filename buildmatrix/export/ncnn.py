@@ -11,7 +11,16 @@ from __future__ import annotations
 from math import prod
 from typing import TYPE_CHECKING
 
-from buildmatrix.network import INPUT, ConvSpec, FcSpec, PoolSpec, ReluSpec, SoftmaxSpec, fused
+from buildmatrix.network import (
+    INPUT,
+    ConvSpec,
+    FcSpec,
+    PoolSpec,
+    ReluSpec,
+    SoftmaxSpec,
+    fused,
+    input_shape,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -24,7 +33,8 @@ FLOAT32 = bytes(4)  # the tag before weights; biases have none
 
 
 def write(net: NetworkSpec, parameters: tuple[Parameters, ...]) -> Mapping[str, bytes]:
-    lines = [_line("Input", (), INPUT, {})]
+    shape = input_shape(net)
+    lines = [_line("Input", (), INPUT, {0: shape.width, 1: shape.height, 2: shape.channels})]
     bottom = INPUT
     for step in fused(net):
         kind, settings = _kind(step)
