@@ -11,16 +11,7 @@ from __future__ import annotations
 from math import prod
 from typing import TYPE_CHECKING
 
-from buildmatrix.network import (
-    INPUT,
-    ConvSpec,
-    FcSpec,
-    PoolSpec,
-    ReluSpec,
-    SoftmaxSpec,
-    fused,
-    input_shape,
-)
+from buildmatrix.network import INPUT, ConvSpec, FcSpec, PoolSpec, ReluSpec, SoftmaxSpec, fused
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -33,8 +24,9 @@ FLOAT32 = bytes(4)  # the tag before weights; biases have none
 
 
 def write(net: NetworkSpec, parameters: tuple[Parameters, ...]) -> Mapping[str, bytes]:
-    shape = input_shape(net)
-    lines = [_line("Input", (), INPUT, {0: shape.width, 1: shape.height, 2: shape.channels})]
+    lines = [
+        _line("Input", (), INPUT, {0: net.input.width, 1: net.input.height, 2: net.input.channels})
+    ]
     bottom = INPUT
     for step in fused(net):
         kind, settings = _kind(step)
