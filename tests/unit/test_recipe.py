@@ -142,6 +142,14 @@ def test_alternates_need_a_tree(root: Path) -> None:
         recipe.load_all(root / "recipes")
 
 
+def test_one_archive_at_two_places_needs_no_tree(root: Path) -> None:
+    path = root / "recipes" / "net" / "recipe.yaml"
+    again = '{kind: archive, url: "https://example.org/2.tar", sha256: "' + "b" * 64 + '"}'
+    path.write_text(projects.NET.replace('"}]', '"}, ' + again + "]"))
+    (source,) = recipe.load_all(root / "recipes")["net"].spec.sources
+    assert [getattr(one, "sha256", "") for one in source.alternates] == ["b" * 64] * 2
+
+
 def test_a_changed_toolchain_file_changes_its_definition(root: Path) -> None:
     before = toolchain.load_all(root / "toolchains")["tc"].definition_digest
     (root / "toolchains" / "tc" / "smoke.sh").write_text("false\n")

@@ -5,10 +5,10 @@
 
 #include <algorithm>
 #include <exception>
+#include <memory>
 #include <new>
 #include <stdexcept>
 #include <string>
-#include <utility>
 #include <vector>
 
 #include "tensorflow/core/common_runtime/device.h"
@@ -58,8 +58,9 @@ tf::SessionOptions session_options(int threads) {
   tf::SessionOptions options;
   options.config.set_intra_op_parallelism_threads(threads);
   options.config.set_inter_op_parallelism_threads(1);
-  // The remapper writes _FusedMatMul into the graph, whose kernel contrib/makefile's
-  // tf_op_files.txt leaves out; the study's TensorFlow had no such pass. Off everywhere, so that
+  // The remapper writes _FusedConv2D and _FusedMatMul into the graph, which builds for a Pi may have
+  // no kernels for (tensorflow/tensorflow issues 24732, 27671; contrib/makefile's tf_op_files.txt
+  // lacks matmul_op_fused.cc). The study's TensorFlow had no such pass. Off everywhere, so that
   // every build runs the same kernels.
   options.config.mutable_graph_options()->mutable_rewrite_options()->set_remapping(
       tf::RewriterConfig::OFF);
