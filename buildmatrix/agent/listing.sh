@@ -10,7 +10,9 @@ listing() {
         -e 's|.* -> \.\./\.\./\.\./bundles/|held |p' \
         -e 's|.* [0-9]* -> \([0-9.a-f-]* [0-9.]*\)$|lease \1|p' |
         while read -r kind rest; do
-            [ "$kind" != lease ] || { alive "${rest% *}" && kind=busy; } # a benchmark is at work
+            if [ "$kind" = lease ] && alive "${rest% *}"; then # a benchmark is at work, and whose
+                kind=busy rest=$(sed -n 's/^owner //p' runs/current/settings 2> /dev/null)
+            fi
             echo "$kind $rest"
         done
     echo end

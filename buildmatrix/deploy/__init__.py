@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from buildmatrix.protocols import Connection, ObjectReader, Reporter
 
 __all__ = [
-    "Forecast", "Listing", "Object", "Part", "Pushed", "Shipment", "Upload",
+    "SHORT", "Forecast", "Listing", "Object", "Part", "Pushed", "Shipment", "Upload",
     "active", "check", "doomed", "forecast", "glance", "make_room", "plan_upload", "prune", "push",
     "question", "read_listing", "rollback", "ship", "superseded", "survey", "tar_stream",
     "unsettled",

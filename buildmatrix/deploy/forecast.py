@@ -33,7 +33,9 @@ class Forecast:
     bytes: int  # before compression
     wire_bytes: int  # exactly
     kept_bytes: int  # there from pushes that were cut, before compression
-    seconds: float  # on the link, at the rate it has now
+    seconds: float  # on the link, as it is now; 0 when nothing is to be sent
+    round_trip_s: float  # measured now, or 0
+    rate: float  # bytes a second towards the board, measured now, or 0
     switched: tuple[str, ...]  # cells
     removed: tuple[str, ...]  # digests of bundles, by the quota and by the prune asked for
     used_kib: int  # by everything below the prefix, now
@@ -46,12 +48,13 @@ def forecast(
     objects: ObjectReader,
     *,
     prefix: str = PREFIX,
-    quota_mib: int | None = None,
-    keep: int | None = None,
+    quota_mib: int = 0,
+    keep: int = 0,
 ) -> Forecast:
     """Look at the board and try its link, writing nothing there.
 
-    `keep` is that of the prune that would follow; None is none. Raises what `push` would at once.
+    `keep` is that of the prune that would follow; 0 is none, and no quota. Raises what `push`
+    would at once.
     """
     for bundle in bundles:
         check(bundle)
@@ -59,15 +62,15 @@ def forecast(
     shipment = ship(bundles, listing, objects)
     switched = tuple(bundle.cell for bundle in unsettled(bundles, listing))
     adds = added_kib(bundles, shipment.upload, listing)
-    wire, seconds = 0, 0.0
+    wire, seconds, latency, rate = 0, 0.0, 0.0, 0.0
     if switched:
         wire = sum(len(chunk) for chunk in tar_stream(shipment, objects, lambda _: None))
         latency, rate = link(connection)
         seconds = CALLS * latency + wire / rate
     removed: set[str] = set()
-    if quota_mib is not None and listing.used_kib + adds > quota_mib * 1024:
+    if quota_mib and listing.used_kib + adds > quota_mib * 1024:
         removed.update(superseded(listing, bundles))
-    if keep is not None:
+    if keep:
         lines = (line.split() for line in doomed(_afterwards(listing, bundles), keep=keep))
         removed.update(name for kind, name in lines if kind == "bundle")
     return Forecast(
@@ -76,6 +79,8 @@ def forecast(
         wire_bytes=wire,
         kept_bytes=shipment.upload.kept,
         seconds=seconds,
+        round_trip_s=latency,
+        rate=rate,
         switched=switched,
         removed=tuple(sorted(removed)),
         used_kib=listing.used_kib,

@@ -30,7 +30,7 @@ FORMS = {
     "used": re.compile(r"([0-9]{1,15})\s.*"),
     "fresh": re.compile(r"()"),
     "zstd": re.compile(r"()"),
-    "busy": re.compile(r"(.*)"),
+    "busy": re.compile(r"([A-Za-z0-9@._+?-]*)"),
     "end": re.compile(r"()"),
 }
 
@@ -57,7 +57,7 @@ class Listing:
     used_kib: int = 0  # by everything below the prefix
     fresh: bool = False  # nothing was ever deployed there
     zstd: bool = False  # the board can unpack it
-    busy: bool = False  # a benchmark is at work
+    busy: str = ""  # whose benchmark is at work; 'somebody' when it does not say
 
     @property
     def active(self) -> Mapping[str, str]:
@@ -78,7 +78,7 @@ def read_listing(answer: bytes) -> Listing:
         used_kib=max((int(kib) for (kib,) in said["used"]), default=0),
         fresh=bool(said["fresh"]),
         zstd=bool(said["zstd"]),
-        busy=bool(said["busy"]),
+        busy=next((owner or "somebody" for (owner,) in said["busy"]), ""),
     )
 
 

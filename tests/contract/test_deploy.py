@@ -208,14 +208,15 @@ def test_a_benchmark_at_work_shows(shell: Board, store: Memory) -> None:
     leases = shell.home / PREFIX / "runs/r1/leases"
     leases.mkdir(parents=True)
     (shell.home / PREFIX / "runs/current").symlink_to("r1")
-    assert not deploy.glance(shell).busy
+    assert deploy.glance(shell).busy == ""
+    (leases.parent / "settings").write_text("owner ann@desk\ngovernor keep\n")
     answer = shell.run(
         f"""{deploy.question().rpartition("listing")[0]}
         ln -s "$token 12.5" runs/current/leases/1; listing""",
         timeout=60,
     )
-    assert deploy.read_listing(answer.stdout).busy, "its agent lives: it is the shell that asks"
-    assert not deploy.glance(shell).busy
+    assert deploy.read_listing(answer.stdout).busy == "ann@desk", "alive: it is the shell that asks"
+    assert deploy.glance(shell).busy == ""
 
 
 @pytest.mark.parametrize("hidden", ["gzip", "tar", "sha256sum"])

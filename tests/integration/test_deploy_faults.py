@@ -6,6 +6,9 @@ link and a real power cut are between the two.
 
 from __future__ import annotations
 
+import multiprocessing
+import os
+import signal
 import threading
 import time
 from dataclasses import replace
@@ -13,30 +16,38 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from buildmatrix import deploy, ssh
+from buildmatrix import deploy, device, ssh
 from buildmatrix.errors import DeviceError, LinkLost
+from buildmatrix.model import SshTarget, Target
+from buildmatrix.protocols import Advanced
 from tests.boards import boot, remove
 from tests.contract.deploy_board import Memory, noise
 from tests.fakes import RecordingReporter
+from tests.integration import test_virtual_kinds
 from tests.linkshaper import Link
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
+    from multiprocessing.synchronize import Event as Flag
 
-    from buildmatrix.model import Bundle, SshTarget
-    from buildmatrix.protocols import CommandResult, Connection
+    from buildmatrix.model import Bundle
+    from buildmatrix.protocols import CommandResult, Connection, Event
 
 pytestmark = pytest.mark.board
 
 # What the board's sshd, pipes and unpackers hold when a reset comes. The rest of what it was sent
 # is kept.
 HELD_BACK = 300_000
+NAME = "deploy-faults"
+BOOKWORM = Target("arm-linux-gnueabihf", "EM_ARM", "armv7-a", "neon-vfpv4", "hard", "2.36")
+
+arm_programs = test_virtual_kinds.arm_programs
 
 
 @pytest.fixture(scope="module")
 def target() -> Iterator[SshTarget]:
-    yield boot("deploy-faults")
-    remove("deploy-faults")
+    yield boot(NAME)
+    remove(NAME)
 
 
 @pytest.fixture(scope="module")
@@ -55,24 +66,12 @@ def connected(target: SshTarget, **changes: Any) -> ssh.SshConnection:
     return ssh.connect(replace(target, **changes), timeout=60, known_hosts=None)
 
 
-def back(target: SshTarget, **changes: Any) -> ssh.SshConnection:
-    """Connected again, once the board has booted by itself."""
-    deadline = time.monotonic() + 180
-    while True:
-        time.sleep(1)
-        try:
-            return connected(target, **changes)
-        except LinkLost:
-            if time.monotonic() > deadline:
-                raise
-
-
 def push(
-    connection: Connection, store: Memory, bundle: Bundle, prefix: str, *, verify: bool = False
+    connection: Connection, store: Memory, bundle: Bundle, prefix: str, **settings: Any
 ) -> deploy.Pushed:
     return deploy.push(
-        connection, [bundle], store, prefix=prefix, reporter=RecordingReporter(), subject="pi3",
-        verify=verify,
+        connection, [bundle], store, prefix=prefix, subject="pi3",
+        **{"reporter": RecordingReporter(), **settings},
     )  # fmt: skip
 
 
@@ -96,10 +95,11 @@ def complete(connection: Connection, bundle: Bundle, prefix: str) -> bool:
     return result.status == 0 and result.stdout == b"a\n"
 
 
-@pytest.mark.parametrize("kind", ["target", "bare"])
-@pytest.mark.parametrize("share", [0.01, 0.5, 0.99])
+@pytest.mark.parametrize(
+    ("kind", "share"), [("target", 0.01), ("target", 0.5), ("target", 0.99), ("bare", 0.5)]
+)
 def test_cut_and_resumed(
-    request: pytest.FixtureRequest, store: Memory, share: float, kind: str
+    request: pytest.FixtureRequest, store: Memory, kind: str, share: float
 ) -> None:
     target: SshTarget = request.getfixturevalue(kind)
     bundle, prefix = made(store, int(share * 100)), f".cut{int(share * 100)}"
@@ -132,7 +132,10 @@ def test_nothing_changed_is_one_round_trip_and_few_bytes(target: SshTarget, stor
         push(connection, store, bundle, ".same")
     with Link(target.port) as link, connected(target, port=link.port) as connection:
         asked = Counting(connection)
-        assert push(asked, store, bundle, ".same") == deploy.Pushed(0, 0, ())
+        answer = asked.run(device.PROBE + deploy.question(".same"), timeout=60).stdout
+        assert device.parse("pi3", answer.decode()).elf_machine == "EM_ARM"
+        known = deploy.read_listing(answer)
+        assert push(asked, store, bundle, ".same", known=known) == deploy.Pushed(0, 0, ())
     assert asked.calls == 1
     assert link.up + link.down < 10_000, "logging in included"
 
@@ -217,35 +220,93 @@ def test_a_corrupted_file_is_found_and_mended(target: SshTarget, store: Memory) 
         assert complete(connection, bundle, ".rot")
 
 
-class PowerCut(Counting):
-    """The board loses its power, unsynced data and all, when its script comes to a line.
+class Altered(Counting):
+    """Something happens on the board just before its script comes to a command."""
 
-    Nobody tells the other end, which gives up after 15 seconds.
-    """
-
-    def __init__(self, inner: Connection, line: str) -> None:
+    def __init__(self, inner: Connection, command: str, happens: str) -> None:
         super().__init__(inner)
-        self.line = line
+        self.command, self.happens = command, happens
 
     def run(
         self, script: str, *, timeout: float, stdin: Iterable[bytes] | None = None
     ) -> CommandResult:
-        fatal = "\nreceive " in script
-        cut = script.replace(self.line, f"echo b > /proc/sysrq-trigger; sleep 60\n{self.line}")
-        return super().run(cut, timeout=15 if fatal else timeout, stdin=stdin)
+        if "\nreceive " in script:
+            assert script.count(self.command) == 1
+            script = script.replace(self.command, f"{self.happens}; {self.command}")
+        return super().run(script, timeout=timeout, stdin=stdin)
+
+
+SWITCH = [  # every command of it, in order
+    'ln -s ../../objects "$work/objects"',
+    'mv "$work/trees/$1" bundles/',
+    'old=$(readlink "cells/$1")',
+    '[ -z "$old" ] || point "$1.previous" "$old"',
+    'point "$1" "$2" && echo "switched $1"',
+    'mv -f "$work/$1" cells/',  # of the first of two calls: the way back
+    'echo "$now $1 $2" >> history',
+    'rm -rf "$work"\n    echo end',
+]
+WATCH = """cd .steps/cells || exit
+while [ -e ~/watch ]; do
+    for file in bin/runner lib/a lib/b model/net; do
+        [ -s "c/$file" ] || echo "$file" >> ~/broken
+    done
+done"""
+
+
+def test_killed_at_every_step_of_the_switch_the_active_variant_is_whole(
+    target: SshTarget, store: Memory
+) -> None:
+    """All processes of the deploy are killed; a reader on the board looks all the time."""
+    versions = [made(store, n, 5_000) for n in range(len(SWITCH) + 2)]
+    with connected(target) as connection:
+        push(connection, store, versions[0], ".steps")
+        push(connection, store, versions[1], ".steps")
+    watch = f"touch watch; (sh -c '{WATCH}' > /dev/null 2>&1 < /dev/null &)"
+    say(target, watch)
+    for before, after, command in zip(versions[1:], versions[2:], SWITCH, strict=False):
+        with connected(target) as connection, pytest.raises(DeviceError):
+            push(Altered(connection, command, "kill -KILL 0"), store, after, ".steps")
+        with connected(target) as connection:
+            whole = [complete(connection, bundle, ".steps") for bundle in (before, after)]
+            assert whole in ([True, False], [False, True]), command
+            push(connection, store, after, ".steps")
+            assert complete(connection, after, ".steps"), command
+    assert say(target, "rm watch; cat broken 2> /dev/null; ls .steps/tmp") == ""
+
+
+def power_cut(target: SshTarget, script: str = "") -> SshTarget:
+    """Off at once, and booted again: what the kernel had not written to the disk is lost."""
+    with connected(target, user="root") as connection, pytest.raises(LinkLost):
+        connection.run(f"{script}\necho o > /proc/sysrq-trigger; sleep 60", timeout=30)
+    again = boot(NAME)
+    assert again == target
+    return again
+
+
+def test_rebooted_between_a_cut_and_the_next_try(target: SshTarget, store: Memory) -> None:
+    bundle = made(store, 1, 500_000)
+    with (
+        Link(target.port, mbit=20, round_trip_ms=20, cut=1_000_000) as link,
+        connected(target, port=link.port) as connection,
+        pytest.raises(LinkLost),
+    ):
+        push(connection, store, bundle, ".reboot")
+    power_cut(target, "sync")
+    with connected(target) as connection:
+        assert push(connection, store, bundle, ".reboot").kept_bytes > 1_000_000 - HELD_BACK
+        assert complete(connection, bundle, ".reboot")
 
 
 @pytest.mark.parametrize(
-    "line",
+    "command",
     [
-        "    adopt && install",  # all is there, nothing hashed or synced
-        '    [ -z "$good" ] || mv -f $good objects/',  # content is on the disk, has no names yet
-        "    now=$(date",  # the trees are built
-        '    point "$1" "$2" && echo',  # the way back is laid, the step not made
-        '    rm -rf "$work"\n    echo end',  # all is done
+        '[ -z "$good" ] || mv -f $good objects/',  # content is on the disk, has no names yet
+        'echo "$now $1 $2" >> history',  # switched, nothing of it synced
+        'rm -rf "$work"\n    echo end',  # all is done
     ],
 )
-def test_the_power_goes_at_any_step(target: SshTarget, store: Memory, line: str) -> None:
+def test_the_power_goes(target: SshTarget, store: Memory, command: str) -> None:
     """As root, who alone may pull the plug; the prefix is in root's home."""
     before, after = made(store, 1, 100_000), made(store, 2, 100_000)
     with connected(target, user="root") as connection:
@@ -253,8 +314,10 @@ def test_the_power_goes_at_any_step(target: SshTarget, store: Memory, line: str)
         push(connection, store, made(store, 0, 100_000), ".power")
         push(connection, store, before, ".power")
         with pytest.raises(LinkLost):
-            push(PowerCut(connection, line), store, after, ".power")
-    with back(target, user="root") as connection:
+            off = Altered(connection, command, "echo o > /proc/sysrq-trigger; sleep 60")
+            push(off, store, after, ".power")
+    boot(NAME)
+    with connected(target, user="root") as connection:
         assert complete(connection, before, ".power") or complete(connection, after, ".power")
         push(connection, store, after, ".power")
         assert complete(connection, after, ".power")
@@ -263,3 +326,84 @@ def test_the_power_goes_at_any_step(target: SshTarget, store: Memory, line: str)
         listed = connection.run("ls .power/tmp .power/parts .power/bundles", timeout=60).stdout
         assert listed.decode().split()[1:] == [after.digest, ".power/parts:", ".power/tmp:"]
         connection.run("rm -rf .power; sync", timeout=60)
+
+
+class Telling:
+    """Tells another process when a quarter is under way."""
+
+    def __init__(self, under_way: Flag) -> None:
+        self.under_way = under_way
+
+    def emit(self, event: Event) -> None:
+        if isinstance(event, Advanced) and event.done > event.total / 4:
+            self.under_way.set()
+
+
+def push_alone(target: SshTarget, store: Memory, bundle: Bundle, under_way: Flag) -> None:
+    with connected(target) as connection:
+        push(connection, store, bundle, ".ctrl-c", reporter=Telling(under_way))
+
+
+def test_ctrl_c_leaves_the_old_one_and_what_had_come(target: SshTarget, store: Memory) -> None:
+    before, after = made(store, 1, 20_000), made(store, 2)
+    with connected(target) as connection:
+        push(connection, store, before, ".ctrl-c")
+    spawn = multiprocessing.get_context("spawn")
+    under_way = spawn.Event()
+    with Link(target.port, mbit=4, round_trip_ms=20) as link:
+        slow = replace(target, port=link.port)
+        process = spawn.Process(target=push_alone, args=(slow, store, after, under_way))
+        process.start()
+        assert under_way.wait(60)
+        time.sleep(1)
+        assert process.pid is not None
+        os.kill(process.pid, signal.SIGINT)
+        process.join(15)
+        assert process.exitcode == 1, "it ends by itself, and not well"
+    with connected(target) as connection:
+        assert complete(connection, before, ".ctrl-c")
+        assert push(connection, store, after, ".ctrl-c").kept_bytes > 100_000
+        assert complete(connection, after, ".ctrl-c")
+
+
+def test_another_board_at_that_address_gets_nothing(target: SshTarget, store: Memory) -> None:
+    pin = "SHA256:" + "A" * 43
+    with (
+        Link(target.port) as link,
+        pytest.raises(DeviceError, match="host key changed") as caught,
+        connected(target, port=link.port, host_key=pin) as connection,
+    ):
+        push(connection, store, made(store, 1), ".wrong")
+    assert not isinstance(caught.value, LinkLost), "permanent: nobody tries again"
+    assert pin in caught.value.brief
+    assert "inv device trust --host" in caught.value.hint
+    assert link.up < 5_000, "the key exchange, and no bundle"
+    assert say(target, "ls -d .wrong 2> /dev/null; true") == ""
+
+
+def test_the_gate_sees_where_nothing_can_run_or_be_written(target: SshTarget) -> None:
+    folder = "/home/pi/.buildmatrix"
+    for options, found in (("noexec,size=40m", {"BM312"}), ("ro", {"BM313"})):
+        mount = f"mkdir -p {folder} && mount -t tmpfs -o {options} tmpfs {folder}"
+        say(target, mount, user="root")
+        with connected(target) as connection:
+            about = device.probe(connection, "pi3")
+        say(target, f"umount {folder}", user="root")
+        findings = device.unfit(about, BOOKWORM, needs_kib=20_000)
+        assert {f.code for f in findings if f.severity == "error"} == found
+        assert folder in findings[0].message
+    assert device.unfit(about, BOOKWORM, needs_kib=1 << 30)[-1].code != "BM312"
+    assert about.float_abi == "hard"
+
+
+@pytest.mark.docker
+def test_a_container_is_deployed_to_as_well(arm_programs: None, store: Memory) -> None:
+    bundle = made(store, 1, 100_000)
+    try:
+        target = boot("deploy-container", "container")
+        with connected(target) as connection:
+            assert push(connection, store, bundle, ".buildmatrix").sent_objects == 4
+            assert complete(connection, bundle, ".buildmatrix")
+            assert push(connection, store, bundle, ".buildmatrix") == deploy.Pushed(0, 0, ())
+    finally:
+        remove("deploy-container")
