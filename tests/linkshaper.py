@@ -4,7 +4,7 @@ It is a process of its own, so that it takes no turn from the program that is me
 
     with Link(22, mbit=20, round_trip_ms=20) as link:
         ...  # connect to 127.0.0.1:link.port
-    link.up, link.down  # bytes, everything that passed
+    link.up, link.down, link.connections  # bytes each way, everything that passed
 
 Each direction carries `mbit` Mbit/s and holds a quarter of a second of that
 before it pushes back, as a router does. After `cut` bytes upwards nothing passes any more, and
@@ -40,7 +40,7 @@ class Link:
     ) -> None:
         settings = (target, mbit * 125_000, round_trip_ms / 2000, cut)
         self._settings = json.dumps(settings)
-        self.port = self.up = self.down = 0
+        self.port = self.up = self.down = self.connections = 0
 
     def __enter__(self) -> Link:
         argv = [sys.executable, __file__, self._settings]
@@ -55,14 +55,16 @@ class Link:
         self._process.terminate()
         counted = json.loads(self._process.communicate(timeout=30)[0])
         self.up, self.down = counted["up"], counted["down"]
+        self.connections = counted["connections"]
 
 
 class Relay:
     def __init__(self, target: int, rate: float, delay: float, cut: int | None) -> None:
         self.target, self.rate, self.delay, self.cut = target, rate, delay, cut
-        self.counts = {"up": 0, "down": 0}
+        self.counts = {"up": 0, "down": 0, "connections": 0}
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self.counts["connections"] += 1
         try:
             far_reader, far_writer = await asyncio.open_connection("127.0.0.1", self.target)
         except OSError:

@@ -22,9 +22,12 @@ LONG = 900.0  # seconds for a call that hashes or links everything
 def question(prefix: str = PREFIX) -> str:
     """The program that asks a board for what stands there, bundles and links; it writes nothing.
 
-    Put behind another program it asks both in one call: `read_listing` skips strange lines.
+    Put behind another program it asks both in one call: `read_listing` skips strange lines. It is
+    sent at every deploy, so without its comments and indentation.
     """
-    return _looking(script(("listing",), "listing", prefix=prefix), prefix)
+    program = _looking(script(("listing",), "listing", prefix=prefix), prefix)
+    lines = (line.strip() for line in program.splitlines())
+    return "".join(f"{line}\n" for line in lines if line and not line.startswith("#"))
 
 
 def glance(connection: Connection, *, prefix: str = PREFIX) -> Listing:
