@@ -99,14 +99,21 @@ present() { # of the objects named: which are here, and what there is of the oth
     set --
     for name in $names; do
         if [ -f "objects/$name" ]; then echo "have $name"; continue; fi
+        [ ! -f "parts/$name" ] || set -- "$@" "parts/$name"
         # a living push's too: when its link is dead, sshd may not know for hours
-        for part in "parts/$name" tmp/*/in/"$name"; do
-            [ ! -f "$part" ] || set -- "$@" "$part"
+        for part in tmp/*/in/"$name"; do
+            [ ! -f "$part" ] || growing "$part"
         done
     done
     [ $# -gt 0 ] || return 0
     wc -c "$@" | sed 's/^ */size /'
     sha256sum "$@" | sed 's/^/sum /'
+}
+
+growing() { # FILE: its size, and the sum of just as much of it
+    bytes=$(size "$1")
+    echo "size $((bytes)) $1"
+    head -c "$((bytes))" "$1" | sha256sum | sed "s|^\\([0-9a-f]*\\) .*|sum \\1  $1|"
 }
 
 survey() { # names on stdin; 'dry' writes nothing, 'verify' reads all content that is here

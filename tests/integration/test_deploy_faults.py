@@ -102,9 +102,9 @@ def test_cut_and_resumed(
     request: pytest.FixtureRequest, store: Memory, kind: str, share: float
 ) -> None:
     target: SshTarget = request.getfixturevalue(kind)
-    bundle, prefix = made(store, int(share * 100)), f".cut{int(share * 100)}"
+    bundle, prefix = made(store, int(share * 100), 400_000), f".cut{int(share * 100)}"
     at = int(bundle.size * share) + 10_000  # logging in and asking
-    slow = {"mbit": 20, "round_trip_ms": 20}
+    slow = {"mbit": 4, "round_trip_ms": 20}  # slower than the board unpacks
     with (
         Link(target.port, **slow, cut=at) as first,
         connected(target, port=first.port) as connection,
@@ -117,10 +117,9 @@ def test_cut_and_resumed(
     ):
         pushed = push(connection, store, bundle, prefix)
         assert complete(connection, bundle, prefix)
-    twice = first.up + second.up - bundle.size
     assert first.up == at
-    assert twice < HELD_BACK, "bytes of both tries beyond the content"
     assert pushed.kept_bytes > at - HELD_BACK
+    assert second.up < bundle.size - pushed.kept_bytes + 30_000, "the rest, log-in and scripts"
     assert say(target, f"ls {prefix}/tmp {prefix}/parts").split() == [
         f"{prefix}/parts:", f"{prefix}/tmp:",
     ]  # fmt: skip
@@ -251,6 +250,7 @@ while [ -e ~/watch ]; do
     for file in bin/runner lib/a lib/b model/net; do
         [ -s "c/$file" ] || echo "$file" >> ~/broken
     done
+    sleep 0.02
 done"""
 
 
@@ -262,16 +262,15 @@ def test_killed_at_every_step_of_the_switch_the_active_variant_is_whole(
     with connected(target) as connection:
         push(connection, store, versions[0], ".steps")
         push(connection, store, versions[1], ".steps")
-    watch = f"touch watch; (sh -c '{WATCH}' > /dev/null 2>&1 < /dev/null &)"
-    say(target, watch)
-    for before, after, command in zip(versions[1:], versions[2:], SWITCH, strict=False):
-        with connected(target) as connection, pytest.raises(DeviceError):
-            push(Altered(connection, command, "kill -KILL 0"), store, after, ".steps")
-        with connected(target) as connection:
-            whole = [complete(connection, bundle, ".steps") for bundle in (before, after)]
-            assert whole in ([True, False], [False, True]), command
+        say(target, f"touch watch; (sh -c '{WATCH}' > /dev/null 2>&1 < /dev/null &)")
+        for before, after, command in zip(versions[1:], versions[2:], SWITCH, strict=False):
+            with pytest.raises(DeviceError, match="was killed"):
+                push(Altered(connection, command, "kill -KILL 0"), store, after, ".steps")
+            stands = deploy.active(connection, prefix=".steps")["c"]
+            (active,) = (bundle for bundle in (before, after) if bundle.digest == stands)
+            assert complete(connection, active, ".steps"), command
             push(connection, store, after, ".steps")
-            assert complete(connection, after, ".steps"), command
+        assert complete(connection, after, ".steps")
     assert say(target, "rm watch; cat broken 2> /dev/null; ls .steps/tmp") == ""
 
 
