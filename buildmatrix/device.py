@@ -28,8 +28,9 @@ if TYPE_CHECKING:
     from buildmatrix.protocols import Connection
 
 # Every line is key=value, a key may come again, the last line is end=1. Busybox is enough; a
-# question that a board cannot answer leaves its value empty. Only what is read below is sent: it
-# goes over the wire at every deploy. `.buildmatrix` is agent.PREFIX, of a layer above.
+# question that a board cannot answer leaves its value empty. It goes over the wire at every deploy:
+# only what is read below is sent, and at once, because sshd wraps each write. `.buildmatrix` is
+# agent.PREFIX, of a layer above.
 PROBE = r"""
 export LC_ALL=C PATH="$PATH:/usr/sbin:/sbin:/opt/vc/bin"
 say() { printf '%s=%s\n' "$1" "$2"; }
@@ -37,7 +38,7 @@ each() { sed "s|^|$1=|"; }
 tree=/proc/device-tree
 cpu=/sys/devices/system/cpu/cpu0/cpufreq
 firmware=/sys/devices/platform/soc/soc:firmware
-{
+said=$({
 say model "$(tr -d '\000' <$tree/model)"
 say compatible "$(tr '\000' ' ' <$tree/compatible)"
 say fwcfg "$(ls -d $tree/fw-cfg*)"
@@ -65,8 +66,8 @@ say clock "$(cat $cpu/scaling_cur_freq)"
 say temperature "$(cat /sys/class/thermal/thermal_zone0/temp)"
 say throttled "$(vcgencmd get_throttled || cat $firmware/get_throttled)"
 say epoch "$(date +%s)"
-} 2>/dev/null
-say end 1
+} 2>/dev/null)
+printf '%s\nend=1\n' "$said"
 """
 
 ELF_MACHINES = {3: "EM_386", 40: "EM_ARM", 62: "EM_X86_64", 183: "EM_AARCH64", 243: "EM_RISCV"}

@@ -23,9 +23,11 @@ def question(prefix: str = PREFIX) -> str:
     """The program that asks a board for what stands there, bundles and links; it writes nothing.
 
     Put behind another program it asks both in one call: `read_listing` skips strange lines. It is
-    sent at every deploy, so without its comments and indentation.
+    sent at every deploy, so without its comments and indentation, and answers in one write, because
+    sshd wraps each.
     """
-    program = _looking(script(("listing",), "listing", prefix=prefix), prefix)
+    line = 'said=$(listing); echo "$said"'
+    program = _looking(script(("listing",), line, prefix=prefix), prefix)
     lines = (line.strip() for line in program.splitlines())
     return "".join(f"{line}\n" for line in lines if line and not line.startswith("#"))
 

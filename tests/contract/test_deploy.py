@@ -211,7 +211,7 @@ def test_a_benchmark_at_work_shows(shell: Board, store: Memory) -> None:
     assert deploy.glance(shell).busy == ""
     (leases.parent / "settings").write_text("owner ann@desk\ngovernor keep\n")
     answer = shell.run(
-        f"""{deploy.question().rpartition("listing")[0]}
+        f"""{deploy.question().rpartition("said=")[0]}
         ln -s "$token 12.5" runs/current/leases/1; listing""",
         timeout=60,
     )
