@@ -89,6 +89,9 @@ class DeviceSpec(Spec):
     user: str = Field("", description="empty: as ~/.ssh/config, else pi")
     host_key: Annotated[str, Field(pattern=r"^(SHA256:[A-Za-z0-9+/]{43})?$")] = ""
     identity_file: str = ""
+    quota_mib: Annotated[
+        int, Field(ge=0, description="MiB that deploys may use there; 0: no limit")
+    ] = 0
 
 
 class MatrixSpec(Spec):

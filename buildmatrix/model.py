@@ -201,6 +201,7 @@ class SshTarget:
     host_key: str = ""  # "SHA256:…"; empty means not pinned, so refused
     identity_file: str = ""  # private key; empty means agent and default keys
     virtual: bool = False  # made by `device up`
+    quota_mib: int = 0  # that deploys may use there; 0: no limit
 
 
 @dataclass(frozen=True, slots=True)
@@ -225,6 +226,9 @@ class DeviceInfo:
     clock_khz: int | None = None
     temperature_c: float | None = None
     throttled: str | None = None
+    float_abi: str = ""  # of the userland: hard, soft, or empty where it does not say
+    mount: str = ""  # the file system that bundles go to: '/home rw,noexec'
+    skew_s: float | None = None  # its clock less ours, seconds
 
 
 class Status(StrEnum):
