@@ -163,6 +163,15 @@ def unfit(info: DeviceInfo, target: Target, *, needs_kib: int) -> tuple[Finding,
     return (*_obstacles(info, target, needs_kib), *_doubts(info))
 
 
+def meant_for(info: DeviceInfo, machines: Mapping[str, str]) -> tuple[str, ...]:
+    """The cells of a matrix for several machines that are for this board's; `machines` is by cell.
+
+    All of them where none is: then the gate says what is wrong.
+    """
+    found = tuple(cell for cell, machine in machines.items() if machine == info.elf_machine)
+    return found or tuple(machines)
+
+
 def explained(
     info: DeviceInfo, target: Target, facts: Sequence[ElfFacts], refusals: Sequence[Finding]
 ) -> tuple[Finding, ...]:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from pathlib import Path
     from typing import TypeVar
 
-    from buildmatrix.model import DeviceInfo
+    from buildmatrix.model import DeviceInfo, Target
     from buildmatrix.pipeline.workshop import Workshop
     from buildmatrix.ssh import SshConnection
 
@@ -156,6 +156,12 @@ def bundles(workshop: Workshop) -> tuple[Bundle, ...]:
             f"none of the selected cells is built: {', '.join(missing)}", hint="run `inv build`"
         )
     return tuple(found)
+
+
+def target_of(workshop: Workshop, cell_id: str) -> Target:
+    """What a cell is built for."""
+    cell = next(cell for cell in workshop.project.cells if cell.id == cell_id)
+    return workshop.project.toolchains[cell.toolchain].target
 
 
 def _bundle(workshop: Workshop, cell: str, key: str) -> Bundle:
