@@ -244,6 +244,7 @@ def _emulated(
         "QEMU virt machine (linux,dummy-virt)": "linux,dummy-virt" in _first(said, "compatible"),
         "QEMU firmware interface (fw-cfg)": bool(_first(said, "fwcfg")),
         "QEMU in /proc/cpuinfo": "qemu" in hardware.lower(),
+        "an x86 computer, no ARM board": elf_machine in {"EM_X86_64", "EM_386"},
         "ARM programs on an x86 processor (qemu-user)": arm and "vendor_id" in keys,
         f"ARM programs on a kernel for {kernel} (qemu-user)": arm
         and kernel != ""

@@ -11,7 +11,15 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from buildmatrix.model import AuditPolicy, Cell, Options, Scalar, Stage
-from buildmatrix.recipe import GitAlternate, Recipe, SourceSpec, Unit, resolve, used_options
+from buildmatrix.recipe import (
+    ARCHITECTURE,
+    GitAlternate,
+    Recipe,
+    SourceSpec,
+    Unit,
+    resolve,
+    used_options,
+)
 from buildmatrix.selector import matches
 
 if TYPE_CHECKING:
@@ -20,7 +28,8 @@ if TYPE_CHECKING:
     from buildmatrix.toolchain import Toolchain
 
 LIBC = (
-    "ld-linux-armhf.so.3", "ld-linux-aarch64.so.1", "libc.so.6", "libm.so.6", "libpthread.so.0",
+    "ld-linux-armhf.so.3", "ld-linux-aarch64.so.1", "ld-linux-x86-64.so.2",
+    "libc.so.6", "libm.so.6", "libpthread.so.0",
     "libdl.so.2", "librt.so.1", "libutil.so.1", "libresolv.so.2",
 )  # fmt: skip
 
@@ -187,7 +196,7 @@ class _Builder:
 
     def _packed(self, recipe: Recipe, options: Options, cell: Cell, build: str) -> None:
         runner = self._runner(recipe, cell, build)
-        model = self._model(recipe, cell)
+        model = self._model(build, cell)
         packed = Packed(
             cell=cell,
             runner=runner,
@@ -237,9 +246,10 @@ class _Builder:
             },
         )
 
-    def _model(self, recipe: Recipe, cell: Cell) -> str:
-        assert recipe.spec.runner is not None
-        modelled = Modelled(self.inputs.network, recipe.spec.runner.model_format)
+    def _model(self, build: str, cell: Cell) -> str:
+        unit = self.works[build].subject
+        assert isinstance(unit, Unit)
+        modelled = Modelled(self.inputs.network, unit.model_format)
         return self._put(
             Stage.MODEL,
             f"{modelled.network}.{modelled.format}",
@@ -255,12 +265,13 @@ class _Builder:
     def _policy(self, recipe: Recipe, options: Options, cell: Cell) -> AuditPolicy:
         required: list[str] = []
         forbidden: list[str] = []
+        toolchain = self.inputs.toolchains[cell.toolchain]
         for one, values in self._audited(recipe, options):
             for rule in one.spec.audit:
-                if matches(rule.when, values):
+                if matches(rule.when, {**values, ARCHITECTURE: toolchain.spec.architecture}):
                     required += rule.neon_required
                     forbidden += rule.neon_forbidden
-        target = self.inputs.toolchains[cell.toolchain].target
+        target = toolchain.target
         return AuditPolicy(target, tuple(required), tuple(forbidden), provided=LIBC)
 
     def _audited(self, recipe: Recipe, options: Options) -> list[tuple[Recipe, Options]]:
@@ -282,7 +293,7 @@ def identify(source: SourceSpec) -> str:
         return source.tree
     alternate = source.alternates[0]
     match alternate.kind:
-        case "debian" | "archive":
+        case "debian" | "pypi" | "archive":
             return alternate.sha256
         case "git":
             return alternate.commit or f"{UNLOCKED}-{alternate.branch}"

@@ -59,7 +59,7 @@ def ensure(
     if image is not None and known is not None and known.image == image:
         return known
     if image is None:
-        base = _base(toolchain, engine=engine, bootstrap=bootstrap, state=state, say=say)
+        base = _base(toolchain, engine, bootstrap, state, say, anew=rebuild)
         with tempfile.TemporaryDirectory(prefix="buildmatrix-image-") as folder:
             (Path(folder) / "Dockerfile").write_text(toolchain.dockerfile(base=base))
             image = engine.build_image(Path(folder), tag, say)
@@ -114,20 +114,27 @@ def _record(toolchain: Toolchain, state: Path) -> Path:
 
 def _base(
     toolchain: Toolchain,
-    *,
     engine: Engine,
     bootstrap: Bootstrap,
     state: Path,
     say: Callable[[str], None],
+    *,
+    anew: bool,
 ) -> str:
-    """A base image: by digest from a registry, else made here."""
+    """A base image: by digest from a registry, else made here, once for all toolchains of a suite.
+
+    `anew`: one that was made before does not do.
+    """
     spec = toolchain.spec
     reference = f"{spec.base.image}@{spec.base.digest}"
     say(f"base: asking an image registry for {reference[:40]}…")
     if engine.pull(reference) is not None:
         return reference
-    say(f"base: no registry answers; debootstrap of {spec.suite}")
     tag = f"buildmatrix/base-{spec.suite}:debootstrap"
+    if not anew and engine.image_id(tag) is not None:
+        say(f"base: no registry answers; {tag} is there")
+        return tag
+    say(f"base: no registry answers; debootstrap of {spec.suite}")
     state.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix="base-", dir=state) as folder:
         tar = Path(folder) / "base.tar"
@@ -139,6 +146,7 @@ def _base(
 def _smoke(toolchain: Toolchain, *, engine: Engine, image: str, say: Callable[[str], None]) -> None:
     """Compile C, C++, threads and NEON intrinsics, and run them under the emulator."""
     spec = toolchain.spec
+    script = toolchain.folder / spec.smoke
     lines: list[str] = []
 
     def keep(line: str) -> None:
@@ -148,15 +156,15 @@ def _smoke(toolchain: Toolchain, *, engine: Engine, image: str, say: Callable[[s
     done = engine.run(
         _probe(
             image,
-            ("sh", spec.smoke, spec.target.triple, spec.emulator, *spec.flags),
-            (Mount(toolchain.folder, "/smoke"),),
+            ("sh", script.name, spec.target.triple, spec.emulator, *spec.flags),
+            (Mount(script.parent.resolve(), "/smoke"),),
         ),
         keep,
     )
     if done.status != 0:
         raise BuildError(
             f"the image of {toolchain.name} fails its smoke test (exit {done.status})",
-            where=str(toolchain.folder / spec.smoke), details="\n".join(lines[-15:]),
+            where=str(script), details="\n".join(lines[-15:]),
             hint="mend the toolchain's packages or flags; nothing is built with it before",
         )  # fmt: skip
 

@@ -1,8 +1,10 @@
-"""Which Debian mirror this machine uses, read from apt's own source lists."""
+"""Which Debian mirror and which Python index this machine uses, as apt and pip are set up here."""
 
 from __future__ import annotations
 
 import re
+import subprocess
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -16,6 +18,12 @@ RELEASES = {"bullseye", "bookworm", "trixie", "forky", "duke", "sid"}
 SUITES = RELEASES | {"oldstable", "stable", "testing", "unstable"}
 KEYRING = "debian-archive-"  # keyrings of the distribution itself are named so
 ONE_LINE = re.compile(r"deb\s+(?:\[(?P<options>[^\]]*)\]\s*)?(?P<uri>\S+)\s+(?P<rest>\S.*)")
+
+# pip's own merge of its configuration files, PIP_INDEX_URL and its default.
+ASK_PIP = (
+    "from pip._internal.commands import create_command as create; "
+    "print(create('download').parser.get_default_values().index_url)"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +52,18 @@ def debian_mirror(sources: Path = Path("/etc/apt")) -> str:
             hint=f"add a Debian source (component main) to {sources / 'sources.list.d'}",
         )
     return min(usable, key=lambda pair: _strangeness(*pair))[1]
+
+
+def python_index() -> str:
+    """Base address of pip's package index. Raises InputError when pip cannot be asked."""
+    asked = subprocess.run(
+        [sys.executable, "-c", ASK_PIP], capture_output=True, text=True, timeout=60, check=False
+    )
+    if asked.returncode != 0 or not asked.stdout.strip():
+        raise InputError(
+            "pip does not tell its package index", hint="set BUILDMATRIX_PYTHON_INDEX to one"
+        )
+    return asked.stdout.strip()
 
 
 def apt_sources(directory: Path) -> Iterator[AptSource]:

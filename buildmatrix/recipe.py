@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from buildmatrix.model import Options, Scalar
     from buildmatrix.toolchain import Toolchain
 
+ARCHITECTURE = "architecture"  # a `when` may name it beside the options: armhf, arm64, amd64
+
 Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9.+-]*$")]
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 Sha1 = Annotated[str, Field(pattern=r"^[0-9a-f]{40}$")]
@@ -41,12 +43,25 @@ def _inside(path: str) -> str:
 RelativePath = Annotated[str, AfterValidator(_inside)]
 
 
+FileName = Annotated[str, Field(pattern=r"^[A-Za-z0-9.+~_-]+$")]
+
+
 class DebianAlternate(Spec):
-    """A file of a Debian source package, from the mirror this machine uses."""
+    """A file in the pool folder of a Debian source package, from the mirror this machine uses:
+    its source, or a binary package (.deb) that was built from it."""
 
     kind: Literal["debian"]
     package: Name
-    file: Annotated[str, Field(pattern=r"^[A-Za-z0-9.+~_-]+$")]
+    file: FileName
+    sha256: Sha256
+
+
+class PypiAlternate(Spec):
+    """A file of a Python package, source or wheel, from the index that pip here uses."""
+
+    kind: Literal["pypi"]
+    package: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")]
+    file: FileName
     sha256: Sha256
 
 
@@ -75,7 +90,7 @@ class FolderAlternate(Spec):
 
 
 Alternate = Annotated[
-    DebianAlternate | ArchiveAlternate | GitAlternate | FolderAlternate,
+    DebianAlternate | PypiAlternate | ArchiveAlternate | GitAlternate | FolderAlternate,
     Field(discriminator="kind"),
 ]
 
@@ -112,12 +127,19 @@ class BuildSpec(Spec):
     minutes: Annotated[int, Field(ge=1, le=1440)] = 60
 
 
+class ModelFormatSpec(Spec):
+    when: Selector = {}
+    format: Name
+
+
 class RunnerSpec(Spec):
     """The forward-pass runner: one engine file on the shared harness."""
 
     engine: RelativePath
     script: RelativePath
-    model_format: Name
+    model_format: Name | Annotated[list[ModelFormatSpec], Field(min_length=1)] = Field(
+        description="what the engine loads; of a list, the first that fits the options"
+    )
     memory_gib: Annotated[int, Field(ge=1, le=512)] = 4
     minutes: Annotated[int, Field(ge=1, le=1440)] = 15
 
@@ -166,6 +188,7 @@ class Unit:
     sources: tuple[SourceSpec, ...]
     script: str
     runner_script: str  # empty when the recipe has no runner
+    model_format: str  # likewise
     files: tuple[tuple[str, str], ...]  # (path in the recipe folder, sha256), sorted
 
 
@@ -199,16 +222,20 @@ def _check(recipe: Recipe, recipes: Mapping[str, Recipe]) -> None:
                 brief = f"{dependency.recipe} has no option '{name}'{did_you_mean(name, known)}"
                 raise document.fault(("dependencies", i, "options", name), brief)
     for i, source in enumerate(spec.sources):
-        _known_names(document, ("sources", i, "when"), source.when, list(spec.options))
+        _known_names(document, ("sources", i, "when"), source.when, [*spec.options, ARCHITECTURE])
         loose = len(source.alternates) > 1 or source.alternates[0].kind == "folder"
         if loose and source.tree is None:
             raise document.fault(
                 ("sources", i), f"source '{source.name}' needs its tree id",
                 hint="write `tree:` as `git add -Af . && git write-tree` prints it",
             )  # fmt: skip
-    used = list(used_options(recipe, recipes))
+    used = [*used_options(recipe, recipes), ARCHITECTURE]
     for i, rule in enumerate(spec.audit):
         _known_names(document, ("audit", i, "when"), rule.when, used)
+    formats = spec.runner.model_format if spec.runner else ""
+    for i, one in enumerate(formats if isinstance(formats, list) else ()):
+        at = ("runner", "model_format", i, "when")
+        _known_names(document, at, one.when, list(spec.options))
 
 
 def _known_names(
@@ -254,9 +281,10 @@ def resolve(recipe: Recipe, options: Options, toolchain: Toolchain) -> Unit:
     Raises InputError for a template fault or when no source is left for a choice.
     """
     own = {name: options[name] for name in recipe.spec.options}
-    sources = tuple(s for s in recipe.spec.sources if matches(s.when, own))
+    placed = {**own, ARCHITECTURE: toolchain.spec.architecture}
+    sources = tuple(s for s in recipe.spec.sources if matches(s.when, placed))
     if recipe.spec.sources and not sources:
-        shown = ", ".join(f"{k}={v}" for k, v in own.items())
+        shown = ", ".join(f"{k}={v}" for k, v in placed.items())
         raise recipe.document.fault(("sources",), f"no source fits {shown}")
     context = _context(recipe, own, sources, toolchain)
     runner = recipe.spec.runner
@@ -267,8 +295,19 @@ def resolve(recipe: Recipe, options: Options, toolchain: Toolchain) -> Unit:
         sources=sources,
         script=_script(recipe, recipe.spec.build.script, context),
         runner_script=_script(recipe, runner.script, context) if runner else "",
+        model_format=_model_format(recipe, runner, own) if runner else "",
         files=tuple(sorted((name, _sha256(recipe, name)) for name in wanted)),
     )
+
+
+def _model_format(recipe: Recipe, runner: RunnerSpec, own: Options) -> str:
+    if isinstance(runner.model_format, str):
+        return runner.model_format
+    fitting = (one.format for one in runner.model_format if matches(one.when, own))
+    if (found := next(fitting, None)) is None:
+        shown = ", ".join(f"{k}={v}" for k, v in own.items())
+        raise recipe.document.fault(("runner", "model_format"), f"no model format fits {shown}")
+    return found
 
 
 def _context(
@@ -278,7 +317,12 @@ def _context(
     target = toolchain.target
     return {
         "option": dict(own),
-        "target": {"triple": target.triple, "march": target.march, "fpu": target.fpu},
+        "target": {
+            "triple": target.triple,
+            "march": target.march,
+            "fpu": target.fpu,
+            ARCHITECTURE: toolchain.spec.architecture,
+        },
         "flags": list(toolchain.spec.flags),
         "emulator": toolchain.spec.emulator,
         "source": {re.sub(r"\W", "_", s.name): f"/src/{s.name}" for s in sources},

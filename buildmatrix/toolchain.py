@@ -34,7 +34,7 @@ class BaseSpec(Spec):
 
 class TargetSpec(Spec):
     triple: Annotated[str, Field(pattern=r"^[a-z0-9_-]+$")]
-    machine: Literal["EM_ARM", "EM_AARCH64"]
+    machine: Literal["EM_ARM", "EM_AARCH64", "EM_X86_64"]
     march: Annotated[str, Field(pattern=r"^[a-z0-9.+-]+$")]
     fpu: Literal["", "vfpv3-d16", "vfpv3", "neon", "neon-vfpv4"]
     float_abi: Literal["hard", "soft"]
@@ -52,8 +52,10 @@ class ToolchainSpec(Spec):
     base: BaseSpec
     target: TargetSpec
     flags: list[str] = Field(description="compiler flags that every stack gets")
+    processor: str = Field(description="what CMake calls the target: CMAKE_SYSTEM_PROCESSOR")
     packages: Annotated[list[Package], Field(min_length=1)]
     emulator: str = Field(description="runs a target program in the image; for the smoke test")
+    # These may be another toolchain's, as ../debian/smoke.sh.
     dockerfile: str = "Dockerfile.j2"
     cmake: str = "toolchain.cmake.j2"
     smoke: str = "smoke.sh"
@@ -133,7 +135,11 @@ def load_all(folder: Path) -> dict[str, Toolchain]:
 
 def _loaded(spec: ToolchainSpec, folder: Path, document: Document) -> Toolchain:
     template = folder / spec.cmake
-    context = {"target": spec.target.model_dump(), "flags": " ".join(spec.flags)}
+    context = {
+        "target": spec.target.model_dump(),
+        "flags": " ".join(spec.flags),
+        "processor": spec.processor,
+    }
     smoke = (folder / spec.smoke).parent.glob("smoke*")
     return Toolchain(
         spec=spec,

@@ -16,7 +16,7 @@ from invoke.exceptions import Exit
 from invoke.tasks import task
 
 from buildmatrix.errors import BuildmatrixError, UsageError
-from buildmatrix.mirror import debian_mirror
+from buildmatrix.mirror import debian_mirror, python_index
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -82,6 +82,11 @@ def mirror() -> str:
     return os.environ.get("BUILDMATRIX_DEBIAN_MIRROR", "").rstrip("/") or debian_mirror()
 
 
+def index() -> str:
+    """The Python package index: $BUILDMATRIX_PYTHON_INDEX, else pip's own."""
+    return os.environ.get("BUILDMATRIX_PYTHON_INDEX", "") or python_index()
+
+
 def workshop(
     matrix: str,
     only: list[str] | None,
@@ -103,6 +108,7 @@ def workshop(
         state=state_of(matrix, state),
         reporter=reporter,
         mirror=mirror,
+        index=index,
         source_folder=Path(folder) if folder else None,
         jobs=jobs or os.cpu_count() or 1,
         engine_url=os.environ.get("DOCKER_HOST") or None,

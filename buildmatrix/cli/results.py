@@ -1,4 +1,4 @@
-"""report, compare, nightly: what the numbers say."""
+"""report, agree, compare, nightly: what the numbers say."""
 
 from __future__ import annotations
 
@@ -79,6 +79,28 @@ def report(
         print_table(reporting.table(shop, told, study=bool(against)))
     else:
         say(publishing.text(shop, told, format, study=bool(against)).rstrip("\n"))
+
+
+@command({"host": "only results of this device"}, iterable=["only"])
+def agree(
+    _c: Any,
+    matrix: str = "matrix.yaml",
+    only: Any = None,
+    host: str = "",
+    json: bool = False,
+    state: str = "",
+) -> None:
+    """Hold every cell's output against every other's and the reference: worst, and where."""
+    from buildmatrix.pipeline import agreeing, reporting  # noqa: PLC0415
+
+    with progress() as reporter:
+        shop = workshop(matrix, only, state, reporter)
+        told = reporting.latest(shop, device=host or None, only=tuple(only or ()))
+        document = agreeing.agreement_document(shop, told)
+    if json:
+        print_json(document)
+    else:
+        print_table(tables.agreement(document))
 
 
 @command(
@@ -191,4 +213,4 @@ def _end(night: Night) -> None:
     )
 
 
-TASKS = (report, compare, nightly)
+TASKS = (report, agree, compare, nightly)

@@ -113,6 +113,30 @@ def toolchains(document: dict[str, Any]) -> RenderableType:
     return table
 
 
+SOURCES = {
+    "held": "dim", "verified": "green", "not fetched": "", "out of reach": "yellow",
+    "unlocked": "yellow", "damaged": "bold red",
+}  # fmt: skip
+
+
+def sources(document: dict[str, Any]) -> RenderableType:
+    table = _table("source", "", "where from, and what stands in the way")
+    table.columns[1].no_wrap = True
+    for row in document["sources"]:
+        words = [*row["alternates"]]
+        words += [f"[yellow]{escape(row['reason'])}[/]"] if row["reason"] else []
+        words += [f"next: {escape(row['way_out'])}"] if row["way_out"] else []
+        words += [f"written: {escape(row['file'])}"] if row["file"] else []
+        words.append(f"for {', '.join(row['cells'])}")
+        colour = SOURCES[row["state"]] or "none"
+        table.add_row(
+            f"{row['source']}\n[dim]{row['identity'][:12]}[/]",
+            f"[{colour}]{row['state']}[/]",
+            "\n".join((escape(words[0]), *(f"[dim]{word}[/]" for word in words[1:]))),
+        )
+    return table
+
+
 def device(document: dict[str, Any]) -> RenderableType:
     table = _table("", "")
     for name, value in document.items():
@@ -208,3 +232,28 @@ def _value(value: object) -> str:
 
 def _clipped(text: str, length: int) -> str:
     return text if len(text) <= length else text[: length - 1] + "…"
+
+
+def agreement(document: dict[str, Any]) -> RenderableType:
+    title = f"{document['model']}: {document['outputs']} outputs of one image, relative differences"
+    table = _table(
+        "cell", "computes in", "to the reference", "to another cell, the worst", title=title
+    )
+    for row in document["cells"]:
+        table.add_row(
+            row["cell"],
+            row["number_format"],
+            _difference(row["against_reference"], row["cell"], named=False),
+            _difference(row["worst"], row["cell"], named=True)
+            if row["worst"]
+            else "none to compare",
+        )
+    return table
+
+
+def _difference(pair: dict[str, Any], cell: str, *, named: bool) -> str:
+    """'1.2e-06 at output 17', and which cell it is to."""
+    if pair["relative"] is None:
+        return "another number of outputs"
+    other = pair["other"] if pair["one"] == cell else pair["one"]
+    return f"{pair['relative']:.1e} at {pair['at']}" + (f"  {other}" if named else "")

@@ -15,9 +15,10 @@ if TYPE_CHECKING:
 
     from buildmatrix.pipeline.workshop import Workshop
 
-# What a stray ELF tree is held against: the widest that a Raspberry Pi 3 takes in 32-bit state.
-# Its libc is not known, so the floor is out of the way.
+# What a stray ELF tree is held against: the widest that a Raspberry Pi 3 takes, in 32-bit state
+# unless more files are 64-bit. Its libc is not known, so the floor is out of the way.
 ANY_PI3 = Target("arm-linux-gnueabihf", "EM_ARM", "armv7-a", "neon-vfpv4", "hard", "999.0")
+ANY_PI3_64 = Target("aarch64-linux-gnu", "EM_AARCH64", "armv8-a", "", "hard", "999.0")
 
 
 def audit_cell(workshop: Workshop) -> dict[str, Any]:
@@ -45,7 +46,10 @@ def audit_path(path: Path) -> dict[str, Any]:
         raise InputError("no ELF file here", where=str(path))
     # One file alone says nothing of its neighbours: what it needs is taken as there.
     needed = tuple(name for f in facts for name in f.needed) if path.is_file() else ()
-    findings = audit.judge(facts, AuditPolicy(ANY_PI3, provided=(*LIBC, *needed)))
+    machines = [f.machine for f in facts]
+    long = machines.count(ANY_PI3_64.machine) > machines.count(ANY_PI3.machine)
+    target = ANY_PI3_64 if long else ANY_PI3
+    findings = audit.judge(facts, AuditPolicy(target, provided=(*LIBC, *needed)))
     return {
         "version": 1,
         "findings": [asdict(f) for f in findings],

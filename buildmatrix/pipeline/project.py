@@ -47,7 +47,7 @@ def load(path: Path, *, only: tuple[str, ...] = ()) -> Project:
     toolchains = toolchain.load_all(_shown(root / "toolchains"))
     expanded = matrix.expand(document, recipes, toolchains)
     net = _network(root, expanded, document)
-    cells = _select(expanded, only)
+    cells = select(expanded, only)
     inputs = graph.Inputs(
         recipes=recipes,
         toolchains=toolchains,
@@ -74,7 +74,7 @@ def _network(root: Path, expanded: Matrix, document: schema.Document) -> Network
     return net
 
 
-def _select(expanded: Matrix, only: tuple[str, ...]) -> tuple[Cell, ...]:
+def select(expanded: Matrix, only: tuple[str, ...]) -> tuple[Cell, ...]:
     """Cells that fit one of the globs. A glob that fits none is an error, not a no-op."""
     ids = [cell.id for cell in expanded.cells]
     for pattern in only:

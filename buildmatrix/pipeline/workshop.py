@@ -37,7 +37,8 @@ class Workshop:
     project: Project
     state: Path
     reporter: Reporter
-    mirror: Callable[[], str]  # asked only when something is fetched
+    mirror: Callable[[], str]  # asked only when something is fetched, as is
+    index: Callable[[], str]  # Python's package index
     source_folder: Path | None = None
     jobs: int = 1
     engine_url: str | None = None
@@ -50,7 +51,9 @@ class Workshop:
 
     @cached_property
     def sources(self) -> Sources:
-        return Sources(self.state / "sources", self.mirror, self.reporter, self.source_folder)
+        return Sources(
+            self.state / "sources", self.mirror, self.index, self.reporter, self.source_folder
+        )
 
     @cached_property
     def engine(self) -> Engine:

@@ -20,7 +20,6 @@ from buildmatrix.errors import SourceUnavailable
 from buildmatrix.protocols import Advanced
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from pathlib import Path
     from typing import IO
 
@@ -105,22 +104,3 @@ def archive_folder(folder: Path, destination: Path) -> None:
         raise SourceUnavailable("no such folder", where=str(folder))
     with tarfile.open(destination, "w") as archive:
         archive.add(folder, arcname="source")
-
-
-def unpack(archive: Path, destination: Path, *, on_error: Callable[[str], Exception]) -> None:
-    """Extract a tarball safely; a single top folder is taken off.
-
-    Python's 'data' filter refuses absolute paths, `..`, links that leave, devices.
-    """
-    destination.mkdir(parents=True, exist_ok=True)
-    try:
-        with tarfile.open(archive) as tar:
-            tar.extractall(destination, filter="data")
-    except (tarfile.TarError, OSError, EOFError) as error:
-        raise on_error(f"cannot be unpacked: {error}") from None
-    inside = list(destination.iterdir())
-    if len(inside) == 1 and inside[0].is_dir() and not inside[0].is_symlink():
-        only = inside[0].rename(destination / ".buildmatrix-top")
-        for path in only.iterdir():
-            path.rename(destination / path.name)
-        only.rmdir()

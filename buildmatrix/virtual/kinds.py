@@ -16,7 +16,7 @@ class Kind:
     name: str
     summary: str  # what it is for
     memory_mib: int
-    root: Literal["armhf", "arm64"]  # which file system is its disk
+    root: Literal["armhf", "arm64", "amd64"]  # which file system is its disk
     kernel: str = ""  # Debian's package and architecture; none: a container, the host's kernel
     cpu: str = ""
     cores: int = 0
@@ -90,6 +90,12 @@ ALL = (
         summary="a Pi 3's userland in Docker, on this machine's kernel and cores: no boot",
         memory_mib=1024,
         root="armhf",
+    ),
+    Kind(
+        name="host",
+        summary="no ARM at all: this x86-64 machine's own kind in Docker, to prove engines on",
+        memory_mib=4096,
+        root="amd64",
     ),
 )
 KINDS = {kind.name: kind for kind in ALL}

@@ -56,6 +56,7 @@ target:
 flags: [-O2]
 packages: [gcc]
 emulator: qemu-arm
+processor: armv7l
 """ % ("c" * 64)
 
 MATRIX = """\

@@ -288,7 +288,7 @@ MUTATIONS = st.lists(
 def test_damaged_bytes_give_facts_or_a_named_error(
     facts: Callable[[bytes], ElfFacts], mutations: list[tuple[int, int]], length: int
 ) -> None:
-    """Never a traceback of the parser's, never a walk without end (hypothesis has a deadline)."""
+    """Never a traceback of the parser's, never a walk without end (the test would hang)."""
     image = bytearray(WHOLE)
     for position, value in mutations:
         image[position] = value

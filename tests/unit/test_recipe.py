@@ -28,7 +28,8 @@ def rendered() -> Iterator[tuple[str, str]]:
     """(file name, script) of every build and runner of the project's own matrix."""
     for work in project.load(ROOT / "matrix.yaml").works:
         if isinstance(work.subject, Unit):
-            name = re.sub(r"[^a-z0-9.]+", "-", work.id.split("@")[0].lower()).strip("-")
+            identifier = work.id.removesuffix("@armv7hf-bookworm")  # said only where it is another
+            name = re.sub(r"[^a-z0-9.]+", "-", identifier.lower()).strip("-")
             runner = work.id.startswith("runner:")
             yield f"{name}.sh", work.subject.runner_script if runner else work.subject.script
 
@@ -39,9 +40,9 @@ def test_every_script_is_golden() -> None:
 
 
 def test_the_toolchain_files_are_golden() -> None:
-    found = toolchain.load_all(ROOT / "toolchains")["armv7hf-bookworm"]
-    assert found.cmake_file == (GOLDEN / "toolchain.cmake").read_text()
-    assert found.dockerfile(base="BASE") == (GOLDEN / "Dockerfile").read_text()
+    for name, found in toolchain.load_all(ROOT / "toolchains").items():
+        assert found.cmake_file == (GOLDEN / f"{name}.cmake").read_text()
+        assert found.dockerfile(base="BASE") == (GOLDEN / f"{name}.Dockerfile").read_text()
 
 
 def test_the_study_stands_in_the_matrix_under_its_ids() -> None:
@@ -161,9 +162,9 @@ def rewrite() -> None:
         old.unlink()
     for name, script in rendered():
         (GOLDEN / name).write_text(script)
-    found = toolchain.load_all(ROOT / "toolchains")["armv7hf-bookworm"]
-    (GOLDEN / "toolchain.cmake").write_text(found.cmake_file)
-    (GOLDEN / "Dockerfile").write_text(found.dockerfile(base="BASE"))
+    for name, found in toolchain.load_all(ROOT / "toolchains").items():
+        (GOLDEN / f"{name}.cmake").write_text(found.cmake_file)
+        (GOLDEN / f"{name}.Dockerfile").write_text(found.dockerfile(base="BASE"))
 
 
 if __name__ == "__main__":

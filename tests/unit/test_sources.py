@@ -5,9 +5,11 @@ from __future__ import annotations
 import hashlib
 import http.server
 import io
+import json
 import subprocess
 import tarfile
 import threading
+import zipfile
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -16,9 +18,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from buildmatrix.errors import BuildError, SourceUnavailable
-from buildmatrix.recipe import Alternate, DebianAlternate, FolderAlternate, SourceSpec
-from buildmatrix.sources import Sources
-from buildmatrix.sources.fetch import unpack
+from buildmatrix.recipe import (
+    Alternate,
+    DebianAlternate,
+    FolderAlternate,
+    GitAlternate,
+    PypiAlternate,
+    SourceSpec,
+)
+from buildmatrix.sources import Sources, pypi
+from buildmatrix.sources.archive import unpack
 from buildmatrix.sources.tree import tree_id
 from tests.fakes import RecordingReporter
 
@@ -62,7 +71,9 @@ def debian(content: bytes, name: str = "blas.tar.gz") -> Alternate:
 
 
 def sources(tmp_path: Path, url: str, folder: Path | None = None) -> Sources:
-    return Sources(tmp_path / "cache", lambda: url, RecordingReporter(), folder)
+    return Sources(
+        tmp_path / "cache", lambda: url, lambda: f"{url}/simple", RecordingReporter(), folder
+    )
 
 
 def test_fetched_once_verified_and_unpacked_without_its_top_folder(
@@ -115,6 +126,86 @@ def test_the_next_alternate_is_tried_and_all_are_named(
     assert "first.tar.gz: HTTP 404" in str(caught.value)
     assert "second.tar.gz: HTTP 404" in str(caught.value)
     assert "--mirror" in str(caught.value)
+
+
+def wheel(members: dict[str, bytes]) -> bytes:
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as zipped:
+        for name, content in members.items():
+            zipped.writestr(name, content)
+    return buffer.getvalue()
+
+
+def test_a_wheel_comes_from_the_index_whatever_its_pages_look_like(
+    tmp_path: Path, mirror: tuple[Path, str]
+) -> None:
+    pool, url = mirror
+    page = pool.parents[3] / "simple" / "blas-runtime" / "index.html"
+    page.parent.mkdir(parents=True)
+    content = wheel({"blas/lib.so": b"elf", "blas-1.dist-info/RECORD": b""})
+    (pool / "blas-1-py3-none-any.whl").write_bytes(content)
+    page.write_text(
+        "<a href='../../elsewhere.whl'>blas-2-py3-none-any.whl</a>"
+        '<a data-x="1" href="../../pool/main/b/blas/blas-1-py3-none-any.whl#sha256=0">'
+        "blas-1-py3-none-any.whl</a>"
+    )
+    pinned = PypiAlternate(
+        kind="pypi",
+        package="blas_runtime",
+        file="blas-1-py3-none-any.whl",
+        sha256=hashlib.sha256(content).hexdigest(),
+    )
+    cache = sources(tmp_path, url)
+    cache.fetch(SourceSpec(name="blas", alternates=[pinned]), "i", base=tmp_path, subject="s")
+    cache.unpack("i", tmp_path / "out")
+    assert (tmp_path / "out" / "blas" / "lib.so").read_bytes() == b"elf"
+
+    gone = pinned.model_copy(update={"file": "blas-3-py3-none-any.whl"})
+    with pytest.raises(SourceUnavailable, match="out of reach") as caught:
+        cache.fetch(SourceSpec(name="blas", alternates=[gone]), "j", base=tmp_path, subject="s")
+    assert "lists no blas-3-py3-none-any.whl of blas_runtime" in str(caught.value)
+    assert "put blas-3-py3-none-any.whl into a folder" in str(caught.value)
+
+
+def test_an_index_may_answer_in_json() -> None:
+    page = {"files": [{"filename": "a-1.tar.gz", "url": "https://files.example/a-1.tar.gz"}]}
+    found = list(pypi.links(json.dumps(page), pypi.JSON))
+    assert found == [("a-1.tar.gz", "https://files.example/a-1.tar.gz")]
+
+
+def deb(data: bytes) -> bytes:
+    """ar(5): a header of 60 bytes before each member, each padded to an even length."""
+    found = b"!<arch>\n"
+    for name, content in (("debian-binary", b"2.0\n"), ("data.tar.gz", data)):
+        header = f"{name:<16}{0:<12}{0:<6}{0:<6}{100644:<8}{len(content):<10}`\n"
+        found += header.encode() + content + b"\n" * (len(content) % 2)
+    return found
+
+
+def test_a_debian_package_keeps_its_top_folder(tmp_path: Path) -> None:
+    archive = tmp_path / "libblas_1_armhf.deb"
+    archive.write_bytes(deb(tarball({"./usr/lib/libblas.so.3": b"elf"})))
+    unpack(archive, tmp_path / "out", on_error=BuildError)
+    assert (tmp_path / "out" / "usr" / "lib" / "libblas.so.3").read_bytes() == b"elf"
+
+
+@pytest.mark.parametrize(
+    "content",
+    [b"!<arch>\n" + b"x" * 70, deb(tarball({"a": b"1"}))[:100], b"PK\x03\x04broken", b"", b"text"],
+)
+def test_a_broken_archive_is_named_and_not_a_traceback(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "broken").write_bytes(content)
+    with pytest.raises(BuildError, match="cannot be unpacked"):
+        unpack(tmp_path / "broken", tmp_path / "out", on_error=BuildError)
+
+
+def test_a_wheel_cannot_write_outside(tmp_path: Path) -> None:
+    archive = tmp_path / "evil.whl"
+    archive.write_bytes(wheel({"../../outside": b"1", "/etc/outside": b"2", "fine": b"3"}))
+    unpack(archive, tmp_path / "deep" / "out", on_error=BuildError)
+    assert not (tmp_path / "outside").exists()
+    inside = {p.name for p in (tmp_path / "deep" / "out").rglob("*") if p.is_file()}
+    assert inside == {"outside", "fine"}
 
 
 def test_an_alternate_with_another_tree_is_refused(tmp_path: Path) -> None:
@@ -243,3 +334,41 @@ def test_a_commit_is_fetched_by_its_full_hash(tmp_path: Path) -> None:
     assert (tmp_path / "out" / "x").read_text() == "pinned"
     with pytest.raises(SourceUnavailable, match="git: "):
         archive_commit((tmp_path / "none").as_uri(), pinned, tmp_path / "b.tar")
+
+
+def test_a_damaged_archive_is_found_and_fetched_again(
+    tmp_path: Path, mirror: tuple[Path, str]
+) -> None:
+    pool, url = mirror
+    content = tarball({"a": b"1"})
+    (pool / "blas.tar.gz").write_bytes(content)
+    spec = SourceSpec(name="blas", alternates=[debian(content)])
+    cache = sources(tmp_path, url)
+    cache.fetch(spec, "i", base=tmp_path, subject="s")
+    cache.verify(spec, "i")
+    archive, alternate = cache.archive(spec, "i")
+    assert archive.read_bytes() == content
+    assert alternate == spec.alternates[0]
+    archive.write_bytes(content[:-1] + b"?")
+    with pytest.raises(BuildError, match="damaged"):
+        cache.verify(spec, "i")
+    assert not cache.holds("i")
+    cache.fetch(spec, "i", base=tmp_path, subject="s")
+    cache.verify(spec, "i")
+
+
+def test_a_commit_comes_from_a_folder_only_where_its_tree_is_pinned(tmp_path: Path) -> None:
+    """Nobody but git could say that such a file is the commit; the tree says it."""
+    commit = "ab" * 20
+    folder = tmp_path / "archives"
+    folder.mkdir()
+    (folder / f"blas-{commit}.tar").write_bytes(tarball({"a": b"1"}))
+    (tmp_path / "tree").mkdir()
+    (tmp_path / "tree" / "a").write_bytes(b"1")
+    git = GitAlternate(kind="git", url="https://127.0.0.1:9/blas.git", commit=commit)
+    cache = sources(tmp_path, "http://127.0.0.1:9", folder)
+    pinned = SourceSpec(name="blas", tree=tree_id(tmp_path / "tree"), alternates=[git])
+    cache.fetch(pinned, "i", base=tmp_path, subject="s")
+    assert cache.holds("i")
+    with pytest.raises(SourceUnavailable):
+        cache.fetch(SourceSpec(name="blas", alternates=[git]), "j", base=tmp_path, subject="s")

@@ -1,6 +1,5 @@
-# armv7l is the one processor name that every CMake stack here accepts (NNPACK refuses arm).
 set(CMAKE_SYSTEM_NAME Linux)
-set(CMAKE_SYSTEM_PROCESSOR armv7l)
+set(CMAKE_SYSTEM_PROCESSOR [==[armv7l]==])
 set(CMAKE_C_COMPILER [==[arm-linux-gnueabihf-gcc]==])
 set(CMAKE_CXX_COMPILER [==[arm-linux-gnueabihf-g++]==])
 set(CMAKE_C_FLAGS_INIT [==[-march=armv7-a -mfpu=neon-vfpv4 -mfloat-abi=hard -marm]==])
