@@ -79,8 +79,7 @@ class Inputs:
 
     recipes: Mapping[str, Recipe]
     toolchains: Mapping[str, Toolchain]
-    network: str
-    network_digest: str
+    networks: Mapping[str, str]  # digests by name
     harness_digest: str
     exporter_digests: Mapping[str, str]  # by model format
     bundle_digest: str
@@ -264,14 +263,14 @@ class _Builder:
     def _model(self, build: str, cell: Cell) -> str:
         unit = self.works[build].subject
         assert isinstance(unit, Unit)
-        modelled = Modelled(self.inputs.network, unit.model_format)
+        modelled = Modelled(cell.model, unit.model_format)
         return self._put(
             Stage.MODEL,
             f"{modelled.network}.{modelled.format}",
             modelled,
             cell=cell,
             material={
-                "network": self.inputs.network_digest,
+                "network": self.inputs.networks[cell.model],
                 "format": modelled.format,
                 "exporter": self.inputs.exporter_digests.get(modelled.format, ""),
             },

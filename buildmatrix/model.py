@@ -53,9 +53,10 @@ class Target:
 
 @dataclass(frozen=True, slots=True)
 class Cell:
-    """One configuration to build and measure: recipe x toolchain x the options it uses."""
+    """One configuration to build and measure: recipe x toolchain x the options it uses x model."""
 
     id: str  # for people: select, log, file name, database, report
+    model: str
     stack: str
     toolchain: str
     options: tuple[tuple[str, Scalar], ...]  # sorted; used by the recipe or a dependency of it

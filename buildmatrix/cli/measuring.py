@@ -45,6 +45,7 @@ def bench(
     host: Any = None,
     matrix: str = "matrix.yaml",
     only: Any = None,
+    model: str = "",
     batches: str = "",
     rounds: int = 0,
     passes: int = 0,
@@ -65,7 +66,7 @@ def bench(
     from buildmatrix.pipeline import fleet, measuring  # noqa: PLC0415
 
     with progress() as reporter:
-        shop = workshop(matrix, only, state, reporter)
+        shop = workshop(matrix, only, state, reporter, model=model)
         targets, ways = targets_of(host, shop), access(shop.state)
         if cancel:
             _cancelled(targets, ways)

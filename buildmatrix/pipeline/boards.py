@@ -131,14 +131,16 @@ def retried(work: Callable[[], T], workshop: Workshop, subject: str) -> T:
     return work()
 
 
-def bundles(workshop: Workshop) -> tuple[Bundle, ...]:
-    """The bundles of the selected cells that are built and passed their audit.
+def bundles(workshop: Workshop, *, model: str = "") -> tuple[Bundle, ...]:
+    """The bundles of the selected cells (of one model) that are built and passed their audit.
 
     Raises InputError when there is none.
     """
     actions = {a.id: a for a in plan_all(workshop)}
     found, missing = [], []
     for cell in workshop.project.cells:
+        if model and cell.model != model:
+            continue
         audited, packed = actions.get(f"audit:{cell.id}"), actions.get(f"bundle:{cell.id}")
         if audited is None or packed is None or audited.verb is not Verb.SKIP:
             missing.append(cell.id)

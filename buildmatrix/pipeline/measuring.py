@@ -58,9 +58,15 @@ def results_path(workshop: Workshop) -> Path:
 
 
 def ask(workshop: Workshop, settings: Settings) -> Request:
-    """What is to be measured: the selected, built cells at these settings."""
+    """What is to be measured: the selected, built cells of one model at these settings."""
     net = workshop.project.network
-    there = bundles(workshop)
+    there = bundles(workshop, model=net.name)
+    others = dict.fromkeys(c.model for c in workshop.project.cells if c.model != net.name)
+    if others:
+        text = (
+            f"a run is of one model, now {net.name}; then: inv bench --model {' or '.join(others)}"
+        )
+        workshop.reporter.emit(Note("info", text))
     return Request(
         run=_new_id(),
         model=net.name,
@@ -75,7 +81,8 @@ def replayed(workshop: Workshop, run: str, owner: str) -> Request:
     """A stored run once more: the same bundles, settings, seed and so the same order."""
     with Results(results_path(workshop)) as results:
         before = request_of(results.run(run).request)
-    if before.model_version != model_version(workshop.project.network):
+    net = workshop.project.networks.get(before.model)
+    if net is None or before.model_version != model_version(net):
         raise InputError(
             f"run {before.run} measured another version of the model '{before.model}'",
             hint="replay it with the matrix and model that it was made with",
@@ -276,23 +283,25 @@ def _settled(
 
 def golden(workshop: Workshop, request: Request) -> Golden:
     """The expected output, from the model that went into the bundles."""
-    net = workshop.project.network
-    if (request.model, request.model_version) != (net.name, model_version(net)):
+    net = workshop.project.networks.get(request.model)
+    if net is None or request.model_version != model_version(net):
+        nets = workshop.project.networks
+        ours = ", ".join(f"'{name}' {model_version(one)}" for name, one in nets.items())
         raise BenchError(
             f"the run on the board used model '{request.model}' {request.model_version}, "
-            f"this matrix has '{net.name}' {model_version(net)}",
+            f"this matrix has {ours}",
             hint="collect it with the matrix that started it",
         )
     tolerances = {str(name): allowed for name, allowed in net.tolerance.items()}
-    return Golden(expected_output(workshop), tolerances)
+    return Golden(expected_output(workshop, net.name), tolerances)
 
 
-def expected_output(workshop: Workshop) -> Sequence[float]:
-    """Of the network for its one input image, by the reference in float64."""
+def expected_output(workshop: Workshop, model: str) -> Sequence[float]:
+    """Of a network for its one input image, by the reference in float64."""
     # By the present key: the newest entry of a model may be of another version of it.
     keys = {action.id: action.key for action in plan_all(workshop)}
     for work in workshop.project.works:
-        if isinstance(work.subject, Packed):
+        if isinstance(work.subject, Packed) and work.subject.cell.model == model:
             entry = workshop.store.entry(keys[work.subject.model])
             if entry is not None:
                 return _doubles(workshop, next(f for f in entry.files if f.path == "expected.f64"))
