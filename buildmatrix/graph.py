@@ -27,6 +27,7 @@ from buildmatrix.selector import matches
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
+    from buildmatrix.recipe import AuditSpec
     from buildmatrix.toolchain import Toolchain
 
 LIBC = (
@@ -78,8 +79,7 @@ class Inputs:
 
     recipes: Mapping[str, Recipe]
     toolchains: Mapping[str, Toolchain]
-    network: str
-    network_digest: str
+    networks: Mapping[str, str]  # digests by name
     harness_digest: str
     exporter_digests: Mapping[str, str]  # by model format
     bundle_digest: str
@@ -236,6 +236,7 @@ class _Builder:
                 "rules": self.inputs.audit_digest,
                 "neon_required": list(policy.neon_required),
                 "neon_forbidden": list(policy.neon_forbidden),
+                "dispatched": list(policy.dispatched),
                 "provided": list(policy.provided),
                 "target": {n: getattr(policy.target, n) for n in policy.target.__slots__},
             },
@@ -262,29 +263,31 @@ class _Builder:
     def _model(self, build: str, cell: Cell) -> str:
         unit = self.works[build].subject
         assert isinstance(unit, Unit)
-        modelled = Modelled(self.inputs.network, unit.model_format)
+        modelled = Modelled(cell.model, unit.model_format)
         return self._put(
             Stage.MODEL,
             f"{modelled.network}.{modelled.format}",
             modelled,
             cell=cell,
             material={
-                "network": self.inputs.network_digest,
+                "network": self.inputs.networks[cell.model],
                 "format": modelled.format,
                 "exporter": self.inputs.exporter_digests.get(modelled.format, ""),
             },
         )
 
     def _policy(self, recipe: Recipe, options: Options, cell: Cell) -> AuditPolicy:
-        required: list[str] = []
-        forbidden: list[str] = []
+        rules: list[AuditSpec] = []
         for one, values in self._audited(recipe, options, cell):
-            for rule in one.spec.audit:
-                if matches(rule.when, self._placed(values, cell)):
-                    required += rule.neon_required
-                    forbidden += rule.neon_forbidden
-        target = self.inputs.toolchains[cell.toolchain].target
-        return AuditPolicy(target, tuple(required), tuple(forbidden), provided=LIBC)
+            placed = self._placed(values, cell)
+            rules += (rule for rule in one.spec.audit if matches(rule.when, placed))
+        return AuditPolicy(
+            self.inputs.toolchains[cell.toolchain].target,
+            neon_required=tuple(glob for rule in rules for glob in rule.neon_required),
+            neon_forbidden=tuple(glob for rule in rules for glob in rule.neon_forbidden),
+            dispatched=tuple(glob for rule in rules for glob in rule.dispatched),
+            provided=LIBC,
+        )
 
     def _audited(
         self, recipe: Recipe, options: Options, cell: Cell

@@ -146,11 +146,13 @@ class RunnerSpec(Spec):
 
 
 class AuditSpec(Spec):
-    """In which libraries of the bundle NEON must be found, or may not be."""
+    """In which files of the bundle NEON must be found, or may not be; and which hold kernels for
+    newer processors too and ask at run time: what their attributes say is then a warning."""
 
     when: Selector = {}
     neon_required: list[str] = []
     neon_forbidden: list[str] = []
+    dispatched: list[str] = []
 
 
 class RecipeSpec(Spec):
@@ -226,7 +228,9 @@ def _check(recipe: Recipe, recipes: Mapping[str, Recipe]) -> None:
                 raise document.fault(("dependencies", i, "options", name), brief)
     for i, source in enumerate(spec.sources):
         _known_names(document, ("sources", i, "when"), source.when, own)
-        loose = len(source.alternates) > 1 or source.alternates[0].kind == "folder"
+        # One hash for all is one archive at several places: nothing to hold against each other.
+        hashes = {getattr(one, "sha256", i) for i, one in enumerate(source.alternates)}
+        loose = len(hashes) > 1 or source.alternates[0].kind == "folder"
         if loose and source.tree is None:
             raise document.fault(
                 ("sources", i), f"source '{source.name}' needs its tree id",
