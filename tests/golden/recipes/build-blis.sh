@@ -4,11 +4,13 @@
 # cortexa9 and cortexa15 have the same kernel, bli_sgemm_armv7a_int_4x4, and differ in block sizes;
 # cortexa9's (config/cortexa9/bli_cntx_init_cortexa9.c) are the nearer to 512 KiB of cache.
 # The configuration brings its own -mcpu and -mfpu (config/cortexa9/make_defs.mk), but not -marm.
+# The static library is only for the sake of the shared one: alone, common.mk gives that an rpath
+# into the build folder (audit BM151). Both are made of the same objects.
 cp -a /src/blis/. .
 export CC=arm-linux-gnueabihf-gcc AR=arm-linux-gnueabihf-ar RANLIB=arm-linux-gnueabihf-ranlib
 export PYTHON=python3 LDFLAGS=-Wl,-z,noexecstack
 CFLAGS=-marm ./configure --prefix=/out \
-  --enable-cblas --enable-threading=pthreads --enable-shared --disable-static cortexa9
+  --enable-cblas --enable-threading=pthreads --enable-shared --enable-static cortexa9
 make -j"$JOBS" V=1
 make install
-rm -rf /out/share
+rm -rf /out/share /out/lib/libblis.a
