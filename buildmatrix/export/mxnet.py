@@ -57,7 +57,7 @@ def _symbol(net: NetworkSpec, workspace: str) -> dict[str, Any]:
             {
                 "op": _operator(layer),
                 "name": layer.name,
-                "attrs": _attributes(layer, workspace),
+                "attr": _attributes(layer, workspace),  # newer ones write 'attrs' and read both
                 "inputs": [[node, 0, 0] for node in inputs],
             }
         )

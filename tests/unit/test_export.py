@@ -193,7 +193,7 @@ def test_mxnet_as_shipped_has_no_bound_on_its_scratch_memory(tmp_path: Path) -> 
         export(tiny(), format=format, destination=tmp_path)
         nodes = json.loads((tmp_path / "net-symbol.json").read_text())["nodes"]
         (conv,) = (node for node in nodes if node["op"] == "Convolution")
-        assert conv["attrs"].get("workspace") == bound
+        assert conv["attr"].get("workspace") == bound
 
 
 def test_the_raw_form_is_the_layers_line_by_line_and_the_numbers_in_order(tmp_path: Path) -> None:
