@@ -86,7 +86,7 @@ def replayed(workshop: Workshop, run: str, owner: str) -> Request:
 def model_version(net: NetworkSpec) -> str:
     """Of what is computed: layers, sizes, and the seed of weights and input."""
     what = net.model_dump(
-        mode="json", include={"input", "seed", "layers"}, exclude_defaults=True
+        mode="json", include={"input", "seed", "gain", "layers"}, exclude_defaults=True
     )  # as in network.digest
     return digest(what)[:16]
 
