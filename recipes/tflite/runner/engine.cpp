@@ -2,13 +2,9 @@
 // NUMBER_FORMAT is what the kernels compute with, as the build script says. Also the engine of the
 // recipe tflite-runtime, whose library offers the same API.
 
-#include <algorithm>
-#include <cmath>
 #include <cstdarg>
-#include <cstdint>
+#include <cstddef>
 #include <cstdio>
-#include <limits>
-#include <new>
 #include <stdexcept>
 #include <string>
 #include <vector>
@@ -40,25 +36,6 @@ std::size_t count(const TfLiteTensor* tensor) {
   return all;
 }
 
-// One scale and one zero point hold for a whole input or output (schema.fbs, QuantizationParameters).
-template <typename Number>
-Number quantized(float value, const TfLiteQuantizationParams& how) {
-  const float step = std::round(value / how.scale) + how.zero_point;
-  const float low = std::numeric_limits<Number>::min(), high = std::numeric_limits<Number>::max();
-  return Number(std::min(std::max(step, low), high));
-}
-
-template <typename Number>
-std::vector<float> read(const TfLiteTensor* tensor) {
-  const Number* data = static_cast<const Number*>(TfLiteTensorData(tensor));
-  const TfLiteQuantizationParams how = TfLiteTensorQuantizationParams(tensor);
-  std::vector<float> values(count(tensor));
-  for (std::size_t i = 0; i < values.size(); ++i) {
-    values[i] = (int(data[i]) - how.zero_point) * how.scale;
-  }
-  return values;
-}
-
 class LiteEngine : public Engine {
  public:
   LiteEngine(const std::string& model_dir, int threads) {
@@ -75,8 +52,9 @@ class LiteEngine : public Engine {
         TfLiteInterpreterGetOutputTensorCount(interpreter_) != 1) {
       throw std::runtime_error("the network must have one input and one output");
     }
-    if (TfLiteTensorNumDims(input()) != 4) {
-      throw std::runtime_error("the input must be batch, height, width, channels");
+    if (TfLiteTensorNumDims(input()) != 4 || TfLiteTensorType(input()) != kTfLiteFloat32 ||
+        TfLiteTensorType(result()) != kTfLiteFloat32) {
+      throw std::runtime_error("the input must be batch, height, width, channels, and both float32");
     }
   }
 
@@ -97,49 +75,27 @@ class LiteEngine : public Engine {
       throw std::runtime_error("the network takes " + std::to_string(count(input())) +
                                " values, not " + std::to_string(size));
     }
-    const TfLiteQuantizationParams how = TfLiteTensorQuantizationParams(input());
-    switch (TfLiteTensorType(input())) {
-      case kTfLiteFloat32: return arrange<float>(data, [](float value) { return value; });
-      case kTfLiteInt8:
-        return arrange<std::int8_t>(data, [how](float v) { return quantized<std::int8_t>(v, how); });
-      case kTfLiteUInt8:
-        return arrange<std::uint8_t>(data,
-                                     [how](float v) { return quantized<std::uint8_t>(v, how); });
-      default: throw std::runtime_error("the input is neither float32 nor an 8-bit number");
+    // Channels first, as the harness has them, to channels last.
+    const int batch = TfLiteTensorDim(input(), 0), channels = TfLiteTensorDim(input(), 3);
+    const std::size_t pixels = TfLiteTensorDim(input(), 1) * TfLiteTensorDim(input(), 2);
+    float* to = static_cast<float*>(TfLiteTensorData(input()));
+    for (int image = 0; image < batch; ++image, data += channels * pixels) {
+      for (std::size_t pixel = 0; pixel < pixels; ++pixel) {
+        for (int channel = 0; channel < channels; ++channel) *to++ = data[channel * pixels + pixel];
+      }
     }
   }
 
   void forward() override { check(TfLiteInterpreterInvoke(interpreter_), "invoke"); }
 
   std::vector<float> output() override {
-    const TfLiteTensor* tensor = TfLiteInterpreterGetOutputTensor(interpreter_, 0);
-    const float* floats = static_cast<const float*>(TfLiteTensorData(tensor));
-    switch (TfLiteTensorType(tensor)) {
-      case kTfLiteFloat32: return std::vector<float>(floats, floats + count(tensor));
-      case kTfLiteInt8: return read<std::int8_t>(tensor);
-      case kTfLiteUInt8: return read<std::uint8_t>(tensor);
-      default: throw std::runtime_error("the output is neither float32 nor an 8-bit number");
-    }
+    const float* data = static_cast<const float*>(TfLiteTensorData(result()));
+    return std::vector<float>(data, data + count(result()));
   }
 
  private:
   TfLiteTensor* input() const { return TfLiteInterpreterGetInputTensor(interpreter_, 0); }
-
-  // Channels first, as the harness has them, to channels last.
-  template <typename Number, typename Convert>
-  void arrange(const float* data, Convert convert) {
-    const int batch = TfLiteTensorDim(input(), 0), pixels = TfLiteTensorDim(input(), 1) *
-                                                            TfLiteTensorDim(input(), 2);
-    const int channels = TfLiteTensorDim(input(), 3);
-    Number* to = static_cast<Number*>(TfLiteTensorData(input()));
-    for (int image = 0; image < batch; ++image, data += std::size_t(channels) * pixels) {
-      for (int pixel = 0; pixel < pixels; ++pixel) {
-        for (int channel = 0; channel < channels; ++channel) {
-          *to++ = convert(data[std::size_t(channel) * pixels + pixel]);
-        }
-      }
-    }
-  }
+  const TfLiteTensor* result() const { return TfLiteInterpreterGetOutputTensor(interpreter_, 0); }
 
   TfLiteModel* model_ = nullptr;
   TfLiteInterpreter* interpreter_ = nullptr;
