@@ -1,0 +1,1 @@
+../../tflite/runner/engine.cpp
