@@ -1,9 +1,9 @@
 mkdir -p /out/lib /out/include/nnpack
 cp /recipe/runner/convolution.h /out/include/nnpack/
-# Maratyszcza/NNPACK, CMakeLists.txt. CMAKE_SYSTEM_PROCESSOR must be armv7l here: arm and armv7 are
-# refused. On ARM the backend is neon, and its files get -mfpu=neon-fp16 behind our own -mfpu; that
-# of x86-64 wants PeachPy, so psimd there. Undefined, each *_SOURCE_DIR would be cloned from master.
-# Inference only leaves out what a forward pass never calls.
+# Maratyszcza/NNPACK, CMakeLists.txt. The processor's name must be armv7l: arm is refused. On ARM the
+# backend is neon, and its files get -mfpu=neon-fp16 behind our own -mfpu; that of x86-64 wants
+# PeachPy, so psimd there. Undefined, each *_SOURCE_DIR would be cloned from its master branch.
+# INFERENCE_ONLY leaves out what a forward pass never calls.
 cmake -G Ninja -S /src/nnpack -B build \
   -DCMAKE_TOOLCHAIN_FILE=/toolchain.cmake -DCMAKE_BUILD_TYPE=Release \
   -DCMAKE_INSTALL_PREFIX=/out -DCMAKE_INSTALL_LIBDIR=lib \
