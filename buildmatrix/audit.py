@@ -326,8 +326,8 @@ RULES = (
          "See that the library asks the CPU before it uses them (FFmpeg does).",
          _undeclared_neon),
     Rule("BM114", WARNING, "Some of the code is for a newer CPU than the target.",
-         "Harmless where the library asks the CPU first, as XNNPACK asks cpuinfo; otherwise take the "
-         "file out of `dispatched` in the recipe's audit section.",
+         "Harmless where the library asks the CPU first, as XNNPACK asks cpuinfo; otherwise take "
+         "the file out of `dispatched` in the recipe's audit section.",
          _dispatched),
     Rule("BM120", ERROR, "A library that must use NEON does not.",
          "Switch the library's NEON kernels on: -mfpu=neon alone does not choose them "
