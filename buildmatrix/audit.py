@@ -363,8 +363,8 @@ RULES = (
          "configure step adds them by itself, give the flags on its command line.",
          _host_leak),
     Rule("BM115", WARNING, "Some of the code is for a newer CPU than the target.",
-         "Nothing, where the library asks the CPU before it uses that code (XNNPACK asks cpuinfo); "
-         "else take the file from `dispatched` in the recipe's audit section.",
+         "Harmless where the library asks the CPU first, as XNNPACK asks cpuinfo; otherwise take "
+         "the file out of `dispatched` in the recipe's audit section.",
          _dispatched),
     Rule("BM120", ERROR, "A library that must use NEON does not.",
          "Switch the library's NEON kernels on: -mfpu=neon alone does not choose them "
