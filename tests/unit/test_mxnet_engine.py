@@ -70,6 +70,7 @@ int omp_get_max_threads() { return atoi(getenv("OMP_NUM_THREADS")) + (getenv("ON
 int blas_threads = 8;
 void openblas_set_num_threads(int threads) { blas_threads = threads > 4 ? 4 : threads; }
 int openblas_get_num_threads() { return blas_threads; }
+int openblas_get_parallel() { return getenv("BLAS_ON_OPENMP") ? 2 : 1; }
 const char* MXGetLastError() { return fault.c_str(); }
 int MXSymbolCreateFromJSON(const char* json, SymbolHandle* out) {
   symbol = json;
@@ -221,6 +222,19 @@ def test_what_is_not_exactly_as_many_threads_is_refused(
 ) -> None:  # fmt: skip
     [line], _ = run(runners[""], tmp_path, *arguments, **environment)
     assert (line["status"], line["message"]) == ("error", message)
+
+
+def test_onednn_on_a_blas_with_threads_of_its_own_is_for_one_thread(
+    runners: dict[str, Path], tmp_path: Path
+) -> None:
+    def status(built: str, *arguments: str, **environment: str) -> str:
+        [line], _ = run(runners[built], tmp_path, *arguments, **environment)
+        return f"{line['status']} {line['message']}".strip()
+
+    assert status("1", "--threads", "2").startswith("error with oneDNN on this BLAS more threads")
+    assert status("1", "--threads", "1") == "ok"
+    assert status("1", "--threads", "2", BLAS_ON_OPENMP="1") == "ok"
+    assert status("0", "--threads", "2") == "ok"
 
 
 @pytest.mark.parametrize(

@@ -138,6 +138,16 @@ void use_threads(int threads) {
   const auto get = find<int (*)()>("openblas_get_num_threads");
   if (set) set(threads);
   must_be("this BLAS", get ? get() : 1, threads);
+#if BUILDMATRIX_ONEDNN
+  // The aarch64 wheel's oneDNN convolves by cblas_sgemm (DNNL_VERBOSE=1 says gemm:blas), from each of
+  // its threads where the batch is larger than one; a BLAS with threads of its own adds those.
+  const auto parallel = find<int (*)()>("openblas_get_parallel");
+  const int own_threads = 1;  // OPENBLAS_THREAD of cblas.h; 0 has none, 2 is OpenMP
+  if (threads > 1 && parallel && parallel() == own_threads) {
+    throw std::runtime_error("with oneDNN on this BLAS more threads than asked for would compute: "
+                             "use 1, or an OpenBLAS built with USE_OPENMP");
+  }
+#endif
 }
 
 // The shape of one image, C, H, W: a graph does not need it, so the exporter writes it as the
