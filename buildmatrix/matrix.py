@@ -17,7 +17,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from buildmatrix.errors import InputError, did_you_mean
 from buildmatrix.model import Cell, Dropped, Scalar, SshTarget
-from buildmatrix.recipe import OptionSpec, Recipe, used_options
+from buildmatrix.recipe import ARCHITECTURE, OptionSpec, Recipe, used_options
 from buildmatrix.schema import Document, Position, Spec
 from buildmatrix.selector import Value, Values, matches
 
@@ -95,6 +95,9 @@ class DeviceSpec(Spec):
     user: str = Field("", description="empty: as ~/.ssh/config, else pi")
     host_key: Annotated[str, Field(pattern=r"^(SHA256:[A-Za-z0-9+/]{43})?$")] = ""
     identity_file: str = ""
+    quota_mib: Annotated[
+        int, Field(ge=0, description="MiB that deploys may use there; 0: no limit")
+    ] = 0
 
 
 class MatrixSpec(Spec):
@@ -187,8 +190,10 @@ def _cell(
 ) -> Cell:
     stack = _named(document, variables, "stack", at, sorted(known.recipes))
     toolchain = _named(document, variables, "toolchain", at, sorted(known.toolchains))
-    used = used_options(known.recipes[stack], known.recipes)
     chosen = {k: v for k, v in variables.items() if k not in ("stack", "toolchain")}
+    architecture = known.toolchains[toolchain].spec.architecture
+    placed = {**chosen, ARCHITECTURE: architecture}
+    used = used_options(known.recipes[stack], known.recipes, placed)
     if at[0] == "include":  # an axis may serve only some stacks; an included cell has no excuse
         for option in chosen:
             if option not in used:

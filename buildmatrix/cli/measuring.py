@@ -112,7 +112,8 @@ def _started(
     from buildmatrix.pipeline import fleet, measuring  # noqa: PLC0415
 
     def start(target: SshTarget) -> str:
-        held = measuring.start(shop, target, request(), access=access)
+        asked = measuring.fitted(shop, target, request(), access=access)
+        held = measuring.start(shop, target, asked, access=access)
         there = f"run {held.run} is on {target.name}: {held.done} of {held.total} blocks done"
         return f"{there}\n  inv bench --host {target.name} --collect"
 

@@ -99,10 +99,11 @@ def agree(
         shop = workshop(matrix, only, state, reporter, model=model)
         told = reporting.latest(shop, device=host or None, only=tuple(only or ()))
         document = agreeing.agreement_document(shop, told)
+        words = list(agreeing.agreement_words(shop, told))
     if json:
         print_json(document)
     else:
-        print_table(tables.agreement(document))
+        print_table(tables.agreement(document["model"], words))
 
 
 @command(

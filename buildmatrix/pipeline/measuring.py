@@ -18,7 +18,7 @@ from buildmatrix.errors import BenchError, DeviceError, InputError
 from buildmatrix.graph import Packed
 from buildmatrix.keys import digest
 from buildmatrix.model import Run, Severity
-from buildmatrix.pipeline.boards import bundles, connect, retried
+from buildmatrix.pipeline.boards import bundles, connect, retried, target_of
 from buildmatrix.pipeline.make import plan_all
 from buildmatrix.protocols import Finished, Note, Started
 from buildmatrix.results import Results
@@ -116,6 +116,24 @@ def _facts(workshop: Workshop, cell_id: str) -> dict[str, object]:
     }
 
 
+def fitted(workshop: Workshop, target: SshTarget, request: Request, *, access: Access) -> Request:
+    """The request without the cells that are for another machine than the board is."""
+    known = {cell.id for cell in workshop.project.cells}
+    machines = {
+        e.cell: target_of(workshop, e.cell).machine for e in request.entrants if e.cell in known
+    }
+    if len(set(machines.values())) < 2:
+        return request
+
+    def ask() -> DeviceInfo:
+        with connect(target, access) as connection:
+            return device.probe(connection, target.name)
+
+    ours = device.meant_for(retried(ask, workshop, target.name), machines)
+    others = machines.keys() - set(ours)
+    return replace(request, entrants=tuple(e for e in request.entrants if e.cell not in others))
+
+
 def start(
     workshop: Workshop, target: SshTarget, request: Request, *, access: Access
 ) -> bench.RunState:
@@ -170,6 +188,7 @@ def measure(
 ) -> tuple[Measurement, ...]:
     """Run and collect. A run found on the board is collected first; unless it asked for the same,
     ours follows it."""
+    request = fitted(workshop, target, request, access=access)
     held = start(workshop, target, request, access=access)
     found = collect(workshop, target, access=access, deadline=deadline, label=label)
     if held.request is None or _same_work(held.request, request):

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 PACKAGE = Path(__file__).parent.parent
 HARNESS = PACKAGE / "harness"
+HARNESS_FILES = ("harness.h", "harness.cpp", "supervisor.h", "layers.h", "plain.h")
 
 
 @dataclass(frozen=True)
@@ -60,10 +61,10 @@ def load(path: Path, *, only: tuple[str, ...] = (), model: str = "") -> Project:
         recipes=recipes,
         toolchains=toolchains,
         networks={name: network.digest(net) for name, net in nets.items()},
-        harness_digest=_digest(HARNESS, "harness.h", "harness.cpp", "supervisor.h"),
+        harness_digest=_digest(HARNESS, *HARNESS_FILES),
         exporter_digests={n: _digest(PACKAGE, *one.sources) for n, one in FORMATS.items()},
         bundle_digest=_digest(PACKAGE, "bundle.py"),
-        audit_digest=_digest(PACKAGE, "audit.py", "elf.py"),
+        audit_digest=_digest(PACKAGE, "audit.py", *_modules("elf")),
     )
     works = graph.expand(cells, inputs)
     return Project(root, expanded, cells, recipes, toolchains, nets, works)
@@ -121,6 +122,10 @@ def _digest(folder: Path, *names: str) -> str:
     for name in names:
         total.update(hashlib.sha256((folder / name).read_bytes()).digest())
     return total.hexdigest()
+
+
+def _modules(package: str) -> list[str]:
+    return sorted(f"{package}/{path.name}" for path in (PACKAGE / package).glob("*.py"))
 
 
 def _shown(path: Path) -> Path:

@@ -36,7 +36,7 @@ def test_a_named_model_selects_its_cells_alone(matrix: Path) -> None:
 
 
 def test_a_model_that_the_matrix_does_not_name_is_refused(matrix: Path) -> None:
-    with pytest.raises(UsageError, match="does not name it .did you mean 'lenet-5'") as e:
+    with pytest.raises(UsageError, match=r"does not name it .did you mean 'lenet-5'") as e:
         project.load(matrix, model="lenet5")
     assert "face-cnn, lenet-5" in e.value.hint
     with pytest.raises(UsageError, match="selects no cell of model lenet-5"):
@@ -45,7 +45,7 @@ def test_a_model_that_the_matrix_does_not_name_is_refused(matrix: Path) -> None:
 
 def test_a_model_that_is_not_there_is_placed(matrix: Path) -> None:
     matrix.write_text(TWO.replace("lenet-5", "lenet-6"))
-    with pytest.raises(InputError, match="no model 'lenet-6' .did you mean 'lenet-5'") as e:
+    with pytest.raises(InputError, match=r"no model 'lenet-6' .did you mean 'lenet-5'") as e:
         project.load(matrix)
     assert "matrix.yaml:7:" in str(e.value.where)
 
