@@ -15,9 +15,7 @@ ROOT = Path(__file__).parent.parent.parent
 
 def test_the_audit_tells_the_two_sets_of_flags_apart() -> None:
     works = project.load(ROOT / "matrix.yaml").works
-    policies = {
-        w.subject.cell.id: w.subject.policy for w in works if isinstance(w.subject, Packed)
-    }
+    policies = {w.subject.cell.id: w.subject.policy for w in works if isinstance(w.subject, Packed)}
     library = ("lib/libtensorflowlite_c.so",)
     vanilla, neon = policies["tflite-vanilla"], policies["tflite-neon-vfpv4"]
     assert (vanilla.neon_required, vanilla.neon_forbidden) == ((), library)
