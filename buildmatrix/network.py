@@ -93,13 +93,16 @@ NumberFormat = Literal["float32", "float16", "int8"]  # of weights and sums, as 
 
 
 class NetworkSpec(Spec):
-    """`model.yaml`. `tolerance`: largest relative error of a right answer, by number format."""
+    """`model.yaml`. `tolerance`: largest relative error of a right answer, by number format.
+    `gain`: of the drawn weights over He's, for a network in which signals would fade with depth.
+    """
 
     version: Literal[1]
-    name: Name
+    name: Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_.-]*$")]
     summary: str
     input: InputSpec
     seed: Annotated[int, Field(ge=0)]
+    gain: PositiveFloat = 1.0
     tolerance: Annotated[dict[NumberFormat, PositiveFloat], Field(min_length=1)]
     layers: Annotated[tuple[Layer, ...], Field(min_length=1, strict=False)]
 

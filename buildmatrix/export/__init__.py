@@ -38,15 +38,19 @@ class Format:
 
 
 SHARED = ("network.py", "reference.py", "export/__init__.py")
+LITE = ("flat", "layout", "quantize")
 
 FORMATS: Mapping[str, Format] = {
     "caffe": Format("caffe", with_help_of=("messages",)),
     "tensorflow": Format("tensorflow", with_help_of=("messages", "layout")),
-    "tflite": Format("tflite", with_help_of=("flat", "layout")),
+    "tflite": Format("tflite", with_help_of=LITE),
+    "tflite-int8-symmetric": Format("tflite", ("symmetric",), LITE),
+    "tflite-int8-asymmetric": Format("tflite", ("asymmetric",), LITE),
     "mxnet": Format("mxnet", ("64",)),
     "mxnet-as-shipped": Format("mxnet"),
     "onnx": Format("onnx"),
-    "ncnn": Format("ncnn"),
+    "ncnn": Format("ncnn", with_help_of=("quantize",)),
+    "ncnn-int8": Format("ncnn", ("int8",), ("quantize",)),
     "raw": Format("raw"),
 }
 

@@ -44,7 +44,7 @@ def audit_path(path: Path) -> dict[str, Any]:
     """Facts and findings of a file or folder that this program did not make."""
     from buildmatrix import audit, elf  # noqa: PLC0415 - ELF libraries
 
-    facts = elf.read_tree(path) if path.is_dir() else (elf.read(path, path.name),)
+    facts = elf.read_tree(path) if path.is_dir() else elf.read_file(path, path.name)
     if not facts:
         raise InputError("no ELF file here", where=str(path))
     # One file alone says nothing of its neighbours: what it needs is taken as there.
