@@ -14,6 +14,10 @@ from typing import Any
 import numpy as np
 import pytest
 
+from buildmatrix.export import export
+from buildmatrix.network import NetworkSpec
+from buildmatrix.schema import load
+
 ROOT = Path(__file__).parents[2]
 HARNESS = ROOT / "buildmatrix" / "harness"
 ENGINE = ROOT / "recipes" / "mxnet" / "runner" / "engine.cpp"
@@ -256,3 +260,10 @@ def test_memory_that_is_refused_is_told_from_other_faults(
     lines, _ = run(runners[""], tmp_path, "--batch", "1,2", symbol=symbol)
     assert [line["status"] for line in lines] == statuses
     assert lines[-1]["message"] == message
+
+
+def test_the_exported_input_tells_the_shape_that_the_engine_asks_for(tmp_path: Path) -> None:
+    net = load(ROOT / "models" / "face-cnn" / "model.yaml", NetworkSpec)
+    export(net, format="mxnet", destination=tmp_path)
+    [data, *_] = json.loads((tmp_path / "net-symbol.json").read_text())["nodes"]
+    assert (data["name"], data["attrs"]) == ("data", {"__shape__": "(1, 1, 88, 88)"})

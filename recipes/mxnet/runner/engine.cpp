@@ -5,8 +5,8 @@
 //   src/initialize.cc      MXNET_CPU_WORKER_NTHREADS: operators at a time; a chain has one
 //   src/engine/openmp.cc   OMP_NUM_THREADS: threads of one operator, and of oneDNN
 //   OpenBLAS               threads of cblas_sgemm: convolution's and dot's
-// The first two are read while the libraries are initialised, so they are set before that; link this
-// file before harness.cpp.
+// The first two are read while the libraries are initialised, so they are set before that. Link
+// this file before harness.cpp.
 
 #include <dlfcn.h>
 #include <stdint.h>
@@ -139,8 +139,8 @@ void use_threads(int threads) {
   if (set) set(threads);
   must_be("this BLAS", get ? get() : 1, threads);
 #if BUILDMATRIX_ONEDNN
-  // The aarch64 wheel's oneDNN convolves by cblas_sgemm (DNNL_VERBOSE=1 says gemm:blas), from each of
-  // its threads where the batch is larger than one; a BLAS with threads of its own adds those.
+  // The aarch64 wheel's oneDNN convolves by cblas_sgemm (DNNL_VERBOSE=1 says gemm:blas), and where
+  // the batch is larger than one from each of its threads; a BLAS's own threads would add to those.
   const auto parallel = find<int (*)()>("openblas_get_parallel");
   const int own_threads = 1;  // OPENBLAS_THREAD of cblas.h; 0 has none, 2 is OpenMP
   if (threads > 1 && parallel && parallel() == own_threads) {
