@@ -163,6 +163,15 @@ def unfit(info: DeviceInfo, target: Target, *, needs_kib: int) -> tuple[Finding,
     return (*_obstacles(info, target, needs_kib), *_doubts(info))
 
 
+def meant_for(info: DeviceInfo, machines: Mapping[str, str]) -> tuple[str, ...]:
+    """The cells of a matrix for several machines that are for this board's; `machines` is by cell.
+
+    All of them where none is: then the gate says what is wrong.
+    """
+    found = tuple(cell for cell, machine in machines.items() if machine == info.elf_machine)
+    return found or tuple(machines)
+
+
 def explained(
     info: DeviceInfo, target: Target, facts: Sequence[ElfFacts], refusals: Sequence[Finding]
 ) -> tuple[Finding, ...]:
@@ -348,6 +357,7 @@ def _emulated(
         "QEMU virt machine (linux,dummy-virt)": "linux,dummy-virt" in _first(said, "compatible"),
         "QEMU firmware interface (fw-cfg)": bool(_first(said, "fwcfg")),
         "QEMU in /proc/cpuinfo": "qemu" in hardware.lower(),
+        "an x86 computer, no ARM board": elf_machine in {"EM_X86_64", "EM_386"},
         "ARM programs on an x86 processor (qemu-user)": arm and "vendor_id" in keys,
         f"ARM programs on a kernel for {kernel} (qemu-user)": arm
         and kernel != ""

@@ -1,7 +1,7 @@
 """A network as data: its layers, the sizes that follow from them, and what it costs.
 
-A network is a chain. Convolutions have stride 1, no padding and a bias; `model.yaml` is all that
-a new network needs.
+A network is a chain, and every layer means the same in all stacks: sizes that they would round
+differently are refused. `model.yaml` is all that a new network needs.
 """
 
 from __future__ import annotations
@@ -39,12 +39,19 @@ class InputSpec(Spec):
 
 
 class ConvSpec(Spec):
-    """Square convolution with stride 1, no padding, and one bias per output channel."""
+    """Square convolution with one bias per output channel.
+
+    `pad` zeros are added on each of the four sides. `groups` is 1, or the number of input channels
+    (depthwise): TensorFlow 1.x has no other on a CPU.
+    """
 
     type: Literal["conv"]
     name: Name
     outputs: PositiveInt
     kernel: PositiveInt
+    stride: PositiveInt = 1
+    pad: Annotated[int, Field(ge=0)] = 0
+    groups: PositiveInt = 1
 
 
 class ReluSpec(Spec):
@@ -57,7 +64,7 @@ class PoolSpec(Spec):
 
     type: Literal["pool"]
     name: Name
-    method: Literal["max"]
+    method: Literal["max", "average"]
     kernel: PositiveInt
     stride: PositiveInt
 
@@ -86,13 +93,16 @@ NumberFormat = Literal["float32", "float16", "int8"]  # of weights and sums, as 
 
 
 class NetworkSpec(Spec):
-    """`model.yaml`. `tolerance`: largest relative error of a right answer, by number format."""
+    """`model.yaml`. `tolerance`: largest relative error of a right answer, by number format.
+    `gain`: of the drawn weights over He's, for a network in which signals would fade with depth.
+    """
 
     version: Literal[1]
-    name: Name
+    name: Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_.-]*$")]
     summary: str
     input: InputSpec
     seed: Annotated[int, Field(ge=0)]
+    gain: PositiveFloat = 1.0
     tolerance: Annotated[dict[NumberFormat, PositiveFloat], Field(min_length=1)]
     layers: Annotated[tuple[Layer, ...], Field(min_length=1, strict=False)]
 
@@ -105,14 +115,42 @@ class NetworkSpec(Spec):
         return self
 
 
-def shapes(net: NetworkSpec) -> tuple[Shape, ...]:
-    """The shape after each layer. Raises InputError where a layer does not fit its input."""
+class Step(NamedTuple):
+    """A layer between its two shapes. `relu`: its output goes through a ReLU."""
+
+    layer: Layer
+    before: Shape
+    after: Shape
+    relu: bool = False
+
+
+def steps(net: NetworkSpec) -> tuple[Step, ...]:
+    """The layers with their shapes. Raises InputError where a layer does not fit its input."""
     found = []
     shape = input_shape(net)
     for layer in net.layers:
-        shape = _after(layer, shape, net.name)
-        found.append(shape)
+        after = _after(layer, shape, net.name)
+        found.append(Step(layer, shape, after))
+        shape = after
     return tuple(found)
+
+
+def fused(net: NetworkSpec) -> tuple[Step, ...]:
+    """The same with each ReLU after a convolution or a fully connected layer made part of it, as
+    stacks do whose layers have an activation of their own."""
+    found: list[Step] = []
+    for step in steps(net):
+        after = found[-1].layer if found else None
+        if isinstance(step.layer, ReluSpec) and isinstance(after, ConvSpec | FcSpec):
+            found[-1] = found[-1]._replace(relu=True)
+        else:
+            found.append(step)
+    return tuple(found)
+
+
+def shapes(net: NetworkSpec) -> tuple[Shape, ...]:
+    """The shape after each layer. Raises InputError where a layer does not fit its input."""
+    return tuple(step.after for step in steps(net))
 
 
 def input_shape(net: NetworkSpec) -> Shape:
@@ -121,9 +159,12 @@ def input_shape(net: NetworkSpec) -> Shape:
 
 def _after(layer: Layer, shape: Shape, where: str) -> Shape:
     match layer:
-        case ConvSpec(outputs=outputs, kernel=kernel):
-            _check_fit(layer, shape, where)
-            return Shape(outputs, shape.height - kernel + 1, shape.width - kernel + 1)
+        case ConvSpec(outputs=outputs, kernel=kernel, stride=stride, pad=pad):
+            _check_groups(layer, shape, where)
+            _check_fit(layer, shape, where, pad)
+            # A convolution's size is rounded down by every stack.
+            height, width = ((size + 2 * pad - kernel) // stride + 1 for size in shape[1:])
+            return Shape(outputs, height, width)
         case PoolSpec(kernel=kernel, stride=stride):
             _check_fit(layer, shape, where)
             _check_exact(layer, shape, where)
@@ -135,8 +176,18 @@ def _after(layer: Layer, shape: Shape, where: str) -> Shape:
             return shape
 
 
-def _check_fit(layer: ConvSpec | PoolSpec, shape: Shape, where: str) -> None:
-    smallest = min(shape.height, shape.width)
+def _check_groups(layer: ConvSpec, shape: Shape, where: str) -> None:
+    if layer.groups not in {1, shape.channels} or layer.outputs % layer.groups:
+        raise InputError(
+            f"{layer.name}: {layer.groups} groups do not fit {shape.channels} input channels and "
+            f"{layer.outputs} outputs",
+            where=where,
+            hint=f"use 1, or {shape.channels} with a multiple of {shape.channels} outputs",
+        )
+
+
+def _check_fit(layer: ConvSpec | PoolSpec, shape: Shape, where: str, pad: int = 0) -> None:
+    smallest = min(shape.height, shape.width) + 2 * pad
     if layer.kernel > smallest:
         raise InputError(
             f"{layer.name}: a {layer.kernel}x{layer.kernel} kernel does not fit its {shape} input",
@@ -168,17 +219,16 @@ def parameters(net: NetworkSpec) -> int:
 def parameter_shapes(net: NetworkSpec) -> tuple[tuple[str, tuple[int, ...], int], ...]:
     """(layer, weight shape, number of biases) of each layer that has any.
 
-    Weights are (outputs, inputs, height, width) of a convolution, (outputs, inputs) of a fully
-    connected layer.
+    Weights are (outputs, inputs of a group, height, width) of a convolution, (outputs, inputs) of a
+    fully connected layer.
     """
     found: list[tuple[str, tuple[int, ...], int]] = []
-    before = (input_shape(net), *shapes(net))
-    for layer, shape in zip(net.layers, before, strict=False):
+    for layer, before, *_ in steps(net):
         match layer:
-            case ConvSpec(name=name, outputs=n, kernel=k):
-                found.append((name, (n, shape.channels, k, k), n))
+            case ConvSpec(name=name, outputs=n, kernel=k, groups=groups):
+                found.append((name, (n, before.channels // groups, k, k), n))
             case FcSpec(name=name, outputs=n):
-                found.append((name, (n, prod(shape)), n))
+                found.append((name, (n, prod(before)), n))
             case _:
                 pass
     return tuple(found)
@@ -194,5 +244,11 @@ def multiply_adds(net: NetworkSpec) -> int:
 
 
 def digest(net: NetworkSpec) -> str:
-    """Identity of the network; its summary may be reworded without changing it."""
-    return keys.digest(net.model_dump(mode="json", exclude={"summary"}))
+    """Identity of what is computed: name, sizes, layers and the seed of weights and input.
+
+    The summary may be reworded and the tolerance moved without making another network of it; a
+    setting at its default counts as not written, so that a new kind of setting changes nothing.
+    """
+    return keys.digest(
+        net.model_dump(mode="json", exclude={"summary", "tolerance"}, exclude_defaults=True)
+    )

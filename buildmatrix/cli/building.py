@@ -30,7 +30,7 @@ def cells(
     from buildmatrix.pipeline.shown import cells_document  # noqa: PLC0415
 
     with progress() as reporter:
-        document = cells_document(workshop(matrix, only, state, reporter))
+        document = cells_document(workshop(matrix, None, state, reporter), only=tuple(only or ()))
     if json:
         print_json(document)
     else:
@@ -169,4 +169,30 @@ def toolchains(
         print_table(tables.toolchains(document))
 
 
-TASKS = (cells, plan, build, why, audit, toolchains)
+@command(
+    {
+        "verify": "read what is held again: hash and tree",
+        "mirror": "folder that gets a file of every source; `inv build --mirror` builds from it",
+    },
+    iterable=["only"],
+)
+def sources(
+    _c: Any, matrix: str = "matrix.yaml", only: Any = None, verify: bool = False,
+    mirror: str = "", json: bool = False, state: str = "",
+) -> None:  # fmt: skip
+    """List the sources: held, out of reach and how to supply them; verify; make a mirror."""
+    from buildmatrix.pipeline.sourcing import sources_document  # noqa: PLC0415
+
+    with progress() as reporter:
+        shop = workshop(matrix, only, state, reporter)
+        document = sources_document(shop, verify=verify, mirror=Path(mirror) if mirror else None)
+    if json:
+        print_json(document)
+    else:
+        print_table(tables.sources(document))
+    damaged = [row["source"] for row in document["sources"] if row["state"] == "damaged"]
+    if damaged:
+        raise BuildError(f"damaged: {', '.join(damaged)}", hint="run `inv build` to fetch them")
+
+
+TASKS = (cells, plan, build, why, audit, toolchains, sources)

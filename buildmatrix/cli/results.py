@@ -1,4 +1,4 @@
-"""report, compare, nightly: what the numbers say."""
+"""report, agree, compare, nightly: what the numbers say."""
 
 from __future__ import annotations
 
@@ -45,6 +45,7 @@ def report(
     _c: Any,
     matrix: str = "matrix.yaml",
     only: Any = None,
+    model: str = "",
     host: str = "",
     format: str = "table",
     out: str = "",
@@ -61,7 +62,7 @@ def report(
     if against not in ("", "study"):
         raise UsageError(f"--against {against} is not known", hint="--against study")
     with progress() as reporter:
-        shop = workshop(matrix, only, state, reporter)
+        shop = workshop(matrix, only, state, reporter, model=model)
         told = reporting.latest(shop, device=host or None, only=tuple(only or ()))
         if not told.rows and not against:
             raise InputError("no results yet", hint="run `inv bench --collect`")
@@ -81,6 +82,30 @@ def report(
         say(publishing.text(shop, told, format, study=bool(against)).rstrip("\n"))
 
 
+@command({"host": "only results of this device"}, iterable=["only"])
+def agree(
+    _c: Any,
+    matrix: str = "matrix.yaml",
+    only: Any = None,
+    model: str = "",
+    host: str = "",
+    json: bool = False,
+    state: str = "",
+) -> None:
+    """Hold every cell's output against every other's and the reference: worst, and where."""
+    from buildmatrix.pipeline import agreeing, reporting  # noqa: PLC0415
+
+    with progress() as reporter:
+        shop = workshop(matrix, only, state, reporter, model=model)
+        told = reporting.latest(shop, device=host or None, only=tuple(only or ()))
+        document = agreeing.agreement_document(shop, told)
+        words = list(agreeing.agreement_words(shop, told))
+    if json:
+        print_json(document)
+    else:
+        print_table(tables.agreement(document["model"], words))
+
+
 @command(
     {
         "base": "a run's id or its beginning, 'latest', 'previous', or a cell",
@@ -96,6 +121,7 @@ def compare(
     new: str,
     matrix: str = "matrix.yaml",
     only: Any = None,
+    model: str = "",
     host: str = "",
     json: bool = False,
     state: str = "",
@@ -104,7 +130,7 @@ def compare(
     from buildmatrix.pipeline import comparing  # noqa: PLC0415
 
     with progress() as reporter:
-        shop = workshop(matrix, None, state, reporter)
+        shop = workshop(matrix, None, state, reporter, model=model)
         found = comparing.compared(shop, base, new, device=host or None, only=tuple(only or ()))
     if json:
         print_json(comparing.document(found))
@@ -191,4 +217,4 @@ def _end(night: Night) -> None:
     )
 
 
-TASKS = (report, compare, nightly)
+TASKS = (report, agree, compare, nightly)

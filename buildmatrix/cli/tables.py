@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rich.console import Group, RenderableType
 from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
 
 VERBS = {"RUN": "green", "RERUN": "yellow", "SKIP": "dim", "BLOCKED": "red"}
 STATES = {
@@ -113,6 +116,30 @@ def toolchains(document: dict[str, Any]) -> RenderableType:
     return table
 
 
+SOURCES = {
+    "held": "dim", "verified": "green", "not fetched": "", "out of reach": "yellow",
+    "unlocked": "yellow", "damaged": "bold red",
+}  # fmt: skip
+
+
+def sources(document: dict[str, Any]) -> RenderableType:
+    table = _table("source", "", "where from, and what stands in the way")
+    table.columns[1].no_wrap = True
+    for row in document["sources"]:
+        words = [*row["alternates"]]
+        words += [f"[yellow]{escape(row['reason'])}[/]"] if row["reason"] else []
+        words += [f"next: {escape(row['way_out'])}"] if row["way_out"] else []
+        words += [f"written: {escape(row['file'])}"] if row["file"] else []
+        words.append(f"for {', '.join(row['cells'])}")
+        colour = SOURCES[row["state"]] or "none"
+        table.add_row(
+            f"{row['source']}\n[dim]{row['identity'][:12]}[/]",
+            f"[{colour}]{row['state']}[/]",
+            "\n".join((escape(words[0]), *(f"[dim]{word}[/]" for word in words[1:]))),
+        )
+    return table
+
+
 def device(document: dict[str, Any]) -> RenderableType:
     table = _table("", "")
     for name, value in document.items():
@@ -208,3 +235,11 @@ def _value(value: object) -> str:
 
 def _clipped(text: str, length: int) -> str:
     return text if len(text) <= length else text[: length - 1] + "…"
+
+
+def agreement(model: str, rows: Iterable[Sequence[str]]) -> RenderableType:
+    columns = ("cell", "computes in", "to the reference", "to another cell, the worst")
+    table = _table(*columns, title=f"{model}: largest relative difference, and at which output")
+    for row in rows:
+        table.add_row(*map(escape, row))
+    return table

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from pathlib import Path
     from typing import TypeVar
 
-    from buildmatrix.model import DeviceInfo
+    from buildmatrix.model import DeviceInfo, Target
     from buildmatrix.pipeline.workshop import Workshop
     from buildmatrix.ssh import SshConnection
 
@@ -131,14 +131,16 @@ def retried(work: Callable[[], T], workshop: Workshop, subject: str) -> T:
     return work()
 
 
-def bundles(workshop: Workshop) -> tuple[Bundle, ...]:
-    """The bundles of the selected cells that are built and passed their audit.
+def bundles(workshop: Workshop, *, model: str = "") -> tuple[Bundle, ...]:
+    """The bundles of the selected cells (of one model) that are built and passed their audit.
 
     Raises InputError when there is none.
     """
     actions = {a.id: a for a in plan_all(workshop)}
     found, missing = [], []
     for cell in workshop.project.cells:
+        if model and cell.model != model:
+            continue
         audited, packed = actions.get(f"audit:{cell.id}"), actions.get(f"bundle:{cell.id}")
         if audited is None or packed is None or audited.verb is not Verb.SKIP:
             missing.append(cell.id)
@@ -156,6 +158,12 @@ def bundles(workshop: Workshop) -> tuple[Bundle, ...]:
             f"none of the selected cells is built: {', '.join(missing)}", hint="run `inv build`"
         )
     return tuple(found)
+
+
+def target_of(workshop: Workshop, cell_id: str) -> Target:
+    """What a cell is built for."""
+    cell = next(cell for cell in workshop.project.cells if cell.id == cell_id)
+    return workshop.project.toolchains[cell.toolchain].target
 
 
 def _bundle(workshop: Workshop, cell: str, key: str) -> Bundle:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, TypeVar
 from buildmatrix import deploy, device
 from buildmatrix.errors import DeviceError
 from buildmatrix.model import ElfFacts, Severity
-from buildmatrix.pipeline.boards import Access, bundles, connect, retried
+from buildmatrix.pipeline.boards import Access, bundles, connect, retried, target_of
 from buildmatrix.pipeline.make import audit_of, plan_all
 from buildmatrix.protocols import Finished, Note, Started
 
@@ -221,10 +221,14 @@ def _gate(
     workshop: Workshop, about: DeviceInfo, everything: tuple[Bundle, ...], told: _Told
 ) -> tuple[tuple[Bundle, ...], tuple[tuple[str, tuple[Finding, ...]], ...]]:
     """Refuse early: compare each bundle's target with the board. Raises when none is left."""
-    cells = {cell.id: cell for cell in workshop.project.cells}
+    targets = {bundle.cell: target_of(workshop, bundle.cell) for bundle in everything}
+    ours = device.meant_for(about, {cell: target.machine for cell, target in targets.items()})
+    if len(ours) < len(everything):
+        others = ", ".join(cell for cell in targets if cell not in ours)
+        told("info", f"{about.name} is {about.elf_machine}; left out, for other machines: {others}")
     fit, refused = [], []
-    for bundle in everything:
-        target = workshop.project.toolchains[cells[bundle.cell].toolchain].target
+    for bundle in (b for b in everything if b.cell in ours):
+        target = targets[bundle.cell]
         findings = device.unfit(about, target, needs_kib=bundle.size // 1024 + MARGIN_KIB)
         errors = tuple(f for f in findings if f.severity is Severity.ERROR)
         for doubt in (f for f in findings if f not in errors):

@@ -7,33 +7,41 @@ from typing import TYPE_CHECKING, Any
 
 from buildmatrix import images
 from buildmatrix.errors import UsageError
+from buildmatrix.graph import Packed
 from buildmatrix.model import Stage, Status, Verb
 from buildmatrix.pipeline.make import plan_all
+from buildmatrix.pipeline.project import select
 from buildmatrix.recipe import Unit
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from buildmatrix.model import Action, Cell
     from buildmatrix.pipeline.make import Outcome
     from buildmatrix.pipeline.workshop import Workshop
 
 
-def cells_document(workshop: Workshop) -> dict[str, Any]:
-    """Kept and dropped cells. `shown` is the rung that this state folder has on record."""
+def cells_document(workshop: Workshop, *, only: tuple[str, ...] = ()) -> dict[str, Any]:
+    """Kept and dropped cells. `shown` is the rung that this state folder has on record.
+
+    The workshop holds all cells, whichever are asked for: one may be the proof of another.
+    """
     actions = {a.id: a for a in plan_all(workshop)}
     measured = _measured(workshop)
+    proofs = _proofs(workshop, actions, measured)
     rows = []
-    for cell in workshop.project.cells:
+    for cell in select(workshop.project.matrix, only):
         goal = actions[_goal(workshop, cell)]
-        rung = _rung(workshop, cell, goal, actions, measured)
+        rung, command = _rung(workshop, cell, goal, actions, measured), ""
+        if rung == "rendered" and (proof := proofs.get(_engine(workshop, cell))):
+            rung, command = "runner", f"inv report --only {proof}"
         rows.append(
             {
                 "id": cell.id,
                 "stack": cell.stack,
                 "toolchain": cell.toolchain,
                 "options": dict(cell.options),
-                "shown": {"rung": rung, "command": _command(rung, cell)},
+                "shown": {"rung": rung, "command": command or _command(rung, cell)},
                 "reason": _reason(goal, actions),
                 "where": str(cell.where),
             }
@@ -42,6 +50,36 @@ def cells_document(workshop: Workshop) -> dict[str, Any]:
         {"id": d.id, "rule": d.rule, "reason": d.reason} for d in workshop.project.matrix.dropped
     ]
     return {"version": 1, "cells": rows, "dropped": dropped}
+
+
+Engine = tuple[str, str]  # digest of a runner's engine file, and the model format that it loads
+
+
+def _engine(workshop: Workshop, cell: Cell) -> Engine:
+    """What a cell's runner is made of; two empty words without a runner."""
+    works = {work.id: work for work in workshop.project.works}
+    bundle = works.get(f"bundle:{cell.id}")
+    if bundle is None or not isinstance(bundle.subject, Packed):
+        return ("", "")
+    unit = works[bundle.subject.runner].subject
+    assert isinstance(unit, Unit)
+    assert unit.recipe.spec.runner is not None
+    return dict(unit.files)[unit.recipe.spec.runner.engine], unit.model_format
+
+
+def _proofs(
+    workshop: Workshop, actions: Mapping[str, Action], measured: Mapping[tuple[str, str], str]
+) -> dict[Engine, str]:
+    """Engines that gave a right answer with the real library of their stack, and in which cell.
+
+    The same engine file stands in the recipe of a stack that cannot be built here and in the one
+    that takes the stack's published x86-64 or aarch64 library.
+    """
+    return {
+        _engine(workshop, cell): cell.id
+        for cell in workshop.project.cells
+        if (cell.id, _manifest(workshop, cell, actions)) in measured
+    }
 
 
 def _goal(workshop: Workshop, cell: Cell) -> str:
@@ -89,10 +127,14 @@ def _rung(
     """What ran counts only for the very bundle that the cell makes now."""
     if goal.verb is not Verb.SKIP:
         return "rendered"
+    return measured.get((cell.id, _manifest(workshop, cell, actions)), "built")
+
+
+def _manifest(workshop: Workshop, cell: Cell, actions: Mapping[str, Action]) -> str:
+    """Digest of a cell's stored bundle, or nothing."""
     packed = actions.get(f"bundle:{cell.id}")
-    entry = workshop.store.entry(packed.key) if packed else None
-    manifest = {f.path: f.sha256 for f in entry.files}.get("manifest.json", "") if entry else ""
-    return measured.get((cell.id, manifest), "built")
+    entry = workshop.store.entry(packed.key) if packed and packed.key else None
+    return {f.path: f.sha256 for f in entry.files}.get("manifest.json", "") if entry else ""
 
 
 def _command(rung: str, cell: Cell) -> str:

@@ -75,11 +75,28 @@ class Sources:
         raise SourceUnavailable(
             f"source '{source.name}' is out of reach",
             details="\n".join(said),
-            hint=_way_out(source),
+            hint=way_out(source),
         )
 
     def unpack(self, identity: str, destination: Path) -> None:
         """The source's files in a new folder, from the verified archive."""
+        archive = self._checked(identity)
+        unpack(archive, destination, on_error=lambda text: BuildError(text, where=str(archive)))
+
+    def verify(self, source: SourceSpec, identity: str) -> None:
+        """Read what is held: its hash, and its tree where one is pinned.
+
+        Raises BuildError; a damaged archive is removed then.
+        """
+        _check_tree(source, self._checked(identity), where=source.name)
+
+    def archive(self, source: SourceSpec, identity: str) -> tuple[Path, Alternate]:
+        """The verified file of a source that is held, and the alternate it came from."""
+        origin = read_json(self._record(identity))["origin"]
+        fitting = (a for a in source.alternates if describe(a) == origin)
+        return self._checked(identity), next(fitting, source.alternates[0])
+
+    def _checked(self, identity: str) -> Path:
         record = read_json(self._record(identity))
         archive = self._archive(str(record["archive"]))
         if _sha256(archive) != record["archive"]:
@@ -88,7 +105,7 @@ class Sources:
                 "a cached archive was damaged and is removed", where=str(archive),
                 hint="run the command again: it is fetched anew",
             )  # fmt: skip
-        unpack(archive, destination, on_error=lambda text: BuildError(text, where=str(archive)))
+        return archive
 
     def _try(
         self, source: SourceSpec, alternate: Alternate, identity: str, base: Path, subject: str
@@ -98,9 +115,9 @@ class Sources:
         os.close(handle)
         temporary = Path(name)
         try:
-            self._bring(alternate, temporary, base, subject)
+            self._bring(source, alternate, temporary, base, subject)
             _check_hash(alternate, temporary)
-            _check_tree(source, alternate, temporary)
+            _check_tree(source, temporary, where=describe(alternate))
             sha256 = _sha256(temporary)
             temporary.replace(self._archive(sha256))
         finally:
@@ -109,17 +126,22 @@ class Sources:
         write_json(self._record(identity), {"archive": sha256, "origin": origin})
         return origin
 
-    def _bring(self, alternate: Alternate, temporary: Path, base: Path, subject: str) -> None:
+    def _bring(
+        self, source: SourceSpec, alternate: Alternate, temporary: Path, base: Path, subject: str
+    ) -> None:
+        """The folder of archives first. What comes from there is checked as a download is; so a
+        commit, which only git itself could check, is taken from it where the tree is pinned."""
+        loose = isinstance(alternate, GitAlternate) and source.tree is None
+        if not loose and self._in_folder(file_name(alternate), temporary):
+            return
         match alternate:
             case DebianAlternate():
-                self._download(lambda: self._in_pool(alternate), alternate.file, temporary, subject)
+                self._download(self._in_pool(alternate), temporary, subject)
             case PypiAlternate():
-                self._download(
-                    lambda: pypi.locate(self.index(), alternate.package, alternate.file),
-                    alternate.file, temporary, subject,
-                )  # fmt: skip
+                url = pypi.locate(self.index(), alternate.package, alternate.file)
+                self._download(url, temporary, subject)
             case ArchiveAlternate():
-                self._download(lambda: alternate.url, file_name(alternate), temporary, subject)
+                self._download(alternate.url, temporary, subject)
             case GitAlternate():
                 if alternate.commit is None:
                     raise SourceUnavailable(f"{alternate.branch!r} is not locked to a commit")
@@ -131,15 +153,15 @@ class Sources:
         initial = alternate.package[: 4 if alternate.package.startswith("lib") else 1]
         return f"{self.mirror()}/pool/main/{initial}/{alternate.package}/{alternate.file}"
 
-    def _download(
-        self, locate: Callable[[], str], name: str, temporary: Path, subject: str
-    ) -> None:
-        """`locate` is asked only when the file does not lie in the folder."""
-        if self.folder is not None and (self.folder / name).is_file():
-            shutil.copyfile(self.folder / name, temporary)
-            return
+    def _in_folder(self, name: str, temporary: Path) -> bool:
+        if not name or self.folder is None or not (self.folder / name).is_file():
+            return False
+        shutil.copyfile(self.folder / name, temporary)
+        return True
+
+    def _download(self, url: str, temporary: Path, subject: str) -> None:
         with temporary.open("wb") as stream:
-            download(locate(), stream, reporter=self.reporter, subject=subject)
+            download(url, stream, reporter=self.reporter, subject=subject)
 
     def _archive(self, sha256: str) -> Path:
         return self.root / "archives" / sha256
@@ -148,8 +170,10 @@ class Sources:
         return self.root / "trees" / f"{identity}.json"
 
 
-def _way_out(source: SourceSpec) -> str:
-    names = " or ".join(filter(None, map(file_name, source.alternates)))
+def way_out(source: SourceSpec) -> str:
+    """What a user can do about a source that no alternate brings."""
+    files = [a for a in source.alternates if source.tree or not isinstance(a, GitAlternate)]
+    names = " or ".join(dict.fromkeys(filter(None, map(file_name, files))))
     if not names:
         return "build once where the git host answers, or add an alternate and its tree id"
     return f"put {names} into a folder and name the folder with --mirror, or add an alternate"
@@ -162,6 +186,9 @@ def file_name(alternate: Alternate) -> str:
             return alternate.file
         case ArchiveAlternate():
             return alternate.url.rsplit("/", 1)[-1]
+        case GitAlternate(commit=str() as commit):
+            repository = alternate.url.rsplit("/", 1)[-1].removesuffix(".git")
+            return f"{repository}-{commit}.tar"
         case _:
             return ""
 
@@ -190,11 +217,10 @@ def _check_hash(alternate: Alternate, archive: Path) -> None:
         )  # fmt: skip
 
 
-def _check_tree(source: SourceSpec, alternate: Alternate, archive: Path) -> None:
+def _check_tree(source: SourceSpec, archive: Path, *, where: str) -> None:
     """Alternates must carry the same files: by tree id, not by hope."""
     if source.tree is None:
         return
-    where = describe(alternate)
     with tempfile.TemporaryDirectory(prefix="tree-", dir=archive.parent) as folder:
         unpack(archive, Path(folder), on_error=lambda text: BuildError(text, where=where))
         got = tree_id(Path(folder))

@@ -101,7 +101,7 @@ def _make(directory: Path, base: Image, kind: Kind, reporter: Reporter) -> None:
     """A machine begins as a copy of its kind's snapshot; each board has a key of its own."""
     record.throw_away(directory)
     if base.kernel is None:
-        container.make(directory, base.root, reporter)
+        container.make(directory, kind, base.root, reporter)
     else:
         with snapshot.booted(kind, base.root, base.kernel, reporter=reporter) as waiting:
             shutil.copytree(waiting, directory)

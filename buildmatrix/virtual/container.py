@@ -1,7 +1,8 @@
 """The quick form of a board: the same userland in a container, its programs run by qemu-user.
 
 It has the host's kernel and cores and no device tree, and its power cannot be cut; but it needs no
-boot. The engine must be on this machine, and the kernel must know how to run ARM programs.
+boot. The engine must be on this machine, and the kernel must know how to run ARM programs; those
+of the kind `host` are the machine's own.
 """
 
 from __future__ import annotations
@@ -49,10 +50,12 @@ CPU part\t: 0xd03
 HARDWARE = "Hardware\t: QEMU user emulation\nModel\t\t: Raspberry Pi 3 userland in a container\n"
 
 
-def make(directory: Path, root: Path, reporter: Reporter) -> None:
+def make(directory: Path, kind: Kind, root: Path, reporter: Reporter) -> None:
     """Fill a new board's directory; the engine has `root` as an image afterwards."""
     _image(root, reporter)
     directory.mkdir(parents=True, mode=0o700)
+    if kind.root == "amd64":
+        return  # the processor is the one that /proc/cpuinfo shows
     processors = "".join(PROCESSOR.format(number) for number in range(os.cpu_count() or 1))
     (directory / "cpuinfo").write_text(processors + HARDWARE)
     kib = 1 << 20
@@ -69,7 +72,11 @@ def start(directory: Path, kind: Kind, root: Path, *, port: int) -> int:
     name = f"buildmatrix-{cache.digest(str(directory.parent))}-{directory.name}"
     (directory / MARK).write_text(name)
     memory = f"{kind.memory_mib}m"
-    shown = [f"{directory / file}:/proc/{file}:ro" for file in ("cpuinfo", "meminfo")]
+    shown = [
+        f"{directory / file}:/proc/{file}:ro"
+        for file in ("cpuinfo", "meminfo")
+        if (directory / file).is_file()
+    ]
     _docker(
         *("run", "--detach", "--init", "--security-opt", "no-new-privileges"),
         *("--name", name, "--hostname", "raspberrypi"),

@@ -27,7 +27,11 @@ PACKAGES = """
   init-system-helpers iproute2 libc-bin login mawk mount ncurses-base openssh-server
   openssh-sftp-server passwd procps sed tar util-linux
 """
-BUSYBOX = {"armhf": "busybox-static", "arm64": ""}  # becomes a second root, see assemble.sh
+BUSYBOX = {
+    "armhf": "busybox-static",
+    "arm64": "",
+    "amd64": "",
+}  # becomes a second root, see assemble.sh
 
 
 def root(

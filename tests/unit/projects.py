@@ -96,10 +96,9 @@ def works(root: Path, text: str = MATRIX) -> tuple[graph.Work, ...]:
     inputs = graph.Inputs(
         recipes=recipe.load_all(root / "recipes"),
         toolchains=toolchain.load_all(root / "toolchains"),
-        network="face",
-        network_digest="n",
+        networks={"face-cnn": "n", "lenet-5": "l"},
         harness_digest="h",
-        exporter_digest="e",
+        exporter_digests={"caffe": "e"},
         bundle_digest="b",
         audit_digest="a",
     )

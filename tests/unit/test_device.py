@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from buildmatrix.agent import PREFIX
-from buildmatrix.device import FPU_NEEDS, PROBE, explained, parse, probe, unfit
+from buildmatrix.device import FPU_NEEDS, PROBE, explained, meant_for, parse, probe, unfit
 from buildmatrix.errors import DeviceError
 from buildmatrix.model import FPU_RANK, DeviceInfo, ElfFacts, Severity, Target
 from tests.fakes import LocalShell
@@ -337,3 +337,10 @@ def test_the_probe_asks_where_deploy_writes(tmp_path: Path) -> None:
     assert "rw" in info.mount.split()[1].split(",")
     assert info.skew_s is not None
     assert abs(info.skew_s) < 10
+
+
+def test_a_board_takes_the_cells_of_its_own_machine() -> None:
+    info = parse("pi3", VIRTUAL)
+    machines = {"a": "EM_ARM", "b": "EM_AARCH64", "c": "EM_ARM"}
+    assert meant_for(info, machines) == ("a", "c")
+    assert meant_for(info, {"b": "EM_AARCH64"}) == ("b",), "the gate then says why it cannot run"

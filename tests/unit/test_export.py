@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import ast
 import hashlib
+import json
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -10,12 +14,20 @@ import pytest
 from google.protobuf import text_format
 
 from buildmatrix import reference
-from buildmatrix.errors import UsageError
-from buildmatrix.export import caffe_messages, export
+from buildmatrix.errors import InputError, UsageError
+from buildmatrix.export import FORMATS, caffe, export, tensorflow
+from buildmatrix.export.messages import messages
 from buildmatrix.network import NetworkSpec, parameters
 from buildmatrix.schema import load
 
-FACE_CNN = Path(__file__).parents[2] / "models" / "face-cnn" / "model.yaml"
+PACKAGE = Path(__file__).parents[2] / "buildmatrix"
+MODELS = PACKAGE.parent / "models"
+FACE_CNN = MODELS / "face-cnn" / "model.yaml"
+OUTSIDE = {
+    "errors.py",
+    "keys.py",
+    "schema.py",
+}  # messages, cache keys, reading: no bytes of a model
 FILES = ("net.prototxt", "net.caffemodel", "input.f32", "expected.f64")
 
 # `protoc --encode caffe.NetParameter` (3.21.12) with src/caffe/proto/caffe.proto of BVLC/caffe
@@ -62,7 +74,7 @@ def tiny() -> NetworkSpec:
 
 
 def test_the_field_numbers_are_upstream_s(tmp_path: Path) -> None:
-    network = caffe_messages()["NetParameter"]
+    network = messages("caffe", caffe.SCHEMA, caffe.ENUMS)["NetParameter"]
     export(tiny(), format="caffe", destination=tmp_path)
     topology = text_format.Parse((tmp_path / "net.prototxt").read_text(), network())
     assert topology.SerializeToString() == TINY
@@ -84,7 +96,7 @@ def test_the_prototxt_can_be_read_by_people(exported: Path) -> None:
 def test_every_blob_of_the_caffemodel_is_a_weight_or_a_bias(
     net: NetworkSpec, exported: Path
 ) -> None:
-    trained = caffe_messages()["NetParameter"]()
+    trained = messages("caffe", caffe.SCHEMA, caffe.ENUMS)["NetParameter"]()
     trained.ParseFromString((exported / "net.caffemodel").read_bytes())
     layers = {layer.name: layer for layer in trained.layer}  # type: ignore[attr-defined]
     assert sum(len(b.data) for layer in layers.values() for b in layer.blobs) == parameters(net)
@@ -122,6 +134,84 @@ def test_exporting_twice_gives_the_same_bytes(
 
 def digests(folder: Path) -> dict[str, str]:
     return {p.name: hashlib.sha256(p.read_bytes()).hexdigest() for p in folder.iterdir()}
+
+
+@pytest.mark.parametrize("format", FORMATS)
+def test_the_same_network_gives_the_same_bytes_in_every_format(format: str, tmp_path: Path) -> None:
+    """Also in another process, where hashes of strings differ."""
+    net = load(MODELS / "lenet-5" / "model.yaml", NetworkSpec)
+    export(net, format=format, destination=tmp_path / "here")
+    command = (
+        "import sys; from pathlib import Path; from buildmatrix.export import export;"
+        "from buildmatrix.network import NetworkSpec; from buildmatrix.schema import load;"
+        "export(load(Path(sys.argv[1]), NetworkSpec), format=sys.argv[2],"
+        " destination=Path(sys.argv[3]))"
+    )
+    source = str(MODELS / "lenet-5" / "model.yaml")
+    subprocess.run(
+        [sys.executable, "-c", command, source, format, str(tmp_path / "there")], check=True
+    )
+    assert digests(tmp_path / "here") == digests(tmp_path / "there")
+
+
+@pytest.mark.parametrize("format", FORMATS)
+def test_a_format_names_every_source_that_decides_its_bytes(format: str) -> None:
+    """A module that is imported and not named would leave stale models in the cache."""
+    named = set(FORMATS[format].sources)
+    assert {one for name in named for one in ours(PACKAGE / name)} <= named | OUTSIDE
+
+
+def ours(path: Path) -> set[str]:
+    """The modules of buildmatrix that a file imports, as files below the package."""
+    names = [
+        f"{node.module}.{alias.name}"
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("buildmatrix")
+        for alias in node.names
+    ]
+    parts = [name.split(".")[1:] for name in names]
+    files = {"/".join(p[:i]) + ".py" for p in parts for i in range(1, len(p) + 1)}
+    return {name for name in files if (PACKAGE / name).is_file()}
+
+
+def test_the_graph_has_only_operators_of_tensorflow_s_makefile_build(tmp_path: Path) -> None:
+    """tensorflow/contrib/makefile/tf_op_files.txt of 1.15 names a kernel file for each."""
+    operators = set()
+    for path in MODELS.glob("*/model.yaml"):
+        export(load(path, NetworkSpec), format="tensorflow", destination=tmp_path)
+        graph = messages("tensorflow", tensorflow.SCHEMA)["GraphDef"]()
+        graph.ParseFromString((tmp_path / "graph.pb").read_bytes())
+        operators |= {node.op for node in graph.node}  # type: ignore[attr-defined]
+    assert operators == {
+        "AvgPool", "BiasAdd", "Const", "Conv2D", "DepthwiseConv2dNative", "MatMul", "MaxPool",
+        "Pad", "Placeholder", "Relu", "Reshape", "Softmax",
+    }  # fmt: skip
+
+
+def test_mxnet_as_shipped_has_no_bound_on_its_scratch_memory(tmp_path: Path) -> None:
+    for format, bound in (("mxnet", "64"), ("mxnet-as-shipped", None)):
+        export(tiny(), format=format, destination=tmp_path)
+        nodes = json.loads((tmp_path / "net-symbol.json").read_text())["nodes"]
+        (conv,) = (node for node in nodes if node["op"] == "Convolution")
+        assert conv["attrs"].get("workspace") == bound
+
+
+def test_the_raw_form_is_the_layers_line_by_line_and_the_numbers_in_order(tmp_path: Path) -> None:
+    export(tiny(), format="raw", destination=tmp_path)
+    assert (tmp_path / "net.txt").read_text() == (
+        "input 1 4 4\nconv c 2 1 3 1 0 1\nrelu r\npool p max 2 2\nfc f 3 2\nsoftmax s\n"
+    )
+    conv, full = reference.weights(tiny())
+    want = np.concatenate([a.ravel() for a in (conv.weight, conv.bias, full.weight, full.bias)])
+    assert np.array_equal(np.fromfile(tmp_path / "net.f32", "<f4"), want)
+
+
+@pytest.mark.parametrize("format", ["tensorflow", "tflite"])
+def test_an_output_that_would_come_in_another_order_is_refused(format: str, tmp_path: Path) -> None:
+    relu_only = {**tiny().model_dump(), "layers": [{"type": "relu", "name": "r"}]}
+    with pytest.raises(InputError, match="the output is 1x4x4") as e:
+        export(NetworkSpec.model_validate(relu_only), format=format, destination=tmp_path)
+    assert "fully connected" in e.value.hint
 
 
 def test_an_unknown_format_is_refused_before_anything_is_written(tmp_path: Path) -> None:

@@ -8,15 +8,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from buildmatrix import keys
 from buildmatrix.errors import InputError
 from buildmatrix.network import (
     NetworkSpec,
     Shape,
     digest,
+    fused,
     multiply_adds,
     parameter_shapes,
     parameters,
     shapes,
+    steps,
 )
 from buildmatrix.schema import load
 
@@ -134,6 +137,55 @@ def test_a_fault_in_the_file_is_placed(tmp_path: Path, old: str, new: str, said:
         network(tmp_path, LENET.replace(old, new, 1))
     assert said in str(e.value)
     assert str(e.value.where).startswith(str(tmp_path / "model.yaml") + ":")
+
+
+def test_stride_pad_and_groups_decide_sizes_and_weights() -> None:
+    net = chain(
+        8,
+        {"type": "conv", "name": "c", "outputs": 4, "kernel": 3, "stride": 2, "pad": 1},
+        {"type": "conv", "name": "d", "outputs": 8, "kernel": 3, "pad": 1, "groups": 4},
+        {"type": "pool", "name": "p", "method": "average", "kernel": 4, "stride": 1},
+    )
+    assert shapes(net) == (Shape(4, 4, 4), Shape(8, 4, 4), Shape(8, 1, 1))  # (8 + 2 - 3) / 2 down
+    assert parameter_shapes(net) == (("c", (4, 1, 3, 3), 4), ("d", (8, 1, 3, 3), 8))
+    assert multiply_adds(net) == 4 * 9 * 16 + 8 * 9 * 16
+
+
+@pytest.mark.parametrize(("groups", "outputs"), [(2, 4), (4, 6)])
+def test_groups_that_no_stack_has_on_a_cpu_are_refused(groups: int, outputs: int) -> None:
+    net = chain(
+        8,
+        {"type": "conv", "name": "c", "outputs": 4, "kernel": 3},
+        {"type": "conv", "name": "d", "outputs": outputs, "kernel": 3, "groups": groups},
+    )
+    with pytest.raises(InputError, match=f"d: {groups} groups do not fit 4 input channels") as e:
+        shapes(net)
+    assert "use 1, or 4 with a multiple of 4 outputs" in e.value.hint
+
+
+def test_a_relu_becomes_part_of_the_layer_before_it_only_where_that_can_be() -> None:
+    net = chain(
+        8,
+        {"type": "relu", "name": "r0"},
+        {"type": "conv", "name": "c", "outputs": 4, "kernel": 3},
+        {"type": "relu", "name": "r1"},
+        {"type": "fc", "name": "f", "outputs": 4},
+    )
+    assert [(s.layer.name, s.relu) for s in fused(net)] == [
+        ("r0", False), ("c", True), ("f", False)
+    ]  # fmt: skip
+    assert [s.layer.name for s in steps(net)] == ["r0", "c", "r1", "f"]
+
+
+def test_a_new_kind_of_setting_leaves_written_networks_what_they_were(tmp_path: Path) -> None:
+    """Stored results and built models are found by these digests."""
+    net = network(tmp_path, LENET)
+    plain = net.model_dump(mode="json", exclude={"summary", "tolerance", "gain"})
+    for layer in plain["layers"]:
+        for setting in ("stride", "pad", "groups") if layer["type"] == "conv" else ():
+            del layer[setting]
+    assert digest(net) == keys.digest(plain)
+    assert digest(network(tmp_path, LENET.replace("1.0e-4", "2.0e-4"))) == digest(net)
 
 
 def test_rewording_the_summary_keeps_the_digest(tmp_path: Path) -> None:

@@ -14,14 +14,23 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from buildmatrix import reference
-from buildmatrix.network import NetworkSpec
+from buildmatrix.network import (
+    ConvSpec,
+    FcSpec,
+    NetworkSpec,
+    PoolSpec,
+    ReluSpec,
+    SoftmaxSpec,
+)
 from buildmatrix.reference import F64, Parameters, forward, max_relative_error
 from buildmatrix.schema import load
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-FACE_CNN = Path(__file__).parents[2] / "models" / "face-cnn" / "model.yaml"
+MODELS = Path(__file__).parents[2] / "models"
+FACE_CNN = MODELS / "face-cnn" / "model.yaml"
+NETWORKS = sorted(path.parent.name for path in MODELS.glob("*/model.yaml"))
 
 
 @pytest.fixture(scope="module")
@@ -104,10 +113,16 @@ def test_forward_agrees_with_plain_loops(channels: int, size: int, kernel: int) 
     assert forward(net, reference.weights(net), image) == pytest.approx(want, rel=1e-12)
 
 
-def test_float32_arithmetic_is_well_within_the_tolerance(net: NetworkSpec, expected: F64) -> None:
+@pytest.fixture(scope="module", params=NETWORKS)
+def each(request: pytest.FixtureRequest) -> NetworkSpec:
+    return load(MODELS / request.param / "model.yaml", NetworkSpec)
+
+
+def test_float32_arithmetic_is_well_within_the_tolerance(each: NetworkSpec) -> None:
     """A right stack passes with a factor of ten to spare."""
-    narrow = forward_in_float32(net, reference.weights(net))
-    assert 0 < max_relative_error(narrow, expected) < net.tolerance["float32"] / 10
+    narrow = forward_in_float32(each, reference.weights(each))
+    expected = forward(each, reference.weights(each), reference.image(each))
+    assert 0 < max_relative_error(narrow, expected) < each.tolerance["float32"] / 10
 
 
 def forward_in_float32(net: NetworkSpec, parameters: tuple[Parameters, ...]) -> reference.F32:
@@ -115,31 +130,48 @@ def forward_in_float32(net: NetworkSpec, parameters: tuple[Parameters, ...]) -> 
     learnt = {p.layer: p for p in parameters}
     x = reference.image(net)
     for layer in net.layers:
-        if layer.type == "conv":
-            x = convolve_in_float32(x, learnt[layer.name])
-        elif layer.type == "fc":
-            p = learnt[layer.name]
-            x = (p.bias + np.add.accumulate(p.weight * x.ravel(), axis=1)[:, -1])[:, None, None]
-        elif layer.type == "pool":
-            c, h, w = x.shape
-            k = layer.kernel
-            x = x.reshape(c, h // k, k, w // k, k).max(axis=(2, 4))
-        elif layer.type == "relu":
-            x = np.maximum(x, np.float32(0))
-        else:
-            powers = np.exp(x - x.max())
-            x = powers / powers.sum()
+        match layer:
+            case ConvSpec(name=name):
+                x = convolve_in_float32(layer, x, learnt[name])
+            case FcSpec(name=name):
+                p = learnt[name]
+                x = (p.bias + np.add.accumulate(p.weight * x.ravel(), axis=1)[:, -1])[:, None, None]
+            case PoolSpec(kernel=k, stride=stride, method=method):
+                parts = [plane(x, a, b, k, stride) for a, b in product(range(k), repeat=2)]
+                x = np.max(parts, axis=0) if method == "max" else mean_in_float32(parts)
+            case ReluSpec():
+                x = np.maximum(x, np.float32(0))
+            case SoftmaxSpec():
+                powers = np.exp(x - x.max())
+                x = powers / powers.sum()
     assert x.dtype == np.float32
     return x.ravel()
 
 
-def convolve_in_float32(x: reference.F32, p: Parameters) -> reference.F32:
+def plane(x: reference.F32, a: int, b: int, kernel: int, stride: int) -> reference.F32:
+    """What stands at place (a, b) of the kernel wherever it is put."""
+    height, width = x.shape[1:]
+    return x[:, a : height - kernel + a + 1 : stride, b : width - kernel + b + 1 : stride]
+
+
+def mean_in_float32(parts: list[reference.F32]) -> reference.F32:
+    total = np.zeros_like(parts[0])
+    for part in parts:
+        total += part
+    return total / np.float32(len(parts))
+
+
+def convolve_in_float32(layer: ConvSpec, x: reference.F32, p: Parameters) -> reference.F32:
     outputs, channels, kernel, _ = p.weight.shape
-    side = x.shape[1] - kernel + 1
-    total = np.zeros((outputs, side, side), np.float32)
+    sides = (layer.pad, layer.pad)
+    x = np.pad(x, ((0, 0), sides, sides))
+    inputs = x.reshape(layer.groups, channels, *x.shape[1:])
+    group = np.arange(outputs) * layer.groups // outputs
+    total = np.float32(0)
     for c, a, b in product(range(channels), range(kernel), range(kernel)):
-        total += p.weight[:, c, a, b, None, None] * x[c, a : a + side, b : b + side]
-    return total + p.bias[:, None, None]
+        part = plane(inputs[:, c], a, b, kernel, layer.stride)[group]
+        total = total + p.weight[:, c, a, b, None, None] * part
+    return np.asarray(total + p.bias[:, None, None], np.float32)
 
 
 def as_float16(p: Parameters) -> Parameters:
@@ -151,22 +183,40 @@ def without_bias(p: Parameters) -> Parameters:
 
 
 def transposed(p: Parameters) -> Parameters:
-    return p._replace(weight=p.weight.swapaxes(2, 3)) if p.weight.ndim == 4 else p
+    """A kernel with rows and columns exchanged; a 1x1 kernel has none to exchange."""
+    square = p.weight.ndim == 4 and p.weight.shape[-1] > 1
+    return p._replace(weight=p.weight.swapaxes(2, 3)) if square else p
 
 
 @pytest.mark.parametrize("fault", [as_float16, without_bias, transposed])
 def test_a_wrong_answer_is_beyond_the_tolerance(
-    net: NetworkSpec, expected: F64, fault: Callable[[Parameters], Parameters]
+    each: NetworkSpec, fault: Callable[[Parameters], Parameters]
 ) -> None:
-    """One faulty layer is enough, whichever it is (transposing changes convolutions only)."""
+    """One faulty layer is enough, whichever it is."""
+    assert min(faults(each, fault)) > each.tolerance["float32"]
+
+
+def faults(net: NetworkSpec, fault: Callable[[Parameters], Parameters]) -> list[float]:
+    """The error that each single faulty layer makes."""
     parameters = reference.weights(net)
+    expected = forward(net, parameters, reference.image(net))
+    found = []
     for i, p in enumerate(parameters):
         faulty = fault(p)
         if faulty is not p:
-            wrong = forward(
-                net, (*parameters[:i], faulty, *parameters[i + 1 :]), reference.image(net)
-            )
-            assert max_relative_error(wrong, expected) > net.tolerance["float32"]
+            changed = (*parameters[:i], faulty, *parameters[i + 1 :])
+            wrong = forward(net, changed, reference.image(net))
+            found.append(max_relative_error(wrong, expected))
+    return found
+
+
+def test_padding_on_one_side_only_is_beyond_the_tolerance() -> None:
+    """What TensorFlow's SAME does with a stride: the zeros go to the end."""
+    net = load(MODELS / "mobilenet-v1-0.25-128" / "model.yaml", NetworkSpec)
+    parameters, image = reference.weights(net), reference.image(net)
+    expected = forward(net, parameters, image)
+    shifted = np.pad(image, ((0, 0), (0, 1), (0, 1)))[:, 1:, 1:]  # conv0 sees it one further
+    assert max_relative_error(forward(net, parameters, shifted), expected) > 1000 * 1e-4
 
 
 def test_the_error_is_relative_to_each_expected_value() -> None:

@@ -22,6 +22,7 @@ from buildmatrix.recipe import (
     Alternate,
     DebianAlternate,
     FolderAlternate,
+    GitAlternate,
     PypiAlternate,
     SourceSpec,
 )
@@ -333,3 +334,41 @@ def test_a_commit_is_fetched_by_its_full_hash(tmp_path: Path) -> None:
     assert (tmp_path / "out" / "x").read_text() == "pinned"
     with pytest.raises(SourceUnavailable, match="git: "):
         archive_commit((tmp_path / "none").as_uri(), pinned, tmp_path / "b.tar")
+
+
+def test_a_damaged_archive_is_found_and_fetched_again(
+    tmp_path: Path, mirror: tuple[Path, str]
+) -> None:
+    pool, url = mirror
+    content = tarball({"a": b"1"})
+    (pool / "blas.tar.gz").write_bytes(content)
+    spec = SourceSpec(name="blas", alternates=[debian(content)])
+    cache = sources(tmp_path, url)
+    cache.fetch(spec, "i", base=tmp_path, subject="s")
+    cache.verify(spec, "i")
+    archive, alternate = cache.archive(spec, "i")
+    assert archive.read_bytes() == content
+    assert alternate == spec.alternates[0]
+    archive.write_bytes(content[:-1] + b"?")
+    with pytest.raises(BuildError, match="damaged"):
+        cache.verify(spec, "i")
+    assert not cache.holds("i")
+    cache.fetch(spec, "i", base=tmp_path, subject="s")
+    cache.verify(spec, "i")
+
+
+def test_a_commit_comes_from_a_folder_only_where_its_tree_is_pinned(tmp_path: Path) -> None:
+    """Nobody but git could say that such a file is the commit; the tree says it."""
+    commit = "ab" * 20
+    folder = tmp_path / "archives"
+    folder.mkdir()
+    (folder / f"blas-{commit}.tar").write_bytes(tarball({"a": b"1"}))
+    (tmp_path / "tree").mkdir()
+    (tmp_path / "tree" / "a").write_bytes(b"1")
+    git = GitAlternate(kind="git", url="https://127.0.0.1:9/blas.git", commit=commit)
+    cache = sources(tmp_path, "http://127.0.0.1:9", folder)
+    pinned = SourceSpec(name="blas", tree=tree_id(tmp_path / "tree"), alternates=[git])
+    cache.fetch(pinned, "i", base=tmp_path, subject="s")
+    assert cache.holds("i")
+    with pytest.raises(SourceUnavailable):
+        cache.fetch(SourceSpec(name="blas", alternates=[git]), "j", base=tmp_path, subject="s")

@@ -1,0 +1,77 @@
+"""Whether the stacks give the same answer: every output against every other. Pure."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from itertools import combinations
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+REFERENCE = "reference"  # the float64 forward pass in NumPy, an answer like the others
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What one cell gave for image 0 of a model."""
+
+    cell: str
+    number_format: str
+    output: tuple[float, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """Where two answers differ most. `relative` is infinite when they are not comparable."""
+
+    one: str
+    other: str
+    relative: float
+    at: int  # index into the output
+    values: tuple[float, float]  # there
+
+
+def differences(answers: Iterable[Answer]) -> tuple[Difference, ...]:
+    """The worst difference of each pair, the largest first."""
+    found = [_worst(one, other) for one, other in combinations(answers, 2)]
+    return tuple(sorted(found, key=lambda d: (-d.relative, d.one, d.other)))
+
+
+def _worst(one: Answer, other: Answer) -> Difference:
+    if len(one.output) != len(other.output):
+        sizes = (float(len(one.output)), float(len(other.output)))
+        return Difference(one.cell, other.cell, math.inf, 0, sizes)
+    floor = _floor(one.output, other.output)
+    pairs = zip(one.output, other.output, strict=True)
+    relative = [abs(a - b) / max(abs(a), abs(b), floor) for a, b in pairs]
+    at = max(range(len(relative)), key=relative.__getitem__)
+    return Difference(one.cell, other.cell, relative[at], at, (one.output[at], other.output[at]))
+
+
+def _floor(*outputs: Sequence[float]) -> float:
+    """As in `bench.verdict`: what is below a thousandth of the largest counts as that much."""
+    return max(max(map(abs, output), default=0.0) for output in outputs) / 1000 or math.ulp(0.0)
+
+
+def worst_of(cell: str, found: Sequence[Difference]) -> Difference | None:
+    """The largest difference between one cell and any other, the reference left out."""
+    return next(
+        (d for d in found if cell in (d.one, d.other) and REFERENCE not in (d.one, d.other)), None
+    )
+
+
+def between(one: str, other: str, found: Iterable[Difference]) -> Difference | None:
+    """What two answers differ by."""
+    return next((d for d in found if {one, other} == {d.one, d.other}), None)
+
+
+def words(cell: str, difference: Difference | None, *, named: bool = False) -> str:
+    """'1.2e-06 at output 17', and with `named` which answer `cell` differs from there."""
+    if difference is None:
+        return "none to compare"
+    if math.isinf(difference.relative):
+        return "another number of outputs"
+    other = difference.other if difference.one == cell else difference.one
+    return f"{difference.relative:.1e} at {difference.at}" + (f", {other}" if named else "")

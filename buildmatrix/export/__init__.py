@@ -1,0 +1,83 @@
+"""Writes a network, its weights, its input and the golden output in a stack's own format.
+
+One module per family of formats, imported when it is asked for: their libraries are heavy.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+from buildmatrix.errors import UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from buildmatrix.network import NetworkSpec
+
+INPUT_FILE = "input.f32"  # one image, little-endian float32; the harness replicates it
+EXPECTED_FILE = "expected.f64"  # golden output of that image, little-endian float64
+
+
+@dataclass(frozen=True, slots=True)
+class Format:
+    """How a format is written: by `write(net, parameters, *settings)` of a module of this package,
+    which gives the content of each file."""
+
+    module: str
+    settings: tuple[str, ...] = ()
+    with_help_of: tuple[str, ...] = ()  # modules of this package that `module` imports
+
+    @property
+    def sources(self) -> tuple[str, ...]:
+        """Files of the package buildmatrix that decide the bytes, besides what all share."""
+        modules = (self.module, *self.with_help_of)
+        return (*SHARED, *(f"export/{name}.py" for name in modules))
+
+
+SHARED = ("network.py", "reference.py", "export/__init__.py")
+LITE = ("flat", "layout", "quantize")
+
+FORMATS: Mapping[str, Format] = {
+    "caffe": Format("caffe", with_help_of=("messages",)),
+    "tensorflow": Format("tensorflow", with_help_of=("messages", "layout")),
+    "tflite": Format("tflite", with_help_of=LITE),
+    "tflite-int8-symmetric": Format("tflite", ("symmetric",), LITE),
+    "tflite-int8-asymmetric": Format("tflite", ("asymmetric",), LITE),
+    "mxnet": Format("mxnet", ("64",)),
+    "mxnet-as-shipped": Format("mxnet"),
+    "onnx": Format("onnx"),
+    "ncnn": Format("ncnn", with_help_of=("quantize",)),
+    "ncnn-int8": Format("ncnn", ("int8",), ("quantize",)),
+    "raw": Format("raw"),
+}
+
+
+def export(net: NetworkSpec, *, format: str, destination: Path) -> tuple[str, ...]:
+    """Write the model as `format` into the folder `destination`; the names of the files written.
+
+    The same network gives the same bytes. Raises UsageError for a format that is not in FORMATS,
+    and InputError for a network whose sizes do not fit.
+    """
+    if format not in FORMATS:
+        raise UsageError(
+            f"no model format '{format}'", hint=f"use one of: {', '.join(sorted(FORMATS))}"
+        )
+    from buildmatrix import reference  # noqa: PLC0415 - numpy
+
+    parameters = reference.weights(net)
+    image = reference.image(net)
+    expected = reference.forward(net, parameters, image)
+    how = FORMATS[format]
+    writer = import_module(f"{__name__}.{how.module}")
+    files: dict[str, bytes] = {
+        **writer.write(net, parameters, *how.settings),
+        INPUT_FILE: image.astype("<f4").tobytes(),
+        EXPECTED_FILE: expected.astype("<f8").tobytes(),
+    }
+    destination.mkdir(parents=True, exist_ok=True)
+    for name, content in files.items():
+        (destination / name).write_bytes(content)
+    return tuple(files)

@@ -1,0 +1,117 @@
+"""The answers that were kept with the runs, held against each other."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any
+
+from buildmatrix.agreement import (
+    REFERENCE,
+    Answer,
+    Difference,
+    between,
+    differences,
+    words,
+    worst_of,
+)
+from buildmatrix.bench.journal import parse
+from buildmatrix.errors import InputError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from buildmatrix.pipeline.reporting import Told
+    from buildmatrix.pipeline.workshop import Workshop
+
+
+@dataclass(frozen=True, slots=True)
+class Agreement:
+    """The answers of the cells that ran, then the reference's; and how each pair differs."""
+
+    answers: tuple[Answer, ...]
+    pairs: tuple[Difference, ...]
+
+    @property
+    def rows(self) -> Iterator[tuple[Answer, Difference | None, Difference | None]]:
+        """Each cell's answer, its difference from the reference, and its worst from a cell."""
+        for answer in self.answers[:-1]:
+            yield (
+                answer,
+                between(answer.cell, REFERENCE, self.pairs),
+                worst_of(answer.cell, self.pairs),
+            )
+
+
+def agreement(workshop: Workshop, found: Told) -> Agreement:
+    """The newest answers held against each other."""
+    answers = (*_answers(found), _reference(workshop))
+    return Agreement(answers, differences(answers))
+
+
+def agreement_document(workshop: Workshop, found: Told) -> dict[str, Any]:
+    """Every pair of cells that ran, and the reference: worst difference and where it is.
+
+    Raises InputError when nothing was measured.
+    """
+    agreed = agreement(workshop, found)
+    if len(agreed.answers) == 1:
+        raise InputError("no answer is kept yet", hint="measure first: inv bench --collect")
+    return {
+        "version": 1,
+        "model": workshop.project.network.name,
+        "outputs": len(agreed.answers[-1].output),
+        "cells": [
+            {
+                "cell": answer.cell,
+                "number_format": answer.number_format,
+                "against_reference": _told(reference),
+                "worst": _told(worst),
+            }
+            for answer, reference, worst in agreed.rows
+        ],
+        "pairs": [_told(pair) for pair in agreed.pairs],
+    }
+
+
+def agreement_words(workshop: Workshop, found: Told) -> Iterator[tuple[str, str, str, str]]:
+    """(cell, number format, difference from the reference, worst from another cell), for people."""
+    for answer, reference, worst in agreement(workshop, found).rows:
+        yield (
+            answer.cell,
+            answer.number_format,
+            words(answer.cell, reference),
+            words(answer.cell, worst, named=True),
+        )
+
+
+def _told(pair: Difference | None) -> dict[str, Any] | None:
+    if pair is None:
+        return None
+    relative = pair.relative if math.isfinite(pair.relative) else None  # JSON has no infinity
+    return {**asdict(pair), "relative": relative}
+
+
+def _answers(found: Told) -> Iterator[Answer]:
+    """One for each cell: of its newest run, the smallest batch that gave a whole answer.
+
+    A wrong answer is one too: that is what a reader wants to see.
+    """
+    journals = {run.id: {b.block: b for b in parse(run.journal).blocks} for run in found.runs}
+    seen: set[str] = set()
+    for row in found.rows:
+        for block in row.blocks:
+            kept = journals.get(row.run, {}).get(block.block)
+            result = kept.result if kept else None
+            output = result.get("output") if result else None
+            if row.cell not in seen and output and None not in output:
+                seen.add(row.cell)
+                yield Answer(row.cell, str((result or {}).get("number_format")), tuple(output))
+
+
+def _reference(workshop: Workshop) -> Answer:
+    from buildmatrix import reference  # noqa: PLC0415 - numpy
+
+    net = workshop.project.network
+    image = reference.forward(net, reference.weights(net), reference.image(net))
+    return Answer(REFERENCE, "float64", tuple(float(value) for value in image.ravel()))
