@@ -1,6 +1,6 @@
 """A deploy over a slow link, against rsync and scp: bytes and seconds, in one run.
 
-    scripts/measure-deploy [--only GLOB] [--rounds N] [--link 20mbit/20ms] [--last-built]
+    scripts/measure-deploy [--only GLOB] [--rounds N] [--link 20mbit/20ms] [--last-built] [--here]
 
 Every built variant of matrix.yaml that fits goes to a virtual Pi 3, one after the other, then the
 last one again: with buildmatrix (log in, question, gate, push), with `rsync -az`, with `scp -Cr`.
@@ -9,6 +9,9 @@ of both directions, logging in included. The ways take turns, and the quickest o
 counts: what else the machine does can only add.
 
 For the board, Debian's armhf rsync is unpacked into the home folder, for this comparison alone.
+With --here the far end is an sshd of this machine instead, in a scratch folder: the link is the
+same, but unpacking and hashing cost what they cost on this processor.
+
 Exit 1 when a target is missed.
 """
 
@@ -19,6 +22,7 @@ import os
 import platform
 import shlex
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -45,6 +49,7 @@ from buildmatrix.virtual import apt, host  # noqa: E402
 from buildmatrix.virtual import link as links  # noqa: E402
 from tests.fakes import RecordingReporter  # noqa: E402
 from tests.linkshaper import Link  # noqa: E402
+from tests.sshd import PRIVILEGE_SEPARATION, Servers  # noqa: E402
 
 STATE = Path(os.environ.get("BUILDMATRIX_STATE", ROOT / ".buildmatrix")).resolve()
 # The board's image is kept there.
@@ -84,6 +89,7 @@ def main() -> int:
     asked.add_argument(
         "--last-built", action="store_true", help="variants whose recipe changed since, as well"
     )
+    asked.add_argument("--here", action="store_true", help="an sshd of this machine as the board")
     options = asked.parse_args()
     shop = Workshop(
         project=project.load(ROOT / "matrix.yaml", only=tuple(options.only or ())),
@@ -92,18 +98,25 @@ def main() -> int:
     )  # fmt: skip
     shape = links.parse(options.link)
     assert shape is not None, "a link must be slow to be measured"
-    with tempfile.TemporaryDirectory() as scratch, board() as target:
-        bundles = fitting(
-            shop, target, last_built(shop) if options.last_built else boards.bundles(shop)
-        )
+    built = last_built(shop) if options.last_built else boards.bundles(shop)
+    with (
+        tempfile.TemporaryDirectory() as scratch,
+        sshd_here(Path(scratch)) if options.here else board() as far,
+    ):
+        target = far.target
+        bundles = built if options.here else fitting(shop, target, built)
+        comparable(shop, bundles)
         folders = [checked_out(shop, bundle, Path(scratch)) for bundle in bundles]
-        put_rsync_on(target, Path(scratch))
-        ways: dict[str, Put] = {"buildmatrix": ours(shop), "rsync -az": rsync, "scp -Cr": scp}
+        if not options.here:
+            put_rsync_on(target, Path(scratch))
+        ways: dict[str, Put] = {
+            "buildmatrix": ours(shop), "rsync -az": far.rsync, "scp -Cr": far.scp
+        }  # fmt: skip
         steps: dict[str, list[list[Step]]] = {name: [] for name in ways}
         for turn in range(options.rounds):
             for name, put in ways.items():
                 sys.stderr.write(f"round {turn + 1} of {options.rounds}: {name}\n")
-                say(target, "rm -rf .buildmatrix there && mkdir there && sync")
+                say(target, "cd && rm -rf .buildmatrix there && mkdir there && sync")
                 steps[name].append([])
                 for bundle, folder in [
                     *zip(bundles, folders, strict=True),
@@ -114,15 +127,15 @@ def main() -> int:
                         calls = put(bundle, folder, replace(target, port=link.port))
                         seconds = time.monotonic() - began
                     steps[name][-1].append(Step(seconds, link.up + link.down, calls))
+                    sys.stderr.write(f"  {bundle.cell}: {steps[name][-1][-1]}\n")
     best = {name: quickest(rounds) for name, rounds in steps.items()}
-    load = os.getloadavg()[0]
+    load, kind = os.getloadavg()[0], "sshd" if options.here else "virtual Pi 3"
     sys.stdout.write(
-        f"link {options.link}, best of {options.rounds} rounds, virtual Pi 3 on {os.cpu_count()} "
+        f"link {options.link}, best of {options.rounds} rounds, {kind} on {os.cpu_count()} "
         f"{platform.machine()} cores with load {load:.1f}\n"
     )
     show([*(f"{b.cell} ({b.size / 1e6:.1f} MB)" for b in bundles), "nothing changed"], best)
-    stacks = [next(c.stack for c in shop.project.cells if c.id == b.cell) for b in bundles]
-    return judge(best, stacks)
+    return judge(best, stacks_of(shop, bundles))
 
 
 def slow(target: SshTarget, shape: links.Link) -> Link:
@@ -143,19 +156,25 @@ def last_built(shop: Workshop) -> tuple[Bundle, ...]:
 
 
 def fitting(shop: Workshop, target: SshTarget, bundles: Sequence[Bundle]) -> tuple[Bundle, ...]:
-    """Those that the gate lets through. Raises InputError when no two share a stack."""
+    """Those that the gate lets through."""
     with ssh.connect(target, timeout=30, known_hosts=None) as connection:
         about = device.probe(connection, "pi3")
     cells = {cell.id: cell for cell in shop.project.cells}
     targets = {b.cell: shop.project.toolchains[cells[b.cell].toolchain].target for b in bundles}
-    fit = tuple(
+    return tuple(
         b for b in bundles
         if all(f.severity != "error" for f in device.unfit(about, targets[b.cell], needs_kib=0))
     )  # fmt: skip
-    stacks = [cells[b.cell].stack for b in fit]
+
+
+def stacks_of(shop: Workshop, bundles: Sequence[Bundle]) -> list[str]:
+    return [next(c.stack for c in shop.project.cells if c.id == b.cell) for b in bundles]
+
+
+def comparable(shop: Workshop, bundles: Sequence[Bundle]) -> None:
+    stacks = stacks_of(shop, bundles)
     if len(stacks) == len({*stacks}):
         raise InputError("no two variants of one stack are built", hint="scripts/demo builds three")
-    return fit
 
 
 def ours(shop: Workshop) -> Put:
@@ -189,27 +208,30 @@ class Counting:
         self.inner.close()
 
 
-def rsync(_bundle: Bundle, folder: Path, target: SshTarget) -> int:
-    there = f"{target.user}@{target.host}:there/"
-    program = "--rsync-path=LD_LIBRARY_PATH=rsync rsync/rsync"
-    shell(
-        [
-            "rsync",
-            "-az",
-            "-e",
-            shlex.join(["ssh", *options_of(target)]),
-            program,
-            str(folder),
-            there,
-        ]
-    )
-    return 0
+@dataclass(frozen=True, slots=True)
+class Far:
+    """The other end, and how the others' programs reach it."""
+
+    target: SshTarget
+    folder: str  # where theirs goes
+    rsync_path: str
+
+    def rsync(self, _bundle: Bundle, folder: Path, target: SshTarget) -> int:
+        remote = shlex.join(["ssh", *options_of(target)])
+        words = ["-az", "-e", remote, f"--rsync-path={self.rsync_path}"]
+        shell(["rsync", *words, str(folder), self.place(target)])
+        return 0
+
+    def scp(self, _bundle: Bundle, folder: Path, target: SshTarget) -> int:
+        shell(["scp", "-Crq", *scp_options(target), str(folder), self.place(target)])
+        return 0
+
+    def place(self, target: SshTarget) -> str:
+        return f"{target.user}@{target.host}:{self.folder}"
 
 
-def scp(_bundle: Bundle, folder: Path, target: SshTarget) -> int:
-    options = [("-P" if word == "-p" else word) for word in options_of(target)]
-    shell(["scp", "-Crq", *options, str(folder), f"{target.user}@{target.host}:there/"])
-    return 0
+def scp_options(target: SshTarget) -> list[str]:
+    return ["-P" if word == "-p" else word for word in options_of(target)]
 
 
 def options_of(target: SshTarget) -> list[str]:
@@ -224,13 +246,29 @@ def options_of(target: SshTarget) -> list[str]:
 
 
 @contextmanager
-def board() -> Iterator[SshTarget]:
+def board() -> Iterator[Far]:
     try:
-        yield virtual.up(
+        target = virtual.up(
             BOARDS, name=BOARD, kind="pi3", mirror=debian_mirror(), reporter=RecordingReporter()
         )
+        yield Far(target, "there/", "LD_LIBRARY_PATH=rsync rsync/rsync")
     finally:
         virtual.down(BOARDS, name=BOARD)
+
+
+@contextmanager
+def sshd_here(scratch: Path) -> Iterator[Far]:
+    """An sshd of ours on the loopback, whose HOME is a folder of ours."""
+    home = scratch / "home"
+    home.mkdir()
+    PRIVILEGE_SEPARATION.mkdir(mode=0o755, exist_ok=True)
+    servers = Servers(scratch)
+    server = servers.start(f"SetEnv HOME={home}", "Subsystem sftp internal-sftp")
+    (scratch / "known_hosts").write_text(server.known)
+    try:
+        yield Far(server.target(servers.identity), f"{home}/there/", "rsync")
+    finally:
+        servers.stop(server)
 
 
 def put_rsync_on(target: SshTarget, scratch: Path) -> None:
@@ -310,6 +348,7 @@ def judge(best: Mapping[str, Sequence[Step]], stacks: Sequence[str]) -> int:
 
 
 if __name__ == "__main__":
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # the board goes, as after Ctrl-C
     try:
         sys.exit(main())
     except BuildmatrixError as error:
