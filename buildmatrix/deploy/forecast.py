@@ -96,7 +96,7 @@ def link(connection: Connection) -> tuple[float, float]:
         call(connection, "cat > /dev/null", timeout=SHORT, stdin=[os.urandom(size)])
         return time.monotonic() - started
 
-    latency, size = timed(0), PROBE
+    latency, size = min(timed(0), timed(0)), PROBE
     while (seconds := timed(size) - latency) < PROBE_SECONDS and size < 64 * PROBE:
         size *= 4
     return latency, size / max(seconds, 1e-3)
