@@ -184,7 +184,7 @@ def _remarks(
     if grid.emulated:
         yield "emulated: these times say nothing about a board; compare executed instructions"
     if grid.counted:
-        least = "" if bound is None else f"; no fewer than {bound / 1e6:.1f} are possible"
+        least = "" if bound is None else f"; a direct convolution needs {bound / 1e6:.1f}"
         yield f"M instr: millions of instructions executed an image{least}"
     if grid.margins:
         few = f"; {NO_MARGIN}: too few blocks" if _some(grid, NO_MARGIN) else ""
