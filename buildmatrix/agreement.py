@@ -65,3 +65,13 @@ def worst_of(cell: str, found: Sequence[Difference]) -> Difference | None:
 def between(one: str, other: str, found: Iterable[Difference]) -> Difference | None:
     """What two answers differ by."""
     return next((d for d in found if {one, other} == {d.one, d.other}), None)
+
+
+def words(cell: str, difference: Difference | None, *, named: bool = False) -> str:
+    """'1.2e-06 at output 17', and with `named` which answer `cell` differs from there."""
+    if difference is None:
+        return "none to compare"
+    if math.isinf(difference.relative):
+        return "another number of outputs"
+    other = difference.other if difference.one == cell else difference.one
+    return f"{difference.relative:.1e} at {difference.at}" + (f", {other}" if named else "")

@@ -6,6 +6,7 @@ and a test holds the two together.
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from pathlib import PurePosixPath
@@ -23,7 +24,7 @@ from buildmatrix.model import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
 # Application-profile values of Tag_CPU_arch, oldest first. A core runs what stands before its own.
 A_PROFILE = (
@@ -42,6 +43,10 @@ FPU_GIVES = {
 }
 
 
+# An object in a static library is named LIBRARY.a(OBJECT).
+OBJECT = re.compile(r"(?<=\.a)\(.*\)$")
+
+
 @dataclass(frozen=True, slots=True)
 class Tree:
     """What is judged: every file, and those of the target's machine."""
@@ -57,15 +62,32 @@ class Tree:
     def own(self) -> Iterator[ElfFacts]:
         return (f for f in self.facts if f.machine == self.target.machine)
 
-    def matching(self, glob: str) -> Iterator[ElfFacts]:
-        """Files whose path matches; a glob without a slash is held against the name alone."""
+    def matching(self, glob: str) -> Mapping[str, Sequence[ElfFacts]]:
+        """Files whose path matches; a glob without a slash is held against the name alone.
+
+        A static library is one file here, with the facts of its objects.
+        """
+        found: dict[str, list[ElfFacts]] = {}
         for facts in self.facts:
-            path = facts.file if "/" in glob else PurePosixPath(facts.file).name
-            if fnmatchcase(path, glob):
-                yield facts
+            file = OBJECT.sub("", facts.file)
+            if _fits(file, glob):
+                found.setdefault(file, []).append(facts)
+        return found
+
+    def dispatches(self, file: str) -> bool:
+        return any(_fits(OBJECT.sub("", file), glob) for glob in self.policy.dispatched)
+
+
+def _fits(file: str, glob: str) -> bool:
+    return fnmatchcase(file if "/" in glob else PurePosixPath(file).name, glob)
 
 
 Fault = tuple[str, str]  # file, message
+
+# What only the machine that compiles knows. GCC's driver puts the host's processor in the place of
+# -march=native, on x86 with the sizes of its caches, which nobody gives by hand.
+HOST_SWITCH = r"-m(arch|cpu|tune)=native$|--param=l[12]-cache-"
+X86_SWITCH = r"|-m(mmx|sse|ssse3|avx|3dnow|f16c)"  # in code for another machine
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,9 +146,9 @@ def _float_abi(tree: Tree) -> Iterator[Fault]:
 
 
 def _cpu_arch(tree: Tree) -> Iterator[Fault]:
-    highest = _profile_of(tree.target.march)
     for facts in tree.own:
         word = facts.cpu_arch
+        highest = _profile_of(tree.target.march) if word else ""
         if word and word not in A_PROFILE[: A_PROFILE.index(highest) + 1]:
             yield facts.file, f"Tag_CPU_arch {word}, the target is {highest} ({tree.target.march})"
 
@@ -152,12 +174,37 @@ def _simd(tree: Tree) -> Iterator[Fault]:
             yield facts.file, f"Tag_Advanced_SIMD_arch {facts.simd}, the target is {_fpu(tree)}"
 
 
+def _unless_dispatched(
+    check: Callable[[Tree], Iterator[Fault]],
+) -> Callable[[Tree], Iterator[Fault]]:
+    """The check for files that use all they hold: the attributes are those of the newest kernel."""
+    return lambda tree: (fault for fault in check(tree) if not tree.dispatches(fault[0]))
+
+
+def _dispatched(tree: Tree) -> Iterator[Fault]:
+    for check in (_cpu_arch, _fp_arch, _simd):
+        for file, message in check(tree):
+            if tree.dispatches(file):
+                yield file, f"{message}; the recipe says that it asks the CPU first"
+
+
 def _undeclared_neon(tree: Tree) -> Iterator[Fault]:
     if tree.target.machine != "EM_ARM" or "NEONv1" in _given_by(tree.target.fpu):
         return
     for facts in tree.own:
         if facts.neon_instructions and not facts.simd:
-            yield facts.file, f"{_count(facts)} and no Tag_Advanced_SIMD_arch on {_fpu(tree)}"
+            yield (
+                facts.file,
+                f"{_count(facts.neon_instructions)} and no Tag_Advanced_SIMD_arch on {_fpu(tree)}",
+            )
+
+
+def _host_leak(tree: Tree) -> Iterator[Fault]:
+    for facts in tree.own:
+        foreign = "" if facts.machine in ("EM_386", "EM_X86_64") else X86_SWITCH
+        told = [s for s in facts.machine_switches if re.match(f"{HOST_SWITCH}{foreign}", s)]
+        if told:
+            yield facts.file, f"its compiler was told {' '.join(told)}"
 
 
 def _given_by(fpu: str) -> tuple[str, ...]:
@@ -169,9 +216,8 @@ def _fpu(tree: Tree) -> str:
     return tree.target.fpu or "without an FPU"
 
 
-def _count(facts: ElfFacts) -> str:
-    plural = "" if facts.neon_instructions == 1 else "s"
-    return f"{facts.neon_instructions} quad-register float multiply instruction{plural}"
+def _count(number: int) -> str:
+    return f"{number} quad-register float multiply instruction{'' if number == 1 else 's'}"
 
 
 # -- NEON where it must be, and where it must not -----------------------------------------------
@@ -179,31 +225,36 @@ def _count(facts: ElfFacts) -> str:
 
 def _neon_absent(tree: Tree) -> Iterator[Fault]:
     for glob in tree.policy.neon_required:
-        for facts in tree.matching(glob):
-            if facts.machine == tree.target.machine and not facts.neon_instructions:
-                yield facts.file, f"NEON must be here ('{glob}'): {_count(facts)}{_tags(facts)}"
+        for file, parts in tree.matching(glob).items():
+            own = [facts for facts in parts if facts.machine == tree.target.machine]
+            if own and not any(facts.neon_instructions for facts in own):
+                yield file, f"NEON must be here ('{glob}'): {_count(0)}{_tags(own)}"
 
 
-def _tags(facts: ElfFacts) -> str:
-    if facts.machine != "EM_ARM":
+def _tags(parts: Sequence[ElfFacts]) -> str:
+    if parts[0].machine != "EM_ARM":
         return ""
-    absent = "absent"
-    return f", Tag_FP_arch {facts.fp_arch or absent}, Tag_Advanced_SIMD_arch {facts.simd or absent}"
+    fp = " and ".join(sorted({facts.fp_arch or "absent" for facts in parts}))
+    simd = " and ".join(sorted({facts.simd or "absent" for facts in parts}))
+    return f", Tag_FP_arch {fp}, Tag_Advanced_SIMD_arch {simd}"
 
 
 def _glob_matches_nothing(tree: Tree) -> Iterator[Fault]:
     globs = [("neon_required", g) for g in tree.policy.neon_required]
     globs += [("neon_forbidden", g) for g in tree.policy.neon_forbidden]
+    globs += [("dispatched", g) for g in tree.policy.dispatched]
     for field, glob in globs:
-        if not any(tree.matching(glob)):
+        if not tree.matching(glob):
             yield glob, f"{field} names '{glob}' and no file matches"
 
 
 def _neon_present(tree: Tree) -> Iterator[Fault]:
     for glob in tree.policy.neon_forbidden:
-        for facts in tree.matching(glob):
-            if facts.neon_instructions or facts.simd:
-                yield facts.file, f"NEON may not be here ('{glob}'): {_count(facts)}{_tags(facts)}"
+        for parts in tree.matching(glob).values():
+            for facts in parts:
+                if facts.neon_instructions or facts.simd:
+                    figures = f"{_count(facts.neon_instructions)}{_tags([facts])}"
+                    yield facts.file, f"NEON may not be here ('{glob}'): {figures}"
 
 
 # -- libraries ----------------------------------------------------------------------------------
@@ -235,7 +286,8 @@ def _foreign_library(tree: Tree) -> Iterator[Fault]:
 def _is_foreign(name: str, target: Target) -> bool:
     """A loader other than the target's, or the C library of musl or Android (plain libc.so)."""
     arm = "ld-linux-armhf.so.3" if target.float_abi == "hard" else "ld-linux.so.3"
-    loader = {"EM_ARM": arm, "EM_AARCH64": "ld-linux-aarch64.so.1"}.get(target.machine)
+    loaders = {"EM_AARCH64": "ld-linux-aarch64.so.1", "EM_X86_64": "ld-linux-x86-64.so.2"}
+    loader = (loaders | {"EM_ARM": arm}).get(target.machine)
     if fnmatchcase(name, "ld-linux*.so.*") or name.startswith("ld64.so"):
         return name != loader
     return name == "libc.so" or name.startswith(("ld-musl-", "libc.musl-"))
@@ -296,21 +348,29 @@ RULES = (
          _float_abi),
     Rule("BM110", ERROR, "The code may use instructions of a newer or another CPU architecture.",
          "Take -march from the toolchain, and no -mcpu or -march of the project's own.",
-         _cpu_arch),
+         _unless_dispatched(_cpu_arch)),
     Rule("BM111", ERROR, "The code may use floating-point instructions that the target lacks.",
          "Take -mfpu from the toolchain; a prebuilt library must be built anew.",
-         _fp_arch),
+         _unless_dispatched(_fp_arch)),
     Rule("BM112", ERROR, "The code declares SIMD instructions that the target lacks.",
          "Take -mfpu from the toolchain; switch the project's own NEON option off.",
-         _simd),
+         _unless_dispatched(_simd)),
     Rule("BM113", WARNING, "There are NEON instructions that the attributes do not declare.",
          "See that the library asks the CPU before it uses them (FFmpeg does).",
          _undeclared_neon),
+    Rule("BM114", ERROR, "The compiler was told about the machine that it ran on.",
+         "Take -march=native, -msse and the like out of the project's build files; where a "
+         "configure step adds them by itself, give the flags on its command line.",
+         _host_leak),
+    Rule("BM115", WARNING, "Some of the code is for a newer CPU than the target.",
+         "Nothing, where the library asks the CPU before it uses that code (XNNPACK asks cpuinfo); "
+         "else take the file from `dispatched` in the recipe's audit section.",
+         _dispatched),
     Rule("BM120", ERROR, "A library that must use NEON does not.",
          "Switch the library's NEON kernels on: -mfpu=neon alone does not choose them "
          "(OpenBLAS for ARMV7 wants HAVE_NEON=1).",
          _neon_absent),
-    Rule("BM121", ERROR, "A NEON rule of the recipe matches no file.",
+    Rule("BM121", ERROR, "An audit rule of the recipe matches no file.",
          "Correct the glob in the recipe's audit section, or ship the file.",
          _glob_matches_nothing),
     Rule("BM122", ERROR, "A library that may not use NEON does.",

@@ -13,10 +13,12 @@ from typing import TYPE_CHECKING
 from buildmatrix.model import AuditPolicy, Cell, Options, Scalar, Stage
 from buildmatrix.recipe import (
     ARCHITECTURE,
+    DependencySpec,
     GitAlternate,
     Recipe,
     SourceSpec,
     Unit,
+    applies,
     resolve,
     used_options,
 )
@@ -25,6 +27,7 @@ from buildmatrix.selector import matches
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
+    from buildmatrix.recipe import AuditSpec
     from buildmatrix.toolchain import Toolchain
 
 LIBC = (
@@ -76,8 +79,7 @@ class Inputs:
 
     recipes: Mapping[str, Recipe]
     toolchains: Mapping[str, Toolchain]
-    network: str
-    network_digest: str
+    networks: Mapping[str, str]  # digests by name
     harness_digest: str
     exporter_digests: Mapping[str, str]  # by model format
     bundle_digest: str
@@ -157,8 +159,8 @@ class _Builder:
         image = self._image(cell)
         sources = [self._source(source, cell) for source in unit.sources]
         dependencies = [
-            self._dependency(recipe, i, options, cell)
-            for i, d in enumerate(recipe.spec.dependencies)
+            self._dependency(d, options, cell)
+            for d in self._dependencies(recipe, options, cell)
             if d.kind != "run"
         ]
         written = recipe.spec.build
@@ -177,19 +179,30 @@ class _Builder:
             },
         )
 
-    def _dependency(self, recipe: Recipe, index: int, options: Options, cell: Cell) -> str:
-        dependency = recipe.spec.dependencies[index]
+    def _dependencies(
+        self, recipe: Recipe, options: Options, cell: Cell
+    ) -> tuple[DependencySpec, ...]:
+        """Those of a recipe that a cell's values and architecture call for."""
+        given = self._placed(options, cell)
+        return tuple(d for d in recipe.spec.dependencies if applies(recipe, d, given))
+
+    def _placed(self, options: Options, cell: Cell) -> dict[str, Scalar]:
+        architecture = self.inputs.toolchains[cell.toolchain].spec.architecture
+        return {**options, ARCHITECTURE: architecture}
+
+    def _dependency(self, dependency: DependencySpec, options: Options, cell: Cell) -> str:
         other = self.inputs.recipes[dependency.recipe]
-        used = used_options(other, self.inputs.recipes)
+        given = {**options, **dependency.options}
+        used = used_options(other, self.inputs.recipes, self._placed(given, cell))
         defaults = {k: v.default for k, v in used.items() if v.default is not None}
-        chosen = {**defaults, **options, **dependency.options}
+        chosen = {**defaults, **given}
         return self._build(other, {k: v for k, v in chosen.items() if k in used}, cell)
 
     def _run_dependencies(self, recipe: Recipe, options: Options, cell: Cell) -> list[str]:
         found = []
-        for i, dependency in enumerate(recipe.spec.dependencies):
+        for dependency in self._dependencies(recipe, options, cell):
             if dependency.kind == "run":
-                found.append(self._dependency(recipe, i, options, cell))
+                found.append(self._dependency(dependency, options, cell))
                 other = self.inputs.recipes[dependency.recipe]
                 found += self._run_dependencies(other, {**options, **dependency.options}, cell)
         return found
@@ -223,6 +236,7 @@ class _Builder:
                 "rules": self.inputs.audit_digest,
                 "neon_required": list(policy.neon_required),
                 "neon_forbidden": list(policy.neon_forbidden),
+                "dispatched": list(policy.dispatched),
                 "provided": list(policy.provided),
                 "target": {n: getattr(policy.target, n) for n in policy.target.__slots__},
             },
@@ -249,38 +263,41 @@ class _Builder:
     def _model(self, build: str, cell: Cell) -> str:
         unit = self.works[build].subject
         assert isinstance(unit, Unit)
-        modelled = Modelled(self.inputs.network, unit.model_format)
+        modelled = Modelled(cell.model, unit.model_format)
         return self._put(
             Stage.MODEL,
             f"{modelled.network}.{modelled.format}",
             modelled,
             cell=cell,
             material={
-                "network": self.inputs.network_digest,
+                "network": self.inputs.networks[cell.model],
                 "format": modelled.format,
                 "exporter": self.inputs.exporter_digests.get(modelled.format, ""),
             },
         )
 
     def _policy(self, recipe: Recipe, options: Options, cell: Cell) -> AuditPolicy:
-        required: list[str] = []
-        forbidden: list[str] = []
-        toolchain = self.inputs.toolchains[cell.toolchain]
-        for one, values in self._audited(recipe, options):
-            for rule in one.spec.audit:
-                if matches(rule.when, {**values, ARCHITECTURE: toolchain.spec.architecture}):
-                    required += rule.neon_required
-                    forbidden += rule.neon_forbidden
-        target = toolchain.target
-        return AuditPolicy(target, tuple(required), tuple(forbidden), provided=LIBC)
+        rules: list[AuditSpec] = []
+        for one, values in self._audited(recipe, options, cell):
+            placed = self._placed(values, cell)
+            rules += (rule for rule in one.spec.audit if matches(rule.when, placed))
+        return AuditPolicy(
+            self.inputs.toolchains[cell.toolchain].target,
+            neon_required=tuple(glob for rule in rules for glob in rule.neon_required),
+            neon_forbidden=tuple(glob for rule in rules for glob in rule.neon_forbidden),
+            dispatched=tuple(glob for rule in rules for glob in rule.dispatched),
+            provided=LIBC,
+        )
 
-    def _audited(self, recipe: Recipe, options: Options) -> list[tuple[Recipe, Options]]:
+    def _audited(
+        self, recipe: Recipe, options: Options, cell: Cell
+    ) -> list[tuple[Recipe, Options]]:
         """The recipe and what it runs with, each with the option values that it sees."""
         found: list[tuple[Recipe, Options]] = [(recipe, options)]
-        for dependency in recipe.spec.dependencies:
+        for dependency in self._dependencies(recipe, options, cell):
             if dependency.kind == "run":
                 other = self.inputs.recipes[dependency.recipe]
-                found += self._audited(other, {**options, **dependency.options})
+                found += self._audited(other, {**options, **dependency.options}, cell)
         return found
 
 

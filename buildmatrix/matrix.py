@@ -9,7 +9,7 @@ from __future__ import annotations
 import itertools
 import re
 import string
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -17,7 +17,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from buildmatrix.errors import InputError, did_you_mean
 from buildmatrix.model import Cell, Dropped, Scalar, SshTarget
-from buildmatrix.recipe import OptionSpec, Recipe, used_options
+from buildmatrix.recipe import ARCHITECTURE, OptionSpec, Recipe, used_options
 from buildmatrix.schema import Document, Position, Spec
 from buildmatrix.selector import Value, Values, matches
 
@@ -56,7 +56,9 @@ class ExcludeSpec(Open):
 class BenchSpec(Spec):
     """Run-time settings: they never rebuild anything."""
 
-    model: str = "face-cnn"
+    model: str | Annotated[list[str], Field(min_length=1)] = Field(
+        default="face-cnn", description="folders of models/; cells of a second one end in its name"
+    )
     batches: Annotated[list[Annotated[int, Field(ge=1)]], Field(min_length=1)] = [1, 2, 4]
     rounds: Annotated[int, Field(ge=1, description="turns of every cell at every batch")] = 5
     passes: Annotated[int, Field(ge=1, description="timed forward passes of one turn")] = 20
@@ -68,6 +70,10 @@ class BenchSpec(Spec):
         default=True, description="set it to performance, where we have the rights"
     )
     wireless: Literal["keep", "off"] = "keep"
+
+    @property
+    def models(self) -> tuple[str, ...]:
+        return tuple(dict.fromkeys([self.model] if isinstance(self.model, str) else self.model))
 
 
 class NightlySpec(Spec):
@@ -89,6 +95,9 @@ class DeviceSpec(Spec):
     user: str = Field("", description="empty: as ~/.ssh/config, else pi")
     host_key: Annotated[str, Field(pattern=r"^(SHA256:[A-Za-z0-9+/]{43})?$")] = ""
     identity_file: str = ""
+    quota_mib: Annotated[
+        int, Field(ge=0, description="MiB that deploys may use there; 0: no limit")
+    ] = 0
 
 
 class MatrixSpec(Spec):
@@ -142,7 +151,9 @@ def expand(
     for variables, at, name in _combinations(spec):
         cell = _cell(document, variables, at, name, known)
         wanted.setdefault((cell.stack, cell.toolchain, cell.options), cell)
-    cells = tuple(wanted.values())
+    cells = tuple(
+        _of_model(cell, model, spec) for model in spec.bench.models for cell in wanted.values()
+    )
     _unique(cells)
     kept, dropped = _exclude(document, spec, cells)
     _grouped(document, spec)
@@ -179,8 +190,10 @@ def _cell(
 ) -> Cell:
     stack = _named(document, variables, "stack", at, sorted(known.recipes))
     toolchain = _named(document, variables, "toolchain", at, sorted(known.toolchains))
-    used = used_options(known.recipes[stack], known.recipes)
     chosen = {k: v for k, v in variables.items() if k not in ("stack", "toolchain")}
+    architecture = known.toolchains[toolchain].spec.architecture
+    placed = {**chosen, ARCHITECTURE: architecture}
+    used = used_options(known.recipes[stack], known.recipes, placed)
     if at[0] == "include":  # an axis may serve only some stacks; an included cell has no excuse
         for option in chosen:
             if option not in used:
@@ -193,11 +206,18 @@ def _cell(
     shown = {"stack": stack, "toolchain": toolchain, **options}
     return Cell(
         id=_id(document, name, shown, at),
+        model="",  # comes last, see `_of_model`
         stack=stack,
         toolchain=toolchain,
         options=tuple(sorted(options.items())),
         where=document.locate(at),
     )
+
+
+def _of_model(cell: Cell, model: str, spec: MatrixSpec) -> Cell:
+    """The cell for one of the models. Those of the first keep the name that they have alone."""
+    first = model == spec.bench.models[0]
+    return replace(cell, model=model, id=cell.id if first else f"{cell.id}.{model}")
 
 
 def _named(
@@ -271,7 +291,12 @@ def _exclude(
 ) -> tuple[tuple[Cell, ...], tuple[Dropped, ...]]:
     kept, dropped, useful = [], [], set()
     for cell in cells:
-        values = {"name": cell.id, "stack": cell.stack, "toolchain": cell.toolchain}
+        values = {
+            "name": cell.id.removesuffix(f".{cell.model}"),
+            "stack": cell.stack,
+            "toolchain": cell.toolchain,
+            "model": cell.model,
+        }
         rules = [
             i
             for i, rule in enumerate(spec.exclude)

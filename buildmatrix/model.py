@@ -53,9 +53,10 @@ class Target:
 
 @dataclass(frozen=True, slots=True)
 class Cell:
-    """One configuration to build and measure: recipe x toolchain x the options it uses."""
+    """One configuration to build and measure: recipe x toolchain x the options it uses x model."""
 
     id: str  # for people: select, log, file name, database, report
+    model: str
     stack: str
     toolchain: str
     options: tuple[tuple[str, Scalar], ...]  # sorted; used by the recipe or a dependency of it
@@ -146,6 +147,7 @@ class ElfFacts:
     executable_stack: bool
     neon_instructions: int  # executed-by-nobody count: quad-register float multiplies in the text
     text_relocations: bool = False
+    machine_switches: tuple[str, ...] = ()  # recorded by the compiler: -march=armv7-a, ...
 
 
 class Severity(StrEnum):
@@ -172,6 +174,7 @@ class AuditPolicy:
     target: Target
     neon_required: tuple[str, ...] = ()  # globs on file paths in which NEON must be found
     neon_forbidden: tuple[str, ...] = ()  # ... may not be found
+    dispatched: tuple[str, ...] = ()  # ... that ask the CPU before they use what the target lacks
     provided: tuple[str, ...] = ()  # sonames the board has: libc's own
 
 
@@ -199,6 +202,7 @@ class SshTarget:
     host_key: str = ""  # "SHA256:…"; empty means not pinned, so refused
     identity_file: str = ""  # private key; empty means agent and default keys
     virtual: bool = False  # made by `device up`
+    quota_mib: int = 0  # that deploys may use there; 0: no limit
 
 
 @dataclass(frozen=True, slots=True)
@@ -223,6 +227,9 @@ class DeviceInfo:
     clock_khz: int | None = None
     temperature_c: float | None = None
     throttled: str | None = None
+    float_abi: str = ""  # of the userland: hard, soft, or empty where it does not say
+    mount: str = ""  # the file system that bundles go to: '/home rw,noexec'
+    skew_s: float | None = None  # its clock less ours, seconds
 
 
 class Status(StrEnum):

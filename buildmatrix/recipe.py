@@ -116,6 +116,7 @@ class DependencySpec(Spec):
 
     recipe: Name
     kind: Literal["host", "build", "run"]
+    when: Selector = {}
     options: dict[str, Value] = Field({}, description="fixed here, whatever the cell says")
 
 
@@ -145,11 +146,13 @@ class RunnerSpec(Spec):
 
 
 class AuditSpec(Spec):
-    """In which libraries of the bundle NEON must be found, or may not be."""
+    """In which files of the bundle NEON must be found, or may not be; and which hold kernels for
+    newer processors too and ask at run time: what their attributes say is then a warning."""
 
     when: Selector = {}
     neon_required: list[str] = []
     neon_forbidden: list[str] = []
+    dispatched: list[str] = []
 
 
 class RecipeSpec(Spec):
@@ -209,7 +212,9 @@ def load_all(folder: Path) -> dict[str, Recipe]:
 def _check(recipe: Recipe, recipes: Mapping[str, Recipe]) -> None:
     """What one file alone cannot show: the names it uses exist, and its sources are safe."""
     spec, document = recipe.spec, recipe.document
+    own = [*spec.options, ARCHITECTURE]
     for i, dependency in enumerate(spec.dependencies):
+        _known_names(document, ("dependencies", i, "when"), dependency.when, own)
         if dependency.recipe not in recipes:
             near = did_you_mean(dependency.recipe, sorted(recipes))
             brief = (
@@ -222,8 +227,10 @@ def _check(recipe: Recipe, recipes: Mapping[str, Recipe]) -> None:
                 brief = f"{dependency.recipe} has no option '{name}'{did_you_mean(name, known)}"
                 raise document.fault(("dependencies", i, "options", name), brief)
     for i, source in enumerate(spec.sources):
-        _known_names(document, ("sources", i, "when"), source.when, [*spec.options, ARCHITECTURE])
-        loose = len(source.alternates) > 1 or source.alternates[0].kind == "folder"
+        _known_names(document, ("sources", i, "when"), source.when, own)
+        # One hash for all is one archive at several places: nothing to hold against each other.
+        hashes = {getattr(one, "sha256", i) for i, one in enumerate(source.alternates)}
+        loose = len(hashes) > 1 or source.alternates[0].kind == "folder"
         if loose and source.tree is None:
             raise document.fault(
                 ("sources", i), f"source '{source.name}' needs its tree id",
@@ -250,19 +257,31 @@ def _known_names(
             raise document.fault((*at, name), brief)
 
 
-def used_options(recipe: Recipe, recipes: Mapping[str, Recipe]) -> dict[str, OptionSpec]:
+def applies(recipe: Recipe, dependency: DependencySpec, given: Options) -> bool:
+    """Whether a dependency is one for these values; an own option not given has its default."""
+    own = recipe.spec.options
+    defaults = {name: o.default for name, o in own.items() if o.default is not None}
+    return matches(dependency.when, {**defaults, **given})
+
+
+def used_options(
+    recipe: Recipe, recipes: Mapping[str, Recipe], given: Options | None = None
+) -> dict[str, OptionSpec]:
     """The options that multiply a recipe: its own and its dependencies', less those fixed there.
 
+    Of the dependencies only those for the values that are given; of all, when none are.
     Raises InputError when dependencies form a cycle, naming the way round.
     """
-    return _used(recipe, recipes, (recipe.name,))
+    return _used(recipe, recipes, (recipe.name,), given)
 
 
 def _used(
-    recipe: Recipe, recipes: Mapping[str, Recipe], trail: tuple[str, ...]
+    recipe: Recipe, recipes: Mapping[str, Recipe], trail: tuple[str, ...], given: Options | None
 ) -> dict[str, OptionSpec]:
     used = dict(recipe.spec.options)
     for i, dependency in enumerate(recipe.spec.dependencies):
+        if given is not None and not applies(recipe, dependency, given):
+            continue
         if dependency.recipe in trail:
             way = " -> ".join([*trail[trail.index(dependency.recipe) :], dependency.recipe])
             raise recipe.document.fault(
@@ -270,7 +289,8 @@ def _used(
                 hint="remove one of these dependencies",
             )  # fmt: skip
         if dependency.recipe in recipes:
-            below = _used(recipes[dependency.recipe], recipes, (*trail, dependency.recipe))
+            seen = None if given is None else {**given, **dependency.options}
+            below = _used(recipes[dependency.recipe], recipes, (*trail, dependency.recipe), seen)
             used.update({k: v for k, v in below.items() if k not in dependency.options})
     return used
 
@@ -315,6 +335,7 @@ def _context(
 ) -> dict[str, object]:
     """The names a build script template may use; the paths are those inside the container."""
     target = toolchain.target
+    placed = {**own, ARCHITECTURE: toolchain.spec.architecture}
     return {
         "option": dict(own),
         "target": {
@@ -329,7 +350,7 @@ def _context(
         "dependency": {
             re.sub(r"\W", "_", d.recipe): f"/deps/{d.recipe}"
             for d in recipe.spec.dependencies
-            if d.kind != "run"
+            if d.kind != "run" and applies(recipe, d, placed)
         },
         "cmake_toolchain": "/toolchain.cmake",
         "engine": f"/recipe/{recipe.spec.runner.engine}" if recipe.spec.runner else "",

@@ -112,6 +112,8 @@ def make(
     weak: Sequence[str] = (),
     stack: str | None = "rw",
     textrel: bool = False,
+    command_line: Sequence[str] = (),
+    producer: str = "",
 ) -> bytes:
     """One image.
 
@@ -119,6 +121,7 @@ def make(
     pieces are marked: 'mapping' ($a ...), 'functions' (one exported function each, Thumb by its
     low bit), 'both' or 'none'. `attributes` None leaves .ARM.attributes out. `versions` is what is
     needed of which library; names in `weak` are weak references. `stack` is 'rw', 'rwx' or None.
+    `command_line` is what -frecord-gcc-switches leaves, `producer` what -g does.
     """
     layout = WIDE if machine in ("EM_AARCH64", "EM_X86_64") else NARROW
     strings = _Strings()
@@ -140,9 +143,39 @@ def make(
         entries += [("SONAME", soname), ("RPATH", rpath), ("RUNPATH", runpath)]
         tags = [(TAGS[tag], strings.at(value)) for tag, value in entries if value]
         sections.append(_dynamic(layout, [*tags, *[(TAGS["TEXTREL"], 0)] * textrel, (0, 0)]))
+    if command_line:
+        lines = b"".join(line.encode() + b"\0" for line in command_line)
+        sections.append(_Section(".GCC.command.line", 1, lines, 0x30, row=1))
+    sections += _debug(producer) if producer else []
     sections.append(_Section(".dynstr", 3, strings.data, 2))
     flags = (eabi << 24 | FLOAT_FLAGS[float_flag]) if machine == "EM_ARM" else 0
     return _image(layout, MACHINES[machine], TYPES[elf_type], flags, sections, stack)
+
+
+def ar(members: Mapping[str, bytes]) -> bytes:
+    """A static library as GNU ar writes it: a symbol table, a table of long names, the objects."""
+    names = b""
+    body = _member("/", bytes(4))
+    objects = b""
+    for name, content in members.items():
+        short = f"{name}/"
+        if len(short) > 16:
+            short, names = f"/{len(names)}", names + f"{name}/\n".encode()
+        objects += _member(short, content)
+    return b"!<arch>\n" + body + (_member("//", names) if names else b"") + objects
+
+
+def _member(name: str, content: bytes) -> bytes:
+    header = f"{name:<16}{0:<12}{0:<6}{0:<6}{644:<8}{len(content):<10}`\n".encode()
+    return header + content + b"\n" * (len(content) % 2)
+
+
+def _debug(producer: str) -> list[_Section]:
+    """DWARF 4 with one unit that says who made it, and nothing else."""
+    abbreviation = bytes((1, 0x11, 0, 0x25, 0x08, 0, 0, 0))  # compile unit: producer, a string
+    unit = struct.pack("<HIB", 4, 0, 4) + b"\x01" + producer.encode() + b"\0"
+    info = struct.pack("<I", len(unit)) + unit
+    return [_Section(".debug_info", 1, info), _Section(".debug_abbrev", 1, abbreviation)]
 
 
 def _dynamic(layout: _Layout, tags: Sequence[tuple[int, int]]) -> _Section:

@@ -6,7 +6,7 @@ import contextlib
 import hashlib
 import os
 import subprocess
-import threading
+from concurrent.futures import ThreadPoolExecutor
 from typing import IO, TYPE_CHECKING
 
 from buildmatrix.errors import LinkLost
@@ -49,16 +49,16 @@ class LocalShell:
             stderr=subprocess.PIPE,
         )
         pipe, process.stdin = process.stdin, None  # the feeder owns it; communicate() must not
-        feeder = threading.Thread(target=_feed, args=(pipe, stdin or ()))
-        feeder.start()
-        try:
-            out, err = process.communicate(timeout=timeout)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.communicate()
-            raise LinkLost(f"no answer within {timeout:g} s") from None
-        finally:
-            feeder.join()
+        with ThreadPoolExecutor(1) as pool:
+            feeding = pool.submit(_feed, pipe, stdin or ())
+            try:
+                out, err = process.communicate(timeout=timeout)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.communicate()
+                raise LinkLost(f"no answer within {timeout:g} s") from None
+        if fault := feeding.exception():
+            raise fault
         return CommandResult(max(process.returncode, -1), out, err)
 
     def close(self) -> None:
@@ -71,8 +71,9 @@ def _feed(pipe: IO[bytes] | None, chunks: Iterable[bytes]) -> None:
     try:
         for chunk in chunks:
             pipe.write(chunk)
-        pipe.close()
     except BrokenPipeError:
+        pass
+    finally:
         with contextlib.suppress(BrokenPipeError):
             pipe.close()
 

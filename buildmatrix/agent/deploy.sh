@@ -1,96 +1,180 @@
-# Objects, trees and the switch. 'mv THING FOLDER/' is one rename(2) that replaces a link or
-# a file of that name and refuses a folder: all that is needed, in coreutils and in busybox alike.
+# How content comes to this board, is put together to bundles and switched on, and goes.
+# An object's name is its sha256, with '.x' when it is executable. No process is started for each
+# object: on a small board they would take longer than the content.
 
-locate() { # NAME: sets $path to the object's place
-    path=objects/${1%"${1#??}"}/$1
+is_sum() { # WORD: can it be a sha256?
+    case $1 in *[!0-9a-f]*) return 1 ;; esac
+    [ "${#1}" = 64 ]
 }
 
-hashed() { # paths on stdin: 'good PATH' or 'bad PATH' for each
-    xargs -r sha256sum | while read -r sum file; do
-        name=${file##*/}
-        if [ "$sum" = "${name%.x}" ]; then echo "good $file"; else echo "bad $file"; fi
-    done
+object() { # FILE: is it one, by its name?
+    stem=${1##*/}
+    stem=${stem%.x}
+    is_sum "$stem" && [ -f "$1" ] && [ ! -L "$1" ]
 }
 
-adopt() { # FOLDER: its files become objects when their names are true
-    find "$1" -type f | hashed > "$work/verdicts"
-    sync # content before names: a power cut must not leave an empty file under a good name
-    while read -r verdict file; do
-        name=${file##*/}
-        if [ "$verdict" = good ]; then
-            locate "$name"
-            mkdir -p "${path%/*}" && mv -f "$file" "$path" && echo "stored $name"
-        else
-            echo "damaged $name"
+judge() { # FOLDER SUM PATH...: sets $good and $bad, by whether its objects are what they are called
+    folder=$1 good='' bad=''
+    shift
+    while [ $# -gt 1 ]; do
+        if [ "${2%/*}" = "$folder" ] && object "$2"; then
+            if [ "$1" = "$stem" ]; then good="$good $2"; else bad="$bad $2"; fi
         fi
-    done < "$work/verdicts"
+        shift 2
+    done
 }
 
-rescue() { # what dead pushes left: whole files are kept, the rest goes
+size() { # FILE
+    if [ -f "$1" ]; then wc -c < "$1"; else echo 0; fi
+}
+
+beginning() { # NAME OFFSET FILE: the first bytes of an object, from where the survey saw them
+    [ "$(size "parts/$1")" -eq "$2" ] && mv "parts/$1" "$3" 2> /dev/null && return
+    for part in tmp/*/in/"$1"; do
+        [ "$(size "$part")" -ge "$2" ] && head -c "$2" "$part" > "$3" && return
+    done
+    echo "the first $2 bytes of $1 are gone" >&2
+}
+
+join() { # FOLDER: each rest NAME.OFFSET in it is put behind what it goes on from; sets $joined
+    joined=
+    for rest in "$1"/*.[0-9]*; do
+        if [ ! -f "$rest" ] || [ -L "$rest" ]; then continue; fi
+        name=${rest##*/}
+        offset=${name##*.} name=${name%.*}
+        whole=$1/$name
+        [ -f "$whole" ] || beginning "$name" "$offset" "$whole"
+        # Killed in the middle and called again, it finds another size and leaves it.
+        if [ "$(size "$whole")" -eq "$offset" ]; then
+            chmod u+w "$whole" && cat "$rest" >> "$whole"
+            case $name in *.x) chmod 555 "$whole" ;; *) chmod 444 "$whole" ;; esac
+        fi
+        rm -f "$rest"
+        ! object "$whole" || joined="$joined $whole"
+    done
+}
+
+keep() { # FOLDER: what a cut stream brought, to go on from
+    join "$1"
+    for file in "$1"/*; do
+        if object "$file"; then set -- "$@" "$file"; fi
+    done
+    shift
+    [ $# = 0 ] || mv -f "$@" parts/
+}
+
+working() { # OWNER: is that push still at it? One whose stream was cut ends by itself in a moment
+    for _ in 1 2 3 4 5 6 7 8 9 10; do
+        alive "$1" || return 1
+        [ -e "tmp/$1/torn" ] || return 0
+        sleep 1
+    done
+}
+
+rescue() { # what dead pushes left
     for folder in tmp/*; do
-        if [ ! -d "$folder" ] || alive "${folder#tmp/}"; then continue; fi
-        mv "$folder" "$work/rescued" 2> /dev/null || continue # another rescuer was quicker
-        [ ! -d "$work/rescued/in" ] || adopt "$work/rescued/in"
-        rm -rf "$work/rescued"
+        if [ ! -d "$folder" ] || working "${folder#tmp/}"; then continue; fi
+        claim || exit
+        mv "$folder" "$work/dead" 2> /dev/null || continue # another rescuer was quicker
+        [ ! -d "$work/dead/in" ] || keep "$work/dead/in"
+        rm -rf "$work/dead"
+    done
+    [ ! -d "$work" ] || rm -rf "$work"
+}
+
+verify() { # objects that are not what they are called are removed
+    set --
+    for name in $names; do
+        [ ! -f "objects/$name" ] || set -- "$@" "objects/$name"
+    done
+    [ $# -gt 0 ] || return 0
+    # shellcheck disable=SC2046 # words: no object's path has a space
+    judge objects $(sha256sum "$@")
+    for file in $bad; do
+        rm -f "$file" && echo "corrupt ${file##*/}"
     done
 }
 
-verify() { # names on stdin: objects that are not what they are called are removed
-    while read -r name; do
-        locate "$name"
-        [ ! -f "$path" ] || echo "$path"
-    done | hashed | while read -r verdict file; do
-        [ "$verdict" = good ] || { rm -f "$file" && echo "corrupt ${file##*/}"; }
+present() { # of the objects named: which are here, and what there is of the others
+    set --
+    for name in $names; do
+        if [ -f "objects/$name" ]; then echo "have $name"; continue; fi
+        [ ! -f "parts/$name" ] || set -- "$@" "parts/$name"
+        # a living push's too: when its link is dead, sshd may not know for hours
+        for part in tmp/*/in/"$name"; do
+            [ ! -f "$part" ] || growing "$part"
+        done
     done
+    [ $# -gt 0 ] || return 0
+    wc -c "$@" | sed 's/^ */size /'
+    sha256sum "$@" | sed 's/^/sum /'
 }
 
-survey() { # names on stdin; with 'verify' their content is read too: what this board has
-    { mkdir -p objects bundles cells runs && claim; } || exit
-    rescue
-    cat > "$work/names"
-    [ "${1-}" != verify ] || verify < "$work/names"
-    while read -r name; do
-        locate "$name"
-        [ ! -f "$path" ] || echo "have $name"
-    done < "$work/names"
+growing() { # FILE: its size, and the sum of just as much of it
+    bytes=$(size "$1")
+    echo "size $((bytes)) $1"
+    head -c "$((bytes))" "$1" | sha256sum | sed "s|^\\([0-9a-f]*\\) .*|sum \\1  $1|"
+}
+
+survey() { # names on stdin; 'dry' writes nothing, 'verify' reads all content that is here
+    names=$(cat)
+    if [ "${1-}" != dry ]; then
+        mkdir -p objects parts bundles cells runs || exit
+        rescue
+    fi
+    [ "${1-}" != verify ] || verify
+    present
+    echo "used $(du -sk .)"
+    command -v zstd > /dev/null && echo zstd
     listing
+}
+
+arrive() { # names on stdin, as tar begins with each: hashes what is whole, a few files at a time
+    last=
+    set --
+    while read -r name; do
+        ! object "$last" || set -- "$@" "$last"
+        last=$work/in/$name
+        [ $# -lt 8 ] || { sha256sum "$@"; set --; }
+    done
+    ! object "$last" || set -- "$@" "$last"
+    [ $# = 0 ] || sha256sum "$@"
+}
+
+# shellcheck disable=SC2046,SC2086 # words: no object's path has a space
+adopt() { # what was brought whole becomes objects; fails, and says what, when something is not
+    join "$work/in"
+    [ -z "$joined" ] || sha256sum $joined >> "$work/sums"
+    judge "$work/in" $(cat "$work/sums")
+    sync # content before names: a power cut must not leave an empty file under a good name
+    [ -z "$good" ] || mv -f $good objects/
+    for part in parts/*; do
+        [ ! -f "objects/${part##*/}" ] || rm -f "$part"
+    done
+    for file in $bad; do
+        echo "bad ${file##*/}"
+    done
+    [ -z "$bad" ]
+}
+
+receive() { # gzip or zstd; stdin: a compressed tar of objects and rests, then of trees and orders
+    mkdir -p objects parts bundles cells runs "$work/in" || exit
+    export TAR_OPTIONS=--blocking-factor=128 # GNU tar reads a pipe in pieces of 10 KiB else
+    { "$1" -dc || : > "$work/torn"; } |
+        { tar -xvf - -C "$work/in" || : > "$work/torn"; } | arrive > "$work/sums"
+    if [ -e "$work/torn" ]; then
+        keep "$work/in"
+        rm -rf "$work"
+        return 1
+    fi
+    adopt && install
     rm -rf "$work"
+    echo end
 }
 
-listing() {
-    for tree in bundles/*; do
-        [ ! -d "$tree" ] || echo "bundle ${tree#bundles/}"
-    done
-    for link in cells/*; do
-        [ ! -L "$link" ] || echo "cell ${link#cells/} $(basename "$(readlink "$link")")"
-    done
-    for link in runs/*/cells/*; do
-        [ ! -L "$link" ] || echo "held $(basename "$(readlink "$link")")"
-    done
-    [ ! -f history ] || sed 's/^/switch /' history
-}
-
-receive() { # a tar.gz of objects on stdin
-    { claim && mkdir "$work/in"; } || exit
-    tar -xzf - -C "$work/in"
-    status=$?
-    adopt "$work/in"
-    rm -rf "$work"
-    return $status
-}
-
-plant() { # 'tree', 'dir', 'file' and 'link' lines on stdin: builds the trees in $work
-    while read -r verb one two; do
-        case $verb in
-            tree) tree=$work/trees/$one && mkdir -p "$tree" ;;
-            dir) mkdir -p "$tree/$one" ;;
-            link) ln -s "$one" "$tree/$two" ;;
-            file)
-                locate "$one"
-                ln "$path" "$tree/$two" || echo "missing $one"
-                ;;
-        esac
-    done
+plant() { # builds the trees in $work, of links to objects
+    ln -s ../../objects "$work/objects"
+    tar -xf "$work/in/trees" -C "$work" 2> "$work/refused" && [ ! -s "$work/refused" ]
 }
 
 settle() { # DIGEST: the tree takes its place; one that stands gets only what differs
@@ -108,50 +192,62 @@ point() { # CELL DIGEST
 }
 
 switch() { # CELL DIGEST: the way back first, then the step
-    old=$(readlink "cells/$1")
+    old=
+    [ ! -L "cells/$1" ] || old=$(readlink "cells/$1")
     old=${old##*/}
     [ "$old" != "$2" ] || return 0
     [ -z "$old" ] || point "$1.previous" "$old"
-    point "$1" "$2" && echo "$(date +%s) $1 $2" >> history && echo "switched $1"
+    point "$1" "$2" && echo "switched $1" && echo "$now $1 $2" >> history
 }
 
-install() { # plant lines, then 'switch CELL DIGEST' lines, on stdin
-    claim || exit
-    cat > "$work/lines"
-    plant < "$work/lines" > "$work/missing"
-    if [ -s "$work/missing" ]; then
-        cat "$work/missing"
-        rm -rf "$work"
-        return 0
+install() { # by the orders 'tree DIGEST', then 'switch DIGEST CELL'
+    if [ -f "$work/in/trees" ] && ! plant; then
+        echo missing # what a prune beside us took
+        cat "$work/refused" >&2
+        return
     fi
     sync
-    grep '^tree ' "$work/lines" | while read -r _ tree; do settle "$tree"; done
-    grep '^switch ' "$work/lines" | while read -r _ cell digest; do
-        if [ -d "bundles/$digest" ]; then switch "$cell" "$digest"; else echo "missing $digest"; fi
-    done
+    now=$(date +%s)
+    while read -r order digest cell; do
+        is_sum "$digest" || continue
+        case $order/$cell in
+            */*/*) ;;
+            tree/) settle "$digest" ;;
+            switch/*) if [ -d "bundles/$digest" ]; then switch "$cell" "$digest"; else echo missing; fi ;;
+        esac
+    done < "$work/in/orders"
     sync
-    rm -rf "$work"
 }
 
 rollback() { # CELL: change places with the previous one
-    now=$(readlink "cells/$1") && then=$(readlink "cells/$1.previous") || return 3
+    here=$(readlink "cells/$1") && there=$(readlink "cells/$1.previous") || return 3
     claim || exit
-    point "$1" "${then##*/}" && point "$1.previous" "${now##*/}"
-    echo "$(date +%s) $1 ${then##*/}" >> history
+    point "$1" "${there##*/}" && point "$1.previous" "${here##*/}"
+    echo "$(date +%s) $1 ${there##*/}" >> history
     rm -rf "$work"
-    echo "cell $1 ${then##*/}"
+    echo "cell $1 ${there##*/}"
+    echo end
 }
 
-discard() { # 'cell NAME' and 'bundle DIGEST' lines on stdin, then objects that nothing links to
+past() {
+    [ ! -f history ] || sed 's/^/switch /' history
+}
+
+discard() { # 'cell NAME', 'bundle DIGEST' and 'parts' on stdin, then objects that nothing links to
+    rescue
     claim || exit
     while read -r kind name; do
-        case $kind in
-            cell) rm -f "cells/$name" ;;
-            bundle) # out of bundles/ in one step: half a tree must never stand under its name
-                listing | grep -q -e "^cell .* $name\$" -e "^held $name\$" || mv "bundles/$name" "$work/"
+        case $kind/$name in
+            */*/*) ;;
+            cell/*) rm -f "cells/$name" ;;
+            parts/) rm -f parts/* ;;
+            bundle/*) # out of bundles/ in one step: half a tree must never stand under its name
+                listing | grep -q -e "^cell .* $name\$" -e "^held $name\$" ||
+                    { mv "bundles/$name" "$work/" && echo "removed $name"; }
                 ;;
         esac
     done
     rm -rf "$work"
-    find objects -type f -links 1 | while read -r path; do rm -f "$path" && echo "removed $path"; done
+    find objects -type f -links 1 -exec rm -f {} +
+    echo end
 }

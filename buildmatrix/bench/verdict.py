@@ -133,7 +133,8 @@ def max_relative_error(output: Sequence[float | None], expected: Sequence[float]
     got = [math.nan if value is None else value for value in output]
     if not expected or len(got) != len(expected) or not all(map(math.isfinite, got)):
         return math.inf
-    floor = max(map(abs, expected)) / 1000
+    largest = max(map(abs, expected))
+    floor = largest / 1000 or largest  # a thousandth of the smallest doubles is none
     if floor == 0:
         return 0.0 if all(value == 0 for value in got) else math.inf
     return max(abs(o - e) / max(abs(e), floor) for o, e in zip(got, expected, strict=True))

@@ -2,24 +2,32 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from buildmatrix.cli.common import command, print_json, progress, say, workshop
 from buildmatrix.cli.devices import HOSTS, access, targets_of
-from buildmatrix.errors import DeviceError
+from buildmatrix.errors import DeviceError, UsageError
 
 if TYPE_CHECKING:
-    from buildmatrix.model import SshTarget
-    from buildmatrix.pipeline.boards import Access, Deployed
-    from buildmatrix.pipeline.workshop import Workshop
+    from collections.abc import Sequence
+
+    from buildmatrix.model import Finding, SshTarget
+    from buildmatrix.pipeline.deploying import Deployed, Foretold
+
+KEEP = 2  # bundles of each cell that --prune leaves
 
 
 @command(
     {
         **HOSTS,
+        "dry_run": "say what would be sent, how many bytes and seconds; nothing is changed",
         "rollback": "switch the selected cells back to their previous bundle",
-        "prune": "remove old bundles afterwards, keeping two of each cell",
+        "prune": f"remove old bundles afterwards, keeping {KEEP} of each cell",
+        "keep": "prune, and keep that many of each cell",
+        "quota_mib": "what deploys may use there in all (default: the device's, else no limit)",
         "verify": "hash again what is already on the board, and mend it",
+        "force": "also while somebody's benchmark runs there",
     },
     iterable=["only", "host"],
 )
@@ -28,25 +36,33 @@ def deploy(
     host: Any = None,
     matrix: str = "matrix.yaml",
     only: Any = None,
+    dry_run: bool = False,
     rollback: bool = False,
     prune: bool = False,
+    keep: int = 0,
+    quota_mib: int = 0,
     verify: bool = False,
+    force: bool = False,
     json: bool = False,
     state: str = "",
 ) -> None:
     """Put built, audited bundles on boards: only what is missing, verified, switched at once."""
-    from buildmatrix.pipeline import boards, fleet  # noqa: PLC0415
+    from buildmatrix.pipeline import deploying, fleet  # noqa: PLC0415
 
+    _check(dry_run=dry_run, rollback=rollback, keep=keep, quota_mib=quota_mib)
+    kept = keep or (KEEP if prune else 0)
+    wish = deploying.Wish(verify=verify, force=force, keep=kept, quota_mib=quota_mib)
     with progress() as reporter:
         shop = workshop(matrix, only, state, reporter)
         ways = access(shop.state)
 
         def put(target: SshTarget) -> dict[str, Any]:
             if rollback:
-                return _rolled_back(shop, target, ways)
-            done = boards.deploy_all(shop, target, access=ways, verify=verify)
-            removed = _pruned(target, ways) if prune else 0
-            return _deployed(target, done, removed)
+                back = deploying.roll_back(shop, target, access=ways, force=force)
+                return _rolled_back(target, back)
+            if dry_run:
+                return _foretold(target, deploying.foretell(shop, target, access=ways, wish=wish))
+            return _deployed(target, deploying.deploy_all(shop, target, access=ways, wish=wish))
 
         ended = fleet.each(targets_of(host, shop), put)
     documents = fleet.values(ended)
@@ -61,42 +77,55 @@ def deploy(
         raise DeviceError(f"cannot run: {', '.join(refused)}", hint="see the findings above")
 
 
+def _check(*, dry_run: bool, rollback: bool, keep: int, quota_mib: int) -> None:
+    if dry_run and rollback:
+        raise UsageError("a rollback sends nothing, so it has no dry run", hint="leave one out")
+    if keep < 0 or quota_mib < 0:
+        raise UsageError("--keep and --quota-mib take a number above 0")
+
+
 def _say(document: dict[str, Any]) -> None:
     for row in document["cells"]:
         size = f"  {row['bytes'] / 1e6:.1f} MB" if "bytes" in row else ""
         say(f"{row['id']}  {row['state']}  {row['digest'][:12]}{size}")
-    if "seconds" in document:
-        removed = document["removed_bundles"]
+    if "forecast" in document:
+        _say_forecast(document["device"], document["forecast"], document["busy"])
+    elif "seconds" in document:
+        removed, kept = document["removed_bundles"], document["kept_bytes"]
         say(
             f"{document['device']}: {document['sent_objects']} objects, "
             f"{document['sent_bytes'] / 1e6:.1f} MB sent in {document['seconds']:.1f} s"
+            + (f", {kept / 1e6:.1f} MB were there from a push that was cut" if kept else "")
             + (f", {removed} old bundles removed" if removed else "")
         )
 
 
-def _rolled_back(shop: Workshop, target: SshTarget, access: Access) -> dict[str, Any]:
-    from buildmatrix import deploy as deploying  # noqa: PLC0415
-    from buildmatrix.pipeline import boards  # noqa: PLC0415
+def _say_forecast(device: str, told: dict[str, Any], busy: str) -> None:
+    say(
+        f"{device}: would send {told['objects']} objects, {told['bytes'] / 1e6:.1f} MB, "
+        f"{told['wire_bytes'] / 1e6:.2f} MB of them on the wire, in about {told['seconds']:.1f} s"
+    )
+    if told["rate"]:
+        say(
+            f"  measured now: {told['rate'] * 8 / 1e6:.1f} Mbit/s, round trip "
+            f"{told['round_trip_s'] * 1000:.0f} ms; unpacking there is not in it"
+        )
+    if told["kept_bytes"]:
+        say(f"  {told['kept_bytes'] / 1e6:.1f} MB are there from a push that was cut")
+    used, adds = told["used_kib"] / 1024, told["adds_kib"] / 1024
+    say(f"  {used:.1f} MiB are used there, {adds:.1f} MiB would be added")
+    for digest in told["removed"]:
+        say(f"  would remove bundle {digest[:12]}")
+    if busy:
+        say(f"  {busy}'s benchmark runs there: it would be refused without --force")
 
-    with boards.connect(target, access) as connection:
-        there = deploying.active(connection)
-        cells = [cell.id for cell in shop.project.cells if cell.id in there]
-        if not cells:
-            raise DeviceError(f"none of the selected cells is on {target.name}")
-        back = {cell: deploying.rollback(connection, cell) for cell in cells}
+
+def _rolled_back(target: SshTarget, back: dict[str, str]) -> dict[str, Any]:
     rows = [{"id": cell, "digest": digest, "state": "rolled back"} for cell, digest in back.items()]
     return {"device": target.name, "cells": rows, "refused": []}
 
 
-def _pruned(target: SshTarget, access: Access) -> int:
-    from buildmatrix import deploy as deploying  # noqa: PLC0415
-    from buildmatrix.pipeline import boards  # noqa: PLC0415
-
-    with boards.connect(target, access) as connection:
-        return deploying.prune(connection)
-
-
-def _deployed(target: SshTarget, done: Deployed, removed: int) -> dict[str, Any]:
+def _deployed(target: SshTarget, done: Deployed) -> dict[str, Any]:
     rows = [
         {"id": b.cell, "digest": b.digest, "bytes": b.size,
          "state": "switched" if b.cell in done.pushed.switched else "unchanged"}
@@ -106,15 +135,36 @@ def _deployed(target: SshTarget, done: Deployed, removed: int) -> dict[str, Any]
         "device": target.name,
         "emulated": done.info.emulated,
         "cells": rows,
-        "refused": [
-            {"id": cell, "findings": [f"{f.code} {f.message}" for f in findings]}
-            for cell, findings in done.refused
-        ],
+        "refused": _refusals(done.refused),
         "sent_objects": done.pushed.sent_objects,
         "sent_bytes": done.pushed.sent_bytes,
+        "kept_bytes": done.pushed.kept_bytes,
         "seconds": round(done.seconds, 2),
-        "removed_bundles": removed,
+        "removed_bundles": done.removed,
     }
+
+
+def _foretold(target: SshTarget, found: Foretold) -> dict[str, Any]:
+    rows = [
+        {"id": b.cell, "digest": b.digest, "bytes": b.size,
+         "state": "would switch" if b.cell in found.forecast.switched else "unchanged"}
+        for b in found.bundles
+    ]  # fmt: skip
+    return {
+        "device": target.name,
+        "emulated": found.info.emulated,
+        "cells": rows,
+        "refused": _refusals(found.refused),
+        "busy": found.busy,
+        "forecast": asdict(found.forecast),
+    }
+
+
+def _refusals(refused: Sequence[tuple[str, tuple[Finding, ...]]]) -> list[dict[str, Any]]:
+    return [
+        {"id": cell, "findings": [f"{f.code} {f.message}" for f in findings]}
+        for cell, findings in refused
+    ]
 
 
 TASKS = (deploy,)

@@ -30,6 +30,7 @@ F = TypeVar("F", bound="Callable[..., None]")
 COMMON_HELP = {
     "matrix": "the matrix file (default: matrix.yaml)",
     "only": "glob on cell ids; repeatable",
+    "model": "which of the matrix's models (default: the first, or that of the cells of --only)",
     "json": "a versioned JSON document on stdout; progress goes to stderr",
     "state": "where everything is kept (default: .buildmatrix beside the matrix)",
 }
@@ -93,6 +94,7 @@ def workshop(
     state: str,
     reporter: Reporter,
     *,
+    model: str = "",
     jobs: int = 0,
     sources: str = "",
 ) -> Workshop:
@@ -104,7 +106,7 @@ def workshop(
     if folder and not Path(folder).is_dir():
         raise UsageError(f"--mirror {folder}: no such folder")
     return Workshop(
-        project=project.load(Path(matrix), only=tuple(only or ())),
+        project=project.load(Path(matrix), only=tuple(only or ()), model=model),
         state=state_of(matrix, state),
         reporter=reporter,
         mirror=mirror,

@@ -81,8 +81,8 @@ def targets_of(hosts: Sequence[str] | None, shop: Workshop) -> tuple[SshTarget, 
         **HOST,
         "action": "up, down, info, trust or list",
         "name": "up, down: what the virtual board is called (default: virtual-KIND)",
-        "kind": "up: pi3, pi3-counted, pi3-64, pi3-busybox, pi2, pi4-64, container or host; "
-        "? says what each is for",
+        "kind": "up: pi3, pi3-counted, pi3-64, pi3-busybox, pi2, pi4-64, pi4-64-counted, container "
+        "or host; ? says what each is for",
         "link": "up: how slow the way to it is, rate and round trip, as 20mbit/20ms",
         "fingerprint": "trust: pin this one without asking; the board must offer it",
     },

@@ -45,6 +45,7 @@ def bench(
     host: Any = None,
     matrix: str = "matrix.yaml",
     only: Any = None,
+    model: str = "",
     batches: str = "",
     rounds: int = 0,
     passes: int = 0,
@@ -65,7 +66,7 @@ def bench(
     from buildmatrix.pipeline import fleet, measuring  # noqa: PLC0415
 
     with progress() as reporter:
-        shop = workshop(matrix, only, state, reporter)
+        shop = workshop(matrix, only, state, reporter, model=model)
         targets, ways = targets_of(host, shop), access(shop.state)
         if cancel:
             _cancelled(targets, ways)
@@ -111,7 +112,8 @@ def _started(
     from buildmatrix.pipeline import fleet, measuring  # noqa: PLC0415
 
     def start(target: SshTarget) -> str:
-        held = measuring.start(shop, target, request(), access=access)
+        asked = measuring.fitted(shop, target, request(), access=access)
+        held = measuring.start(shop, target, asked, access=access)
         there = f"run {held.run} is on {target.name}: {held.done} of {held.total} blocks done"
         return f"{there}\n  inv bench --host {target.name} --collect"
 

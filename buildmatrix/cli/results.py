@@ -45,6 +45,7 @@ def report(
     _c: Any,
     matrix: str = "matrix.yaml",
     only: Any = None,
+    model: str = "",
     host: str = "",
     format: str = "table",
     out: str = "",
@@ -61,7 +62,7 @@ def report(
     if against not in ("", "study"):
         raise UsageError(f"--against {against} is not known", hint="--against study")
     with progress() as reporter:
-        shop = workshop(matrix, only, state, reporter)
+        shop = workshop(matrix, only, state, reporter, model=model)
         told = reporting.latest(shop, device=host or None, only=tuple(only or ()))
         if not told.rows and not against:
             raise InputError("no results yet", hint="run `inv bench --collect`")
@@ -86,6 +87,7 @@ def agree(
     _c: Any,
     matrix: str = "matrix.yaml",
     only: Any = None,
+    model: str = "",
     host: str = "",
     json: bool = False,
     state: str = "",
@@ -94,13 +96,14 @@ def agree(
     from buildmatrix.pipeline import agreeing, reporting  # noqa: PLC0415
 
     with progress() as reporter:
-        shop = workshop(matrix, only, state, reporter)
+        shop = workshop(matrix, only, state, reporter, model=model)
         told = reporting.latest(shop, device=host or None, only=tuple(only or ()))
         document = agreeing.agreement_document(shop, told)
+        words = list(agreeing.agreement_words(shop, told))
     if json:
         print_json(document)
     else:
-        print_table(tables.agreement(document))
+        print_table(tables.agreement(document["model"], words))
 
 
 @command(
@@ -118,6 +121,7 @@ def compare(
     new: str,
     matrix: str = "matrix.yaml",
     only: Any = None,
+    model: str = "",
     host: str = "",
     json: bool = False,
     state: str = "",
@@ -126,7 +130,7 @@ def compare(
     from buildmatrix.pipeline import comparing  # noqa: PLC0415
 
     with progress() as reporter:
-        shop = workshop(matrix, None, state, reporter)
+        shop = workshop(matrix, None, state, reporter, model=model)
         found = comparing.compared(shop, base, new, device=host or None, only=tuple(only or ()))
     if json:
         print_json(comparing.document(found))

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rich.console import Group, RenderableType
 from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
 
 VERBS = {"RUN": "green", "RERUN": "yellow", "SKIP": "dim", "BLOCKED": "red"}
 STATES = {
@@ -234,26 +237,9 @@ def _clipped(text: str, length: int) -> str:
     return text if len(text) <= length else text[: length - 1] + "…"
 
 
-def agreement(document: dict[str, Any]) -> RenderableType:
-    title = f"{document['model']}: {document['outputs']} outputs of one image, relative differences"
-    table = _table(
-        "cell", "computes in", "to the reference", "to another cell, the worst", title=title
-    )
-    for row in document["cells"]:
-        table.add_row(
-            row["cell"],
-            row["number_format"],
-            _difference(row["against_reference"], row["cell"], named=False),
-            _difference(row["worst"], row["cell"], named=True)
-            if row["worst"]
-            else "none to compare",
-        )
+def agreement(model: str, rows: Iterable[Sequence[str]]) -> RenderableType:
+    columns = ("cell", "computes in", "to the reference", "to another cell, the worst")
+    table = _table(*columns, title=f"{model}: largest relative difference, and at which output")
+    for row in rows:
+        table.add_row(*map(escape, row))
     return table
-
-
-def _difference(pair: dict[str, Any], cell: str, *, named: bool) -> str:
-    """'1.2e-06 at output 17', and which cell it is to."""
-    if pair["relative"] is None:
-        return "another number of outputs"
-    other = pair["other"] if pair["one"] == cell else pair["one"]
-    return f"{pair['relative']:.1e} at {pair['at']}" + (f"  {other}" if named else "")

@@ -10,7 +10,15 @@ import json
 import struct
 from typing import TYPE_CHECKING, Any
 
-from buildmatrix.network import INPUT, ConvSpec, FcSpec, PoolSpec, ReluSpec, SoftmaxSpec
+from buildmatrix.network import (
+    INPUT,
+    ConvSpec,
+    FcSpec,
+    PoolSpec,
+    ReluSpec,
+    SoftmaxSpec,
+    input_shape,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -34,7 +42,9 @@ def write(
 
 
 def _symbol(net: NetworkSpec, workspace: str) -> dict[str, Any]:
-    nodes: list[dict[str, Any]] = [_variable(INPUT)]
+    shape = ", ".join(str(size) for size in (1, *input_shape(net)))
+    data = {**_variable(INPUT), "attrs": {"__shape__": f"({shape})"}}  # as Variable(shape=…) does
+    nodes: list[dict[str, Any]] = [data]
     previous = 0
     for layer in net.layers:
         inputs = [previous]

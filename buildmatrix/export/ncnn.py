@@ -37,7 +37,8 @@ def write(
     """`numbers`: 'float32', or 'int8' for the layers that have weights."""
     learnt = {p.layer: p for p in parameters}
     seen = quantize.ranges(net, parameters) if numbers == "int8" else {}
-    lines = [_line("Input", (), INPUT, {})]
+    sizes = {0: net.input.width, 1: net.input.height, 2: net.input.channels}
+    lines = [_line("Input", (), INPUT, sizes)]
     content = []
     before = INPUT
     steps = fused(net)

@@ -41,6 +41,16 @@ class Built:
 
 
 @dataclass(frozen=True, slots=True)
+class Agreed:
+    """How far one cell's answer is from the others, in words."""
+
+    cell: str
+    number_format: str
+    reference: str
+    worst: str
+
+
+@dataclass(frozen=True, slots=True)
 class Page:
     """All that the page says, in the order in which it says it."""
 
@@ -49,6 +59,7 @@ class Page:
     generated_at: str  # ISO 8601, UTC
     tool: str  # buildmatrix 0.1.0
     boards: tuple[Board, ...] = ()  # as `report.grids` orders them: emulated ones last
+    agreement: tuple[Agreed, ...] = ()
     comparisons: tuple[Comparison, ...] = ()
     compared: str = ""  # what they compare: NEW against BASE
     study: Grid | None = None  # the published table; its times stand beside a board's only

@@ -3,10 +3,18 @@
 from __future__ import annotations
 
 import math
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
-from buildmatrix.agreement import REFERENCE, Answer, Difference, between, differences, worst_of
+from buildmatrix.agreement import (
+    REFERENCE,
+    Answer,
+    Difference,
+    between,
+    differences,
+    words,
+    worst_of,
+)
 from buildmatrix.bench.journal import parse
 from buildmatrix.errors import InputError
 
@@ -17,30 +25,64 @@ if TYPE_CHECKING:
     from buildmatrix.pipeline.workshop import Workshop
 
 
+@dataclass(frozen=True, slots=True)
+class Agreement:
+    """The answers of the cells that ran, then the reference's; and how each pair differs."""
+
+    answers: tuple[Answer, ...]
+    pairs: tuple[Difference, ...]
+
+    @property
+    def rows(self) -> Iterator[tuple[Answer, Difference | None, Difference | None]]:
+        """Each cell's answer, its difference from the reference, and its worst from a cell."""
+        for answer in self.answers[:-1]:
+            yield (
+                answer,
+                between(answer.cell, REFERENCE, self.pairs),
+                worst_of(answer.cell, self.pairs),
+            )
+
+
+def agreement(workshop: Workshop, found: Told) -> Agreement:
+    """The newest answers held against each other."""
+    answers = (*_answers(found), _reference(workshop))
+    return Agreement(answers, differences(answers))
+
+
 def agreement_document(workshop: Workshop, found: Told) -> dict[str, Any]:
     """Every pair of cells that ran, and the reference: worst difference and where it is.
 
     Raises InputError when nothing was measured.
     """
-    answers = (*_answers(found), _reference(workshop))
-    if len(answers) == 1:
+    agreed = agreement(workshop, found)
+    if len(agreed.answers) == 1:
         raise InputError("no answer is kept yet", hint="measure first: inv bench --collect")
-    pairs = differences(answers)
     return {
         "version": 1,
         "model": workshop.project.network.name,
-        "outputs": len(answers[-1].output),
+        "outputs": len(agreed.answers[-1].output),
         "cells": [
             {
                 "cell": answer.cell,
                 "number_format": answer.number_format,
-                "against_reference": _told(between(answer.cell, REFERENCE, pairs)),
-                "worst": _told(worst_of(answer.cell, pairs)),
+                "against_reference": _told(reference),
+                "worst": _told(worst),
             }
-            for answer in answers[:-1]
+            for answer, reference, worst in agreed.rows
         ],
-        "pairs": [_told(pair) for pair in pairs],
+        "pairs": [_told(pair) for pair in agreed.pairs],
     }
+
+
+def agreement_words(workshop: Workshop, found: Told) -> Iterator[tuple[str, str, str, str]]:
+    """(cell, number format, difference from the reference, worst from another cell), for people."""
+    for answer, reference, worst in agreement(workshop, found).rows:
+        yield (
+            answer.cell,
+            answer.number_format,
+            words(answer.cell, reference),
+            words(answer.cell, worst, named=True),
+        )
 
 
 def _told(pair: Difference | None) -> dict[str, Any] | None:

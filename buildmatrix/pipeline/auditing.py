@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 # unless more files are 64-bit. Its libc is not known, so the floor is out of the way.
 ANY_PI3 = Target("arm-linux-gnueabihf", "EM_ARM", "armv7-a", "neon-vfpv4", "hard", "999.0")
 ANY_PI3_64 = Target("aarch64-linux-gnu", "EM_AARCH64", "armv8-a", "", "hard", "999.0")
+# Beside libc, of every Raspberry Pi OS: pi-gen, stage2/01-sys-tweaks/00-packages, installs
+# build-essential, and dpkg itself needs zlib. A stray tree need not bring these; a bundle does.
+PI_OS = ("libgcc_s.so.1", "libgomp.so.1", "libstdc++.so.6", "libz.so.1")
 
 
 def audit_cell(workshop: Workshop) -> dict[str, Any]:
@@ -41,7 +44,7 @@ def audit_path(path: Path) -> dict[str, Any]:
     """Facts and findings of a file or folder that this program did not make."""
     from buildmatrix import audit, elf  # noqa: PLC0415 - ELF libraries
 
-    facts = elf.read_tree(path) if path.is_dir() else (elf.read(path, path.name),)
+    facts = elf.read_tree(path) if path.is_dir() else elf.read_file(path, path.name)
     if not facts:
         raise InputError("no ELF file here", where=str(path))
     # One file alone says nothing of its neighbours: what it needs is taken as there.
@@ -49,7 +52,7 @@ def audit_path(path: Path) -> dict[str, Any]:
     machines = [f.machine for f in facts]
     long = machines.count(ANY_PI3_64.machine) > machines.count(ANY_PI3.machine)
     target = ANY_PI3_64 if long else ANY_PI3
-    findings = audit.judge(facts, AuditPolicy(target, provided=(*LIBC, *needed)))
+    findings = audit.judge(facts, AuditPolicy(target, provided=(*LIBC, *PI_OS, *needed)))
     return {
         "version": 1,
         "findings": [asdict(f) for f in findings],

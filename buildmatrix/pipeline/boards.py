@@ -1,4 +1,4 @@
-"""Boards: which one is meant, is it fit, what goes there."""
+"""Boards: which one is meant, how it is reached, what could go there."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ import time
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
-from buildmatrix import deploy, device, ssh, virtual
+from buildmatrix import device, ssh, virtual
 from buildmatrix.errors import AuditError, DeviceError, InputError, LinkLost
-from buildmatrix.model import Bundle, Severity, SshTarget, Verb
+from buildmatrix.model import Bundle, SshTarget, Verb
 from buildmatrix.pipeline.make import audit_of, blocking_in, plan_all
-from buildmatrix.protocols import Finished, Note, Started
+from buildmatrix.protocols import Note
 from buildmatrix.store import read_json, write_json
 
 if TYPE_CHECKING:
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from pathlib import Path
     from typing import TypeVar
 
-    from buildmatrix.model import DeviceInfo, Finding
+    from buildmatrix.model import DeviceInfo, Target
     from buildmatrix.pipeline.workshop import Workshop
     from buildmatrix.ssh import SshConnection
 
@@ -27,7 +27,6 @@ if TYPE_CHECKING:
 TRUST = "trust.json"
 CONNECT = 30.0  # seconds
 ATTEMPTS = 5  # of a call whose connection broke
-MARGIN_KIB = 16 * 1024  # left free on the board's disk beside the bundle
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,17 +37,6 @@ class Access:
     config: Path | None = None
     pins: Mapping[str, str] = field(default_factory=dict)  # host:port to "SHA256:…"
     keyring: ssh.Keyring = field(default_factory=ssh.Keyring)
-
-
-@dataclass(frozen=True, slots=True)
-class Deployed:
-    """What a deploy did on one board."""
-
-    info: DeviceInfo
-    bundles: tuple[Bundle, ...]
-    pushed: deploy.Pushed
-    refused: tuple[tuple[str, tuple[Finding, ...]], ...]  # (cell, why)
-    seconds: float
 
 
 def find(host: str, *, devices: Mapping[str, SshTarget], state: Path) -> SshTarget:
@@ -143,14 +131,16 @@ def retried(work: Callable[[], T], workshop: Workshop, subject: str) -> T:
     return work()
 
 
-def bundles(workshop: Workshop) -> tuple[Bundle, ...]:
-    """The bundles of the selected cells that are built and passed their audit.
+def bundles(workshop: Workshop, *, model: str = "") -> tuple[Bundle, ...]:
+    """The bundles of the selected cells (of one model) that are built and passed their audit.
 
     Raises InputError when there is none.
     """
     actions = {a.id: a for a in plan_all(workshop)}
     found, missing = [], []
     for cell in workshop.project.cells:
+        if model and cell.model != model:
+            continue
         audited, packed = actions.get(f"audit:{cell.id}"), actions.get(f"bundle:{cell.id}")
         if audited is None or packed is None or audited.verb is not Verb.SKIP:
             missing.append(cell.id)
@@ -168,6 +158,12 @@ def bundles(workshop: Workshop) -> tuple[Bundle, ...]:
             f"none of the selected cells is built: {', '.join(missing)}", hint="run `inv build`"
         )
     return tuple(found)
+
+
+def target_of(workshop: Workshop, cell_id: str) -> Target:
+    """What a cell is built for."""
+    cell = next(cell for cell in workshop.project.cells if cell.id == cell_id)
+    return workshop.project.toolchains[cell.toolchain].target
 
 
 def _bundle(workshop: Workshop, cell: str, key: str) -> Bundle:
@@ -188,61 +184,3 @@ def stored_bundle(workshop: Workshop, cell: str, digest: str, *, key: str = "") 
         if entry and any(f.path == "manifest.json" and f.sha256 == digest for f in entry.files):
             return Bundle(cell, digest, entry.files)
     return None
-
-
-def deploy_all(
-    workshop: Workshop, target: SshTarget, *, access: Access, verify: bool = False
-) -> Deployed:
-    """Put the selected, built cells on a board. A cell that cannot run there is not sent."""
-    started = time.monotonic()
-    everything = bundles(workshop)
-    subject = f"deploy {target.name}"
-    about = retried(lambda: info(target, access), workshop, subject)
-    fit, refused = _gate(workshop, about, everything)
-    workshop.reporter.emit(Started(subject, f"{len(fit)} bundles to {target.host}"))
-
-    def push() -> deploy.Pushed:
-        with connect(target, access) as connection:
-            return deploy.push(
-                connection,
-                fit,
-                workshop.store,
-                reporter=workshop.reporter,
-                subject=subject,
-                verify=verify,
-            )
-
-    pushed = retried(push, workshop, subject)
-    seconds = time.monotonic() - started
-    said = f"{pushed.sent_objects} objects, {pushed.sent_bytes / 1e6:.1f} MB sent"
-    workshop.reporter.emit(Finished(subject, "done", seconds, said))
-    return Deployed(about, fit, pushed, refused, seconds)
-
-
-def _gate(
-    workshop: Workshop, about: DeviceInfo, everything: tuple[Bundle, ...]
-) -> tuple[tuple[Bundle, ...], tuple[tuple[str, tuple[Finding, ...]], ...]]:
-    """Refuse early: compare each bundle's target with the board. Raises when none is left."""
-    cells = {cell.id: cell for cell in workshop.project.cells}
-    fit, refused = [], []
-    doubts: dict[str, Finding] = {}  # of the board, so the same for every bundle
-    for bundle in everything:
-        target = workshop.project.toolchains[cells[bundle.cell].toolchain].target
-        findings = device.unfit(about, target, needs_kib=bundle.size // 1024 + MARGIN_KIB)
-        errors = tuple(f for f in findings if f.severity is Severity.ERROR)
-        doubts.update({f.message: f for f in findings if f not in errors})
-        if errors:
-            refused.append((bundle.cell, errors))
-        else:
-            fit.append(bundle)
-    for doubt in doubts.values():
-        workshop.reporter.emit(Note("warning", f"{doubt.code} {about.name}: {doubt.message}"))
-    for cell, errors in refused:
-        for error in errors:
-            text = f"{error.code} {cell} cannot run on {about.name}: {error.message}; {error.hint}"
-            workshop.reporter.emit(Note("error", text))
-    if not fit:
-        raise DeviceError(
-            f"no bundle can run on {about.name}", hint="see the findings above; `inv device info`"
-        )
-    return tuple(fit), tuple(refused)

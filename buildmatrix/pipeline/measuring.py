@@ -18,7 +18,7 @@ from buildmatrix.errors import BenchError, DeviceError, InputError
 from buildmatrix.graph import Packed
 from buildmatrix.keys import digest
 from buildmatrix.model import Run, Severity
-from buildmatrix.pipeline.boards import bundles, connect, retried
+from buildmatrix.pipeline.boards import bundles, connect, retried, target_of
 from buildmatrix.pipeline.make import plan_all
 from buildmatrix.protocols import Finished, Note, Started
 from buildmatrix.results import Results
@@ -58,9 +58,15 @@ def results_path(workshop: Workshop) -> Path:
 
 
 def ask(workshop: Workshop, settings: Settings) -> Request:
-    """What is to be measured: the selected, built cells at these settings."""
+    """What is to be measured: the selected, built cells of one model at these settings."""
     net = workshop.project.network
-    there = bundles(workshop)
+    there = bundles(workshop, model=net.name)
+    others = dict.fromkeys(c.model for c in workshop.project.cells if c.model != net.name)
+    if others:
+        text = (
+            f"a run is of one model, now {net.name}; then: inv bench --model {' or '.join(others)}"
+        )
+        workshop.reporter.emit(Note("info", text))
     return Request(
         run=_new_id(),
         model=net.name,
@@ -75,7 +81,8 @@ def replayed(workshop: Workshop, run: str, owner: str) -> Request:
     """A stored run once more: the same bundles, settings, seed and so the same order."""
     with Results(results_path(workshop)) as results:
         before = request_of(results.run(run).request)
-    if before.model_version != model_version(workshop.project.network):
+    net = workshop.project.networks.get(before.model)
+    if net is None or before.model_version != model_version(net):
         raise InputError(
             f"run {before.run} measured another version of the model '{before.model}'",
             hint="replay it with the matrix and model that it was made with",
@@ -107,6 +114,24 @@ def _facts(workshop: Workshop, cell_id: str) -> dict[str, object]:
         "toolchain_identity": identity.digest if identity else "",
         "flags": list(toolchain.spec.flags),
     }
+
+
+def fitted(workshop: Workshop, target: SshTarget, request: Request, *, access: Access) -> Request:
+    """The request without the cells that are for another machine than the board is."""
+    known = {cell.id for cell in workshop.project.cells}
+    machines = {
+        e.cell: target_of(workshop, e.cell).machine for e in request.entrants if e.cell in known
+    }
+    if len(set(machines.values())) < 2:
+        return request
+
+    def ask() -> DeviceInfo:
+        with connect(target, access) as connection:
+            return device.probe(connection, target.name)
+
+    ours = device.meant_for(retried(ask, workshop, target.name), machines)
+    others = machines.keys() - set(ours)
+    return replace(request, entrants=tuple(e for e in request.entrants if e.cell not in others))
 
 
 def start(
@@ -163,6 +188,7 @@ def measure(
 ) -> tuple[Measurement, ...]:
     """Run and collect. A run found on the board is collected first; unless it asked for the same,
     ours follows it."""
+    request = fitted(workshop, target, request, access=access)
     held = start(workshop, target, request, access=access)
     found = collect(workshop, target, access=access, deadline=deadline, label=label)
     if held.request is None or _same_work(held.request, request):
@@ -257,23 +283,25 @@ def _settled(
 
 def golden(workshop: Workshop, request: Request) -> Golden:
     """The expected output, from the model that went into the bundles."""
-    net = workshop.project.network
-    if (request.model, request.model_version) != (net.name, model_version(net)):
+    net = workshop.project.networks.get(request.model)
+    if net is None or request.model_version != model_version(net):
+        nets = workshop.project.networks
+        ours = ", ".join(f"'{name}' {model_version(one)}" for name, one in nets.items())
         raise BenchError(
             f"the run on the board used model '{request.model}' {request.model_version}, "
-            f"this matrix has '{net.name}' {model_version(net)}",
+            f"this matrix has {ours}",
             hint="collect it with the matrix that started it",
         )
     tolerances = {str(name): allowed for name, allowed in net.tolerance.items()}
-    return Golden(expected_output(workshop), tolerances)
+    return Golden(expected_output(workshop, net.name), tolerances)
 
 
-def expected_output(workshop: Workshop) -> Sequence[float]:
-    """Of the network for its one input image, by the reference in float64."""
+def expected_output(workshop: Workshop, model: str) -> Sequence[float]:
+    """Of a network for its one input image, by the reference in float64."""
     # By the present key: the newest entry of a model may be of another version of it.
     keys = {action.id: action.key for action in plan_all(workshop)}
     for work in workshop.project.works:
-        if isinstance(work.subject, Packed):
+        if isinstance(work.subject, Packed) and work.subject.cell.model == model:
             entry = workshop.store.entry(keys[work.subject.model])
             if entry is not None:
                 return _doubles(workshop, next(f for f in entry.files if f.path == "expected.f64"))

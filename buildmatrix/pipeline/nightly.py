@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from buildmatrix import images
 from buildmatrix.errors import BenchError, BuildmatrixError, DeviceError, RegressionError
 from buildmatrix.model import Status
-from buildmatrix.pipeline import boards, comparing, measuring, publishing, reporting
+from buildmatrix.pipeline import comparing, deploying, measuring, publishing, reporting
 from buildmatrix.pipeline.make import build_all
 from buildmatrix.store import read_json, write_json
 
@@ -130,7 +130,7 @@ def measured(
     workshop: Workshop, target: SshTarget, settings: measuring.Settings, access: Access
 ) -> tuple[tuple[Measurement, ...], list[Trouble]]:
     """All that is built, deployed and measured; wrong and failed cells are troubles."""
-    deployed = boards.deploy_all(workshop, target, access=access)
+    deployed = deploying.deploy_all(workshop, target, access=access)
     troubles = [
         Trouble(DeviceError.exit_code, f"{cell} cannot run on {target.name}: {f.code} {f.message}")
         for cell, findings in deployed.refused

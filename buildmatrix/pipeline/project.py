@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 PACKAGE = Path(__file__).parent.parent
 HARNESS = PACKAGE / "harness"
+HARNESS_FILES = ("harness.h", "harness.cpp", "supervisor.h", "layers.h", "plain.h")
 
 
 @dataclass(frozen=True)
@@ -35,41 +36,53 @@ class Project:
     cells: tuple[Cell, ...]  # selected
     recipes: Mapping[str, Recipe]
     toolchains: Mapping[str, Toolchain]
-    network: NetworkSpec
+    networks: Mapping[str, NetworkSpec]  # of all models that the matrix names
     works: tuple[Work, ...]
 
+    @property
+    def network(self) -> NetworkSpec:
+        """The one to measure and report: that of the first cell selected."""
+        return self.networks[self.cells[0].model]
 
-def load(path: Path, *, only: tuple[str, ...] = ()) -> Project:
-    """Read a project. Raises InputError for what is written, UsageError for `only`."""
+
+def load(path: Path, *, only: tuple[str, ...] = (), model: str = "") -> Project:
+    """Read a project and select cells: those that fit `only`, and of one model if it is named.
+
+    Raises InputError for what is written, UsageError for `only` and `model`.
+    """
     document = schema.read(path)
     root = path.resolve().parent
     recipes = recipe.load_all(_shown(root / "recipes"))
     toolchains = toolchain.load_all(_shown(root / "toolchains"))
     expanded = matrix.expand(document, recipes, toolchains)
-    net = _network(root, expanded, document)
-    cells = select(expanded, only)
+    nets = {name: _network(root, name, document) for name in expanded.bench.models}
+    cells = _of_model(select(expanded, only), model, expanded)
     inputs = graph.Inputs(
         recipes=recipes,
         toolchains=toolchains,
-        network=net.name,
-        network_digest=network.digest(net),
-        harness_digest=_digest(HARNESS, "harness.h", "harness.cpp", "supervisor.h"),
+        networks={name: network.digest(net) for name, net in nets.items()},
+        harness_digest=_digest(HARNESS, *HARNESS_FILES),
         exporter_digests={n: _digest(PACKAGE, *one.sources) for n, one in FORMATS.items()},
         bundle_digest=_digest(PACKAGE, "bundle.py"),
-        audit_digest=_digest(PACKAGE, "audit.py", "elf.py"),
+        audit_digest=_digest(PACKAGE, "audit.py", *_modules("elf")),
     )
     works = graph.expand(cells, inputs)
-    return Project(root, expanded, cells, recipes, toolchains, net, works)
+    return Project(root, expanded, cells, recipes, toolchains, nets, works)
 
 
-def _network(root: Path, expanded: Matrix, document: schema.Document) -> NetworkSpec:
-    name = expanded.bench.model
+def _network(root: Path, name: str, document: schema.Document) -> NetworkSpec:
     path = root / "models" / name / "model.yaml"
     if not path.is_file():
         there = sorted(p.parent.name for p in root.glob("models/*/model.yaml"))
         brief = f"no model '{name}'{did_you_mean(name, there)}; there are: {', '.join(there)}"
         raise document.fault(("bench", "model"), brief)
     net = schema.load(_shown(path), network.NetworkSpec)
+    if net.name != name:
+        raise InputError(
+            f"the model in folder '{name}' calls itself '{net.name}'",
+            where=str(_shown(path)),
+            hint="give both the same name: results and cells are found by it",
+        )
     network.shapes(net)  # a layer that does not fit is an input error: say so before any build
     return net
 
@@ -88,12 +101,31 @@ def select(expanded: Matrix, only: tuple[str, ...]) -> tuple[Cell, ...]:
     return tuple(cell for cell in expanded.cells if matches_id(only, cell.id))
 
 
+def _of_model(cells: tuple[Cell, ...], model: str, expanded: Matrix) -> tuple[Cell, ...]:
+    if not model:
+        return cells
+    found = tuple(cell for cell in cells if cell.model == model)
+    if model not in expanded.bench.models:
+        near = did_you_mean(model, [*expanded.bench.models])
+        raise UsageError(
+            f"--model {model}: the matrix does not name it{near}",
+            hint=f"its models: {', '.join(expanded.bench.models)}; add one under bench",
+        )
+    if not found:
+        raise UsageError(f"--only selects no cell of model {model}", hint="`inv cells` lists them")
+    return found
+
+
 def _digest(folder: Path, *names: str) -> str:
     """One hash over files of ours that shape an artifact."""
     total = hashlib.sha256()
     for name in names:
         total.update(hashlib.sha256((folder / name).read_bytes()).digest())
     return total.hexdigest()
+
+
+def _modules(package: str) -> list[str]:
+    return sorted(f"{package}/{path.name}" for path in (PACKAGE / package).glob("*.py"))
 
 
 def _shown(path: Path) -> Path:

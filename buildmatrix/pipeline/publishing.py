@@ -13,6 +13,7 @@ from buildmatrix.errors import InputError
 from buildmatrix.model import ElfFacts, Finding, Measurement, Severity, Status, Verb
 from buildmatrix.network import multiply_adds, parameters
 from buildmatrix.pipeline import boards, reporting
+from buildmatrix.pipeline.agreeing import agreement_words
 from buildmatrix.pipeline.make import audit_of, plan_all
 from buildmatrix.recipe import SourceSpec
 from buildmatrix.rerun import Packed, pack
@@ -87,6 +88,7 @@ def content(
         generated_at=datetime.now(UTC).isoformat(timespec="seconds"),
         tool=f"buildmatrix {__version__}",
         boards=tuple(_boards(workshop, found)),
+        agreement=tuple(page.Agreed(*row) for row in agreement_words(workshop, found)),
         comparisons=compared.comparisons if compared else (),
         compared=f"{compared.new} against {compared.base}" if compared else "",
         study=report.study() if study else None,

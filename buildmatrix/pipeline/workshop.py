@@ -201,7 +201,8 @@ class Workshop:
 
         destination = workspace / "model"
         destination.mkdir()
-        export(self.project.network, format=modelled.format, destination=destination)
+        net = self.project.networks[modelled.network]
+        export(net, format=modelled.format, destination=destination)
         return destination
 
     def _bundled(

@@ -173,7 +173,7 @@ class Sources:
 def way_out(source: SourceSpec) -> str:
     """What a user can do about a source that no alternate brings."""
     files = [a for a in source.alternates if source.tree or not isinstance(a, GitAlternate)]
-    names = " or ".join(filter(None, map(file_name, files)))
+    names = " or ".join(dict.fromkeys(filter(None, map(file_name, files))))
     if not names:
         return "build once where the git host answers, or add an alternate and its tree id"
     return f"put {names} into a folder and name the folder with --mirror, or add an alternate"

@@ -35,14 +35,16 @@ def greet(directory: Path, deadline: float) -> None:
 
 
 def await_answer(directory: Path, target: SshTarget, deadline: float) -> None:
-    """Return once `true` ran on the board."""
-    argv = _ssh(directory, target)
+    """Return once `true` ran on the board. Each try may take longer: this machine may be busy."""
+    patience = 10
     while True:
         _check(directory, deadline)
         with contextlib.suppress(DeviceError):
-            host.run(argv, timeout=min(max(deadline - time.monotonic(), 0.1), 10))
+            argv = _ssh(directory, target, patience // 2)
+            host.run(argv, timeout=min(max(deadline - time.monotonic(), 0.1), patience))
             return
         time.sleep(0.05)
+        patience *= 2
 
 
 def _check(directory: Path, deadline: float) -> None:
@@ -64,7 +66,7 @@ def _check(directory: Path, deadline: float) -> None:
         )
 
 
-def _ssh(directory: Path, target: SshTarget) -> tuple[str, ...]:
+def _ssh(directory: Path, target: SshTarget, patience: int) -> tuple[str, ...]:
     """The system's ssh, with nothing of the user's configuration, and the host key verified."""
     options = {
         "BatchMode": "yes",
@@ -73,7 +75,7 @@ def _ssh(directory: Path, target: SshTarget) -> tuple[str, ...]:
         "GlobalKnownHostsFile": "none",
         "IdentitiesOnly": "yes",
         "IdentityAgent": "none",
-        "ConnectTimeout": "5",
+        "ConnectTimeout": str(patience),  # seconds, key exchange included
         # the default's post-quantum half takes an emulated core a third of a second
         "KexAlgorithms": "curve25519-sha256",
     }

@@ -39,9 +39,21 @@ PI3 = Kind(
     compatible=("raspberrypi,3-model-b", "brcm,bcm2837"),
     personality="linux32",
 )
+PI4_64 = Kind(
+    name="pi4-64",
+    summary="Raspberry Pi 4: four Cortex-A72, 2 GB, 64-bit programs",
+    memory_mib=2048,
+    root="arm64",
+    kernel=CLOUD,
+    cpu="cortex-a72",
+    cores=4,
+    model="Raspberry Pi 4 Model B Rev 1.4",
+    compatible=("raspberrypi,4-model-b", "brcm,bcm2711"),
+)
 # Under -icount the guest's PMU counts instructions exactly, also with many threads, because one
 # virtual core schedules them the same way each time; guest time becomes 1 ns an instruction.
 # The real Pi 2 has four cores; four take the 32-bit kernel up to 80 s to start on two host cores.
+COUNTED = ("-icount", "shift=0,sleep=on")
 ALL = (
     PI3,
     replace(
@@ -49,7 +61,7 @@ ALL = (
         name="pi3-counted",
         summary="a Pi 3 with one core that counts executed instructions exactly",
         cores=1,
-        arguments=("-icount", "shift=0,sleep=on"),
+        arguments=COUNTED,
     ),
     replace(
         PI3,
@@ -74,16 +86,13 @@ ALL = (
         model="Raspberry Pi 2 Model B Rev 1.1",
         compatible=("raspberrypi,2-model-b", "brcm,bcm2836"),
     ),
-    Kind(
-        name="pi4-64",
-        summary="Raspberry Pi 4: four Cortex-A72, 2 GB, 64-bit programs",
-        memory_mib=2048,
-        root="arm64",
-        kernel=CLOUD,
-        cpu="cortex-a72",
-        cores=4,
-        model="Raspberry Pi 4 Model B Rev 1.4",
-        compatible=("raspberrypi,4-model-b", "brcm,bcm2711"),
+    PI4_64,
+    replace(
+        PI4_64,
+        name="pi4-64-counted",
+        summary="a Pi 4 with one core that counts executed instructions exactly",
+        cores=1,
+        arguments=COUNTED,
     ),
     Kind(
         name="container",

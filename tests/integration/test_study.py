@@ -23,7 +23,7 @@ pytestmark = [pytest.mark.docker, pytest.mark.board]
 
 ROOT = Path(__file__).parent.parent.parent
 CELLS = ["caffe-openblas-0.3.21", "caffe-openblas-0.3.34", "caffe-openblas-0.3.34-neon"]
-ONLY = ["--only", "caffe-openblas-0.3.*"]
+ONLY = [word for cell in CELLS for word in ("--only", cell)]
 STUDY = [
     "caffe-openblas", "caffe-openblas-dl", "mxnet-openblas", "mxnet-openblas-dl",
     "tf-vanilla", "tf-neon-vfpv4",

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 PI3 = Target("arm-linux-gnueabihf", "EM_ARM", "armv7-a", "neon-vfpv4", "hard", "2.36")
 PI4_64 = Target("aarch64-linux-gnu", "EM_AARCH64", "armv8-a", "", "hard", "2.36")
+HOST = Target("x86_64-linux-gnu", "EM_X86_64", "x86-64", "", "hard", "2.36")
 LIBC = ("libc.so.6", "libm.so.6", "ld-linux-armhf.so.3")
 POLICY = AuditPolicy(PI3, provided=LIBC)
 
@@ -83,6 +84,16 @@ def on(fpu: str = "neon-vfpv4", march: str = "armv7-a", **more: tuple[str, ...])
         (
             replace(GOOD, simd="NEON for ARMv8"),
             "BM112 Tag_Advanced_SIMD_arch NEON for ARMv8, the target is neon-vfpv4",
+        ),
+        *(
+            (
+                replace(GOOD, machine_switches=("-mfpu=neon-vfpv4", switch)),
+                f"BM114 its compiler was told {switch}",
+            )
+            for switch in (
+                *("-march=native", "-mcpu=native", "-mtune=native"),
+                *("-msse4.2", "-mavx2", "--param=l1-cache-size=48"),
+            )
         ),
         (replace(GOOD, glibc_max="2.38"), "BM130 needs GLIBC_2.38, the floor is GLIBC_2.36"),
         (
@@ -151,6 +162,17 @@ def test_a_smaller_target_takes_less(facts: ElfFacts, policy: AuditPolicy, code:
         (replace(GOOD, float_abi="unspecified", fp_arch="", simd="", vfp_args=False), POLICY),
         (replace(GOOD, fp_arch="VFPv3-D16", cpu_arch="v6"), POLICY),  # Raspbian's own libraries
         (replace(GOOD, fp_arch="VFPv4", simd="NEONv1 with Fused-MAC"), POLICY),
+        (
+            replace(
+                GOOD,
+                machine_switches=(
+                    "-march=armv7-a+neon-vfpv4",
+                    "-mcpu=cortex-a53",
+                    "-mtune=cortex-a53",
+                ),
+            ),
+            POLICY,
+        ),
         (replace(GOOD, cpu_arch="v8"), on(march="armv8-a+crc")),
         (replace(GOOD, cpu_arch="v7"), on(march="armv7ve")),
         (replace(GOOD, cpu_arch="v6KZ"), on(march="armv6kz")),
@@ -182,6 +204,36 @@ def test_aarch64_has_no_attributes_and_needs_none() -> None:
     ]
 
 
+def test_x86_code_is_judged_by_what_it_needs_not_by_its_architecture() -> None:
+    """The host toolchain's cells: SSE is their baseline, and -march=native a leak there too."""
+    provided = ("libc.so.6", "ld-linux-x86-64.so.2")
+    policy = AuditPolicy(HOST, provided=provided)
+    built = replace(AARCH64, machine="EM_X86_64", needed=provided)
+    assert said(replace(built, machine_switches=("-msse2", "-mtune=generic")), policy) == []
+    assert said(replace(built, machine_switches=("--param=l2-cache-size=1024",)), policy) == [
+        "BM114 its compiler was told --param=l2-cache-size=1024"
+    ]
+    assert said(replace(built, needed=("ld-linux-armhf.so.3",)), policy) == [
+        "BM141 needs ld-linux-armhf.so.3, which belongs to another libc or machine"
+    ]
+
+
+def test_a_static_library_is_one_file_to_a_neon_rule() -> None:
+    """Its kernels lie in few of its objects."""
+    common = replace(WITHOUT_NEON, file="lib/libblas.a(common.o)", fp_arch="VFPv3-D16")
+    kernel = replace(GOOD, file="lib/libblas.a(sgemm.o)")
+    policy = on(neon_required=("lib/libblas.a", "libblas.a"))
+    assert said([common, kernel], policy) == []
+    assert said(
+        [common, replace(kernel, simd="", neon_instructions=0)], on(neon_required=("*.a",))
+    ) == [
+        "BM120 NEON must be here ('*.a'): 0 quad-register float multiply instructions, "
+        "Tag_FP_arch VFPv3 and VFPv3-D16, Tag_Advanced_SIMD_arch absent"
+    ]
+    (finding,) = audit.judge([common, kernel], on(neon_forbidden=("*.a",)))
+    assert (finding.code, finding.file) == ("BM122", "lib/libblas.a(sgemm.o)")
+
+
 def test_a_neon_build_without_neon_is_refused_with_its_figures() -> None:
     """OpenBLAS 0.3.34 for ARMV7 without HAVE_NEON=1."""
     (finding,) = audit.judge([WITHOUT_NEON], on(neon_required=("libopenblas*",)))
@@ -203,6 +255,32 @@ def test_a_neon_rule_that_matches_nothing_is_a_finding() -> None:
         "BM121 neon_forbidden names '*.a' and no file matches",
         "BM121 neon_required names 'lib/libblas.so.3' and no file matches",
     ]
+
+
+def test_newer_kernels_behind_a_question_to_the_cpu_are_a_warning() -> None:
+    """XNNPACK for 32-bit ARM: its quantized kernels for ARMv8 are chosen by cpuinfo."""
+    newer = replace(
+        GOOD, file="bin/runner", cpu_arch="v8", fp_arch="FP for ARMv8", simd="NEON for ARMv8.1"
+    )
+    assert [line[:5] for line in said(newer)] == ["BM110", "BM111", "BM112"]
+    policy = on(dispatched=("bin/runner",))
+    findings = audit.judge([newer], policy)
+    assert audit.blocking(findings) == ()
+    assert [f"{f.code} {f.message}" for f in findings] == [
+        "BM115 Tag_Advanced_SIMD_arch NEON for ARMv8.1, the target is neon-vfpv4; "
+        "the recipe says that it asks the CPU first",
+        "BM115 Tag_CPU_arch v8, the target is v7 (armv7-a); "
+        "the recipe says that it asks the CPU first",
+        "BM115 Tag_FP_arch FP for ARMv8, the target is neon-vfpv4; "
+        "the recipe says that it asks the CPU first",
+    ]
+    elsewhere = replace(newer, file="lib/libnew.so")
+    assert [line[:5] for line in said([newer, elsewhere], policy)[3:]] == [
+        "BM110",
+        "BM111",
+        "BM112",
+    ]
+    assert said(GOOD, policy) == ["BM121 dispatched names 'bin/runner' and no file matches"]
 
 
 @pytest.mark.parametrize("facts", [GOOD, replace(GOOD, neon_instructions=0)])
@@ -286,8 +364,10 @@ def test_every_rule_is_reached_by_a_test() -> None:
         (replace(GOOD, eabi=0, float_abi="soft", cpu_arch="v9", fp_arch="FP for ARMv8"), POLICY),
         (replace(GOOD, glibc_max="3", needed=("x", "libc.so"), rpath=("/", ".")), on("vfpv3")),
         (replace(GOOD, executable_stack=True, text_relocations=True), on(neon_forbidden=("*",))),
+        (replace(GOOD, cpu_arch="v8"), on(dispatched=("*",))),
         (WITHOUT_NEON, on(neon_required=("*", "none"))),
         (replace(GOOD, simd=""), on("vfpv3")),
+        (replace(GOOD, machine_switches=("-march=native",)), POLICY),
     ]
     found: set[str] = {f.code for facts, policy in faults for f in audit.judge([facts], policy)}
     assert found == {r.code for r in audit.RULES}

@@ -109,7 +109,8 @@ def test_inv_has_the_same_commands() -> None:
         assert f"  {command} " in theirs
 
 
-HEAVY = ("docker", "paramiko", "numpy", "capstone", "elftools", "google.protobuf", "pydantic")
+HEAVY = ("docker", "paramiko", "numpy", "capstone", "elftools", "google.protobuf", "pydantic",
+         "onnx", "flatbuffers", "tflite")  # fmt: skip
 
 
 @pytest.mark.parametrize(

@@ -12,9 +12,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from buildmatrix.device import FPU_NEEDS, parse, probe, unfit
+from buildmatrix.agent import PREFIX
+from buildmatrix.device import FPU_NEEDS, PROBE, explained, meant_for, parse, probe, unfit
 from buildmatrix.errors import DeviceError
-from buildmatrix.model import FPU_RANK, DeviceInfo, Severity, Target
+from buildmatrix.model import FPU_RANK, DeviceInfo, ElfFacts, Severity, Target
 from tests.fakes import LocalShell
 
 if TYPE_CHECKING:
@@ -258,3 +259,88 @@ def test_the_probe_runs_in_this_machine_s_sh(tmp_path: Path) -> None:
     assert info.machine == platform.machine()
     assert info.cores == os.cpu_count()
     assert info.disk_free_kib > 0
+
+
+HEADER = "7f454c46010101000000000000000000" + "0300280001000000" + "00" * 12  # up to e_flags
+
+
+@pytest.mark.parametrize(
+    ("flags", "abi", "found"),
+    [("00040005", "hard", []), ("00020005", "soft", ["BM311"]), ("00000005", "", [])],
+)
+def test_the_userland_s_float_abi(flags: str, abi: str, found: list[str]) -> None:
+    info = parse("vpi", VIRTUAL.replace(ELF_ARM, HEADER + flags))
+    assert (info.elf_machine, info.float_abi) == ("EM_ARM", abi)
+    assert codes(info) == found
+
+
+@pytest.mark.parametrize(
+    ("line", "found"),
+    [
+        ("/dev/vda / ext4 rw,relatime 0 0", []),
+        ("tmpfs /home tmpfs rw,nosuid,noexec 0 0", ["BM312"]),
+        ("/dev/vda / ext4 ro,errors=remount-ro 0 0", ["BM313"]),
+        ("/dev/vda / ext4 rw,errors=remount-ro 0 0", []),
+        ("", []),
+    ],
+)
+def test_where_nothing_may_be_run_or_written(line: str, found: list[str]) -> None:
+    info = parse("vpi", VIRTUAL.replace("end=1", f"mount={line}\nend=1"))
+    assert codes(info) == found
+    if found:
+        assert line.split()[1] in unfit(info, BOOKWORM, needs_kib=0)[0].message
+
+
+@pytest.mark.parametrize(
+    ("epoch", "found", "words"),
+    [
+        (1_000_000, [], ""),
+        (1_000_119, [], ""),
+        (1_000_300, ["BM314"], "300 s ahead of"),
+        (400_000, ["BM314"], "7 days behind"),
+    ],
+)
+def test_a_clock_that_is_elsewhere(epoch: int, found: list[str], words: str) -> None:
+    text = VIRTUAL.replace("end=1", f"epoch={epoch}\nend=1")
+    info = parse("vpi", text, now=1_000_000)
+    assert codes(info) == found
+    assert all(words in finding.message for finding in unfit(info, BOOKWORM, needs_kib=0))
+    assert parse("vpi", text).skew_s is None
+
+
+def test_the_audit_explains_a_refusal() -> None:
+    """The files that need the newer libc, and none that does not."""
+    facts = tuple(
+        ElfFacts(
+            file=f"lib/{name}", machine="EM_ARM", elf_type="ET_DYN", eabi=5, float_abi="hard",
+            cpu_arch="v7", fp_arch="VFPv4", simd="NEONv1 with Fused-MAC", vfp_args=True,
+            soname=name, needed=(), rpath=(), glibc_max=glibc, glibcxx_max="",
+            executable_stack=False, neon_instructions=9,
+        )
+        for name, glibc in (("libnew.so", "2.34"), ("libold.so", "2.4"))
+    )  # fmt: skip
+    info = parse("pi3", PI3)
+    old_libc = [f for f in unfit(info, BOOKWORM, needs_kib=0) if f.code == "BM303"]
+    (reason,) = explained(info, BOOKWORM, facts, old_libc)
+    assert (reason.code, reason.file) == ("BM130", "lib/libnew.so")
+    assert "2.34" in reason.message
+    weak = replace(parse("vpi", VIRTUAL), features=frozenset({"vfpv3"}))
+    refusals = unfit(weak, BOOKWORM, needs_kib=0)
+    assert {f.code for f in explained(weak, BOOKWORM, facts, refusals)} == {"BM111", "BM112"}
+    assert explained(info, BOOKWORM, facts, ()) == ()
+
+
+def test_the_probe_asks_where_deploy_writes(tmp_path: Path) -> None:
+    assert f"$HOME/{PREFIX}\n" in PROBE
+    info = probe(LocalShell(tmp_path), "here")
+    assert info.mount.startswith("/")
+    assert "rw" in info.mount.split()[1].split(",")
+    assert info.skew_s is not None
+    assert abs(info.skew_s) < 10
+
+
+def test_a_board_takes_the_cells_of_its_own_machine() -> None:
+    info = parse("pi3", VIRTUAL)
+    machines = {"a": "EM_ARM", "b": "EM_AARCH64", "c": "EM_ARM"}
+    assert meant_for(info, machines) == ("a", "c")
+    assert meant_for(info, {"b": "EM_AARCH64"}) == ("b",), "the gate then says why it cannot run"

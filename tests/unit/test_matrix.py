@@ -38,6 +38,45 @@ def test_an_axis_that_a_recipe_does_not_use_does_not_multiply_it(root: Path) -> 
     ]
 
 
+MODELS = "bench: {model: [face-cnn, lenet-5]}\n"
+
+
+def test_a_second_model_doubles_the_cells_and_leaves_the_first_ones_their_names(root: Path) -> None:
+    alone = projects.expand(root)
+    both = projects.expand(root, projects.MATRIX + MODELS)
+    assert both.cells[: len(alone.cells)] == alone.cells
+    assert [(c.id, c.model) for c in both.cells[len(alone.cells) :]] == [
+        ("net-one.lenet-5", "lenet-5"),
+        ("net-two.lenet-5", "lenet-5"),
+        ("net-one-neon.lenet-5", "lenet-5"),
+    ]
+
+
+def test_an_exclusion_is_of_every_model_unless_it_names_one(root: Path) -> None:
+    rules = (
+        "exclude:\n"
+        "  - {name: net-one, reason: slow}\n"
+        "  - {name: net-two, model: lenet-5, reason: small}\n"
+    )
+    found = projects.expand(root, projects.MATRIX + MODELS + rules)
+    assert [(d.id, d.reason) for d in found.dropped] == [
+        ("net-one", "slow"), ("net-one.lenet-5", "slow"), ("net-two.lenet-5", "small")
+    ]  # fmt: skip
+
+
+def test_models_share_what_is_built_and_have_bundles_of_their_own(root: Path) -> None:
+    alone = {work.id: work for work in projects.works(root)}
+    both = {work.id: work for work in projects.works(root, projects.MATRIX + MODELS)}
+    assert {name: both[name] for name in alone} == alone
+    assert {name for name in both if name not in alone} == {
+        "model:lenet-5.caffe",
+        "bundle:net-one.lenet-5", "bundle:net-two.lenet-5", "bundle:net-one-neon.lenet-5",
+        "audit:net-one.lenet-5", "audit:net-two.lenet-5", "audit:net-one-neon.lenet-5",
+    }  # fmt: skip
+    assert "model:lenet-5.caffe" in both["bundle:net-one.lenet-5"].needs
+    assert "model:face-cnn.caffe" not in both["bundle:net-one.lenet-5"].needs
+
+
 BOARDS = """
 devices: {pi3-a: {host: a.local}, pi3-b: {host: b.local, port: 2222}}
 groups: {lab: [pi3-*]}

@@ -103,7 +103,7 @@ def test_a_changed_compiler_reruns_all_that_it_made(works: tuple[Work, ...]) -> 
     known = replace(everything(works), identities={"tc": "another"})
     changed = verbs(works, known)
     assert changed["build:net@tc"] == "RERUN"
-    assert changed["model:face.caffe"] == "SKIP"
+    assert changed["model:face-cnn.caffe"] == "SKIP"
     reason = next(a.reason for a in plan(works, known) if a.id == "build:net@tc")
     assert 'needs.image:tc: "identity" -> "another"' in reason
 

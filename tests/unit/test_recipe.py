@@ -62,7 +62,8 @@ def test_the_study_stands_in_the_matrix_under_its_ids() -> None:
     assert flags["tf-neon-vfpv4"] == (
         "-Os -mfpu=neon-vfpv4 -funsafe-math-optimizations -ftree-vectorize"
     )
-    assert [g for g in goals(loaded.works) if g.startswith("build:")], "no runner yet: built only"
+    stages = {goal.partition(":")[0] for goal in goals(loaded.works)}
+    assert stages == {"audit"}, "every stack has a runner"
 
 
 def test_no_host_feature_reaches_a_product() -> None:
@@ -140,6 +141,14 @@ def test_alternates_need_a_tree(root: Path) -> None:
     path.write_text(projects.NET.replace('"}]', '"}, ' + again + "]"))
     with pytest.raises(InputError, match="source 'net' needs its tree id"):
         recipe.load_all(root / "recipes")
+
+
+def test_one_archive_at_two_places_needs_no_tree(root: Path) -> None:
+    path = root / "recipes" / "net" / "recipe.yaml"
+    again = '{kind: archive, url: "https://example.org/2.tar", sha256: "' + "b" * 64 + '"}'
+    path.write_text(projects.NET.replace('"}]', '"}, ' + again + "]"))
+    (source,) = recipe.load_all(root / "recipes")["net"].spec.sources
+    assert [getattr(one, "sha256", "") for one in source.alternates] == ["b" * 64] * 2
 
 
 def test_a_changed_toolchain_file_changes_its_definition(root: Path) -> None:

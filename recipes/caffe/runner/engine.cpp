@@ -5,6 +5,7 @@
 #include <dlfcn.h>
 
 #include <algorithm>
+#include <functional>
 #include <stdexcept>
 #include <string>
 #include <vector>
@@ -53,16 +54,31 @@ Function find(const char* symbol) {
   return reinterpret_cast<Function>(dlsym(RTLD_DEFAULT, symbol));
 }
 
+struct Threads {
+  std::function<void(int)> set;
+  std::function<int()> get;
+};
+
+// BLIS counts in its dim_t, which is as wide as a long on every Linux (its configure's default).
+Threads threads_of_the_blas() {
+  if (const auto set = find<void (*)(int)>("openblas_set_num_threads")) {
+    return {set, find<int (*)()>("openblas_get_num_threads")};
+  }
+  if (const auto set = find<void (*)(long)>("bli_thread_set_num_threads")) {
+    const auto get = find<long (*)()>("bli_thread_get_num_threads");
+    return {set, [get] { return int(get()); }};
+  }
+  return {[](int) {}, [] { return 1; }};
+}
+
 // A time with the wrong number of threads beside it would be worse than none.
 void use_threads(int threads) {
-  const auto set = find<void (*)(int)>("openblas_set_num_threads");
-  const auto get = find<int (*)()>("openblas_get_num_threads");
-  if (set) set(threads);
-  const int used = get ? get() : 1;
+  const Threads blas = threads_of_the_blas();
+  blas.set(threads);
+  const int used = blas.get();
   if (used != threads) {
     throw std::runtime_error("this BLAS uses " + std::to_string(used) + " thread(s), not " +
-                             std::to_string(threads) +
-                             (get ? ": build OpenBLAS with NUM_THREADS large enough" : ""));
+                             std::to_string(threads) + ": build it for more (max_threads)");
   }
 }
 

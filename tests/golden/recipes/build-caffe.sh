@@ -2,6 +2,7 @@ cp -a /src/caffe/. .
 patch -p1 < /recipe/patches/protobuf-total-bytes-limit.patch
 # USE_HDF5=OFF is incomplete upstream (BVLC/caffe pull request 6346), so HDF5 comes along.
 # Both spellings of the protoc variable: cmake/ProtoBuf.cmake reads one, CMake's module the other.
+# libblas.so.3 has no symbol of its own, so the linker must be told to keep it.
 cmake -S . -B build \
   -DCMAKE_TOOLCHAIN_FILE=/toolchain.cmake \
   -DCMAKE_BUILD_TYPE=Release \
@@ -11,7 +12,7 @@ cmake -S . -B build \
   -DUSE_OPENCV=OFF -DUSE_LEVELDB=OFF -DUSE_LMDB=OFF \
   -DBLAS=Open \
   -DOpenBLAS_INCLUDE_DIR=/deps/openblas/include \
-  -DOpenBLAS_LIB=/deps/openblas/lib/libopenblas.so \
+  -DOpenBLAS_LIB='-Wl,--push-state,--no-as-needed;/deps/blas/lib/libblas.so.3;-Wl,--pop-state' \
   -DPROTOBUF_PROTOC_EXECUTABLE=/usr/bin/protoc -DProtobuf_PROTOC_EXECUTABLE=/usr/bin/protoc
 make -C build -j"$JOBS" caffe
 mkdir -p /out/lib /out/include/caffe/proto

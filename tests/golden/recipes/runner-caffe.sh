@@ -5,7 +5,7 @@ arm-linux-gnueabihf-g++ -std=c++14 -O2 -march=armv7-a -mfpu=neon-vfpv4 -mfloat-a
   -o runner /harness/harness.cpp /recipe/runner/engine.cpp \
   -L/deps/caffe/lib -Wl,--no-as-needed -lcaffe -Wl,--as-needed \
   -lboost_system -lprotobuf -lglog -lgflags -lpthread \
-  -Wl,-rpath-link,/deps/openblas/lib \
+  -Wl,-rpath-link,/deps/blas/lib:/deps/openblas/lib \
   -Wl,--disable-new-dtags -Wl,-rpath,'$ORIGIN/../lib'
 mkdir -p /out/bin
 cp runner /out/bin/runner

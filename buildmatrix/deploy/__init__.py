@@ -1,0 +1,171 @@
+"""Bundles onto a board: each object once, checked there, trees of hard links, one atomic switch.
+
+A push is at most three calls: what stands there; what is there of the objects that it needs; then
+one compressed stream with what is missing, the trees and the order to switch. When the first says
+that all is in place, it is the only one. Cut at any byte, the next push goes on from there; killed
+at any moment, the active variant is whole. Layout and scripts are described in `agent`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from buildmatrix.agent import PREFIX, failure, script
+from buildmatrix.deploy.ask import LONG, SHORT, Mode, active, glance, question, survey
+from buildmatrix.deploy.forecast import Forecast, forecast
+from buildmatrix.deploy.listing import Listing, Part, read_lines, read_listing
+from buildmatrix.deploy.room import doomed, make_room, prune, superseded
+from buildmatrix.deploy.stream import Shipment, ship, tar_stream
+from buildmatrix.deploy.upload import (
+    Object,
+    Upload,
+    check,
+    check_cell,
+    names_of,
+    plan_upload,
+    unsettled,
+)  # fmt: skip
+from buildmatrix.errors import DeviceError
+from buildmatrix.protocols import Advanced, CommandResult, Note
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+
+    from buildmatrix.model import Bundle
+    from buildmatrix.protocols import Connection, ObjectReader, Reporter
+
+__all__ = [
+    "SHORT", "Forecast", "Listing", "Object", "Part", "Pushed", "Shipment", "Upload",
+    "active", "check", "doomed", "forecast", "glance", "make_room", "plan_upload", "prune", "push",
+    "question", "read_listing", "rollback", "ship", "superseded", "survey", "tar_stream",
+    "unsettled",
+]  # fmt: skip
+
+SLOWEST_LINK = 50_000  # bytes a second; slower than this an upload counts as lost
+ATTEMPTS = 3  # a prune beside us may take an object between two calls
+
+
+@dataclass(frozen=True, slots=True)
+class Pushed:
+    """What a push did: objects and bytes over the wire (compressed), cells whose link moved.
+
+    `kept_bytes`, uncompressed, were there already, from pushes that had been cut.
+    """
+
+    sent_objects: int
+    sent_bytes: int
+    switched: tuple[str, ...]
+    kept_bytes: int = 0
+
+
+def push(
+    connection: Connection,
+    bundles: Sequence[Bundle],
+    objects: ObjectReader,
+    *,
+    prefix: str = PREFIX,
+    reporter: Reporter,
+    subject: str,
+    verify: bool = False,
+    known: Listing | None = None,
+) -> Pushed:
+    """Make every bundle the active one of its cell.
+
+    `known` is the answer to `question`, if that was asked already. With `verify`, content that is
+    on the board is read and hashed there too, and mended. Raises DeviceError naming the file when
+    one arrives damaged (nothing is switched then), and LinkLost from the connection.
+    """
+    for bundle in bundles:
+        check(bundle)
+    listing = known or glance(connection, prefix=prefix)
+    if not verify and not unsettled(bundles, listing):
+        return Pushed(0, 0, ())
+    sent, wire, kept = 0, 0, 0
+    result = CommandResult(0, b"", b"")
+    for attempt in range(ATTEMPTS):
+        if attempt or not listing.fresh:
+            mode: Mode = "verify" if verify else ""
+            listing = survey(connection, names_of(bundles), prefix=prefix, mode=mode)
+        if listing.corrupt:
+            reporter.emit(Note("warning", f"{subject}: mending {_files(bundles, listing.corrupt)}"))
+        shipment = ship(bundles, listing, objects, anew=verify)
+        result, bytes_sent = _send(
+            connection, shipment, objects, prefix=prefix, reporter=reporter, subject=subject
+        )
+        sent += len(shipment.upload.travelling)
+        kept += shipment.upload.kept
+        wire += bytes_sent
+        said = read_lines(result.stdout)
+        if not said["missing"]:
+            return Pushed(sent, wire, tuple(cell for (cell,) in said["switched"]), kept)
+    cause = failure(result)
+    raise DeviceError(
+        "content is gone from the board before it can be linked: a prune runs beside this deploy, "
+        "or the board lacks something",
+        details=cause.details,
+        hint=cause.hint,
+    )
+
+
+def rollback(connection: Connection, cell: str, *, prefix: str = PREFIX) -> str:
+    """Switch a cell back to its previous bundle and return that bundle's digest.
+
+    A second rollback returns to where the first one started. Raises DeviceError without one.
+    """
+    check_cell(cell)
+    program = script(("listing", "deploy"), f"rollback {cell}", prefix=prefix)
+    result = connection.run(program, timeout=SHORT)
+    if result.status == 3:
+        raise DeviceError(
+            f"{cell} has no previous bundle on this board", hint="deploy the cell again instead"
+        )
+    if result.status != 0:
+        raise failure(result)
+    digests = [digest for name, digest in read_lines(result.stdout)["cell"] if name == cell]
+    if not digests:
+        raise failure(result)
+    return digests[0]
+
+
+def _send(
+    connection: Connection,
+    shipment: Shipment,
+    objects: ObjectReader,
+    *,
+    prefix: str,
+    reporter: Reporter,
+    subject: str,
+) -> tuple[CommandResult, int]:
+    """What the board said to the stream, and the bytes that went over the wire.
+
+    Raises DeviceError naming every file that did not arrive whole; the others are kept there.
+    """
+    wire, total = 0, shipment.upload.size
+
+    def advanced(done: int) -> None:
+        reporter.emit(Advanced(subject, done, total, "bytes"))
+
+    def counted() -> Iterator[bytes]:
+        nonlocal wire
+        for chunk in tar_stream(shipment, objects, advanced):
+            wire += len(chunk)
+            yield chunk
+
+    program = script(("listing", "deploy"), f"receive {shipment.codec}", prefix=prefix)
+    result = connection.run(program, timeout=LONG + total / SLOWEST_LINK, stdin=counted())
+    if result.status != 0:
+        raise failure(result)
+    if damaged := {name for (name,) in read_lines(result.stdout)["bad"]}:
+        files = [item.file for item in shipment.upload.objects if item.name in damaged]
+        raise DeviceError(
+            f"did not arrive whole: {', '.join(files)}",
+            details="the sha256 computed on the board differs",
+            hint="run deploy again; what arrived whole is kept",
+        )
+    return result, wire
+
+
+def _files(bundles: Sequence[Bundle], names: Iterable[str]) -> str:
+    called = {item.name: item.file for item in plan_upload(bundles, frozenset()).objects}
+    return ", ".join(called.get(name, name) for name in names)

@@ -1,0 +1,77 @@
+"""The dynamic section, the symbol versions a file needs, and the stack it asks for."""
+
+from __future__ import annotations
+
+import re
+from collections import defaultdict
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from elftools.elf.dynamic import DynamicSection
+from elftools.elf.gnuversions import GNUVerNeedSection
+
+from buildmatrix.elf.sections import at_most, first
+from buildmatrix.model import version_tuple
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from elftools.elf.elffile import ELFFile
+
+DF_TEXTREL = 0x4
+VERSION_WEAK = 0x2  # VER_FLG_WEAK: the loader accepts a libc without it
+
+# A relocation format that the loader learned in glibc 2.36 and announces under this name.
+ABI_NAMES = {"GLIBC_ABI_DT_RELR": "GLIBC_2.36"}
+
+
+@dataclass(frozen=True, slots=True)
+class Dynamic:
+    soname: str = ""
+    needed: tuple[str, ...] = ()
+    rpath: tuple[str, ...] = ()
+    text_relocations: bool = False
+
+
+def dynamic(elf: ELFFile) -> Dynamic:
+    section = first(elf, DynamicSection)
+    if section is None:
+        return Dynamic()
+    found: dict[str, list[Any]] = defaultdict(list)
+    limit = section["sh_size"] // elf.structs.Elf_Dyn.sizeof()
+    for tag in at_most(limit, section.iter_tags(), "dynamic tags"):
+        kind = tag.entry.d_tag
+        text = kind in ("DT_SONAME", "DT_NEEDED", "DT_RPATH", "DT_RUNPATH")
+        found[kind].append(getattr(tag, kind[3:].lower()) if text else tag.entry.d_val)
+    paths = [path for path in (*found["DT_RPATH"], *found["DT_RUNPATH"]) if path]
+    return Dynamic(
+        soname="".join(found["DT_SONAME"][:1]),
+        needed=tuple(found["DT_NEEDED"]),
+        rpath=tuple(part for path in paths for part in path.split(":")),
+        text_relocations="DT_TEXTREL" in found or any(f & DF_TEXTREL for f in found["DT_FLAGS"]),
+    )
+
+
+def versions(elf: ELFFile) -> Iterator[str]:
+    """Symbol versions that other libraries must offer, weak references left out."""
+    section = first(elf, GNUVerNeedSection)
+    if section is None:
+        return
+    entries = (entry for _, entries in section.iter_versions() for entry in entries)
+    limit = section["sh_size"] // elf.structs.Elf_Vernaux.sizeof()
+    for entry in at_most(limit, entries, "symbol versions"):
+        if not entry["vna_flags"] & VERSION_WEAK:
+            yield ABI_NAMES.get(entry.name, entry.name)
+
+
+def highest(prefix: str, versions: Iterable[str]) -> str:
+    """The highest dotted number behind `prefix`; GLIBC_PRIVATE has none and does not count."""
+    found = [m[1] for v in versions if (m := re.fullmatch(prefix + r"(\d+(?:\.\d+)*)", v))]
+    return max(found, key=version_tuple, default="")
+
+
+def executable_stack(elf: ELFFile) -> bool:
+    """What the loader will do: without a PT_GNU_STACK header glibc's default on ARM is yes."""
+    for segment in elf.iter_segments("PT_GNU_STACK"):
+        return bool(segment["p_flags"] & 1)
+    return bool(elf.num_segments() > 0)

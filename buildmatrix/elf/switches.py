@@ -1,0 +1,53 @@
+"""What compilers wrote down of their command line, where they did.
+
+GCC does so in the debug information (DW_AT_producer) and, asked with -frecord-gcc-switches, in
+.GCC.command.line; clang in the same two places with -grecord-command-line. GCC writes what its
+driver made of the words: for -march=native it is the processor's own name and its caches' sizes.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from elftools.common.exceptions import DWARFError
+
+from buildmatrix.elf.sections import FAULTS
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from elftools.elf.elffile import ELFFile
+
+PREFIXES = ("-m", "--param=l1-cache-", "--param=l2-cache-")
+
+# Damaged, newer than pyelftools, or relocated in a way that it does not know.
+UNREADABLE = (*FAULTS, DWARFError, NotImplementedError)
+
+
+def machine_switches(elf: ELFFile) -> tuple[str, ...]:
+    """The recorded switches that speak of the processor, each once, sorted."""
+    words = (word for line in (*_command_lines(elf), *_producers(elf)) for word in line.split())
+    return tuple(sorted({word for word in words if word.startswith(PREFIXES)}))
+
+
+def _command_lines(elf: ELFFile) -> Iterator[str]:
+    """Each ends with a NUL; GCC before 11 ended each word with one."""
+    section = elf.get_section_by_name(".GCC.command.line")
+    if section is not None:
+        yield from section.data().decode(errors="replace").split("\0")
+
+
+def _producers(elf: ELFFile) -> list[str]:
+    """DW_AT_producer of every unit. What cannot be read is left out: it is evidence only where it
+    is there, and a library is no worse for debug information that we cannot follow."""
+    found: list[str] = []
+    if elf.get_section_by_name(".debug_info") is None:
+        return found
+    try:
+        for unit in elf.get_dwarf_info(follow_links=False).iter_CUs():
+            producer = unit.get_top_DIE().attributes.get("DW_AT_producer")
+            if producer is not None and isinstance(producer.value, bytes):
+                found.append(producer.value.decode(errors="replace"))
+    except UNREADABLE:
+        pass
+    return found

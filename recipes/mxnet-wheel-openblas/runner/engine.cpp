@@ -1,0 +1,1 @@
+../../mxnet/runner/engine.cpp

@@ -1,0 +1,1 @@
+../../tensorflow/runner/engine.cpp

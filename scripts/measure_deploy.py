@@ -1,0 +1,316 @@
+"""A deploy over a slow link, against rsync and scp: bytes and seconds, in one run.
+
+    scripts/measure-deploy [--only GLOB] [--rounds N] [--link 20mbit/20ms] [--last-built]
+
+Every built variant of matrix.yaml that fits goes to a virtual Pi 3, one after the other, then the
+last one again: with buildmatrix (log in, question, gate, push), with `rsync -az`, with `scp -Cr`.
+Each time through a relay of its own, which has the link's rate and round trip and counts the bytes
+of both directions, logging in included. The ways take turns, and the quickest of all rounds
+counts: what else the machine does can only add.
+
+For the board, Debian's armhf rsync is unpacked into the home folder, for this comparison alone.
+Exit 1 when a target is missed.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import platform
+import shlex
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from buildmatrix.protocols import CommandResult
+
+ROOT = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT))
+
+from buildmatrix import deploy, device, ssh, virtual  # noqa: E402
+from buildmatrix.errors import BuildmatrixError, InputError  # noqa: E402
+from buildmatrix.mirror import debian_mirror, python_index  # noqa: E402
+from buildmatrix.model import Bundle, SshTarget  # noqa: E402
+from buildmatrix.pipeline import boards, project  # noqa: E402
+from buildmatrix.pipeline.workshop import Workshop  # noqa: E402
+from buildmatrix.virtual import apt, host  # noqa: E402
+from buildmatrix.virtual import link as links  # noqa: E402
+from tests.fakes import RecordingReporter  # noqa: E402
+from tests.linkshaper import Link  # noqa: E402
+
+STATE = Path(os.environ.get("BUILDMATRIX_STATE", ROOT / ".buildmatrix")).resolve()
+# The board's image is kept there.
+BOARDS = Path(os.environ.get("BUILDMATRIX_TEST_STATE", STATE)).resolve()
+BOARD = f"measure-{os.getpid()}"
+# rsync and what it needs (its Depends in bookworm) besides libc; with them it chooses zstd.
+FOREIGN = (
+    "rsync",
+    "libacl1",
+    "liblz4-1",
+    "libpopt0",
+    "libssl3",
+    "libxxhash0",
+    "libzstd1",
+    "zlib1g",
+)
+SHARE = 0.15  # of the first variant's bytes, at most, for each further one
+NOTHING = 10_000  # bytes, at most, when nothing changed
+
+Put = Callable[[Bundle, Path, SshTarget], int]  # what goes there, its folder, where; calls made
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One variant put on the board."""
+
+    seconds: float
+    bytes: int
+    calls: int  # on the connection; 0 where nobody counted
+
+
+def main() -> int:
+    asked = argparse.ArgumentParser()
+    asked.add_argument("--only", action="append", help="glob on cell ids; repeatable")
+    asked.add_argument("--rounds", type=int, default=3)
+    asked.add_argument("--link", default="20mbit/20ms", help="rate each way, round trip")
+    asked.add_argument(
+        "--last-built", action="store_true", help="variants whose recipe changed since, as well"
+    )
+    options = asked.parse_args()
+    shop = Workshop(
+        project=project.load(ROOT / "matrix.yaml", only=tuple(options.only or ())),
+        state=STATE, reporter=RecordingReporter(), mirror=debian_mirror, index=python_index,
+        source_folder=None, jobs=1, engine_url=None,
+    )  # fmt: skip
+    shape = links.parse(options.link)
+    assert shape is not None, "a link must be slow to be measured"
+    with tempfile.TemporaryDirectory() as scratch, board() as target:
+        bundles = fitting(
+            shop, target, last_built(shop) if options.last_built else boards.bundles(shop)
+        )
+        folders = [checked_out(shop, bundle, Path(scratch)) for bundle in bundles]
+        put_rsync_on(target, Path(scratch))
+        ways: dict[str, Put] = {"buildmatrix": ours(shop), "rsync -az": rsync, "scp -Cr": scp}
+        steps: dict[str, list[list[Step]]] = {name: [] for name in ways}
+        for turn in range(options.rounds):
+            for name, put in ways.items():
+                sys.stderr.write(f"round {turn + 1} of {options.rounds}: {name}\n")
+                say(target, "rm -rf .buildmatrix there && mkdir there && sync")
+                steps[name].append([])
+                for bundle, folder in [
+                    *zip(bundles, folders, strict=True),
+                    (bundles[-1], folders[-1]),
+                ]:
+                    with slow(target, shape) as link:
+                        began = time.monotonic()
+                        calls = put(bundle, folder, replace(target, port=link.port))
+                        seconds = time.monotonic() - began
+                    steps[name][-1].append(Step(seconds, link.up + link.down, calls))
+    best = {name: quickest(rounds) for name, rounds in steps.items()}
+    load = os.getloadavg()[0]
+    sys.stdout.write(
+        f"link {options.link}, best of {options.rounds} rounds, virtual Pi 3 on {os.cpu_count()} "
+        f"{platform.machine()} cores with load {load:.1f}\n"
+    )
+    show([*(f"{b.cell} ({b.size / 1e6:.1f} MB)" for b in bundles), "nothing changed"], best)
+    stacks = [next(c.stack for c in shop.project.cells if c.id == b.cell) for b in bundles]
+    return judge(best, stacks)
+
+
+def slow(target: SshTarget, shape: links.Link) -> Link:
+    return Link(target.port, mbit=shape.rate * 8e-6, round_trip_ms=shape.round_trip * 1e3)
+
+
+def last_built(shop: Workshop) -> tuple[Bundle, ...]:
+    """The newest bundle of each cell, whatever changed in its recipe since."""
+    found = []
+    for cell in shop.project.cells:
+        entry = shop.store.latest(f"bundle:{cell.id}")
+        manifest = (
+            next((f for f in entry.files if f.path == "manifest.json"), None) if entry else None
+        )
+        if entry and manifest:
+            found.append(Bundle(cell.id, manifest.sha256, entry.files))
+    return tuple(found)
+
+
+def fitting(shop: Workshop, target: SshTarget, bundles: Sequence[Bundle]) -> tuple[Bundle, ...]:
+    """Those that the gate lets through. Raises InputError when no two share a stack."""
+    with ssh.connect(target, timeout=30, known_hosts=None) as connection:
+        about = device.probe(connection, "pi3")
+    cells = {cell.id: cell for cell in shop.project.cells}
+    targets = {b.cell: shop.project.toolchains[cells[b.cell].toolchain].target for b in bundles}
+    fit = tuple(
+        b for b in bundles
+        if all(f.severity != "error" for f in device.unfit(about, targets[b.cell], needs_kib=0))
+    )  # fmt: skip
+    stacks = [cells[b.cell].stack for b in fit]
+    if len(stacks) == len({*stacks}):
+        raise InputError("no two variants of one stack are built", hint="scripts/demo builds three")
+    return fit
+
+
+def ours(shop: Workshop) -> Put:
+    """As `inv deploy` does, once it knows the bundles: one connection, and the question first."""
+
+    def put(bundle: Bundle, _folder: Path, target: SshTarget) -> int:
+        with ssh.connect(target, timeout=30, known_hosts=None) as connection:
+            counting = Counting(connection)
+            answer = counting.run(device.PROBE + deploy.question(), timeout=60).stdout
+            device.parse("pi3", answer.decode(errors="replace"))
+            deploy.push(
+                counting, [bundle], shop.store, reporter=RecordingReporter(), subject="pi3",
+                known=deploy.read_listing(answer),
+            )  # fmt: skip
+        return counting.calls
+
+    return put
+
+
+class Counting:
+    """A Connection that counts its calls."""
+
+    def __init__(self, inner: ssh.SshConnection) -> None:
+        self.inner, self.calls = inner, 0
+
+    def run(self, script: str, **settings: object) -> CommandResult:
+        self.calls += 1
+        return self.inner.run(script, **settings)  # type: ignore[arg-type]
+
+    def close(self) -> None:
+        self.inner.close()
+
+
+def rsync(_bundle: Bundle, folder: Path, target: SshTarget) -> int:
+    there = f"{target.user}@{target.host}:there/"
+    program = "--rsync-path=LD_LIBRARY_PATH=rsync rsync/rsync"
+    shell(
+        [
+            "rsync",
+            "-az",
+            "-e",
+            shlex.join(["ssh", *options_of(target)]),
+            program,
+            str(folder),
+            there,
+        ]
+    )
+    return 0
+
+
+def scp(_bundle: Bundle, folder: Path, target: SshTarget) -> int:
+    options = [("-P" if word == "-p" else word) for word in options_of(target)]
+    shell(["scp", "-Crq", *options, str(folder), f"{target.user}@{target.host}:there/"])
+    return 0
+
+
+def options_of(target: SshTarget) -> list[str]:
+    """Of OpenSSH, without the user's own; the host key is known by the name of the board's port."""
+    known = Path(target.identity_file).with_name("known_hosts")
+    settings = {
+        "BatchMode": "yes", "UserKnownHostsFile": str(known), "IdentitiesOnly": "yes",
+        "HostKeyAlias": known.read_text().split()[0],
+    }  # fmt: skip
+    words = [word for name, value in settings.items() for word in ("-o", f"{name}={value}")]
+    return ["-F", "none", *words, "-i", target.identity_file, "-p", str(target.port)]
+
+
+@contextmanager
+def board() -> Iterator[SshTarget]:
+    try:
+        yield virtual.up(
+            BOARDS, name=BOARD, kind="pi3", mirror=debian_mirror(), reporter=RecordingReporter()
+        )
+    finally:
+        virtual.down(BOARDS, name=BOARD)
+
+
+def put_rsync_on(target: SshTarget, scratch: Path) -> None:
+    debs, root, out = scratch / "debs", scratch / "root", scratch / "rsync"
+    out.mkdir()
+    apt.Apt(scratch / "apt", mirror=debian_mirror(), architecture="armhf").alone(FOREIGN, debs)
+    for deb in debs.glob("*.deb"):
+        host.run(["dpkg-deb", "-x", str(deb), str(root)])
+    for file in [
+        root / "usr/bin/rsync",
+        *root.glob("usr/lib/*/lib*.so.*"),
+        *root.glob("lib/*/lib*.so.*"),
+    ]:
+        shutil.copy(file, out)
+    shell(["scp", "-rq", *["-P" if w == "-p" else w for w in options_of(target)], str(out),
+           f"{target.user}@{target.host}:"])  # fmt: skip
+
+
+def checked_out(shop: Workshop, bundle: Bundle, scratch: Path) -> Path:
+    folder = scratch / bundle.cell
+    for record in bundle.files:
+        path = folder / record.path
+        path.parent.mkdir(parents=True, exist_ok=True)
+        if record.link:
+            path.symlink_to(record.link)
+        else:
+            with shop.store.open(record.sha256) as content:
+                path.write_bytes(content.read())
+            path.chmod(0o755 if record.executable else 0o644)
+    return folder
+
+
+def say(target: SshTarget, script: str) -> None:
+    with ssh.connect(target, timeout=30, known_hosts=None) as connection:
+        result = connection.run(script, timeout=120)
+    assert result.status == 0, result.stderr
+
+
+def shell(argv: Sequence[str]) -> None:
+    subprocess.run(argv, check=True, stdin=subprocess.DEVNULL)
+
+
+def quickest(rounds: Sequence[Sequence[Step]]) -> list[Step]:
+    return [min(steps, key=lambda step: step.seconds) for steps in zip(*rounds, strict=True)]
+
+
+def show(labels: Sequence[str], best: Mapping[str, Sequence[Step]]) -> None:
+    wide = max(map(len, labels)) + 2
+    sys.stdout.write(f"{'':{wide}}" + "".join(f"{name:>22}" for name in best) + "\n")
+    for row, label in enumerate(labels):
+        cells = (f"{s[row].bytes / 1e6:13.3f} MB{s[row].seconds:5.1f} s" for s in best.values())
+        sys.stdout.write(f"{label:{wide}}" + "".join(cells) + "\n")
+
+
+def judge(best: Mapping[str, Sequence[Step]], stacks: Sequence[str]) -> int:
+    """Variants of one stack share its libraries and the model."""
+    *steps, again = best["buildmatrix"]
+    against = steps[0].seconds / best["rsync -az"][0].seconds
+    firsts: dict[str, int] = {}
+    shares = [0.0]
+    for stack, step in zip(stacks, steps, strict=True):
+        if stack in firsts:
+            shares.append(step.bytes / firsts[stack])
+        firsts.setdefault(stack, step.bytes)
+    share = max(shares)
+    targets = {
+        f"first variant: {against:.2f} of rsync's time (at most 1)": against <= 1,
+        f"further variants of a stack: {share:.1%} of its first one's bytes (at most {SHARE:.0%})":
+            share <= SHARE,
+        f"nothing changed: {again.bytes} bytes, logging in included (at most {NOTHING})":
+            again.bytes < NOTHING,
+        f"nothing changed: {again.calls} round trip (1)": again.calls == 1,
+    }  # fmt: skip
+    for text, met in targets.items():
+        sys.stdout.write(f"{'met   ' if met else 'MISSED'}  {text}\n")
+    return 0 if all(targets.values()) else 1
+
+
+if __name__ == "__main__":
+    try:
+        sys.exit(main())
+    except BuildmatrixError as error:
+        sys.exit(f"measure-deploy: {error}")

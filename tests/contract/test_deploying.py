@@ -1,0 +1,237 @@
+"""A whole deploy through a real sshd: one question when nothing changed, somebody's lease, a link
+that breaks, a board that is not fit.
+
+The board is this machine, so bundles are for its own processor.
+"""
+
+from __future__ import annotations
+
+import subprocess
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any
+
+import paramiko
+import pytest
+
+from buildmatrix import deploy
+from buildmatrix.agent import PREFIX
+from buildmatrix.errors import DeviceError, LinkLost
+from buildmatrix.model import ElfFacts, Target
+from buildmatrix.pipeline import boards, deploying
+from buildmatrix.pipeline.boards import Access
+from buildmatrix.pipeline.deploying import Wish, deploy_all, foretell, roll_back
+from buildmatrix.protocols import Note
+from tests import sshd
+from tests.contract.deploy_board import Memory, complete, files, noise
+from tests.fakes import RecordingReporter
+from tests.linkshaper import Link
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from buildmatrix.model import Bundle, SshTarget
+
+servers = sshd.servers
+HERE = Target("x86_64-linux-gnu", "EM_X86_64", "armv8-a", "", "", "2.17")
+
+
+class Bench:
+    """A board of this machine, and a workshop with bundles for it."""
+
+    def __init__(self, target: SshTarget, home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.target, self.home = target, home
+        self.store, self.reporter = Memory(), RecordingReporter()
+        self.bundles: tuple[Bundle, ...] = ()
+        self.floor = "2.17"
+        self.facts: tuple[ElfFacts, ...] = ()
+        monkeypatch.setattr(deploying, "bundles", lambda _shop: self.bundles)
+        monkeypatch.setattr(deploying, "_facts", lambda _shop, _cell: self.facts)
+        monkeypatch.setattr(f"{boards.__name__}.time.sleep", lambda _seconds: None)
+
+    @property
+    def shop(self) -> Any:
+        cells = [SimpleNamespace(id=b.cell, toolchain="host") for b in self.bundles]
+        toolchain = SimpleNamespace(target=replace(HERE, libc_floor=self.floor))
+        project = SimpleNamespace(cells=cells, toolchains={"host": toolchain})
+        return SimpleNamespace(project=project, store=self.store, reporter=self.reporter)
+
+    def deploy(self, *bundles: Bundle, **wish: Any) -> deploying.Deployed:
+        self.bundles = bundles or self.bundles
+        return deploy_all(self.shop, self.target, access=Access(), wish=Wish(**wish))
+
+    def notes(self) -> list[str]:
+        return [event.message for event in self.reporter.events if isinstance(event, Note)]
+
+    def tree(self) -> set[tuple[str, int]]:
+        return {(str(p), p.lstat().st_ctime_ns) for p in self.home.rglob("*")}
+
+
+@pytest.fixture
+def bench(servers: sshd.Servers, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Bench:
+    home = tmp_path / "home"
+    home.mkdir()
+    server = servers.start(f"SetEnv HOME={home}")
+    return Bench(server.target(servers.identity), home, monkeypatch)
+
+
+@pytest.fixture
+def sessions(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """A line for each channel that is asked for, which is a round trip or more."""
+    asked: list[str] = []
+    original = paramiko.Transport.open_session
+
+    def counted(self: paramiko.Transport, *arguments: Any, **settings: Any) -> paramiko.Channel:
+        asked.append("session")
+        return original(self, *arguments, **settings)
+
+    monkeypatch.setattr(paramiko.Transport, "open_session", counted)
+    return asked
+
+
+def test_nothing_changed_is_one_round_trip_and_few_bytes(bench: Bench, sessions: list[str]) -> None:
+    """Of a matrix of twelve cells; logging in is counted too."""
+    cells = [bench.store.bundle(f"cell{n}", files("lib/a") | {"n": b"%d" % n}) for n in range(12)]
+    first = bench.deploy(*cells)
+    assert len(first.pushed.switched) == 12
+    assert sessions == ["session"] * 2, "what is it and what stands there; send"
+    sessions.clear()
+    with Link(bench.target.port) as link:
+        bench.target = replace(bench.target, port=link.port)
+        again = bench.deploy()
+    assert again.pushed == deploy.Pushed(0, 0, ())
+    assert sessions == ["session"]
+    assert link.connections == 1
+    assert link.up + link.down < 10_000 + 12 * 200, "a listing of twelve cells is part of it"
+
+
+def test_one_cell_unchanged_is_under_ten_kilobytes(bench: Bench) -> None:
+    bench.deploy(bench.store.bundle("c", files("lib/a")))
+    with Link(bench.target.port) as link:
+        bench.target = replace(bench.target, port=link.port)
+        bench.deploy()
+    assert link.up + link.down < 10_000
+
+
+def test_a_link_that_breaks_is_taken_up_again_at_the_byte(bench: Bench) -> None:
+    content = {"bin/runner": noise("runner"), "lib/a": noise("a", 3_000_000)}
+    bundle = bench.store.bundle("c", content)
+    with Link(bench.target.port, mbit=40, cut=2_000_000) as link:
+        bench.target = replace(bench.target, port=link.port)
+        done = bench.deploy(bundle)
+    assert complete(bench.home, bundle)
+    assert done.pushed.kept_bytes > 1_800_000
+    assert link.up < bundle.size + 250_000
+    assert ["trying again (1 of 4)" in note for note in bench.notes()].count(True) == 1
+
+
+def test_what_is_permanent_is_not_tried_again(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tries = []
+
+    @contextmanager
+    def connect(_target: SshTarget, _access: Access) -> Iterator[object]:
+        tries.append(1)
+        raise error
+        yield
+
+    monkeypatch.setattr(deploying, "connect", connect)
+    bundle = bench.store.bundle("c", files())
+    error: DeviceError = DeviceError("host key changed")
+    with pytest.raises(DeviceError, match="host key changed"):
+        bench.deploy(bundle)
+    assert len(tries) == 1
+    error = LinkLost("away")
+    with pytest.raises(LinkLost):
+        bench.deploy(bundle)
+    assert len(tries) == 1 + boards.ATTEMPTS, "bounded"
+
+
+@contextmanager
+def somebody_measures(home: Path, owner: str) -> Iterator[None]:
+    """A living process that holds the lease of the board's run, as bench.sh leaves it."""
+    boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+    with subprocess.Popen(["sleep", "300"]) as agent:
+        stat = Path(f"/proc/{agent.pid}/stat").read_text().rpartition(") ")[2].split()
+        run = home / PREFIX / "runs/r1"
+        (run / "leases").mkdir(parents=True)
+        (run / "leases/1").symlink_to(f"{agent.pid}.{stat[19]}.{boot} 12")
+        (run / "settings").write_text(f"owner {owner}\ngovernor keep\n")
+        (home / PREFIX / "runs/current").symlink_to("r1")
+        try:
+            yield
+        finally:
+            agent.kill()
+
+
+def test_a_running_benchmark_is_not_disturbed(bench: Bench) -> None:
+    old, new = (bench.store.bundle("c", files("lib/a", version=v)) for v in (1, 2))
+    bench.deploy(old)
+    with somebody_measures(bench.home, "ann@desk"):
+        before = bench.tree()
+        for wish in ({}, {"verify": True}, {"keep": 1}):
+            with pytest.raises(DeviceError, match="measuring for ann@desk") as caught:
+                bench.deploy(new, **wish)
+            assert "--force" in caught.value.hint
+        with pytest.raises(DeviceError, match="measuring for ann@desk"):
+            roll_back(bench.shop, bench.target, access=Access())
+        told = foretell(bench.shop, bench.target, access=Access())
+        assert (told.busy, told.forecast.switched) == ("ann@desk", ("c",))
+        assert bench.tree() == before
+        assert bench.deploy(old).pushed == deploy.Pushed(0, 0, ()), "nothing to do disturbs nobody"
+        assert bench.deploy(new, force=True).pushed.switched == ("c",)
+    assert bench.deploy(old).pushed.switched == ("c",), "its agent is dead, so nobody is disturbed"
+
+
+def test_a_dry_run_says_bytes_and_seconds_and_changes_nothing(bench: Bench) -> None:
+    bundle = bench.store.bundle("c", {"bin/runner": b"#!/bin/sh\n", "lib/a": noise("a", 2_000_000)})
+    bench.bundles = (bundle,)
+    with Link(bench.target.port, mbit=20, round_trip_ms=20) as link:
+        bench.target = replace(bench.target, port=link.port)
+        told = foretell(bench.shop, bench.target, access=Access()).forecast
+        assert list(bench.home.iterdir()) == []
+        done = bench.deploy()
+    assert told.wire_bytes == done.pushed.sent_bytes
+    assert told.switched == ("c",)
+    assert 2e5 < told.rate < 2.7e6, "20 Mbit/s are 2.5 MB/s, less when this machine has other work"
+    assert 0.02 < told.round_trip_s < 5
+    assert told.seconds >= told.wire_bytes / told.rate
+
+
+def test_the_quota_of_the_device_holds_and_a_flag_goes_before_it(bench: Bench) -> None:
+    old, new = (bench.store.bundle("c", {"v": noise(str(n), 1 << 20)}) for n in range(2))
+    bench.target = replace(bench.target, quota_mib=2)
+    bench.deploy(old)
+    with pytest.raises(DeviceError, match="quota of 2 MiB"):
+        bench.deploy(new)
+    assert complete(bench.home, old)
+    bench.deploy(new, quota_mib=3)
+    newest = bench.store.bundle("c", {"v": noise("2", 1 << 20)})
+    assert bench.deploy(newest, quota_mib=4).removed == 0
+    last = bench.store.bundle("c", {"v": noise("3", 1 << 20)})
+    done = bench.deploy(last, quota_mib=4)
+    assert done.removed == 1
+    assert any("1 old bundles removed, the quota is 4 MiB" in note for note in bench.notes())
+    assert bench.deploy(last, keep=1).removed == 2
+
+
+def test_a_refusal_names_the_files_that_explain_it(bench: Bench) -> None:
+    bench.floor = "9.1"
+    bench.facts = tuple(
+        ElfFacts(
+            file=f"lib/{name}", machine="EM_X86_64", elf_type="ET_DYN", eabi=0,
+            float_abi="unspecified", cpu_arch="", fp_arch="", simd="", vfp_args=False, soname=name,
+            needed=(), rpath=(), glibc_max=glibc, glibcxx_max="", executable_stack=False,
+            neon_instructions=0,
+        )
+        for name, glibc in (("libnew.so", "9.1"), ("libold.so", "2.4"))
+    )  # fmt: skip
+    with pytest.raises(DeviceError, match="no bundle can run on peer"):
+        bench.deploy(bench.store.bundle("c", files()))
+    refused, reason = (note for note in bench.notes() if note.startswith(("BM303", "BM130")))
+    assert "c cannot run on peer" in refused
+    assert reason.startswith("BM130 c: lib/libnew.so: ")
+    assert list(bench.home.iterdir()) == []

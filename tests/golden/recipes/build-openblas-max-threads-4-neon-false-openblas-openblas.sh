@@ -1,0 +1,20 @@
+# Variables as in OpenBLAS's docs/user_manual.md and Makefile.rule. TARGET and NUM_THREADS are
+# always given: left out, getarch asks the build machine for both. noexecstack: the ARM assembler
+# files of 0.3.21 and before carry no .note.GNU-stack, which makes the whole process's stack
+# executable (audit BM160), though nothing in them needs it.
+# TARGET is a name of TargetList.txt. v0.2.19 knows no Cortex-A53, its plain ARMV8 is meant.
+cp -a /src/openblas/. .
+set -- \
+  TARGET=ARMV7 BINARY=32 \
+  NUM_THREADS=4 \
+  HOSTCC=gcc \
+  CC=arm-linux-gnueabihf-gcc \
+  AR=arm-linux-gnueabihf-ar \
+  RANLIB=arm-linux-gnueabihf-ranlib \
+  NOFORTRAN=1 NO_LAPACK=1 \
+  LDFLAGS=-Wl,-z,noexecstack \
+  MAKE_NB_JOBS=-1
+make -j"$JOBS" "$@" libs shared
+# Every variable again: OpenBLAS forgets them between make and make install.
+make "$@" PREFIX=/out NO_STATIC=1 install
+rm -rf /out/lib/cmake /out/lib/pkgconfig

@@ -1,0 +1,408 @@
+"""Deploys to a virtual Pi whose link breaks, whose disk is full, whose power goes.
+
+What the board's scripts do is tested in tests/contract on this machine's shells; here sshd, a slow
+link and a real power cut are between the two.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import signal
+import threading
+import time
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from buildmatrix import deploy, device, ssh
+from buildmatrix.errors import DeviceError, LinkLost
+from buildmatrix.model import SshTarget, Target
+from buildmatrix.protocols import Advanced
+from tests.boards import boot, remove
+from tests.contract.deploy_board import Memory, noise
+from tests.fakes import RecordingReporter
+from tests.integration import test_virtual_kinds
+from tests.linkshaper import Link
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+    from multiprocessing.synchronize import Event as Flag
+
+    from buildmatrix.model import Bundle
+    from buildmatrix.protocols import CommandResult, Connection, Event
+
+pytestmark = pytest.mark.board
+
+# What the board's sshd, pipes and unpackers hold when a reset comes. The rest of what it was sent
+# is kept.
+HELD_BACK = 300_000
+NAME = "deploy-faults"
+BOOKWORM = Target("arm-linux-gnueabihf", "EM_ARM", "armv7-a", "neon-vfpv4", "hard", "2.36")
+
+arm_programs = test_virtual_kinds.arm_programs
+
+
+@pytest.fixture(scope="module")
+def target() -> Iterator[SshTarget]:
+    yield boot(NAME)
+    remove(NAME)
+
+
+@pytest.fixture(scope="module")
+def bare() -> Iterator[SshTarget]:
+    """A board with busybox alone."""
+    yield boot("deploy-bare", "pi3-busybox")
+    remove("deploy-bare")
+
+
+@pytest.fixture
+def store() -> Memory:
+    return Memory()
+
+
+def connected(target: SshTarget, **changes: Any) -> ssh.SshConnection:
+    return ssh.connect(replace(target, **changes), timeout=60, known_hosts=None)
+
+
+def push(
+    connection: Connection, store: Memory, bundle: Bundle, prefix: str, **settings: Any
+) -> deploy.Pushed:
+    return deploy.push(
+        connection, [bundle], store, prefix=prefix, subject="pi3",
+        **{"reporter": RecordingReporter(), **settings},
+    )  # fmt: skip
+
+
+def say(target: SshTarget, script: str, *, user: str = "pi") -> str:
+    with connected(target, user=user) as connection:
+        result = connection.run(script, timeout=60)
+    assert result.status == 0, result.stderr.decode()
+    return result.stdout.decode()
+
+
+def made(store: Memory, version: int, size: int = 700_000) -> Bundle:
+    names = ["bin/runner", "lib/a", "lib/b", "model/net"]
+    return store.bundle("c", {n: noise(f"{n} {version}", size) for n in names}, so="a")
+
+
+def complete(connection: Connection, bundle: Bundle, prefix: str) -> bool:
+    """Is that bundle what its cell leads to? The board reads and hashes every file of it."""
+    sums = "".join(f"{r.sha256}  {r.path}\n" for r in bundle.files if not r.link)
+    script = f"cd ~/{prefix}/cells/{bundle.cell} && sha256sum -c > /dev/null && readlink lib/so"
+    result = connection.run(script, timeout=60, stdin=[sums.encode()])
+    return result.status == 0 and result.stdout == b"a\n"
+
+
+@pytest.mark.parametrize(
+    ("kind", "share"), [("target", 0.01), ("target", 0.5), ("target", 0.99), ("bare", 0.5)]
+)
+def test_cut_and_resumed(
+    request: pytest.FixtureRequest, store: Memory, kind: str, share: float
+) -> None:
+    target: SshTarget = request.getfixturevalue(kind)
+    bundle, prefix = made(store, int(share * 100), 400_000), f".cut{int(share * 100)}"
+    at = int(bundle.size * share) + 10_000  # logging in and asking
+    slow = {"mbit": 4, "round_trip_ms": 20}  # slower than the board unpacks
+    with (
+        Link(target.port, **slow, cut=at) as first,
+        connected(target, port=first.port) as connection,
+        pytest.raises(LinkLost),
+    ):
+        push(connection, store, bundle, prefix)
+    with (
+        Link(target.port, **slow) as second,
+        connected(target, port=second.port) as connection,
+    ):
+        pushed = push(connection, store, bundle, prefix)
+        assert complete(connection, bundle, prefix)
+    assert first.up == at
+    assert pushed.kept_bytes > at - HELD_BACK
+    assert second.up < bundle.size - pushed.kept_bytes + 60_000, "the rest, log-in and scripts"
+    assert say(target, f"ls {prefix}/tmp {prefix}/parts").split() == [
+        f"{prefix}/parts:", f"{prefix}/tmp:",
+    ]  # fmt: skip
+
+
+def test_nothing_changed_is_one_round_trip_and_few_bytes(target: SshTarget, store: Memory) -> None:
+    bundle = made(store, 1)
+    with connected(target) as connection:
+        push(connection, store, bundle, ".same")
+    with Link(target.port) as link, connected(target, port=link.port) as connection:
+        asked = Counting(connection)
+        answer = asked.run(device.PROBE + deploy.question(".same"), timeout=60).stdout
+        assert device.parse("pi3", answer.decode()).elf_machine == "EM_ARM"
+        known = deploy.read_listing(answer)
+        assert push(asked, store, bundle, ".same", known=known) == deploy.Pushed(0, 0, ())
+    assert asked.calls == 1
+    assert link.up + link.down < 10_000, "logging in included"
+
+
+class Counting:
+    def __init__(self, inner: Connection) -> None:
+        self.inner, self.calls = inner, 0
+
+    def run(
+        self, script: str, *, timeout: float, stdin: Iterable[bytes] | None = None
+    ) -> CommandResult:
+        self.calls += 1
+        return self.inner.run(script, timeout=timeout, stdin=stdin)
+
+    def close(self) -> None:
+        self.inner.close()
+
+
+def test_a_full_disk_then_room(target: SshTarget, store: Memory) -> None:
+    before, after = made(store, 1, 200_000), made(store, 2, 500_000)
+    mount = "mkdir -p /home/pi/.full && mount -t tmpfs -o size=2m,uid=1000,gid=1000"
+    say(target, f"{mount} tmpfs /home/pi/.full", user="root")
+    with connected(target) as connection:
+        push(connection, store, before, ".full")
+        with pytest.raises(DeviceError, match="No space left") as caught:
+            push(connection, store, after, ".full")
+        assert "free space on the board" in caught.value.hint
+        assert complete(connection, before, ".full")
+        say(target, "mount -o remount,size=9m /home/pi/.full", user="root")
+        resumed = push(connection, store, after, ".full")
+        assert complete(connection, after, ".full")
+    assert resumed.kept_bytes > 500_000, "what there was room for"
+
+
+def test_a_read_only_disk(target: SshTarget, store: Memory) -> None:
+    before, after = made(store, 1, 20_000), made(store, 2, 20_000)
+    say(target, "mkdir -p /home/pi/.ro && chown pi /home/pi/.ro", user="root")
+    with connected(target) as connection:
+        push(connection, store, before, ".ro")
+        say(
+            target,
+            "cd /home/pi && mount --bind .ro .ro && mount -o remount,ro,bind .ro",
+            user="root",
+        )
+        with pytest.raises(DeviceError, match="Read-only file system") as caught:
+            push(connection, store, after, ".ro")
+        assert "remount" in caught.value.hint
+        assert push(connection, store, before, ".ro") == deploy.Pushed(0, 0, ())
+        say(target, "umount /home/pi/.ro", user="root")
+        push(connection, store, after, ".ro")
+        assert complete(connection, after, ".ro")
+
+
+def test_two_deploys_at_once(target: SshTarget, store: Memory) -> None:
+    bundles = [made(store, version, 200_000) for version in range(3)]
+    failures: list[BaseException] = []
+
+    def attempt(bundle: Bundle) -> None:
+        try:
+            with connected(target) as connection:
+                push(connection, store, bundle, ".crowd")
+        except BaseException as error:  # noqa: BLE001 # shown by the assertion below
+            failures.append(error)
+
+    threads = [threading.Thread(target=attempt, args=(bundle,)) for bundle in bundles]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert failures == []
+    with connected(target) as connection:
+        assert sum(complete(connection, bundle, ".crowd") for bundle in bundles) == 1
+
+
+def test_a_corrupted_file_is_found_and_mended(target: SshTarget, store: Memory) -> None:
+    bundle = made(store, 1, 50_000)
+    with connected(target) as connection:
+        push(connection, store, bundle, ".rot")
+        say(target, "cd .rot/cells/c/lib && chmod u+w a && printf rot | dd of=a conv=notrunc 2>&1")
+        assert not complete(connection, bundle, ".rot")
+        assert push(connection, store, bundle, ".rot", verify=True).sent_objects == 1
+        assert complete(connection, bundle, ".rot")
+
+
+class Altered(Counting):
+    """Something happens on the board just before its script comes to a command."""
+
+    def __init__(self, inner: Connection, command: str, happens: str) -> None:
+        super().__init__(inner)
+        self.command, self.happens = command, happens
+
+    def run(
+        self, script: str, *, timeout: float, stdin: Iterable[bytes] | None = None
+    ) -> CommandResult:
+        if "\nreceive " in script:
+            assert script.count(self.command) == 1
+            script = script.replace(self.command, f"{self.happens}; {self.command}")
+        return super().run(script, timeout=timeout, stdin=stdin)
+
+
+SWITCH = [  # every command of it, in order
+    'ln -s ../../objects "$work/objects"',
+    'mv "$work/trees/$1" bundles/',
+    'old=$(readlink "cells/$1")',
+    '[ -z "$old" ] || point "$1.previous" "$old"',
+    'point "$1" "$2" && echo "switched $1"',
+    'mv -f "$work/$1" cells/',  # of the first of two calls: the way back
+    'echo "$now $1 $2" >> history',
+    'rm -rf "$work"\n    echo end',
+]
+WATCH = """cd .steps/cells || exit
+while [ -e ~/watch ]; do
+    for file in bin/runner lib/a lib/b model/net; do
+        [ -s "c/$file" ] || echo "$file" >> ~/broken
+    done
+    sleep 0.02
+done"""
+
+
+def test_killed_at_every_step_of_the_switch_the_active_variant_is_whole(
+    target: SshTarget, store: Memory
+) -> None:
+    """All processes of the deploy are killed; a reader on the board looks all the time."""
+    versions = [made(store, n, 5_000) for n in range(len(SWITCH) + 2)]
+    with connected(target) as connection:
+        push(connection, store, versions[0], ".steps")
+        push(connection, store, versions[1], ".steps")
+        say(target, f"touch watch; (sh -c '{WATCH}' > /dev/null 2>&1 < /dev/null &)")
+        for before, after, command in zip(versions[1:], versions[2:], SWITCH, strict=False):
+            with pytest.raises(DeviceError, match="was killed"):
+                push(Altered(connection, command, "kill -KILL 0"), store, after, ".steps")
+            stands = deploy.active(connection, prefix=".steps")["c"]
+            (active,) = (bundle for bundle in (before, after) if bundle.digest == stands)
+            assert complete(connection, active, ".steps"), command
+            push(connection, store, after, ".steps")
+        assert complete(connection, after, ".steps")
+    assert say(target, "rm watch; cat broken 2> /dev/null; ls .steps/tmp") == ""
+
+
+def power_cut(target: SshTarget, script: str = "") -> SshTarget:
+    """Off at once, and booted again: what the kernel had not written to the disk is lost."""
+    with connected(target, user="root") as connection, pytest.raises(LinkLost):
+        connection.run(f"{script}\necho o > /proc/sysrq-trigger; sleep 60", timeout=30)
+    again = boot(NAME)
+    assert again == target
+    return again
+
+
+def test_rebooted_between_a_cut_and_the_next_try(target: SshTarget, store: Memory) -> None:
+    bundle = made(store, 1, 500_000)
+    with (
+        Link(target.port, mbit=20, round_trip_ms=20, cut=1_000_000) as link,
+        connected(target, port=link.port) as connection,
+        pytest.raises(LinkLost),
+    ):
+        push(connection, store, bundle, ".reboot")
+    power_cut(target, "sync")
+    with connected(target) as connection:
+        assert push(connection, store, bundle, ".reboot").kept_bytes > 1_000_000 - HELD_BACK
+        assert complete(connection, bundle, ".reboot")
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        '[ -z "$good" ] || mv -f $good objects/',  # content is on the disk, has no names yet
+        'echo "$now $1 $2" >> history',  # switched, nothing of it synced
+        'rm -rf "$work"\n    echo end',  # all is done
+    ],
+)
+def test_the_power_goes(target: SshTarget, store: Memory, command: str) -> None:
+    """As root, who alone may pull the plug; the prefix is in root's home."""
+    before, after = made(store, 1, 100_000), made(store, 2, 100_000)
+    with connected(target, user="root") as connection:
+        push(connection, store, before, ".power")
+        push(connection, store, made(store, 0, 100_000), ".power")
+        push(connection, store, before, ".power")
+        off = Altered(connection, command, "echo o > /proc/sysrq-trigger; sleep 60")
+        with pytest.raises(LinkLost):
+            push(off, store, after, ".power")
+    boot(NAME)
+    with connected(target, user="root") as connection:
+        assert complete(connection, before, ".power") or complete(connection, after, ".power")
+        push(connection, store, after, ".power")
+        assert complete(connection, after, ".power")
+        deploy.prune(connection, keep=1, prefix=".power")
+        assert complete(connection, after, ".power")
+        listed = connection.run("ls .power/tmp .power/parts .power/bundles", timeout=60).stdout
+        assert listed.decode().split()[1:] == [after.digest, ".power/parts:", ".power/tmp:"]
+        connection.run("rm -rf .power; sync", timeout=60)
+
+
+class Telling:
+    """Tells another process when a quarter is under way."""
+
+    def __init__(self, under_way: Flag) -> None:
+        self.under_way = under_way
+
+    def emit(self, event: Event) -> None:
+        if isinstance(event, Advanced) and event.done > event.total / 4:
+            self.under_way.set()
+
+
+def push_alone(target: SshTarget, store: Memory, bundle: Bundle, under_way: Flag) -> None:
+    with connected(target) as connection:
+        push(connection, store, bundle, ".ctrl-c", reporter=Telling(under_way))
+
+
+def test_ctrl_c_leaves_the_old_one_and_what_had_come(target: SshTarget, store: Memory) -> None:
+    before, after = made(store, 1, 20_000), made(store, 2)
+    with connected(target) as connection:
+        push(connection, store, before, ".ctrl-c")
+    spawn = multiprocessing.get_context("spawn")
+    under_way = spawn.Event()
+    with Link(target.port, mbit=4, round_trip_ms=20) as link:
+        slow = replace(target, port=link.port)
+        process = spawn.Process(target=push_alone, args=(slow, store, after, under_way))
+        process.start()
+        assert under_way.wait(60)
+        time.sleep(1)
+        assert process.pid is not None
+        os.kill(process.pid, signal.SIGINT)
+        process.join(15)
+        assert process.exitcode == 1, "it ends by itself, and not well"
+    with connected(target) as connection:
+        assert complete(connection, before, ".ctrl-c")
+        assert push(connection, store, after, ".ctrl-c").kept_bytes > 100_000
+        assert complete(connection, after, ".ctrl-c")
+
+
+def test_another_board_at_that_address_gets_nothing(target: SshTarget, store: Memory) -> None:
+    pin = "SHA256:" + "A" * 43
+    with (
+        Link(target.port) as link,
+        pytest.raises(DeviceError, match="host key changed") as caught,
+        connected(target, port=link.port, host_key=pin) as connection,
+    ):
+        push(connection, store, made(store, 1), ".wrong")
+    assert not isinstance(caught.value, LinkLost), "permanent: nobody tries again"
+    assert pin in caught.value.brief
+    assert "inv device trust --host" in caught.value.hint
+    assert link.up < 5_000, "the key exchange, and no bundle"
+    assert say(target, "ls -d .wrong 2> /dev/null; true") == ""
+
+
+def test_the_gate_sees_where_nothing_can_run_or_be_written(target: SshTarget) -> None:
+    folder = "/home/pi/.buildmatrix"
+    cases = {"noexec": {"BM312"}, "ro": {"BM313"}, "size=5m": {"BM304"}}
+    for options, found in cases.items():
+        mount = f"mkdir -p {folder} && mount -t tmpfs -o {options} tmpfs {folder}"
+        say(target, mount, user="root")
+        with connected(target) as connection:
+            about = device.probe(connection, "pi3")
+        say(target, f"umount {folder}", user="root")
+        findings = device.unfit(about, BOOKWORM, needs_kib=20_000)
+        assert {f.code for f in findings if f.severity == "error"} == found
+        assert about.mount.startswith(f"{folder} ")
+        assert about.float_abi == "hard"
+
+
+@pytest.mark.docker
+def test_a_container_is_deployed_to_as_well(arm_programs: None, store: Memory) -> None:
+    bundle = made(store, 1, 100_000)
+    try:
+        target = boot("deploy-container", "container")
+        with connected(target) as connection:
+            assert push(connection, store, bundle, ".buildmatrix").sent_objects == 4
+            assert complete(connection, bundle, ".buildmatrix")
+            assert push(connection, store, bundle, ".buildmatrix") == deploy.Pushed(0, 0, ())
+    finally:
+        remove("deploy-container")

@@ -1,0 +1,43 @@
+"""`inv audit PATH`: what a stray ELF tree lacks on any Raspberry Pi, and nothing that it has."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from buildmatrix.pipeline.auditing import audit_path
+from tests import elf_factory as factory
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+# DT_NEEDED and DT_SONAME of the two libraries in MXNet 1.9.1's aarch64 wheel, by readelf.
+LIBMXNET = (
+    "libdl.so.2", "libarmpl_lp64_mp.so", "libamath.so", "libastring.so", "libgfortran.so.5",
+    "librt.so.1", "libpthread.so.0", "libm.so.6", "libgomp.so.1", "libstdc++.so.6",
+    "libgcc_s.so.1", "libc.so.6", "ld-linux-aarch64.so.1",
+)  # fmt: skip
+LIBGFORTRAN = ("libz.so.1", "libm.so.6", "libgcc_s.so.1", "libc.so.6", "ld-linux-aarch64.so.1")
+
+
+BRIDGES = ("libamath.so", "libarmpl_lp64_mp.so", "libastring.so")
+
+
+def wheel(folder: Path) -> Path:
+    for soname, needed in (("libmxnet.so", LIBMXNET), ("libgfortran.so.5", LIBGFORTRAN)):
+        image = factory.make(machine="EM_AARCH64", soname=soname, needed=needed)
+        (folder / soname).write_bytes(image)
+    return folder
+
+
+def test_the_bare_wheel_lacks_the_three_libraries_of_arm(tmp_path: Path) -> None:
+    findings = audit_path(wheel(tmp_path))["findings"]
+    assert [(f["code"], f["file"], f["message"].split(",")[0]) for f in findings] == [
+        ("BM140", "libmxnet.so", f"needs {name}") for name in BRIDGES
+    ]
+
+
+def test_with_them_beside_it_nothing_is_missing(tmp_path: Path) -> None:
+    wheel(tmp_path)
+    for name in BRIDGES:
+        (tmp_path / name).write_bytes(factory.make(machine="EM_AARCH64", soname=name))
+    assert audit_path(tmp_path)["findings"] == []
