@@ -175,7 +175,10 @@ def way_out(source: SourceSpec) -> str:
     files = [a for a in source.alternates if source.tree or not isinstance(a, GitAlternate)]
     names = " or ".join(dict.fromkeys(filter(None, map(file_name, files))))
     if not names:
-        return "build once where the git host answers, or add an alternate and its tree id"
+        return (
+            "where the git host answers: `inv sources --mirror DIR`; with the tree id in the recipe, "
+            "`inv build --mirror DIR` takes it from there"
+        )
     return f"put {names} into a folder and name the folder with --mirror, or add an alternate"
 
 
