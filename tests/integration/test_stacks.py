@@ -22,7 +22,7 @@ from tests.integration import cli
 pytestmark = [pytest.mark.docker, pytest.mark.board]
 
 ROOT = Path(__file__).parent.parent.parent
-KINDS = ("pi3-counted", "pi4-64-counted", "host")  # a board takes the cells that are for its machine
+KINDS = ("pi3-counted", "pi4-64-counted", "host")  # each takes the cells for its machine
 BATCHES = (1, 2)
 LONG = (
     "tflite-vanilla", "tflite-neon-vfpv4", "tflite-int8-symmetric", "tflite-int8-asymmetric",
