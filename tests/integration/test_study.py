@@ -56,10 +56,11 @@ def test_every_cell_is_built_and_shared_work_only_once(built: Any) -> None:
     assert all(c["state"] in ("done", "cached") for c in built["cells"])
     stacks = [a["id"] for a in built["actions"] if a["id"].startswith(("build:", "runner:"))]
     assert sorted(stacks) == [
+        "build:blas[blas=openblas]@armv7hf-bookworm",
         "build:caffe@armv7hf-bookworm",
-        "build:openblas[neon=false,openblas=0.3.21]@armv7hf-bookworm",
-        "build:openblas[neon=false,openblas=0.3.34]@armv7hf-bookworm",
-        "build:openblas[neon=true,openblas=0.3.34]@armv7hf-bookworm",
+        "build:openblas[max_threads=4,neon=false,openblas=0.3.21]@armv7hf-bookworm",
+        "build:openblas[max_threads=4,neon=false,openblas=0.3.34]@armv7hf-bookworm",
+        "build:openblas[max_threads=4,neon=true,openblas=0.3.34]@armv7hf-bookworm",
         "runner:caffe@armv7hf-bookworm",
     ]
 
