@@ -207,4 +207,4 @@ def _tolerances(rows: Sequence[Row]) -> Iterator[str]:
     }
     for number_format, tolerance in sorted(formats, key=str):
         if isinstance(tolerance, float):
-            yield f"every answer is within {tolerance:.0e} of the reference ({number_format})"
+            yield f"every answer is within {tolerance:.2g} of the reference ({number_format})"
