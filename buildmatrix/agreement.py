@@ -8,7 +8,7 @@ from itertools import combinations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Container, Iterable, Sequence
 
 REFERENCE = "reference"  # the float64 forward pass in NumPy, an answer like the others
 
@@ -55,11 +55,12 @@ def _floor(*outputs: Sequence[float]) -> float:
     return max(max(map(abs, output), default=0.0) for output in outputs) / 1000 or math.ulp(0.0)
 
 
-def worst_of(cell: str, found: Sequence[Difference]) -> Difference | None:
-    """The largest difference between one cell and any other, the reference left out."""
+def worst_of(cell: str, peers: Container[str], found: Sequence[Difference]) -> Difference | None:
+    """The largest difference between one cell and any of its peers."""
     return next(
-        (d for d in found if cell in (d.one, d.other) and REFERENCE not in (d.one, d.other)), None
-    )
+        (d for d in found if (d.one == cell and d.other in peers)
+         or (d.other == cell and d.one in peers)), None
+    )  # fmt: skip
 
 
 def between(one: str, other: str, found: Iterable[Difference]) -> Difference | None:

@@ -238,7 +238,7 @@ def _clipped(text: str, length: int) -> str:
 
 
 def agreement(model: str, rows: Iterable[Sequence[str]]) -> RenderableType:
-    columns = ("cell", "computes in", "to the reference", "to another cell, the worst")
+    columns = ("cell", "computes in", "to the reference", "worst to a cell of that format")
     table = _table(*columns, title=f"{model}: largest relative difference, and at which output")
     for row in rows:
         table.add_row(*map(escape, row))

@@ -34,12 +34,15 @@ class Agreement:
 
     @property
     def rows(self) -> Iterator[tuple[Answer, Difference | None, Difference | None]]:
-        """Each cell's answer, its difference from the reference, and its worst from a cell."""
-        for answer in self.answers[:-1]:
+        """Each cell's answer, its difference from the reference, and its worst from a cell that
+        computes in the same number format: int8 differs from float32, and that is no news."""
+        cells = self.answers[:-1]
+        for answer in cells:
+            peers = [one.cell for one in cells if one.number_format == answer.number_format]
             yield (
                 answer,
                 between(answer.cell, REFERENCE, self.pairs),
-                worst_of(answer.cell, self.pairs),
+                worst_of(answer.cell, peers, self.pairs),
             )
 
 

@@ -21,7 +21,7 @@ def test_the_worst_of_every_pair_and_where() -> None:
         [answer("a", 0.5, 0.25), answer("b", 0.5, 0.26), answer(REFERENCE, 0.5, 0.25)]
     )
     assert [(d.one, d.other) for d in found[2:]] == [("a", REFERENCE)]
-    worst = worst_of("a", found)
+    worst = worst_of("a", {"a", "b"}, found)
     assert worst is not None
     assert (worst.other, worst.at, worst.values) == ("b", 1, (0.25, 0.26))
     assert math.isclose(worst.relative, 0.01 / 0.26)
@@ -40,8 +40,9 @@ def test_answers_of_different_sizes_do_not_agree_at_all() -> None:
     assert found.relative == math.inf
 
 
-def test_one_cell_alone_has_nobody_to_differ_from() -> None:
-    assert worst_of("a", differences([answer("a", 1.0), answer(REFERENCE, 1.0)])) is None
+def test_a_cell_without_peers_has_nobody_to_differ_from() -> None:
+    found = differences([answer("a", 1.0), answer(REFERENCE, 1.0), answer("int8", 2.0)])
+    assert worst_of("a", {"a"}, found) is None
 
 
 @given(OUTPUTS, OUTPUTS)
