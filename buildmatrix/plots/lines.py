@@ -125,7 +125,7 @@ def _bound(chart: Chart, y: Spec) -> Iterator[Spec]:
     """What no build can go below, across the whole width."""
     if chart.bound is None:
         return
-    data = {"values": [{"figure": chart.bound, "told": f"least possible: {chart.bound:.1f}"}]}
+    data = {"values": [{"figure": chart.bound, "told": f"direct convolution: {chart.bound:.1f}"}]}
     words = {"type": "text", "align": "left", "baseline": "bottom", "dx": 6, "dy": -3}
     yield {
         "data": data,

@@ -86,7 +86,7 @@ def test_lines_show_each_cell_at_each_batch_size_and_break_where_there_is_no_fig
     y = drawn[0]["encoding"]["y"]
     assert (y["title"], y["scale"]["type"], y["scale"]["domain"][0]) == ("ms an image", "linear", 0)
     assert layers(spec, "errorbar")
-    assert layers(spec, "text")[0]["data"]["values"][0]["told"] == "least possible: 2.6"
+    assert layers(spec, "text")[0]["data"]["values"][0]["told"] == "direct convolution: 2.6"
 
 
 def test_the_logarithmic_axis_holds_every_figure_interval_and_bound() -> None:
