@@ -365,6 +365,7 @@ class Telling:
 
 
 def push_alone(target: SshTarget, store: Memory, bundle: Bundle, under_way: Flag) -> None:
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a background job's is ignored
     with connected(target) as connection:
         push(connection, store, bundle, ".ctrl-c", reporter=Telling(under_way))
 
