@@ -17,6 +17,7 @@
 namespace {
 
 std::int32_t wanted_threads = 1;
+std::string refusal;  // TensorFlow Lite's own last line is only that it took the delegate back
 TfLiteStatus (*upstream_prepare)(TfLiteContext*, TfLiteDelegate*) = nullptr;
 
 // Called when an interpreter is made and again after each change of the batch. A node that XNNPACK
@@ -33,8 +34,9 @@ TfLiteStatus prepare(TfLiteContext* context, TfLiteDelegate* delegate) {
       return kTfLiteError;
     }
     if (node->delegate != delegate) {
-      context->ReportError(context, "XNNPACK does not take node %d (builtin operator %d)",
-                           plan->data[i], int(kind->builtin_code));
+      refusal = "XNNPACK does not take node " + std::to_string(plan->data[i]) +
+                " (builtin operator " + std::to_string(kind->builtin_code) + ")";
+      context->ReportError(context, "%s", refusal.c_str());
       return kTfLiteError;
     }
   }
@@ -76,7 +78,9 @@ TfLiteInterpreter* __wrap_TfLiteInterpreterCreate(const TfLiteModel* model,
                                                   const TfLiteInterpreterOptions* options) {
   TfLiteInterpreterOptionsAddDelegate(const_cast<TfLiteInterpreterOptions*>(options),
                                       make_delegate());
-  return __real_TfLiteInterpreterCreate(model, options);
+  TfLiteInterpreter* made = __real_TfLiteInterpreterCreate(model, options);
+  if (!made && !refusal.empty()) throw std::runtime_error(refusal);
+  return made;
 }
 
 }  // extern "C"
