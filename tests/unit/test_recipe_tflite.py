@@ -42,6 +42,28 @@ def test_an_engine_says_what_its_model_computes_with(
     assert f"-DNUMBER_FORMAT='\"{computes}\"'" in unit.runner_script
 
 
-def test_source_and_wheel_are_measured_through_one_engine() -> None:
-    engines = [ROOT / "recipes" / n / "runner/engine.cpp" for n in ("tflite", "tflite-runtime")]
-    assert engines[0].read_bytes() == engines[1].read_bytes()
+def test_all_libraries_are_measured_through_one_engine() -> None:
+    names = ("tflite", "tflite-runtime", "tflite-xnnpack")
+    engines = {(ROOT / "recipes" / n / "runner/engine.cpp").read_bytes() for n in names}
+    assert len(engines) == 1
+
+
+def test_the_xnnpack_cell_takes_the_very_library_of_the_neon_cell() -> None:
+    needs = {w.id: w.needs for w in project.load(ROOT / "matrix.yaml").works}
+    library = [i for i in needs["bundle:tflite-neon-vfpv4"] if i.startswith("build:tflite[")]
+    assert len(library) == 1
+    assert library[0] in needs["bundle:tflite-xnnpack"]
+
+
+def test_the_ruy_cell_is_where_debians_ruy_has_neon() -> None:
+    found = recipe.load_all(ROOT / "recipes")["tflite"]
+    images = toolchain.load_all(ROOT / "toolchains")
+    options = {n: o.default for n, o in found.spec.options.items() if o.default is not None}
+    for image, hidden in (("armv7hf-bookworm", True), ("arm64-bookworm", False)):
+        script = recipe.resolve(found, {**options, "ruy": True}, images[image]).script
+        assert "-DTFLITE_ENABLE_RUY=ON" in script
+        assert ("RUY_PLATFORM_NEON 0" in script) is hidden
+    works = project.load(ROOT / "matrix.yaml").works
+    cells = {w.subject.cell for w in works if isinstance(w.subject, Packed)}
+    ruy = [c for c in cells if dict(c.options).get("ruy") is True]
+    assert [(c.id, c.toolchain) for c in ruy] == [("tflite-ruy-arm64", "arm64-bookworm")]

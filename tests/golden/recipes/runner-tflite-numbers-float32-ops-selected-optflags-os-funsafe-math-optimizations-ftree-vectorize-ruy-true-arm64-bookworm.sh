@@ -1,0 +1,8 @@
+aarch64-linux-gnu-g++ -std=c++17 -O2 -march=armv8-a -mtune=cortex-a53 -mno-outline-atomics \
+  -DNUMBER_FORMAT='"float32"' \
+  -I/harness -I/deps/tflite/include \
+  -o runner /harness/harness.cpp /recipe/runner/engine.cpp \
+  -L/deps/tflite/lib -ltensorflowlite_c -lpthread \
+  -Wl,--disable-new-dtags -Wl,-rpath,'$ORIGIN/../lib'
+mkdir -p /out/bin
+cp runner /out/bin/runner
