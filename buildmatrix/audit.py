@@ -42,7 +42,6 @@ FPU_GIVES = {
     "neon-vfpv4": ("VFPv4", "VFPv4-D16", "NEONv1 with Fused-MAC"),
 }
 
-
 # An object in a static library is named LIBRARY.a(OBJECT).
 OBJECT = re.compile(r"(?<=\.a)\(.*\)$")
 
@@ -363,8 +362,7 @@ RULES = (
          "configure step adds them by itself, give the flags on its command line.",
          _host_leak),
     Rule("BM115", WARNING, "Some of the code is for a newer CPU than the target.",
-         "Harmless where the library asks the CPU first, as XNNPACK asks cpuinfo; otherwise take "
-         "the file out of `dispatched` in the recipe's audit section.",
+         "Harmless where the library asks the CPU first; otherwise take it out of `dispatched`.",
          _dispatched),
     Rule("BM120", ERROR, "A library that must use NEON does not.",
          "Switch the library's NEON kernels on: -mfpu=neon alone does not choose them "
