@@ -65,7 +65,7 @@ def measured(built: dict[str, dict[str, Any]]) -> dict[str, list[dict[str, Any]]
                 *("bench", "--host", board, *ONLY, "--batches", "1,2", "--rounds", "1"),
                 *("--passes", "1", "--warmup", "0", "--threads", "1", "--collect"),
             )
-            for row in document("report", "--host", board)["rows"]:
+            for row in document("report", "--host", board, *ONLY)["rows"]:
                 rows.setdefault(row["cell"], []).append(row)
         finally:
             run("device", "down", "--name", board)
@@ -94,7 +94,7 @@ def test_every_built_stack_gives_the_golden_answer(
 
 
 def test_the_stacks_agree_with_each_other(measured: dict[str, list[dict[str, Any]]]) -> None:
-    found = document("agree")
+    found = document("agree", *ONLY)
     formats = {cell["cell"]: cell["number_format"] for cell in found["cells"]}
     assert set(measured) <= set(formats)
     for pair in found["pairs"]:
