@@ -98,12 +98,12 @@ def agree(
     with progress() as reporter:
         shop = workshop(matrix, only, state, reporter, model=model)
         told = reporting.latest(shop, device=host or None, only=tuple(only or ()))
-        document = agreeing.agreement_document(shop, told)
-        words = list(agreeing.agreement_words(shop, told))
+        agreed = agreeing.agreement(shop, told)
+        document = agreeing.agreement_document(agreed, model=shop.project.network.name)
     if json:
         print_json(document)
     else:
-        print_table(tables.agreement(document["model"], words))
+        print_table(tables.agreement(document["model"], agreeing.agreement_words(agreed)))
 
 
 @command(

@@ -52,17 +52,16 @@ def agreement(workshop: Workshop, found: Told) -> Agreement:
     return Agreement(answers, differences(answers))
 
 
-def agreement_document(workshop: Workshop, found: Told) -> dict[str, Any]:
+def agreement_document(agreed: Agreement, *, model: str) -> dict[str, Any]:
     """Every pair of cells that ran, and the reference: worst difference and where it is.
 
     Raises InputError when nothing was measured.
     """
-    agreed = agreement(workshop, found)
     if len(agreed.answers) == 1:
         raise InputError("no answer is kept yet", hint="measure first: inv bench --collect")
     return {
         "version": 1,
-        "model": workshop.project.network.name,
+        "model": model,
         "outputs": len(agreed.answers[-1].output),
         "cells": [
             {
@@ -77,9 +76,9 @@ def agreement_document(workshop: Workshop, found: Told) -> dict[str, Any]:
     }
 
 
-def agreement_words(workshop: Workshop, found: Told) -> Iterator[tuple[str, str, str, str]]:
+def agreement_words(agreed: Agreement) -> Iterator[tuple[str, str, str, str]]:
     """(cell, number format, difference from the reference, worst from another cell), for people."""
-    for answer, reference, worst in agreement(workshop, found).rows:
+    for answer, reference, worst in agreed.rows:
         yield (
             answer.cell,
             answer.number_format,

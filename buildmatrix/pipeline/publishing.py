@@ -13,7 +13,7 @@ from buildmatrix.errors import InputError
 from buildmatrix.model import ElfFacts, Finding, Measurement, Severity, Status, Verb
 from buildmatrix.network import multiply_adds, parameters
 from buildmatrix.pipeline import boards, reporting
-from buildmatrix.pipeline.agreeing import agreement_words
+from buildmatrix.pipeline.agreeing import agreement, agreement_words
 from buildmatrix.pipeline.make import audit_of, plan_all
 from buildmatrix.recipe import SourceSpec
 from buildmatrix.rerun import Packed, pack
@@ -58,13 +58,13 @@ def write(
 ) -> list[str]:
     """Every form of the report into a folder; the names written."""
     folder.mkdir(parents=True, exist_ok=True)
+    told = content(workshop, found, study=study, compared=compared)
     texts = {
-        "report.html": text(workshop, found, "html", study=study, compared=compared),
+        "report.html": page.render(told),
         "report.json": json.dumps(reporting.document(workshop, found), indent=1) + "\n",
         "report.csv": text(workshop, found, "csv"),
         "report.md": text(workshop, found, "markdown", study=study),
     }
-    told = content(workshop, found)
     for number, board in enumerate(told.boards, start=1):
         for scale in ("linear", "log"):
             drawn = plots.lines(told.chart(board), logarithmic=scale == "log")
@@ -88,7 +88,7 @@ def content(
         generated_at=datetime.now(UTC).isoformat(timespec="seconds"),
         tool=f"buildmatrix {__version__}",
         boards=tuple(_boards(workshop, found)),
-        agreement=tuple(page.Agreed(*row) for row in agreement_words(workshop, found)),
+        agreement=tuple(page.Agreed(*row) for row in agreement_words(agreement(workshop, found))),
         comparisons=compared.comparisons if compared else (),
         compared=f"{compared.new} against {compared.base}" if compared else "",
         study=report.study() if study else None,
