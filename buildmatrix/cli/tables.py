@@ -215,11 +215,14 @@ def night(document: dict[str, Any]) -> RenderableType:
         word, colour = STATES[state]
         cells.add_row(name, f"[{colour}]{word}[/]")
     parts += [toolchains, Text(), cells, Text()]
-    if document["compared_with"]:
-        parts.append(comparison({**document, "base": document["compared_with"],
-                                 "new": document["run"], "notes": []}))  # fmt: skip
-    elif document["run"]:
-        parts.append(Text("no good night on this board yet: nothing to compare with", "yellow"))
+    for run in document["runs"]:
+        parts.append(Text(run["model"], style="bold"))
+        if run["compared_with"]:
+            sides = {"base": run["compared_with"], "new": run["run"], "notes": []}
+            parts.append(comparison({**run, **sides}))
+        else:
+            none = "no good night of this model on this board yet: nothing to compare with"
+            parts.append(Text(none, "yellow"))
     for trouble in document["troubles"]:
         parts.append(Text(f"trouble ({trouble['code']}): {trouble['words']}", style="bold red"))
     if not document["troubles"]:

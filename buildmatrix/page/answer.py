@@ -1,10 +1,15 @@
-"""The answer that a reader came for: which cell is best at which batch size, and by how much."""
+"""The answer that a reader came for: which cell is best at which batch size, and by how much.
+
+A cell that computes in fewer bits is best at a price: beside it stands the best that does not.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from itertools import groupby
 from typing import TYPE_CHECKING
+
+from buildmatrix.page.content import FULL
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -21,6 +26,7 @@ class Best:
     figure: float  # in the unit of the board's points
     times: float  # what the next best takes, as a multiple
     level: tuple[str, ...]  # cells whose 95 % interval meets its own
+    full: tuple[str, float] | None  # where it is not in float32: the best that is, its figure
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +42,8 @@ class Answer:
 def answers(board: Board) -> tuple[Answer, ...]:
     """Best cells by rising batch size. A batch size with fewer than two figures has none."""
     return tuple(
-        _answer(cell, list(group)) for cell, group in groupby(_best(board), lambda best: best.cell)
+        _answer(board, list(group))
+        for _, group in groupby(_best(board), lambda best: (best.cell, best.full and best.full[0]))
     )
 
 
@@ -48,8 +55,14 @@ def _best(board: Board) -> Iterator[Best]:
         if len(ranked) > 1:
             (figure, cell), (second, _), *_ = ranked
             others = [name for _, name in ranked[1:]]
+            full = next((one for one in ranked if board.computes(one[1]) == FULL), None)
             yield Best(
-                batch, cell, figure / scale, second / figure, _level(board, batch, cell, others)
+                batch,
+                cell,
+                figure / scale,
+                second / figure,
+                _level(board, batch, cell, others),
+                (full[1], full[0] / scale) if full and full[1] != cell else None,
             )
 
 
@@ -62,13 +75,13 @@ def _level(board: Board, batch: int, cell: str, others: Iterable[str]) -> tuple[
     )  # fmt: skip
 
 
-def _answer(cell: str, group: Sequence[Best]) -> Answer:
-    first, last = group[0].batch, group[-1].batch
+def _answer(board: Board, group: Sequence[Best]) -> Answer:
+    first, last, cell = group[0].batch, group[-1].batch, group[0].cell
     return Answer(
         batches=f"batch {first}" if first == last else f"batch {first} to {last}",
         cell=cell,
         figures=_span([best.figure for best in group]),
-        lead="; ".join(_lead(group)),
+        lead="; ".join((*_lead(group), *_price(group, board.computes(cell)))),
     )
 
 
@@ -84,6 +97,14 @@ def _lead(group: Sequence[Best]) -> Iterator[str]:
     clear = [best.times for best in group if not best.level]
     if clear:
         yield f"{'else ' if level else ''}the next takes {_span(clear)} times as much"
+
+
+def _price(group: Sequence[Best], number_format: str) -> Iterator[str]:
+    """That it computes in fewer bits, and what the best in all of them takes."""
+    found = [best.full for best in group if best.full]
+    if found:
+        figures = _span([figure for _, figure in found])
+        yield f"it computes in {number_format}; the best in {FULL} is {found[0][0]}, {figures}"
 
 
 def _span(numbers: Sequence[float]) -> str:

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from buildmatrix.plots import Point
     from buildmatrix.report import Grid
 
+FULL = "float32"  # what a cell computes in unless it says otherwise
 Facts = tuple[tuple[str, str], ...]  # name and what is known, in the order of reading
 
 
@@ -27,6 +28,10 @@ class Board:
     void: tuple[Measurement, ...] = ()  # every disturbed block, sentinels too
     events: Facts = ()  # when, what: conditions set, takeovers, restored
     environment: Facts = ()  # what the board said it is, how the run was made
+    formats: Facts = ()  # cell, and what it computes in; one that is not named: in float32
+
+    def computes(self, cell: str) -> str:
+        return dict(self.formats).get(cell, FULL)
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,6 +6,7 @@ and the earliest stage's code is the night's.
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
@@ -18,7 +19,7 @@ from buildmatrix.pipeline.make import build_all
 from buildmatrix.store import read_json, write_json
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
 
     from buildmatrix.model import Measurement, SshTarget
@@ -40,6 +41,15 @@ class Trouble:
 
 
 @dataclass(frozen=True, slots=True)
+class Measured:
+    """A night's run of one model."""
+
+    model: str
+    run: str
+    compared: Compared | None  # with the last good night's, when there is one
+
+
+@dataclass(frozen=True, slots=True)
 class Night:
     """What a night found."""
 
@@ -47,8 +57,7 @@ class Night:
     device: str
     toolchains: dict[str, str]  # name -> what the rebuild changed, in words
     cells: dict[str, str]  # cell -> done, cached, failed, unavailable
-    run: str = ""
-    compared: Compared | None = None  # with the last good night, when there is one
+    runs: tuple[Measured, ...] = ()
     troubles: tuple[Trouble, ...] = ()
 
     @property
@@ -73,18 +82,25 @@ def nightly(
     changed = toolchains(workshop, rebuild=rebuild)
     cells, troubles = built(workshop)
     night = Night(began, "", changed, cells)
-    try:
+    with _kept(troubles):
         board = target()
         night = replace(night, device=board.name)
-        base = last_good(workshop, board.name)
-        blocks, found = measured(workshop, board, settings, access)
-        compared, regressions = against(workshop, base, blocks)
-        run = blocks[0].run if blocks else ""
-        night = replace(night, run=run, compared=compared)
-        troubles += found + regressions
+        troubles += deployed(workshop, board, access)
+        for model in workshop.project.models:
+            with _kept(troubles):
+                one = replace(workshop, project=workshop.project.of_model(model))
+                run, found = measured(one, board, settings, access)
+                night = replace(night, runs=(*night.runs, run))
+                troubles += found
+    return replace(night, troubles=tuple(troubles))
+
+
+@contextmanager
+def _kept(troubles: list[Trouble]) -> Iterator[None]:
+    try:
+        yield
     except BuildmatrixError as error:
         troubles.append(Trouble(error.exit_code, str(error)))
-    return replace(night, troubles=tuple(troubles))
 
 
 def toolchains(workshop: Workshop, *, rebuild: bool) -> dict[str, str]:
@@ -126,16 +142,22 @@ def built(workshop: Workshop) -> tuple[dict[str, str], list[Trouble]]:
     return cells, troubles
 
 
-def measured(
-    workshop: Workshop, target: SshTarget, settings: measuring.Settings, access: Access
-) -> tuple[tuple[Measurement, ...], list[Trouble]]:
-    """All that is built, deployed and measured; wrong and failed cells are troubles."""
-    deployed = deploying.deploy_all(workshop, target, access=access)
-    troubles = [
+def deployed(workshop: Workshop, target: SshTarget, access: Access) -> list[Trouble]:
+    """All that is built, put on the board; a cell that cannot run there is a trouble."""
+    return [
         Trouble(DeviceError.exit_code, f"{cell} cannot run on {target.name}: {f.code} {f.message}")
-        for cell, findings in deployed.refused
+        for cell, findings in deploying.deploy_all(workshop, target, access=access).refused
         for f in findings
     ]
+
+
+def measured(
+    workshop: Workshop, target: SshTarget, settings: measuring.Settings, access: Access
+) -> tuple[Measured, list[Trouble]]:
+    """The workshop's one model measured, beside the last good night; cells that are wrong, that
+    failed or that got worse are troubles."""
+    model = workshop.project.network.name
+    base = last_good(workshop, target.name, model)
     request = measuring.ask(workshop, settings)
     blocks = measuring.measure(
         workshop, target, request, access=access, deadline=DEADLINE, label=LABEL
@@ -145,31 +167,32 @@ def measured(
         for b in blocks
         if b.status in (Status.WRONG, Status.FAILED)
     }
-    return blocks, troubles + [Trouble(BenchError.exit_code, words) for words in sorted(bad)]
+    compared = against(workshop, base, request.run, blocks) if base else None
+    worse = comparing.regressions(compared) if compared else []
+    return Measured(model, request.run, compared), [
+        *(Trouble(BenchError.exit_code, words) for words in sorted(bad)),
+        *(Trouble(RegressionError.exit_code, words) for words in worse),
+    ]
 
 
-def against(
-    workshop: Workshop, base: str, blocks: Sequence[Measurement]
-) -> tuple[Compared | None, list[Trouble]]:
-    """Tonight's blocks beside the run `base`; a cell that got worse is a trouble."""
-    if not base or not blocks:
-        return None, []
+def against(workshop: Workshop, base: str, tonight: str, blocks: Sequence[Measurement]) -> Compared:
+    """The blocks of tonight's run beside the run `base`."""
     before, after = comparing.run(workshop, base), reporting.told(workshop, blocks)
-    compared = comparing.compared_sides(before, after, base, blocks[0].run)
-    worse = comparing.regressions(compared)
-    return compared, [Trouble(RegressionError.exit_code, words) for words in worse]
+    return comparing.compared_sides(before, after, base, tonight)
 
 
 def nights(workshop: Workshop) -> Path:
     return workshop.state / "nights"
 
 
-def last_good(workshop: Workshop, device: str) -> str:
-    """The run of the newest night on this board that found nothing, or was accepted; or ''."""
+def last_good(workshop: Workshop, device: str, model: str) -> str:
+    """That model's run of the newest night on this board that found nothing, or was accepted."""
     for folder in sorted(nights(workshop).glob("*/"), reverse=True):
         record = read_json(folder / "night.json")
-        if record.get("good") and record.get("device") == device and record.get("run"):
-            return str(record["run"])
+        if record.get("good") and record.get("device") == device:
+            for run in record.get("runs", ()):  # version 1 of the document had no such list
+                if run["model"] == model:
+                    return str(run["run"])
     return ""
 
 
@@ -191,32 +214,40 @@ def settings(workshop: Workshop, owner: str) -> measuring.Settings:
 
 
 def keep(workshop: Workshop, night: Night, *, accept: bool, out: Path | None = None) -> Path:
-    """Write the night down, and its report into `out` or beside it; the report's folder.
+    """Write the night down, and its report into `out` or beside it; the report's folder. A second
+    model's report is in a folder of its name below that.
 
     With `accept` a night with regressions, and nothing worse, becomes the one to compare with.
     """
     regressed_only = {trouble.code for trouble in night.troubles} <= {RegressionError.exit_code}
     good = not night.troubles or (accept and regressed_only)
     folder = out or nights(workshop) / night.id
-    if night.run:
-        found = comparing.run(workshop, night.run)
-        publishing.write(workshop, found, folder, compared=night.compared)
+    for number, one in enumerate(night.runs):
+        shop = replace(workshop, project=workshop.project.of_model(one.model))
+        place = folder / one.model if number else folder
+        publishing.write(shop, comparing.run(shop, one.run), place, compared=one.compared)
     # Last: a night counts once all of it is written.
     write_json(nights(workshop) / night.id / "night.json", {**document(night), "good": good})
     return folder
 
 
 def document(night: Night) -> dict[str, Any]:
-    """The `nightly` document, version 1."""
+    """The `nightly` document, version 2."""
     return {
-        "version": 1,
+        "version": 2,
         "id": night.id,
         "device": night.device,
         "toolchains": night.toolchains,
         "cells": night.cells,
-        "run": night.run,
-        "compared_with": night.compared.base if night.compared else "",
-        "comparisons": comparing.entries(night.compared) if night.compared else [],
+        "runs": [
+            {
+                "model": one.model,
+                "run": one.run,
+                "compared_with": one.compared.base if one.compared else "",
+                "comparisons": comparing.entries(one.compared) if one.compared else [],
+            }
+            for one in night.runs
+        ],
         "troubles": [asdict(trouble) for trouble in night.troubles],
         "code": night.code,
     }

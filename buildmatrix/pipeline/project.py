@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -43,6 +43,15 @@ class Project:
     def network(self) -> NetworkSpec:
         """The one to measure and report: that of the first cell selected."""
         return self.networks[self.cells[0].model]
+
+    @property
+    def models(self) -> tuple[str, ...]:
+        """Those of the selected cells."""
+        return tuple(dict.fromkeys(cell.model for cell in self.cells))
+
+    def of_model(self, model: str) -> Project:
+        """The same with the cells of one of its models; the works stay those of all."""
+        return replace(self, cells=tuple(c for c in self.cells if c.model == model))
 
 
 def load(path: Path, *, only: tuple[str, ...] = (), model: str = "") -> Project:

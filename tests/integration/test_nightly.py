@@ -37,11 +37,13 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 
 
 def night(project: Path, *arguments: str, code: int = 0) -> tuple[Any, str]:
-    """The document, and what was said on stderr."""
+    """The document, with its only run in it, and what was said on stderr."""
     out, err = cli.run(
         "nightly", "--only", CELL, "--json", *arguments, cwd=project, state=STATE, code=code
     )
-    return json.loads(out), err
+    found = json.loads(out)
+    (run,) = found["runs"]
+    return {**found, **run}, err
 
 
 def test_the_first_night_makes_the_toolchain_from_nothing(project: Path) -> None:
@@ -54,7 +56,7 @@ def test_the_first_night_makes_the_toolchain_from_nothing(project: Path) -> None
 
 
 def test_the_second_night_says_that_nothing_moved(project: Path) -> None:
-    first = cli.document("nightly", "--only", CELL, "--keep-toolchains", cwd=project, state=STATE)
+    first, _ = night(project, "--keep-toolchains")
     assert first["compared_with"]
     assert first["compared_with"] != first["run"]
     assert {(c["cell"], c["verdict"]) for c in first["comparisons"]} == {(CELL, "same")}
@@ -83,3 +85,25 @@ def test_an_accepted_night_is_the_new_base(project: Path) -> None:
     found, _ = night(project, "--keep-toolchains", "--accept", code=8)
     after, _ = night(project, "--keep-toolchains")
     assert after["compared_with"] == found["run"]
+
+
+def test_a_second_model_has_a_run_and_a_base_of_its_own(project: Path) -> None:
+    matrix = project / "matrix.yaml"
+    matrix.write_text(
+        matrix.read_text()
+        .replace("  model: face-cnn\n", "  model: [face-cnn, lenet-5]\n")
+        .replace("nightly: {batches: [1, 2, 4], rounds: 2", "nightly: {batches: [1], rounds: 1")
+    )
+    arguments = ("--only", f"{CELL}*", "--keep-toolchains")
+    first, second = (
+        cli.document("nightly", *arguments, cwd=project, state=STATE) for _ in range(2)
+    )
+    assert set(first["cells"]) == {CELL, f"{CELL}.lenet-5"}
+    assert [(r["model"], bool(r["compared_with"])) for r in first["runs"]] == [
+        ("face-cnn", True), ("lenet-5", False),
+    ]  # fmt: skip
+    assert second["runs"][1]["compared_with"] == first["runs"][1]["run"]
+    assert second["runs"][1]["comparisons"][0]["verdict"] == "same"
+    folder = STATE / "nights" / second["id"]
+    assert "lenet-5 on ARM boards" in (folder / "lenet-5" / "report.html").read_text()
+    assert "face-cnn on ARM boards" in (folder / "report.html").read_text()

@@ -334,6 +334,19 @@ def test_cells_whose_intervals_meet_are_called_level() -> None:
     assert (answer.cell, answer.lead) == ("caffe", "level with tf, the 95 % intervals meet")
 
 
+def test_a_best_cell_that_computes_in_fewer_bits_has_the_best_of_the_others_beside_it() -> None:
+    coarse = replace(real(), formats=(("caffe-neon", "int8"), ("tf-neon", "float32")))
+    first, second = answers(coarse)
+    assert (first.cell, second.cell) == ("caffe-neon", "tf-neon")
+    assert first.lead.split("; ") == [
+        "the next takes 1.14 times as much", "it computes in int8",
+        "the best in float32 is tf-neon, 50.25",
+    ]  # fmt: skip
+    assert "computes" not in second.lead
+    nothing_else = replace(coarse, formats=tuple((cell, "int8") for cell in CELLS))
+    assert all("float32" not in answer.lead for answer in answers(nothing_else))
+
+
 def test_one_cell_alone_is_best_of_nothing() -> None:
     alone = board([row("caffe", 1, 50)], "pi3")
     assert answers(alone) == ()
