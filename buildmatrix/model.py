@@ -148,6 +148,7 @@ class ElfFacts:
     neon_instructions: int  # executed-by-nobody count: quad-register float multiplies in the text
     text_relocations: bool = False
     machine_switches: tuple[str, ...] = ()  # recorded by the compiler: -march=armv7-a, ...
+    blas: tuple[str, ...] = ()  # of sgemm_ and cblas_sgemm those that other files may bind to
 
 
 class Severity(StrEnum):

@@ -61,10 +61,10 @@ class _Layout:
             return struct.pack(self.program, kind, offset, address, address, size, size, flags, 4)
         return struct.pack(self.program, kind, flags, offset, address, address, size, size, 4)
 
-    def symbol_row(self, name: int, value: int, info: int) -> bytes:
+    def symbol_row(self, name: int, value: int, info: int, other: int = 0) -> bytes:
         if self.number == 1:
-            return struct.pack(self.symbol, name, value, 0, info, 0, TEXT)
-        return struct.pack(self.symbol, name, info, 0, TEXT, value, 0)
+            return struct.pack(self.symbol, name, value, 0, info, other, TEXT)
+        return struct.pack(self.symbol, name, info, other, TEXT, value, 0)
 
 
 NARROW = _Layout("<HHIIIIIHHHHHH", "<8I", "<10I", "<IIIBBH", "<II", 1)
@@ -114,6 +114,8 @@ def make(
     textrel: bool = False,
     command_line: Sequence[str] = (),
     producer: str = "",
+    exports: Sequence[str] = (),
+    hidden: Sequence[str] = (),
 ) -> bytes:
     """One image.
 
@@ -121,7 +123,8 @@ def make(
     pieces are marked: 'mapping' ($a ...), 'functions' (one exported function each, Thumb by its
     low bit), 'both' or 'none'. `attributes` None leaves .ARM.attributes out. `versions` is what is
     needed of which library; names in `weak` are weak references. `stack` is 'rw', 'rwx' or None.
-    `command_line` is what -frecord-gcc-switches leaves, `producer` what -g does.
+    `command_line` is what -frecord-gcc-switches leaves, `producer` what -g does. `exports` and
+    `hidden` are names of functions in .dynsym, which `symbols` must leave out then.
     """
     layout = WIDE if machine in ("EM_AARCH64", "EM_X86_64") else NARROW
     strings = _Strings()
@@ -133,6 +136,8 @@ def make(
         sections.append(_symbols(layout, text, strings, mapping=True))
     if symbols in ("functions", "both"):
         sections.append(_symbols(layout, text, strings, mapping=False))
+    if exports or hidden:
+        sections.append(_exported(layout, exports, hidden, strings))
     if versions:
         data = _verneed(versions, weak, strings)
         sections.append(
@@ -205,6 +210,16 @@ def _symbols(
     name, kind = (".symtab", 2) if mapping else (".dynsym", 11)
     local = len(rows) if mapping else 1
     return _Section(name, kind, b"".join(rows), 2, 0, ".dynstr", local, len(rows[0]))
+
+
+def _exported(
+    layout: _Layout, exports: Sequence[str], hidden: Sequence[str], strings: _Strings
+) -> _Section:
+    rows = [bytes(struct.calcsize(layout.symbol))]
+    for name in (*exports, *hidden):
+        visibility = 2 if name in hidden else 0  # STV_HIDDEN, STV_DEFAULT
+        rows.append(layout.symbol_row(strings.at(name), BASE, 0x12, visibility))
+    return _Section(".dynsym", 11, b"".join(rows), 2, 0, ".dynstr", 1, len(rows[0]))
 
 
 def _verneed(

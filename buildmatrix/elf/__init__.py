@@ -1,6 +1,6 @@
 """Reads what an ELF file says about itself; nothing is executed, nothing is judged.
 
-attributes   .ARM.attributes and header flags    dynamic    needs, versions, stack
+attributes   .ARM.attributes and header flags    dynamic    needs, versions, BLAS, stack
 neon         the code itself                     switches   what the compiler wrote down
 archive      members of static libraries         sections   tables that lie inside the file
 """
@@ -22,7 +22,7 @@ from buildmatrix.elf.attributes import (
     float_abi,
     word,
 )
-from buildmatrix.elf.dynamic import dynamic, executable_stack, highest, versions
+from buildmatrix.elf.dynamic import blas, dynamic, executable_stack, highest, versions
 from buildmatrix.elf.neon import neon_instructions
 from buildmatrix.elf.sections import FAULTS, check_tables
 from buildmatrix.elf.switches import machine_switches
@@ -136,4 +136,5 @@ def _facts(elf: ELFFile, name: str, size: int) -> ElfFacts:
         neon_instructions=neon_instructions(elf),
         text_relocations=linked.text_relocations,
         machine_switches=machine_switches(elf),
+        blas=blas(elf),
     )

@@ -1,4 +1,4 @@
-"""The dynamic section, the symbol versions a file needs, and the stack it asks for."""
+"""The dynamic section, the symbol versions a file needs, the BLAS it offers, its stack."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from elftools.elf.dynamic import DynamicSection
 from elftools.elf.gnuversions import GNUVerNeedSection
+from elftools.elf.sections import SymbolTableSection
 
 from buildmatrix.elf.sections import at_most, first
 from buildmatrix.model import version_tuple
@@ -17,7 +18,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from elftools.elf.elffile import ELFFile
+    from elftools.elf.sections import Symbol
 
+BLAS = ("cblas_sgemm", "sgemm_")  # of its C interface, and of Fortran's
 DF_TEXTREL = 0x4
 VERSION_WEAK = 0x2  # VER_FLG_WEAK: the loader accepts a libc without it
 
@@ -62,6 +65,29 @@ def versions(elf: ELFFile) -> Iterator[str]:
     for entry in at_most(limit, entries, "symbol versions"):
         if not entry["vna_flags"] & VERSION_WEAK:
             yield ABI_NAMES.get(entry.name, entry.name)
+
+
+def blas(elf: ELFFile) -> tuple[str, ...]:
+    """Those of BLAS that the file offers to others: one function stands for all."""
+    section = next((s for s in elf.iter_sections() if s["sh_type"] == "SHT_DYNSYM"), None)
+    if not isinstance(section, SymbolTableSection) or not _names_blas(elf, section):
+        return ()
+    symbols = at_most(section.num_symbols(), section.iter_symbols(), "symbols")
+    return tuple(sorted({s.name for s in symbols if s.name in BLAS and _offered(s)}))
+
+
+def _names_blas(elf: ELFFile, section: SymbolTableSection) -> bool:
+    """Most files name none, and to look at a hundred thousand symbols takes seconds."""
+    names: bytes = elf.get_section(section["sh_link"]).data()
+    return any(name.encode() + b"\0" in names for name in BLAS)
+
+
+def _offered(symbol: Symbol) -> bool:
+    return (
+        symbol["st_shndx"] != "SHN_UNDEF"
+        and symbol["st_info"]["bind"] in ("STB_GLOBAL", "STB_WEAK")
+        and symbol["st_other"]["visibility"] in ("STV_DEFAULT", "STV_PROTECTED")
+    )
 
 
 def highest(prefix: str, versions: Iterable[str]) -> str:

@@ -73,7 +73,7 @@ def load(path: Path, *, only: tuple[str, ...] = (), model: str = "") -> Project:
         harness_digest=_digest(HARNESS, *HARNESS_FILES),
         exporter_digests={n: _digest(PACKAGE, *one.sources) for n, one in FORMATS.items()},
         bundle_digest=_digest(PACKAGE, "bundle.py"),
-        audit_digest=_digest(PACKAGE, "audit.py", *_modules("elf")),
+        audit_digest=_digest(PACKAGE, *_modules("audit"), *_modules("elf")),
     )
     works = graph.expand(cells, inputs)
     return Project(root, expanded, cells, recipes, toolchains, nets, works)

@@ -370,6 +370,11 @@ def test_every_rule_is_reached_by_a_test() -> None:
         (replace(GOOD, machine_switches=("-march=native",)), POLICY),
     ]
     found: set[str] = {f.code for facts, policy in faults for f in audit.judge([facts], policy)}
+    pair = [
+        replace(GOOD, blas=("sgemm_",)),
+        replace(GOOD, file="lib/b.so", needed=(GOOD.soname,), blas=("sgemm_",), soname="b.so"),
+    ]
+    found |= {f.code for f in audit.judge(pair, POLICY)}
     assert found == {r.code for r in audit.RULES}
 
 

@@ -13,7 +13,7 @@ from tests import elf_factory as factory
 from tests.elf_factory import NEON, VFPV3, make
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
 PI3 = Target("arm-linux-gnueabihf", "EM_ARM", "armv7-a", "neon-vfpv4", "hard", "2.36")
@@ -122,3 +122,32 @@ def test_what_was_compiled_for_the_machine_that_compiled(tmp_path: Path) -> None
         "BM114 leak.so: its compiler was told -mcpu=native",
         "BM114 sse.so: its compiler was told -mavx2 -msse",
     ]
+
+
+BLAS = ["cblas_sgemm", "sgemm_"]
+
+
+def framework(exports: Sequence[str], hidden: Sequence[str] = ()) -> dict[str, bytes]:
+    """A program on a framework that has a BLAS inside, and on the cell's own."""
+    return {
+        "bin/runner": make(attributes=NEON, needed=["libtorch_cpu.so", "libcaffe.so"]),
+        "lib/libtorch_cpu.so": make(
+            attributes=NEON, soname="libtorch_cpu.so", exports=exports, hidden=hidden
+        ),
+        "lib/libcaffe.so": make(attributes=NEON, soname="libcaffe.so", needed=["libopenblas.so.0"]),
+        "lib/libopenblas.so.0": make(attributes=NEON, soname="libopenblas.so.0", exports=BLAS),
+    }
+
+
+def test_a_second_blas_in_one_process(tmp_path: Path) -> None:
+    """As PyTorch's wheel beside our OpenBLAS: the answer was right, and the BLAS another one."""
+    both = put(tmp_path / "both", framework(exports=["nnp_initialize", "sgemm_"]))
+    assert shown(both) == [
+        "BM142 bin/runner: sgemm_ is in lib/libtorch_cpu.so and in lib/libopenblas.so.0; "
+        "the first wins"
+    ]
+    hidden = put(tmp_path / "hidden", framework(exports=["nnp_initialize"], hidden=BLAS))
+    assert shown(hidden) == []
+    apart = framework(exports=BLAS)
+    apart["bin/runner"] = make(attributes=NEON, needed=["libcaffe.so"])
+    assert shown(put(tmp_path / "apart", apart)) == [], "two that no process loads both"

@@ -1,0 +1,115 @@
+"""Judges ELF facts against a target: pure rules with stable codes; an error forbids shipping.
+
+What a code means and how to mend it is said once, in RULES; docs/audit.md shows the same table
+and a test holds the two together. The checks: `code` of the instructions, `linking` of the loader.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from buildmatrix.audit import code, linking
+from buildmatrix.audit.tree import Tree
+from buildmatrix.model import AuditPolicy, ElfFacts, Finding, Severity
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+    from buildmatrix.audit.tree import Fault
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    code: str
+    severity: Severity
+    meaning: str
+    hint: str
+    check: Callable[[Tree], Iterator[Fault]]
+
+
+def judge(facts: Sequence[ElfFacts], policy: AuditPolicy) -> tuple[Finding, ...]:
+    """Findings of one tree, by file, then code. A file of another machine is judged no further."""
+    tree = Tree(facts, policy)
+    found = [
+        Finding(rule.code, rule.severity, file, message, rule.hint)
+        for rule in RULES
+        for file, message in rule.check(tree)
+    ]
+    return tuple(sorted(found, key=lambda f: (f.file, f.code, f.message)))
+
+
+def blocking(findings: Sequence[Finding]) -> tuple[Finding, ...]:
+    """The findings that forbid shipping."""
+    return tuple(f for f in findings if f.severity is Severity.ERROR)
+
+
+ERROR, WARNING = Severity.ERROR, Severity.WARNING
+# fmt: off
+RULES = (
+    Rule("BM101", ERROR, "The file is for another machine.",
+         "Compile with the target's cross compiler; build tools do not belong into a product.",
+         code.wrong_machine),
+    Rule("BM102", ERROR, "The file is ARM code of another ABI version than EABI 5.",
+         "Compile for the triple arm-linux-gnueabihf.",
+         code.not_eabi5),
+    Rule("BM103", ERROR, "Floats are passed in other registers than the target passes them in.",
+         "Compile everything, assembly included, with -mfloat-abi=hard (a gnueabihf compiler).",
+         code.float_abi),
+    Rule("BM110", ERROR, "The code may use instructions of a newer or another CPU architecture.",
+         "Take -march from the toolchain, and no -mcpu or -march of the project's own.",
+         code.unless_dispatched(code.cpu_arch)),
+    Rule("BM111", ERROR, "The code may use floating-point instructions that the target lacks.",
+         "Take -mfpu from the toolchain; a prebuilt library must be built anew.",
+         code.unless_dispatched(code.fp_arch)),
+    Rule("BM112", ERROR, "The code declares SIMD instructions that the target lacks.",
+         "Take -mfpu from the toolchain; switch the project's own NEON option off.",
+         code.unless_dispatched(code.simd)),
+    Rule("BM113", WARNING, "There are NEON instructions that the attributes do not declare.",
+         "See that the library asks the CPU before it uses them (FFmpeg does).",
+         code.undeclared_neon),
+    Rule("BM114", ERROR, "The compiler was told about the machine that it ran on.",
+         "Take -march=native, -msse and the like out of the project's build files; where a "
+         "configure step adds them by itself, give the flags on its command line.",
+         code.host_leak),
+    Rule("BM115", WARNING, "Some of the code is for a newer CPU than the target.",
+         "Harmless where the library asks the CPU first; otherwise take it out of `dispatched`.",
+         code.dispatched),
+    Rule("BM120", ERROR, "A library that must use NEON does not.",
+         "Switch the library's NEON kernels on: -mfpu=neon alone does not choose them "
+         "(OpenBLAS for ARMV7 wants HAVE_NEON=1).",
+         code.neon_absent),
+    Rule("BM121", ERROR, "An audit rule of the recipe matches no file.",
+         "Correct the glob in the recipe's audit section, or ship the file.",
+         code.glob_matches_nothing),
+    Rule("BM122", ERROR, "A library that may not use NEON does.",
+         "Switch its NEON kernels off, or drop the rule from the recipe.",
+         code.neon_present),
+    Rule("BM130", ERROR, "The file needs a newer glibc than the floor allows.",
+         "Build with a toolchain of an older suite; "
+         "`readelf --dyn-syms -W FILE` names the symbols of that version.",
+         linking.libc_floor),
+    Rule("BM140", ERROR, "A library that is needed comes with nobody.",
+         "Add the recipe that builds it as a run dependency, or link it statically.",
+         linking.missing_library),
+    Rule("BM141", ERROR, "The file was linked for another libc or another loader.",
+         "Link with the target's cross linker against glibc (not musl, Android or soft-float).",
+         linking.foreign_library),
+    Rule("BM142", ERROR, "Two libraries of one process offer the same BLAS functions.",
+         "Link one of them without its BLAS, or hide its symbols (a version script; recipes/nnpack "
+         "has a program that does it to a finished library): a figure must be of the cell's BLAS.",
+         linking.two_blas),
+    Rule("BM150", ERROR, "The file looks for libraries under an absolute path.",
+         "Link with -Wl,-rpath,'$ORIGIN/../lib', and with CMAKE_SKIP_RPATH=ON for libraries.",
+         linking.absolute_rpath),
+    Rule("BM151", ERROR, "The file looks for libraries outside its bundle.",
+         "Use an rpath that begins with $ORIGIN and stays in the bundle: $ORIGIN/../lib.",
+         linking.straying_rpath),
+    Rule("BM160", ERROR, "The file makes the stack of the whole process executable.",
+         "Link with -Wl,-z,noexecstack: assembly without a .note.GNU-stack section asks for it.",
+         linking.executable_stack),
+    Rule("BM161", WARNING, "The loader must write into the code, so its pages are not shared.",
+         "Compile everything in the shared object with -fPIC.",
+         linking.text_relocations),
+)
+# fmt: on

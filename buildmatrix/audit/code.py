@@ -1,0 +1,177 @@
+"""Rules about the code itself: what it needs of the processor, and whether NEON is in it."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from buildmatrix.errors import InputError
+from buildmatrix.model import FPU_RANK, ElfFacts
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+    from buildmatrix.audit.tree import Fault, Tree
+
+# Application-profile values of Tag_CPU_arch, oldest first. A core runs what stands before its own.
+A_PROFILE = (
+    *("Pre-v4", "v4", "v4T", "v5T", "v5TE", "v5TEJ", "v6", "v6K", "v6KZ", "v6T2", "v7"),
+    *("v8", "v8.1-A", "v8.2-A", "v8.3-A", "v9"),
+)
+
+# What each -mfpu adds to the one before it in FPU_RANK, in the words of Tag_FP_arch and
+# Tag_Advanced_SIMD_arch. Source: GCC's manual, ARM options; ADDENDA32.
+FPU_GIVES = {
+    "": (),
+    "vfpv3-d16": ("VFPv1", "VFPv2", "VFPv3-D16"),
+    "vfpv3": ("VFPv3",),
+    "neon": ("NEONv1",),
+    "neon-vfpv4": ("VFPv4", "VFPv4-D16", "NEONv1 with Fused-MAC"),
+}
+
+# What only the machine that compiles knows. GCC's driver puts the host's processor in the place of
+# -march=native, on x86 with the sizes of its caches, which nobody gives by hand.
+HOST_SWITCH = r"-m(arch|cpu|tune)=native$|--param=l[12]-cache-"
+X86_SWITCH = r"|-m(mmx|sse|ssse3|avx|3dnow|f16c)"  # in code for another machine
+
+
+# -- can it start at all ------------------------------------------------------------------------
+
+
+def wrong_machine(tree: Tree) -> Iterator[Fault]:
+    for facts in tree.facts:
+        if facts.machine != tree.target.machine:
+            yield facts.file, f"built for {facts.machine}, the target is {tree.target.machine}"
+
+
+def not_eabi5(tree: Tree) -> Iterator[Fault]:
+    for facts in tree.own:
+        if facts.machine == "EM_ARM" and facts.eabi != 5:
+            yield facts.file, f"EABI version {facts.eabi} in e_flags, the board's libc uses 5"
+
+
+def float_abi(tree: Tree) -> Iterator[Fault]:
+    wanted = tree.target.float_abi
+    for facts in tree.own:
+        if facts.float_abi not in (wanted, "unspecified"):
+            args = "VFP" if facts.vfp_args else "core"
+            yield (
+                facts.file,
+                f"{facts.float_abi}-float ABI, the target is {wanted}-float "
+                f"(Tag_ABI_VFP_args: {args} registers)",
+            )
+
+
+# -- instructions -------------------------------------------------------------------------------
+
+
+def cpu_arch(tree: Tree) -> Iterator[Fault]:
+    for facts in tree.own:
+        word = facts.cpu_arch
+        highest = _profile_of(tree.target.march) if word else ""
+        if word and word not in A_PROFILE[: A_PROFILE.index(highest) + 1]:
+            yield facts.file, f"Tag_CPU_arch {word}, the target is {highest} ({tree.target.march})"
+
+
+def _profile_of(march: str) -> str:
+    """The Tag_CPU_arch value that -march=MARCH leads to: armv7-a gives v7, armv6kz v6KZ."""
+    name = march.removeprefix("arm").lower()
+    fitting = [word for word in A_PROFILE if name.startswith(word.lower())]
+    if not fitting:
+        raise InputError(f"unknown march '{march}'", hint="use a name that GCC knows, as armv7-a")
+    return max(fitting, key=len)
+
+
+def fp_arch(tree: Tree) -> Iterator[Fault]:
+    for facts in tree.own:
+        if facts.fp_arch and facts.fp_arch not in _given_by(tree.target.fpu):
+            yield facts.file, f"Tag_FP_arch {facts.fp_arch}, the target is {_fpu(tree)}"
+
+
+def simd(tree: Tree) -> Iterator[Fault]:
+    for facts in tree.own:
+        if facts.simd and facts.simd not in _given_by(tree.target.fpu):
+            yield facts.file, f"Tag_Advanced_SIMD_arch {facts.simd}, the target is {_fpu(tree)}"
+
+
+def unless_dispatched(
+    check: Callable[[Tree], Iterator[Fault]],
+) -> Callable[[Tree], Iterator[Fault]]:
+    """The check for files that use all they hold: the attributes are those of the newest kernel."""
+    return lambda tree: (fault for fault in check(tree) if not tree.dispatches(fault[0]))
+
+
+def dispatched(tree: Tree) -> Iterator[Fault]:
+    for check in (cpu_arch, fp_arch, simd):
+        for file, message in check(tree):
+            if tree.dispatches(file):
+                yield file, f"{message}; the recipe says that it asks the CPU first"
+
+
+def undeclared_neon(tree: Tree) -> Iterator[Fault]:
+    if tree.target.machine != "EM_ARM" or "NEONv1" in _given_by(tree.target.fpu):
+        return
+    for facts in tree.own:
+        if facts.neon_instructions and not facts.simd:
+            yield (
+                facts.file,
+                f"{_count(facts.neon_instructions)} and no Tag_Advanced_SIMD_arch on {_fpu(tree)}",
+            )
+
+
+def host_leak(tree: Tree) -> Iterator[Fault]:
+    for facts in tree.own:
+        foreign = "" if facts.machine in ("EM_386", "EM_X86_64") else X86_SWITCH
+        told = [s for s in facts.machine_switches if re.match(f"{HOST_SWITCH}{foreign}", s)]
+        if told:
+            yield facts.file, f"its compiler was told {' '.join(told)}"
+
+
+def _given_by(fpu: str) -> tuple[str, ...]:
+    ranked = FPU_RANK[: FPU_RANK.index(fpu) + 1]
+    return tuple(word for name in ranked for word in FPU_GIVES[name])
+
+
+def _fpu(tree: Tree) -> str:
+    return tree.target.fpu or "without an FPU"
+
+
+def _count(number: int) -> str:
+    return f"{number} quad-register float multiply instruction{'' if number == 1 else 's'}"
+
+
+# -- NEON where it must be, and where it must not -----------------------------------------------
+
+
+def neon_absent(tree: Tree) -> Iterator[Fault]:
+    for glob in tree.policy.neon_required:
+        for file, parts in tree.matching(glob).items():
+            own = [facts for facts in parts if facts.machine == tree.target.machine]
+            if own and not any(facts.neon_instructions for facts in own):
+                yield file, f"NEON must be here ('{glob}'): {_count(0)}{_tags(own)}"
+
+
+def _tags(parts: Sequence[ElfFacts]) -> str:
+    if parts[0].machine != "EM_ARM":
+        return ""
+    fp = " and ".join(sorted({facts.fp_arch or "absent" for facts in parts}))
+    simd = " and ".join(sorted({facts.simd or "absent" for facts in parts}))
+    return f", Tag_FP_arch {fp}, Tag_Advanced_SIMD_arch {simd}"
+
+
+def glob_matches_nothing(tree: Tree) -> Iterator[Fault]:
+    globs = [("neon_required", g) for g in tree.policy.neon_required]
+    globs += [("neon_forbidden", g) for g in tree.policy.neon_forbidden]
+    globs += [("dispatched", g) for g in tree.policy.dispatched]
+    for field, glob in globs:
+        if not tree.matching(glob):
+            yield glob, f"{field} names '{glob}' and no file matches"
+
+
+def neon_present(tree: Tree) -> Iterator[Fault]:
+    for glob in tree.policy.neon_forbidden:
+        for parts in tree.matching(glob).values():
+            for facts in parts:
+                if facts.neon_instructions or facts.simd:
+                    figures = f"{_count(facts.neon_instructions)}{_tags([facts])}"
+                    yield facts.file, f"NEON may not be here ('{glob}'): {figures}"

@@ -1,0 +1,54 @@
+"""What the rules look at: the files of a tree, and what they are held against."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from pathlib import PurePosixPath
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from buildmatrix.model import AuditPolicy, ElfFacts, Target
+
+Fault = tuple[str, str]  # file, message
+
+# An object in a static library is named LIBRARY.a(OBJECT).
+OBJECT = re.compile(r"(?<=\.a)\(.*\)$")
+
+
+@dataclass(frozen=True, slots=True)
+class Tree:
+    """What is judged: every file, and those of the target's machine."""
+
+    facts: Sequence[ElfFacts]
+    policy: AuditPolicy
+
+    @property
+    def target(self) -> Target:
+        return self.policy.target
+
+    @property
+    def own(self) -> Iterator[ElfFacts]:
+        return (f for f in self.facts if f.machine == self.target.machine)
+
+    def matching(self, glob: str) -> Mapping[str, Sequence[ElfFacts]]:
+        """Files whose path matches; a glob without a slash is held against the name alone.
+
+        A static library is one file here, with the facts of its objects.
+        """
+        found: dict[str, list[ElfFacts]] = {}
+        for facts in self.facts:
+            file = OBJECT.sub("", facts.file)
+            if _fits(file, glob):
+                found.setdefault(file, []).append(facts)
+        return found
+
+    def dispatches(self, file: str) -> bool:
+        return any(_fits(OBJECT.sub("", file), glob) for glob in self.policy.dispatched)
+
+
+def _fits(file: str, glob: str) -> bool:
+    return fnmatchcase(file if "/" in glob else PurePosixPath(file).name, glob)
