@@ -1,12 +1,14 @@
 """hide.py LIBRARY PREFIX…: of a 64-bit ELF library's symbols only those named PREFIX… stay visible.
 
-PyTorch's libtorch_cpu.so exports all that is linked into it: of protobuf 511 symbols, of OpenBLAS
-cblas_sdot and openblas_set_num_threads. In one process with Caffe, which has its own protobuf and
-BLAS, the loader would take the first of each name for both. So they are marked STV_HIDDEN, as a
-linker's version script would have done: the loader binds a library's own uses of such a symbol to
-that library, and never offers it to another (glibc, elf/dl-lookup.c). No instruction changes.
+PyTorch's libtorch_cpu.so exports all that is linked into it, and an OpenBLAS is. Of each name that
+two libraries have the loader takes the first, for both: with Caffe in one process, 567 functions
+that our libopenblas.so.0 calls of its own, sgemm_nn among them, were PyTorch's instead, and so was
+openblas_set_num_threads (LD_DEBUG=bindings). The answer was right, and the BLAS another one.
 
-STB_GNU_UNIQUE ones stay: they are meant to be one in a process, and are PyTorch's and libstdc++'s.
+So the symbols are marked STV_HIDDEN, as a linker's version script would have done: the loader then
+binds a library's own uses of one to that library, and never offers it to another (glibc,
+elf/dl-lookup.c, do_lookup_x). No instruction changes. STB_GNU_UNIQUE ones stay: they are meant to
+be one in a process, and are PyTorch's and libstdc++'s.
 """
 
 import struct

@@ -1,4 +1,4 @@
-"""What PyTorch's library may not show to a program with a protobuf and a BLAS of its own."""
+"""What PyTorch's library may not show to a program that has a BLAS of its own."""
 
 from __future__ import annotations
 
@@ -24,20 +24,18 @@ int main() { std::printf("%d %s", nnp_answer(), dlsym(RTLD_DEFAULT, "blas") ? "s
 
 def says(folder: Path, *defines: str) -> str:
     """What a program that takes its NNPACK from the library says."""
-    program = folder / "program"
-    argv = ["g++", *defines, "-rdynamic", "-o", program, folder / "program.cpp", "-L", folder]
-    subprocess.run([*argv, "-lfound", f"-Wl,-rpath,{folder}", "-ldl"], check=True, timeout=60)
-    return subprocess.run(
-        [program], check=True, timeout=60, capture_output=True, text=True
-    ).stdout  # fmt: skip
+    link = [f"-L{folder}", "-lfound", f"-Wl,-rpath,{folder}", "-ldl"]
+    argv = ["g++", *defines, "-rdynamic", "-o", "program", "program.cpp", *link]
+    subprocess.run(argv, cwd=folder, check=True, timeout=60)
+    return subprocess.check_output([folder / "program"], timeout=60, text=True)
 
 
 def test_a_library_is_left_with_its_own_functions_and_gives_none_away(tmp_path: Path) -> None:
     (tmp_path / "program.cpp").write_text(PROGRAM)
     (tmp_path / "library.cpp").write_text(LIBRARY)
     library = tmp_path / "libfound.so"
-    argv = ["g++", "-shared", "-fPIC", "-o", library, tmp_path / "library.cpp"]
-    subprocess.run(argv, check=True, timeout=60)
+    argv = ["g++", "-shared", "-fPIC", "-o", library.name, "library.cpp"]
+    subprocess.run(argv, cwd=tmp_path, check=True, timeout=60)
     before = library.read_bytes()
     assert (says(tmp_path, "-DOWN"), says(tmp_path)) == ("2 seen", "1 seen")
 

@@ -1,7 +1,7 @@
 # libcaffe.so's own needs, the cell's BLAS among them, come with the bundle. noexecstack: NNPACK's
 # assembler files for 32-bit ARM carry no .note.GNU-stack (include/nnpack/assembly.h). PyTorch's
-# library shows nothing but NNPACK and pthreadpool (recipe nnpack, hide.py): its own protobuf and
-# OpenBLAS do not meet Caffe's, and where it stands in the loader's order decides nothing.
+# library shows nothing but NNPACK and pthreadpool (recipe nnpack, hide.py): the OpenBLAS inside it
+# does not stand in for the cell's, though the loader comes to it first.
 set -- -Wl,-rpath-link,/deps/nnpack/lib -ltorch_cpu
 aarch64-linux-gnu-g++ -std=c++14 -O2 -march=armv8-a -mtune=cortex-a53 -mno-outline-atomics -DCPU_ONLY \
   -I/harness -I/deps/caffe/include -I/deps/openblas/include \
