@@ -28,6 +28,8 @@ LONG = (
     "tflite-vanilla", "tflite-neon-vfpv4", "tflite-int8-symmetric", "tflite-int8-asymmetric",
     "tflite-xnnpack", "tflite-ruy-arm64", "xnnpack",
     "mxnet-wheel-openblas-0.3.34", "mxnet-wheel-openblas-0.3.34-as-shipped",
+    "caffe-openblas-0.3.34-arm64", "caffe-nnpack-torch-1.9.0",
+    "caffe-nnpack",  # never built, but what it is shown by takes long
 )  # fmt: skip
 MATRIX = project.load(ROOT / "matrix.yaml")
 CHOSEN = [

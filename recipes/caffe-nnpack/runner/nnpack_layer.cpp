@@ -1,7 +1,7 @@
 // Caffe's layer `Convolution` on NNPACK, for the runner: use_nnpack() puts it in the place of Caffe's
-// own before a net is made, so models stay as they are. What NNPACK has no function for (dilation,
-// oblong kernels) Caffe computes itself. Written against BVLC/caffe 99bd997
-// (include/caffe/layer_factory.hpp, layers/base_conv_layer.hpp) and NNPACK c07e3a0.
+// own before a net is made, so models stay as they are. A convolution that NNPACK has no function for
+// (dilation, oblong kernels) is refused: a figure is NNPACK's, or there is none. Written against
+// BVLC/caffe 99bd997 (include/caffe/layer_factory.hpp, layers/base_conv_layer.hpp), NNPACK c07e3a0.
 
 #include <algorithm>
 #include <memory>
@@ -28,8 +28,10 @@ class NnpackConvolution : public caffe::ConvolutionLayer<float> {
   // Also called by Net::Reshape(), behind the loading of the weights that it transforms.
   void Reshape(const Blobs& bottom, const Blobs& top) override {
     caffe::ConvolutionLayer<float>::Reshape(bottom, top);
+    if (!fits()) {
+      throw std::runtime_error(layer_param_.name() + ": NNPACK has no such convolution");
+    }
     groups_.clear();
-    if (!fits()) return;
     const int outputs = num_output_ / group_;
     const nnpack::Geometry geometry = {
         layer_param_.name(),
@@ -51,7 +53,6 @@ class NnpackConvolution : public caffe::ConvolutionLayer<float> {
 
  protected:
   void Forward_cpu(const Blobs& bottom, const Blobs& top) override {
-    if (groups_.empty()) return caffe::ConvolutionLayer<float>::Forward_cpu(bottom, top);
     for (std::size_t i = 0; i < bottom.size(); ++i) {
       const float* from = bottom[i]->cpu_data();
       float* to = top[i]->mutable_cpu_data();

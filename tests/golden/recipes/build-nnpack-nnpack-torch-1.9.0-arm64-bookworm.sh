@@ -6,3 +6,4 @@ cp /recipe/runner/convolution.h /out/include/nnpack/
 for name in libtorch_cpu.so libc10.so libgomp-d22c30c5.so.1; do
   cp -a /src/torch/torch/lib/"$name" /out/lib/
 done
+python3 /recipe/hide.py /out/lib/libtorch_cpu.so nnp_ pthreadpool_
