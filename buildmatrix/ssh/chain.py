@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from buildmatrix.ssh.config import Hop
     from buildmatrix.ssh.failures import Deadline
 
+SILENT = 120  # seconds without a sign of the other end before the link counts as lost
+
 
 class Chain:
     """SSH transports, each tunnelled by the one before; the first runs over TCP."""
@@ -93,4 +95,19 @@ class Chain:
             )
         except UnicodeError:  # of its labels: IDNA
             raise socket.gaierror(socket.EAI_NONAME, f"{hop.host} is no host name") from None
+        _notice_silence(self._sock)
         return self._sock
+
+
+def _notice_silence(sock: socket.socket) -> None:
+    """A board that loses its power or its Wi-Fi says no word: without this a transfer would wait
+    for its own deadline. The options are those of tcp(7); what a system lacks is left out."""
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    for name, value in (
+        ("TCP_KEEPIDLE", SILENT // 4),  # nothing under way: ask, and again, and give up
+        ("TCP_KEEPINTVL", SILENT // 4),
+        ("TCP_KEEPCNT", 3),
+        ("TCP_USER_TIMEOUT", SILENT * 1000),  # something is: no acknowledgement for so long
+    ):
+        if hasattr(socket, name):
+            sock.setsockopt(socket.IPPROTO_TCP, getattr(socket, name), value)

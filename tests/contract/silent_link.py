@@ -1,0 +1,51 @@
+"""A link that goes dead without a word; run by test_silent_link in a network of its own.
+
+silent_link.py FOLDER SECONDS idle|sending: print how long it took to be noticed.
+"""
+
+from __future__ import annotations
+
+import itertools
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+from buildmatrix.errors import LinkLost
+from buildmatrix.ssh import chain, connect
+from tests.sshd import Servers
+
+
+def loopback(state: str) -> None:
+    subprocess.run(["ip", "link", "set", "lo", state], check=True)
+
+
+def main(folder: str, seconds: str, kind: str) -> None:
+    chain.SILENT = int(seconds)
+    loopback("up")
+    servers = Servers(Path(folder))
+    server = servers.start()
+    began = 0.0
+
+    def dead() -> None:
+        nonlocal began
+        began = time.monotonic()
+        loopback("down")
+
+    try:
+        with connect(server.target(servers.identity), timeout=30, known_hosts=None) as ssh:
+            threading.Timer(1.0, dead).start()
+            endless = itertools.repeat(bytes(65536)) if kind == "sending" else None
+            try:
+                ssh.run(
+                    "exec cat > /dev/null" if endless else "sleep 60", timeout=60, stdin=endless
+                )
+            except LinkLost:
+                sys.stdout.write(f"{time.monotonic() - began:.1f}")
+    finally:
+        servers.stop(server)
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

@@ -1,0 +1,25 @@
+"""A board that loses its power says no word: it is noticed all the same, and soon."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent.parent
+SECONDS = 4
+
+
+@pytest.mark.parametrize("kind", ["idle", "sending"])
+def test_a_silent_link_is_lost_in_time(tmp_path: Path, kind: str) -> None:
+    """In a network of its own, where taking the loopback down harms nobody; in a process table of
+    its own, because the server's children have a dead link too."""
+    alone = ["unshare", "--net", "--pid", "--fork", "--kill-child"]
+    argv = [*alone, sys.executable, "-m", "tests.contract.silent_link"]
+    done = subprocess.run(
+        [*argv, str(tmp_path), str(SECONDS), kind],
+        cwd=ROOT, capture_output=True, text=True, timeout=120, check=True,
+    )  # fmt: skip
+    assert SECONDS / 2 < float(done.stdout) < 3 * SECONDS
