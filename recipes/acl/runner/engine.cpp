@@ -3,7 +3,8 @@
 // ARM-software/ComputeLibrary v24.11, arm_compute/runtime/NEON/functions. C++14.
 //
 // Images are height, width, channels (NHWC): Winograd, indirect GEMM and the depthwise kernels work
-// on that; for the other order the library turns tensors around them.
+// on that; for the other order the library turns tensors around them (face-cnn, batch 1: 61 million
+// instructions an image and not 38; mobilenet: 70 and not 47).
 
 #include <arm_compute/core/Types.h>
 #include <arm_compute/runtime/Allocator.h>
