@@ -28,6 +28,7 @@ LONG = (
     "tflite-vanilla", "tflite-neon-vfpv4", "tflite-int8-symmetric", "tflite-int8-asymmetric",
     "tflite-xnnpack", "tflite-ruy-arm64", "xnnpack",
     "mxnet-wheel-openblas-0.3.34", "mxnet-wheel-openblas-0.3.34-as-shipped",
+    "onnxruntime",
 )  # fmt: skip
 MATRIX = project.load(ROOT / "matrix.yaml")
 CHOSEN = [
