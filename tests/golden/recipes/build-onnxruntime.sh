@@ -8,7 +8,7 @@ install -m 755 /src/cmake/cmake/data/bin/cmake cmake/bin/
 ln -s /src/cmake/cmake/data/share cmake/share
 # utf8_range is for protobuf from 22 on; it is asked for all the same.
 touch deps/utf8_range/CMakeLists.txt
-# The one of upstream's patches (cmake/patches) to these sources that is not for another compiler.
+# The one of upstream's patches to these sources (cmake/patches) that is not for another system.
 cp -a /src/onnx deps/onnx
 patch -d deps/onnx -p1 --binary --ignore-whitespace \
   < /src/onnxruntime/cmake/patches/onnx/onnx.patch
