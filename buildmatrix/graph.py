@@ -16,13 +16,13 @@ from buildmatrix.recipe import (
     DependencySpec,
     GitAlternate,
     Recipe,
+    RunnerSpec,
     SourceSpec,
-    Unit,
     applies,
-    resolve,
     used_options,
 )
 from buildmatrix.selector import matches
+from buildmatrix.unit import RunnerUnit, Unit, resolve, resolve_runner
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -113,7 +113,7 @@ class _Builder:
         options = dict(cell.options)
         build = self._build(recipe, options, cell)
         if recipe.spec.runner is not None:
-            self._packed(recipe, options, cell, build)
+            self._packed(recipe, recipe.spec.runner, options, cell, build)
 
     def _put(
         self,
@@ -163,10 +163,9 @@ class _Builder:
             for d in self._dependencies(recipe, options, cell)
             if d.kind != "run"
         ]
-        written = recipe.spec.build
         return self._put(
             Stage.BUILD,
-            f"{recipe.name}{_bracketed(unit.options)}@{toolchain.name}",
+            _named(unit, cell),
             unit,
             cell=cell,
             needs=(image, *sources, *dependencies),
@@ -174,8 +173,8 @@ class _Builder:
                 "recipe": recipe.name,
                 "options": dict(unit.options),
                 "script": unit.script,
-                "files": {name: sha for name, sha in unit.files if name in written.files},
-                "products": list(written.products),
+                "files": dict(unit.files),
+                "products": list(unit.products),
             },
         )
 
@@ -207,9 +206,13 @@ class _Builder:
                 found += self._run_dependencies(other, {**options, **dependency.options}, cell)
         return found
 
-    def _packed(self, recipe: Recipe, options: Options, cell: Cell, build: str) -> None:
-        runner = self._runner(recipe, cell, build)
-        model = self._model(build, cell)
+    def _packed(
+        self, recipe: Recipe, spec: RunnerSpec, options: Options, cell: Cell, build: str
+    ) -> None:
+        toolchain = self.inputs.toolchains[cell.toolchain]
+        unit = resolve_runner(recipe, spec, options, toolchain)
+        runner = self._runner(unit, cell, build)
+        model = self._model(unit.model_format, cell)
         packed = Packed(
             cell=cell,
             runner=runner,
@@ -242,37 +245,31 @@ class _Builder:
             },
         )
 
-    def _runner(self, recipe: Recipe, cell: Cell, build: str) -> str:
-        unit = self.works[build].subject
-        assert isinstance(unit, Unit)
-        assert recipe.spec.runner is not None
+    def _runner(self, unit: RunnerUnit, cell: Cell, build: str) -> str:
         return self._put(
             Stage.RUNNER,
-            build.removeprefix("build:"),
+            _named(unit, cell),
             unit,
             cell=cell,
             # What the build was compiled against, the runner is too.
             needs=(build, *(n for n in self.works[build].needs if not n.startswith("source:"))),
             material={
-                "script": unit.runner_script,
-                "engine": dict(unit.files)[recipe.spec.runner.engine],
+                "script": unit.script,
+                "engine": unit.engine,
                 "harness": self.inputs.harness_digest,
             },
         )
 
-    def _model(self, build: str, cell: Cell) -> str:
-        unit = self.works[build].subject
-        assert isinstance(unit, Unit)
-        modelled = Modelled(cell.model, unit.model_format)
+    def _model(self, model_format: str, cell: Cell) -> str:
         return self._put(
             Stage.MODEL,
-            f"{modelled.network}.{modelled.format}",
-            modelled,
+            f"{cell.model}.{model_format}",
+            Modelled(cell.model, model_format),
             cell=cell,
             material={
                 "network": self.inputs.networks[cell.model],
-                "format": modelled.format,
-                "exporter": self.inputs.exporter_digests.get(modelled.format, ""),
+                "format": model_format,
+                "exporter": self.inputs.exporter_digests.get(model_format, ""),
             },
         )
 
@@ -327,8 +324,7 @@ def _unlocked(source: SourceSpec) -> str:
     return f"{one.branch} is not locked to a commit: git ls-remote {one.url} {one.branch}"
 
 
-def _bracketed(options: tuple[tuple[str, Scalar], ...]) -> str:
-    if not options:
-        return ""
-    shown = (f"{k}={str(v).lower() if isinstance(v, bool) else v}" for k, v in options)
-    return f"[{','.join(shown)}]"
+def _named(unit: Unit, cell: Cell) -> str:
+    shown = (f"{k}={str(v).lower() if isinstance(v, bool) else v}" for k, v in unit.options)
+    options = f"[{','.join(shown)}]" if unit.options else ""
+    return f"{unit.recipe.name}{options}@{cell.toolchain}"

@@ -1,4 +1,4 @@
-"""Recipes: how one stack is built. `RecipeSpec` is what is written, `Unit` what is resolved.
+"""Recipes: how one stack is built, as it is written. The module `unit` decides what is left open.
 
 A recipe is a folder `recipes/<name>/` with `recipe.yaml`, a build script template, patches of
 ours and, for a stack that is measured, the engine of the forward-pass runner.
@@ -6,25 +6,21 @@ ours and, for a stack that is measured, the engine of the forward-pass runner.
 
 from __future__ import annotations
 
-import hashlib
-import re
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import AfterValidator, Field
 
-from buildmatrix.errors import InputError, did_you_mean
+from buildmatrix.errors import did_you_mean
 from buildmatrix.schema import Document, Spec, read
 from buildmatrix.selector import Selector, Value, matches
-from buildmatrix.template import render
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-    from buildmatrix.model import Options, Scalar
-    from buildmatrix.toolchain import Toolchain
+    from buildmatrix.model import Options
 
 ARCHITECTURE = "architecture"  # a `when` may name it beside the options: armhf, arm64, amd64
 
@@ -105,7 +101,11 @@ class SourceSpec(Spec):
 
 
 class OptionSpec(Spec):
+    """What decides the runner decides its script, its model and the audit; the library is built
+    once for all of its values."""
+
     summary: str
+    decides: Literal["build", "runner"] = "build"
     type: Literal["text", "boolean", "integer"] = "text"
     choices: list[Value] = []
     default: Value | None = Field(None, description="none: every cell must say")
@@ -182,19 +182,6 @@ class Recipe:
         return self.spec.name
 
 
-@dataclass(frozen=True)
-class Unit:
-    """A recipe resolved for one set of option values: nothing left to decide."""
-
-    recipe: Recipe
-    options: tuple[tuple[str, Scalar], ...]  # the recipe's own, sorted
-    sources: tuple[SourceSpec, ...]
-    script: str
-    runner_script: str  # empty when the recipe has no runner
-    model_format: str  # likewise
-    files: tuple[tuple[str, str], ...]  # (path in the recipe folder, sha256), sorted
-
-
 def load_all(folder: Path) -> dict[str, Recipe]:
     """Every recipe under `folder`, by name. Raises InputError for the first fault found."""
     recipes: dict[str, Recipe] = {}
@@ -212,7 +199,7 @@ def load_all(folder: Path) -> dict[str, Recipe]:
 def _check(recipe: Recipe, recipes: Mapping[str, Recipe]) -> None:
     """What one file alone cannot show: the names it uses exist, and its sources are safe."""
     spec, document = recipe.spec, recipe.document
-    own = [*spec.options, ARCHITECTURE]
+    own = [*build_options(spec), ARCHITECTURE]
     for i, dependency in enumerate(spec.dependencies):
         _known_names(document, ("dependencies", i, "when"), dependency.when, own)
         if dependency.recipe not in recipes:
@@ -257,9 +244,13 @@ def _known_names(
             raise document.fault((*at, name), brief)
 
 
+def build_options(spec: RecipeSpec) -> dict[str, OptionSpec]:
+    return {name: one for name, one in spec.options.items() if one.decides == "build"}
+
+
 def applies(recipe: Recipe, dependency: DependencySpec, given: Options) -> bool:
     """Whether a dependency is one for these values; an own option not given has its default."""
-    own = recipe.spec.options
+    own = build_options(recipe.spec)
     defaults = {name: o.default for name, o in own.items() if o.default is not None}
     return matches(dependency.when, {**defaults, **given})
 
@@ -267,7 +258,8 @@ def applies(recipe: Recipe, dependency: DependencySpec, given: Options) -> bool:
 def used_options(
     recipe: Recipe, recipes: Mapping[str, Recipe], given: Options | None = None
 ) -> dict[str, OptionSpec]:
-    """The options that multiply a recipe: its own and its dependencies', less those fixed there.
+    """The options that multiply a recipe: its own and its dependencies', less those fixed there
+    and those of a dependency's runner, which is not used.
 
     Of the dependencies only those for the values that are given; of all, when none are.
     Raises InputError when dependencies form a cycle, naming the way round.
@@ -278,7 +270,7 @@ def used_options(
 def _used(
     recipe: Recipe, recipes: Mapping[str, Recipe], trail: tuple[str, ...], given: Options | None
 ) -> dict[str, OptionSpec]:
-    used = dict(recipe.spec.options)
+    used = dict(recipe.spec.options) if len(trail) == 1 else build_options(recipe.spec)
     for i, dependency in enumerate(recipe.spec.dependencies):
         if given is not None and not applies(recipe, dependency, given):
             continue
@@ -293,79 +285,3 @@ def _used(
             below = _used(recipes[dependency.recipe], recipes, (*trail, dependency.recipe), seen)
             used.update({k: v for k, v in below.items() if k not in dependency.options})
     return used
-
-
-def resolve(recipe: Recipe, options: Options, toolchain: Toolchain) -> Unit:
-    """Decide everything. `options` holds at least the recipe's own options.
-
-    Raises InputError for a template fault or when no source is left for a choice.
-    """
-    own = {name: options[name] for name in recipe.spec.options}
-    placed = {**own, ARCHITECTURE: toolchain.spec.architecture}
-    sources = tuple(s for s in recipe.spec.sources if matches(s.when, placed))
-    if recipe.spec.sources and not sources:
-        shown = ", ".join(f"{k}={v}" for k, v in placed.items())
-        raise recipe.document.fault(("sources",), f"no source fits {shown}")
-    context = _context(recipe, own, sources, toolchain)
-    runner = recipe.spec.runner
-    wanted = [*recipe.spec.build.files, *([runner.engine] if runner else [])]
-    return Unit(
-        recipe=recipe,
-        options=tuple(sorted(own.items())),
-        sources=sources,
-        script=_script(recipe, recipe.spec.build.script, context),
-        runner_script=_script(recipe, runner.script, context) if runner else "",
-        model_format=_model_format(recipe, runner, own) if runner else "",
-        files=tuple(sorted((name, _sha256(recipe, name)) for name in wanted)),
-    )
-
-
-def _model_format(recipe: Recipe, runner: RunnerSpec, own: Options) -> str:
-    if isinstance(runner.model_format, str):
-        return runner.model_format
-    fitting = (one.format for one in runner.model_format if matches(one.when, own))
-    if (found := next(fitting, None)) is None:
-        shown = ", ".join(f"{k}={v}" for k, v in own.items())
-        raise recipe.document.fault(("runner", "model_format"), f"no model format fits {shown}")
-    return found
-
-
-def _context(
-    recipe: Recipe, own: Options, sources: tuple[SourceSpec, ...], toolchain: Toolchain
-) -> dict[str, object]:
-    """The names a build script template may use; the paths are those inside the container."""
-    target = toolchain.target
-    placed = {**own, ARCHITECTURE: toolchain.spec.architecture}
-    return {
-        "option": dict(own),
-        "target": {
-            "triple": target.triple,
-            "march": target.march,
-            "fpu": target.fpu,
-            ARCHITECTURE: toolchain.spec.architecture,
-        },
-        "flags": list(toolchain.spec.flags),
-        "emulator": toolchain.spec.emulator,
-        "source": {re.sub(r"\W", "_", s.name): f"/src/{s.name}" for s in sources},
-        "dependency": {
-            re.sub(r"\W", "_", d.recipe): f"/deps/{d.recipe}"
-            for d in recipe.spec.dependencies
-            if d.kind != "run" and applies(recipe, d, placed)
-        },
-        "cmake_toolchain": "/toolchain.cmake",
-        "engine": f"/recipe/{recipe.spec.runner.engine}" if recipe.spec.runner else "",
-    }
-
-
-def _script(recipe: Recipe, name: str, context: Mapping[str, object]) -> str:
-    path = recipe.folder / name
-    return render(path, context, name=str(path))
-
-
-def _sha256(recipe: Recipe, name: str) -> str:
-    try:
-        return hashlib.sha256((recipe.folder / name).read_bytes()).hexdigest()
-    except OSError as error:
-        raise InputError(
-            f"cannot read {name}: {error.strerror}", where=recipe.document.locate(("build",))
-        ) from None

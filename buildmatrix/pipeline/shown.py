@@ -11,7 +11,8 @@ from buildmatrix.graph import Packed
 from buildmatrix.model import Stage, Status, Verb
 from buildmatrix.pipeline.make import plan_all
 from buildmatrix.pipeline.project import select
-from buildmatrix.recipe import Unit
+from buildmatrix.recipe import build_options
+from buildmatrix.unit import RunnerUnit, Unit
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -62,9 +63,8 @@ def _engine(workshop: Workshop, cell: Cell) -> Engine:
     if bundle is None or not isinstance(bundle.subject, Packed):
         return ("", "")
     unit = works[bundle.subject.runner].subject
-    assert isinstance(unit, Unit)
-    assert unit.recipe.spec.runner is not None
-    return dict(unit.files)[unit.recipe.spec.runner.engine], unit.model_format
+    assert isinstance(unit, RunnerUnit)
+    return unit.engine, unit.model_format
 
 
 def _proofs(
@@ -84,7 +84,7 @@ def _proofs(
 
 def _goal(workshop: Workshop, cell: Cell) -> str:
     """The last work of a cell: its audit, or the build of a stack that has no runner yet."""
-    own = workshop.project.recipes[cell.stack].spec.options
+    own = build_options(workshop.project.recipes[cell.stack].spec)
     wanted = {k: v for k, v in cell.options if k in own}
     built = ""
     for work in workshop.project.works:

@@ -16,10 +16,11 @@ from buildmatrix.model import Stage
 from buildmatrix.pipeline.project import HARNESS, Project
 from buildmatrix.plan import materials
 from buildmatrix.protocols import Mount, Output
-from buildmatrix.recipe import SourceSpec, Unit
+from buildmatrix.recipe import SourceSpec
 from buildmatrix.sources import Sources
 from buildmatrix.store import Store, write_json
 from buildmatrix.toolchain import Identity, Toolchain
+from buildmatrix.unit import Unit
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -129,21 +130,18 @@ class Workshop:
     # -- build and runner ------------------------------------------------------------------------
 
     def _built(self, work: Work, unit: Unit, keys: Mapping[str, str], workspace: Path) -> Path:
-        spec = unit.recipe.spec
-        runner = work.stage is Stage.RUNNER
-        limits = spec.runner if runner and spec.runner else spec.build
         maker = self._maker(keys[work.id])
         self.engine.remove_stale("buildmatrix.maker", maker)
         job = build.Job(
             id=work.id,
             image=self.identities[work.toolchain].image,
-            script=unit.runner_script if runner else unit.script,
+            script=unit.script,
             workspace=workspace,
             mounts=self._mounts(work, unit, keys, workspace),
             ccache=self.state / "ccache",
-            products=("bin/runner",) if runner else tuple(spec.build.products),
-            memory_gib=limits.memory_gib,
-            minutes=limits.minutes,
+            products=unit.products,
+            memory_gib=unit.limits.memory_gib,
+            minutes=unit.limits.minutes,
             jobs=self.jobs,
             user=os.geteuid() or NOBODY,
             labels=(

@@ -30,6 +30,7 @@ def greet(directory: Path, deadline: float) -> None:
     try:
         machine.say(directory, "serial", line, until="board: ready", deadline=deadline)
     except DeviceError:
+        _let_end(directory)
         _check(directory, deadline)
         raise
 
@@ -45,6 +46,13 @@ def await_answer(directory: Path, target: SshTarget, deadline: float) -> None:
             return
         time.sleep(0.05)
         patience *= 2
+
+
+def _let_end(directory: Path) -> None:
+    """A machine that goes off closes its lines a moment before its process ends."""
+    patience = time.monotonic() + 5
+    while power.of(directory).alive(directory) and time.monotonic() < patience:
+        time.sleep(0.05)
 
 
 def _check(directory: Path, deadline: float) -> None:

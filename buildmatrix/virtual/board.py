@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from buildmatrix.errors import DeviceError, UsageError
 from buildmatrix.protocols import Finished, Started
-from buildmatrix.virtual import answer, cache, container, host, machine, record, snapshot
+from buildmatrix.virtual import answer, cache, container, host, machine, power, record, snapshot
 from buildmatrix.virtual.image import image
 from buildmatrix.virtual.kinds import KINDS
 from buildmatrix.virtual.link import cut, laid, lay, parse
@@ -60,8 +60,7 @@ def up(
                 f"virtual board {name} is a {board.kind}, not a {kind}",
                 hint=f"inv device down --name {name}",
             )
-        if board is not None and board.running:
-            _await(directory, board, sort, time.monotonic() + timeout)
+        if board is not None and _answers(directory, board, sort, time.monotonic() + timeout):
             return _linked(directory, board, link, shape, board).target
         with image(state, sort, mirror=mirror, used=used, reporter=reporter) as base:
             if board is None or board.uses != base.uses:  # a disk fits over one image only
@@ -133,6 +132,19 @@ def _resume(directory: Path, root: Path, kernel: Path, kind: Kind) -> tuple[int,
         cache.discard(snapshot.path(kind, root, kernel))
         snapshot.overlay(directory, root)
         return machine.start(directory, kind, kernel), False
+
+
+def _answers(directory: Path, board: Board, kind: Kind, deadline: float) -> bool:
+    """Whether the board is on, and does not go off while it is asked."""
+    if not board.running:
+        return False
+    try:
+        _await(directory, board, kind, deadline)
+    except DeviceError:
+        if power.of(directory).alive(directory):
+            raise
+        return False
+    return True
 
 
 def _await(

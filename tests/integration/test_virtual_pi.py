@@ -19,6 +19,7 @@ from buildmatrix.errors import DeviceError, LinkLost
 from buildmatrix.mirror import debian_mirror
 from buildmatrix.model import Target
 from buildmatrix.ssh import connect
+from buildmatrix.virtual import answer
 from tests import boards
 from tests.fakes import RecordingReporter
 
@@ -100,6 +101,23 @@ def test_a_power_cut_and_the_morning_after(spare: str) -> None:
     assert boards.boot(spare) == target
     with connect(target, timeout=30, known_hosts=None) as ssh:
         assert ssh.run("cat kept", timeout=30).stdout == b"kept\n"
+
+
+def test_a_board_that_goes_off_as_up_looks_at_it_boots(
+    spare: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It has closed its lines, and its process is still there."""
+    target = boards.boot(spare)
+    before, greet = pid_of(target), answer.greet
+
+    def ended_first(directory: Path, deadline: float) -> None:
+        monkeypatch.setattr(answer, "greet", greet)
+        os.kill(before, signal.SIGTERM)
+        greet(directory, deadline)
+
+    monkeypatch.setattr(answer, "greet", ended_first)
+    assert boards.boot(spare) == target
+    assert pid_of(target) != before
 
 
 def test_down_leaves_nothing(spare: str) -> None:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from buildmatrix.errors import InputError
 from buildmatrix.graph import goals
 from buildmatrix.model import Stage, Verb
 from buildmatrix.plan import Known, key_of, materials, plan
@@ -47,6 +48,29 @@ def test_one_stack_build_serves_every_blas(works: tuple[Work, ...]) -> None:
     ]
     assert [i for i in ids if i.startswith("runner:")] == ["runner:net@tc"]
     assert goals(works) == ("audit:net-one", "audit:net-two", "audit:net-one-neon")
+
+
+def test_what_decides_only_the_runner_builds_the_library_once(tmp_path: Path) -> None:
+    root = projects.write(tmp_path)
+    path = root / "recipes" / "net" / "recipe.yaml"
+    option = "options:\n  bits: {decides: runner, summary: how many, type: integer, default: 32}\n"
+    formats = "[{when: {bits: 8}, format: small}, {format: caffe}]"
+    text = projects.NET.replace("dependencies:\n", f"{option}dependencies:\n")
+    path.write_text(text.replace("model_format: caffe", f"model_format: {formats}"))
+    matrix = projects.MATRIX + "  - {name: net-8, stack: net, blas: one, bits: 8}\n"
+    ids = {work.id for work in projects.works(root, matrix)}
+    assert {i for i in ids if "net" in i and i.startswith(("build:", "runner:"))} == {
+        "build:net@tc", "runner:net[bits=32]@tc", "runner:net[bits=8]@tc",
+    }  # fmt: skip
+    assert {i for i in ids if i.startswith("model:")} == {
+        "model:face-cnn.caffe", "model:face-cnn.small",
+    }  # fmt: skip
+    (root / "recipes" / "net" / "build.sh.j2").write_text("make {{ option.bits }}\n")
+    with pytest.raises(InputError, match="no attribute 'bits'"):
+        projects.works(root, matrix)
+    path.write_text(path.read_text().replace("kind: run", "kind: run, when: {bits: 8}"))
+    with pytest.raises(InputError, match="no option 'bits' here"):
+        projects.works(root, matrix)
 
 
 def test_needs_come_first(works: tuple[Work, ...]) -> None:

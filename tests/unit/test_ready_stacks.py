@@ -11,20 +11,23 @@ import pytest
 
 from buildmatrix import elf, export, schema, toolchain
 from buildmatrix.network import NetworkSpec
-from buildmatrix.recipe import load_all, resolve
+from buildmatrix.recipe import load_all
+from buildmatrix.unit import resolve, resolve_runner
 from tests import elf_factory
 
 if TYPE_CHECKING:
-    from buildmatrix.recipe import Unit
+    from buildmatrix.model import Options
+    from buildmatrix.recipe import Recipe
+    from buildmatrix.toolchain import Toolchain
 
 ROOT = Path(__file__).parent.parent.parent
 
 
-def unit(recipe: str, **options: str | bool | int) -> Unit:
-    found = load_all(ROOT / "recipes")[recipe]
+def loaded(name: str) -> tuple[Recipe, Options, Toolchain]:
+    """A recipe with its default options, for the Raspberry Pi 3."""
+    found = load_all(ROOT / "recipes")[name]
     defaults = {k: v.default for k, v in found.spec.options.items() if v.default is not None}
-    on = toolchain.load_all(ROOT / "toolchains")["armv7hf-bookworm"]
-    return resolve(found, {**defaults, **options}, on)
+    return found, defaults, toolchain.load_all(ROOT / "toolchains")["armv7hf-bookworm"]
 
 
 @pytest.mark.parametrize(
@@ -32,9 +35,11 @@ def unit(recipe: str, **options: str | bool | int) -> Unit:
     [("float32", "ncnn"), ("float16", "ncnn"), ("int8", "ncnn-int8")],
 )
 def test_ncnn_computes_in_what_the_cell_says(numbers: str, model_format: str) -> None:
-    found = unit("ncnn", numbers=numbers)
-    assert found.model_format == model_format
-    assert f"-DNUMBER_FORMAT='\"{numbers}\"'" in found.runner_script
+    found, defaults, on = loaded("ncnn")
+    assert found.spec.runner is not None
+    made = resolve_runner(found, found.spec.runner, {**defaults, "numbers": numbers}, on)
+    assert made.model_format == model_format
+    assert f"-DNUMBER_FORMAT='\"{numbers}\"'" in made.script
 
 
 def test_the_input_layer_tells_its_sizes_as_the_engine_reads_them(tmp_path: Path) -> None:
@@ -56,7 +61,8 @@ def test_debians_library_loses_its_executable_stack_and_nothing_else(tmp_path: P
     before = library.read_bytes()
     assert elf.read_tree(tmp_path)[0].executable_stack
 
-    script = unit("openblas", openblas="debian").script
+    found, defaults, on = loaded("openblas")
+    script = resolve(found, {**defaults, "openblas": "debian"}, on).script
     code = script.split("<<'CLEAR'\n")[1].split("CLEAR\n")[0]
     subprocess.run([sys.executable, "-c", code, library], check=True, timeout=60)
 

@@ -12,7 +12,7 @@ from buildmatrix import recipe, toolchain
 from buildmatrix.errors import InputError
 from buildmatrix.graph import goals
 from buildmatrix.pipeline import project
-from buildmatrix.recipe import Unit
+from buildmatrix.unit import Unit, resolve
 from tests.unit import projects
 
 if TYPE_CHECKING:
@@ -30,8 +30,7 @@ def rendered() -> Iterator[tuple[str, str]]:
         if isinstance(work.subject, Unit):
             identifier = work.id.removesuffix("@armv7hf-bookworm")  # said only where it is another
             name = re.sub(r"[^a-z0-9.]+", "-", identifier.lower()).strip("-")
-            runner = work.id.startswith("runner:")
-            yield f"{name}.sh", work.subject.runner_script if runner else work.subject.script
+            yield f"{name}.sh", work.subject.script
 
 
 def test_every_script_is_golden() -> None:
@@ -85,13 +84,13 @@ def test_values_are_quoted_for_the_shell(root: Path) -> None:
     recipes = recipe.load_all(root / "recipes")
     found = toolchain.load_all(root / "toolchains")["tc"]
     options: dict[str, Scalar] = {"blas": "one", "neon": False}
-    unit = recipe.resolve(recipes["blas"], options, found)
+    unit = resolve(recipes["blas"], options, found)
     assert unit.script == "echo one -O2\n"
     with pytest.raises(InputError, match="no source fits"):
-        recipe.resolve(recipes["blas"], {**options, "blas": "a; rm -rf /"}, found)
+        resolve(recipes["blas"], {**options, "blas": "a; rm -rf /"}, found)
     path.write_text(path.read_text().replace("when: {blas: one}", "when: {}"))
     hostile: dict[str, Scalar] = {**options, "blas": "a'; rm -rf / #"}
-    unit = recipe.resolve(recipe.load_all(root / "recipes")["blas"], hostile, found)
+    unit = resolve(recipe.load_all(root / "recipes")["blas"], hostile, found)
     assert unit.script == """echo 'a'"'"'; rm -rf / #' -O2\n"""
 
 

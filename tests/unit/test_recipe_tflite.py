@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from buildmatrix import recipe, toolchain
+from buildmatrix import recipe, toolchain, unit
 from buildmatrix.graph import Packed
 from buildmatrix.pipeline import project
 
@@ -37,9 +37,10 @@ def test_an_engine_says_what_its_model_computes_with(
     found = recipe.load_all(ROOT / "recipes")[name]
     image = toolchain.load_all(ROOT / "toolchains")["armv7hf-bookworm"]
     options = {n: o.default for n, o in found.spec.options.items() if o.default is not None}
-    unit = recipe.resolve(found, {**options, "numbers": numbers}, image)
-    assert unit.model_format == model
-    assert f"-DNUMBER_FORMAT='\"{computes}\"'" in unit.runner_script
+    assert found.spec.runner is not None
+    made = unit.resolve_runner(found, found.spec.runner, {**options, "numbers": numbers}, image)
+    assert made.model_format == model
+    assert f"-DNUMBER_FORMAT='\"{computes}\"'" in made.script
 
 
 def test_all_libraries_are_measured_through_one_engine() -> None:
@@ -60,7 +61,7 @@ def test_the_ruy_cell_is_where_debians_ruy_has_neon() -> None:
     images = toolchain.load_all(ROOT / "toolchains")
     options = {n: o.default for n, o in found.spec.options.items() if o.default is not None}
     for image, hidden in (("armv7hf-bookworm", True), ("arm64-bookworm", False)):
-        script = recipe.resolve(found, {**options, "ruy": True}, images[image]).script
+        script = unit.resolve(found, {**options, "ruy": True}, images[image]).script
         assert "-DTFLITE_ENABLE_RUY=ON" in script
         assert ("RUY_PLATFORM_NEON 0" in script) is hidden
     works = project.load(ROOT / "matrix.yaml").works

@@ -9,7 +9,7 @@ import pytest
 from buildmatrix import recipe
 from buildmatrix.errors import InputError
 from buildmatrix.graph import Packed
-from buildmatrix.recipe import Unit
+from buildmatrix.unit import Unit
 from tests.unit import projects
 
 if TYPE_CHECKING:
