@@ -30,6 +30,7 @@ LONG = (
     "mxnet-wheel-openblas-0.3.34", "mxnet-wheel-openblas-0.3.34-as-shipped",
     "caffe-openblas-0.3.34-arm64", "caffe-nnpack-torch-1.9.0",
     "caffe-nnpack",  # never built, but what it is shown by takes long
+    "onnxruntime",
 )  # fmt: skip
 MATRIX = project.load(ROOT / "matrix.yaml")
 CHOSEN = [

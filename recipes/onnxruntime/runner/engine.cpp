@@ -1,0 +1,190 @@
+// ONNX Runtime's engine for the harness, on its C API (include/onnxruntime/core/session/
+// onnxruntime_c_api.h, v1.21.0). Session options are the defaults but for the threads; all graph
+// optimizations are on then (onnxruntime/core/framework/session_options.h). Also the engine of the
+// recipe onnxruntime-wheel.
+
+#include <dirent.h>
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <new>
+#include <numeric>
+#include <stdexcept>
+#include <string>
+#include <vector>
+
+#include "harness.h"
+#include "onnxruntime_c_api.h"
+
+const char engine_name[] = "onnxruntime";
+const char number_format[] = "float32";
+
+namespace {
+
+// Null when the library is older than the header.
+const OrtApi* const api = OrtGetApiBase()->GetApi(ORT_API_VERSION);
+
+// What ONNX Runtime threw stands as text in the status: an allocation that failed is a
+// std::bad_alloc or the arena's own words (core/framework/allocator.cc, bfc_arena.cc).
+bool is_memory(const std::string& message) {
+  return message.find("std::bad_alloc") != std::string::npos ||
+         message.find("Failed to allocate memory for requested buffer") != std::string::npos;
+}
+
+void check(OrtStatus* status) {
+  if (!status) return;
+  const std::string message = api->GetErrorMessage(status);
+  api->ReleaseStatus(status);
+  if (is_memory(message)) throw std::bad_alloc();
+  throw std::runtime_error(message);
+}
+
+template <typename T>
+using Owned = std::unique_ptr<T, void (*)(T*)>;
+
+// Makes an object through the C API's last argument, and sees to it that it is released.
+template <typename T, typename... Arguments, typename... Given>
+Owned<T> make(void (*release)(T*), OrtStatus* (*create)(Arguments...), Given... given) {
+  T* made = nullptr;
+  check(create(given..., &made));
+  return {made, release};
+}
+
+int threads_now() {
+  DIR* const folder = opendir("/proc/self/task");
+  if (!folder) throw std::runtime_error("/proc/self/task cannot be read");
+  int count = -2;  // . and ..
+  while (readdir(folder)) ++count;
+  closedir(folder);
+  return count;
+}
+
+Owned<OrtSession> open_session(const OrtEnv* env, const std::string& file, int threads) {
+  const auto options =
+      make<OrtSessionOptions>(api->ReleaseSessionOptions, api->CreateSessionOptions);
+  check(api->SetIntraOpNumThreads(options.get(), threads));
+  check(api->SetInterOpNumThreads(options.get(), 1));
+  check(api->SetSessionExecutionMode(options.get(), ORT_SEQUENTIAL));
+  const int before = threads_now();
+  auto session = make<OrtSession>(api->ReleaseSession, api->CreateSession, env, file.c_str(),
+                                  static_cast<const OrtSessionOptions*>(options.get()));
+  // The pool's threads are started with the session; the caller computes too.
+  const int used = threads_now() - before + 1;
+  if (used != threads) {
+    throw std::runtime_error("ONNX Runtime uses " + std::to_string(used) + " thread(s), not " +
+                             std::to_string(threads));
+  }
+  return session;
+}
+
+std::vector<int64_t> dimensions(const OrtTypeInfo* type) {
+  const OrtTensorTypeAndShapeInfo* tensor = nullptr;  // a part of `type`
+  check(api->CastTypeInfoToTensorInfo(type, &tensor));
+  if (!tensor) throw std::runtime_error("the network's input and output must be tensors");
+  ONNXTensorElementDataType number = ONNX_TENSOR_ELEMENT_DATA_TYPE_UNDEFINED;
+  check(api->GetTensorElementType(tensor, &number));
+  if (number != ONNX_TENSOR_ELEMENT_DATA_TYPE_FLOAT) {
+    throw std::runtime_error("the network's input and output must be float32");
+  }
+  std::size_t count = 0;
+  check(api->GetDimensionsCount(tensor, &count));
+  std::vector<int64_t> shape(count);
+  check(api->GetDimensions(tensor, shape.data(), count));
+  return shape;
+}
+
+// One end of the network: its name, its shape with the batch first, and the values.
+struct End {
+  std::string name;
+  std::vector<int64_t> shape;
+  std::vector<float> values;
+  Owned<OrtValue> tensor{nullptr, api->ReleaseValue};
+
+  void resize(const OrtMemoryInfo* memory, int batch) {
+    tensor.reset();
+    shape[0] = batch;
+    int64_t size = 1;
+    for (int64_t length : shape) {
+      if (length < 1) throw std::runtime_error(name + ": only the batch may be open");
+      size *= length;
+    }
+    values.assign(size, 0);
+    tensor = make<OrtValue>(api->ReleaseValue, api->CreateTensorWithDataAsOrtValue, memory,
+                            static_cast<void*>(values.data()), values.size() * sizeof(float),
+                            static_cast<const int64_t*>(shape.data()), shape.size(),
+                            ONNX_TENSOR_ELEMENT_DATA_TYPE_FLOAT);
+  }
+};
+
+class OnnxRuntimeEngine : public Engine {
+ public:
+  OnnxRuntimeEngine(const std::string& model_dir, int threads)
+      : env_(make<OrtEnv>(api->ReleaseEnv, api->CreateEnv, ORT_LOGGING_LEVEL_WARNING, "runner")),
+        memory_(make<OrtMemoryInfo>(api->ReleaseMemoryInfo, api->CreateCpuMemoryInfo,
+                                    OrtDeviceAllocator, OrtMemTypeDefault)),
+        session_(open_session(env_.get(), model_dir + "/net.onnx", threads)) {
+    std::size_t inputs = 0, outputs = 0;
+    check(api->SessionGetInputCount(session_.get(), &inputs));
+    check(api->SessionGetOutputCount(session_.get(), &outputs));
+    if (inputs != 1 || outputs != 1) {
+      throw std::runtime_error("the network must have one input and one output");
+    }
+    describe(input_, api->SessionGetInputName, api->SessionGetInputTypeInfo);
+    describe(output_, api->SessionGetOutputName, api->SessionGetOutputTypeInfo);
+  }
+
+  void prepare(int batch) override {
+    input_.resize(memory_.get(), batch);
+    output_.resize(memory_.get(), batch);
+  }
+
+  void set_input(const float* data, std::size_t size) override {
+    if (size != input_.values.size()) {
+      throw std::runtime_error("the network takes " + std::to_string(input_.values.size()) +
+                               " values, not " + std::to_string(size));
+    }
+    input_.values.assign(data, data + size);  // the same size: the tensor still lies there
+  }
+
+  void forward() override {
+    const char* const from = input_.name.c_str();
+    const char* const to = output_.name.c_str();
+    const OrtValue* const given = input_.tensor.get();
+    OrtValue* result = output_.tensor.get();
+    check(api->Run(session_.get(), nullptr, &from, &given, 1, &to, 1, &result));
+  }
+
+  std::vector<float> output() override { return output_.values; }
+
+ private:
+  template <typename Name, typename Type>
+  void describe(End& end, Name name_of, Type type_of) {
+    OrtAllocator* allocator = nullptr;  // the library's own, never released
+    check(api->GetAllocatorWithDefaultOptions(&allocator));
+    char* name = nullptr;
+    check(name_of(session_.get(), 0, allocator, &name));
+    end.name = name;
+    check(api->AllocatorFree(allocator, name));
+    const auto type = make<OrtTypeInfo>(api->ReleaseTypeInfo, type_of,
+                                        static_cast<const OrtSession*>(session_.get()),
+                                        std::size_t(0));
+    end.shape = dimensions(type.get());
+    if (end.shape.empty()) throw std::runtime_error(end.name + ": there is no batch");
+  }
+
+  Owned<OrtEnv> env_;
+  Owned<OrtMemoryInfo> memory_;
+  Owned<OrtSession> session_;
+  End input_, output_;
+};
+
+}  // namespace
+
+std::unique_ptr<Engine> make_engine(const std::string& model_dir, int threads) {
+  if (!api) {
+    throw std::runtime_error(std::string("ONNX Runtime ") + OrtGetApiBase()->GetVersionString() +
+                             " is older than the header");
+  }
+  return std::unique_ptr<Engine>(new OnnxRuntimeEngine(model_dir, threads));
+}
