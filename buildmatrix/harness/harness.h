@@ -6,6 +6,7 @@
 
 #include <cstddef>
 #include <memory>
+#include <stdexcept>
 #include <string>
 #include <vector>
 
@@ -28,6 +29,13 @@ class Engine {
   // The last pass's output, batch x outputs.
   virtual std::vector<float> output() = 0;
 };
+
+// For set_input(): throws unless the harness gives as many values as the network takes.
+inline void expect_values(std::size_t given, std::size_t taken) {
+  if (given == taken) return;
+  throw std::runtime_error("the network takes " + std::to_string(taken) + " values, not " +
+                           std::to_string(given));
+}
 
 // Loads the model from a folder. Throws when the stack cannot use exactly `threads` threads.
 std::unique_ptr<Engine> make_engine(const std::string& model_dir, int threads);

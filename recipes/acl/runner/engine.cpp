@@ -258,11 +258,7 @@ class AclEngine : public Engine {
   }
 
   void set_input(const float* data, std::size_t size) override {
-    if (size != batch_ * network_.input.size()) {
-      throw std::runtime_error("the network takes " +
-                               std::to_string(batch_ * network_.input.size()) + " values, not " +
-                               std::to_string(size));
-    }
+    expect_values(size, batch_ * network_.input.size());
     turn(network_.input, batch_, data, graph_->input());
   }
 

@@ -78,10 +78,7 @@ class ArmnnEngine : public Engine {
   }
 
   void set_input(const float* data, std::size_t size) override {
-    if (size != input_.size()) {
-      throw std::runtime_error("the network takes " + std::to_string(input_.size()) +
-                               " values, not " + std::to_string(size));
-    }
+    expect_values(size, input_.size());
     // From channels first, as the harness has them: where each dimension of it goes.
     armnnUtils::Permute(from_.second.GetShape(), {0, 3, 1, 2}, data, input_.data(), sizeof(float));
   }

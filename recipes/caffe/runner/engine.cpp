@@ -100,10 +100,7 @@ class CaffeEngine : public Engine {
   }
 
   void set_input(const float* data, std::size_t size) override {
-    if (size != std::size_t(input().count())) {
-      throw std::runtime_error("the network takes " + std::to_string(input().count()) +
-                               " values, not " + std::to_string(size));
-    }
+    expect_values(size, std::size_t(input().count()));
     std::copy(data, data + size, input().mutable_cpu_data());
   }
 

@@ -101,10 +101,7 @@ class NcnnEngine : public Engine {
   void set_input(const float* data, std::size_t size) override {
     const std::size_t plane = std::size_t(shape_.w) * shape_.h;
     const std::size_t wanted = inputs_.size() * plane * shape_.c;
-    if (size != wanted) {
-      throw std::runtime_error("the network takes " + std::to_string(wanted) + " values, not " +
-                               std::to_string(size));
-    }
+    expect_values(size, wanted);
     for (ncnn::Mat& image : inputs_) {
       for (int c = 0; c < shape_.c; ++c, data += plane) {
         float* channel = image.channel(c);  // channels are padded to 16 bytes

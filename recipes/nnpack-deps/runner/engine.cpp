@@ -202,10 +202,7 @@ class PlainEngine : public Engine {
   }
 
   void set_input(const float* data, std::size_t size) override {
-    if (size != values_[0].size()) {
-      throw std::runtime_error("the network takes " + std::to_string(values_[0].size()) +
-                               " values, not " + std::to_string(size));
-    }
+    expect_values(size, values_[0].size());
     std::copy(data, data + size, values_[0].begin());
   }
 

@@ -106,10 +106,7 @@ class NnpackEngine : public Engine {
   }
 
   void set_input(const float* data, std::size_t size) override {
-    if (size != input_.size()) {
-      throw std::runtime_error("the network takes " + std::to_string(input_.size()) +
-                               " values, not " + std::to_string(size));
-    }
+    expect_values(size, input_.size());
     std::copy(data, data + size, input_.begin());
   }
 

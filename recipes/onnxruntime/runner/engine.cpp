@@ -140,10 +140,7 @@ class OnnxRuntimeEngine : public Engine {
   }
 
   void set_input(const float* data, std::size_t size) override {
-    if (size != input_.values.size()) {
-      throw std::runtime_error("the network takes " + std::to_string(input_.values.size()) +
-                               " values, not " + std::to_string(size));
-    }
+    expect_values(size, input_.values.size());
     input_.values.assign(data, data + size);  // the same size: the tensor still lies there
   }
 

@@ -117,10 +117,7 @@ class TensorFlowEngine : public Engine {
   // From channels x height x width, an image at a time, to height x width x channels.
   void set_input(const float* data, std::size_t size) override {
     tf::Tensor& tensor = input_.at(0);
-    if (size != std::size_t(tensor.NumElements())) {
-      throw std::runtime_error("the network takes " + std::to_string(tensor.NumElements()) +
-                               " values, not " + std::to_string(size));
-    }
+    expect_values(size, std::size_t(tensor.NumElements()));
     float* to = tensor.flat<float>().data();
     const tf::int64 pixels = shape_[0] * shape_[1], channels = shape_[2];
     for (int image = 0; image < batch_; ++image, data += pixels * channels) {

@@ -71,10 +71,7 @@ class LiteEngine : public Engine {
   }
 
   void set_input(const float* data, std::size_t size) override {
-    if (size != count(input())) {
-      throw std::runtime_error("the network takes " + std::to_string(count(input())) +
-                               " values, not " + std::to_string(size));
-    }
+    expect_values(size, count(input()));
     // Channels first, as the harness has them, to channels last.
     const int batch = TfLiteTensorDim(input(), 0), channels = TfLiteTensorDim(input(), 3);
     const std::size_t pixels = TfLiteTensorDim(input(), 1) * TfLiteTensorDim(input(), 2);

@@ -180,10 +180,7 @@ class XnnpackEngine : public Engine {
   }
 
   void set_input(const float* data, std::size_t size) override {
-    if (size != input_.size() - padding) {
-      throw std::runtime_error("the network takes " + std::to_string(input_.size() - padding) +
-                               " values, not " + std::to_string(size));
-    }
+    expect_values(size, input_.size() - padding);
     const std::vector<float> turned =
         channels_last(std::vector<float>(data, data + size), network_.input);
     std::copy(turned.begin(), turned.end(), input_.begin());
