@@ -44,7 +44,6 @@ def known(workshop: Workshop) -> Known:
         if identity is not None:
             workshop.identities.setdefault(toolchain.name, identity)
     entries = {w.id: entry for w in works if (entry := workshop.store.latest(w.id)) is not None}
-    gaps = read_json(workshop.state / "unavailable.json")
     took = read_json(workshop.state / "seconds.json")
     return Known(
         identities={name: i.digest for name, i in workshop.identities.items()},
@@ -54,8 +53,14 @@ def known(workshop: Workshop) -> Known:
             **_old_definitions(workshop),
         },
         seconds={name: float(s) for name, s in took.items()},
-        unavailable={name: str(text) for name, text in gaps.items()},
+        unavailable=gaps(workshop),
     )
+
+
+def gaps(workshop: Workshop) -> dict[str, str]:
+    """Source works that could not be had when they were last tried, and why."""
+    found = read_json(workshop.state / "unavailable.json")
+    return {name: str(text) for name, text in found.items()}
 
 
 def _held_sources(workshop: Workshop) -> frozenset[str]:
@@ -216,9 +221,9 @@ def _record(workshop: Workshop, outcomes: Mapping[str, Outcome]) -> None:
     tried = {n: o for n, o in outcomes.items() if o.action.stage is Stage.SOURCE}
     path = workshop.state / "unavailable.json"
     before = read_json(path)
-    gaps = {name: text for name, text in before.items() if name not in tried}
+    after = {name: text for name, text in before.items() if name not in tried}
     for name, outcome in tried.items():
         if outcome.state == "unavailable" and outcome.action.verb is not Verb.BLOCKED:
-            gaps[name] = outcome.message.splitlines()[0]
-    if gaps != before:
-        write_json(path, gaps)
+            after[name] = outcome.message.splitlines()[0]
+    if after != before:
+        write_json(path, after)

@@ -9,13 +9,13 @@ from buildmatrix import images
 from buildmatrix.errors import UsageError
 from buildmatrix.graph import Packed
 from buildmatrix.model import Stage, Status, Verb
-from buildmatrix.pipeline.make import plan_all
+from buildmatrix.pipeline.make import gaps, plan_all
 from buildmatrix.pipeline.project import select
 from buildmatrix.recipe import build_options
 from buildmatrix.unit import RunnerUnit, Unit
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from buildmatrix.model import Action, Cell
     from buildmatrix.pipeline.make import Outcome
@@ -29,7 +29,7 @@ def cells_document(workshop: Workshop, *, only: tuple[str, ...] = ()) -> dict[st
     """
     actions = {a.id: a for a in plan_all(workshop)}
     measured = _measured(workshop)
-    proofs = _proofs(workshop, actions, measured)
+    proofs, missing = _proofs(workshop, actions, measured), gaps(workshop)
     rows = []
     for cell in select(workshop.project.matrix, only):
         goal = actions[_goal(workshop, cell)]
@@ -43,7 +43,7 @@ def cells_document(workshop: Workshop, *, only: tuple[str, ...] = ()) -> dict[st
                 "toolchain": cell.toolchain,
                 "options": dict(cell.options),
                 "shown": {"rung": rung, "command": command or _command(rung, cell)},
-                "reason": _reason(goal, actions),
+                "reason": _reason(goal, actions, missing),
                 "where": str(cell.where),
             }
         )
@@ -147,7 +147,7 @@ def _command(rung: str, cell: Cell) -> str:
             return f"inv report --only {cell.id}"
 
 
-def _reason(goal: Action, actions: dict[str, Action]) -> str:
+def _reason(goal: Action, actions: Mapping[str, Action], missing: Mapping[str, str]) -> str:
     match goal.verb:
         case Verb.SKIP:
             return "stored"
@@ -155,7 +155,16 @@ def _reason(goal: Action, actions: dict[str, Action]) -> str:
             root = actions.get(goal.reason.removeprefix("needs "), goal)
             return f"out of reach: {root.reason}"
         case _:
-            return f"to be built: {goal.reason}"
+            gap = next((missing[a.id] for a in _below(goal, actions) if a.id in missing), "")
+            return f"{gap}, when last tried" if gap else f"to be built: {goal.reason}"
+
+
+def _below(goal: Action, actions: Mapping[str, Action]) -> Iterator[Action]:
+    """All that has to be made for it."""
+    for need in goal.needs:
+        if actions[need].verb is not Verb.SKIP:
+            yield actions[need]
+            yield from _below(actions[need], actions)
 
 
 def plan_document(actions: Sequence[Action]) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from buildmatrix.errors import BuildmatrixError, SourceUnavailable
 from buildmatrix.graph import goals, identify
-from buildmatrix.pipeline.make import known
+from buildmatrix.pipeline.make import gaps
 from buildmatrix.recipe import SourceSpec
 from buildmatrix.sources import describe, file_name, way_out
 
@@ -28,11 +28,11 @@ def sources_document(
     `mirror` is a folder that gets a file of every source that can be had, fetched if it must be:
     `inv build --mirror` builds from it with no network.
     """
-    gaps = known(workshop).unavailable
+    missing = gaps(workshop)
     rows = []
     for work, source, users in _needed(workshop):
         identity = identify(source)
-        state, reason = _state(workshop, work, gaps)
+        state, reason = _state(workshop, work, missing)
         if verify and state == "held":
             state, reason = _verified(workshop, source, identity)
         copied = ""

@@ -65,6 +65,19 @@ def test_cells_and_plan_as_documents(project: Path) -> None:
     assert {a["cell"] for a in plan["actions"]} == {"net-one"}
 
 
+def test_cells_name_the_source_that_was_out_of_reach(project: Path) -> None:
+    state = project / ".buildmatrix"
+    state.mkdir(exist_ok=True)
+    gap = {f"source:net-{'b' * 12}": "source 'net' is out of reach"}
+    (state / "unavailable.json").write_text(json.dumps(gap))
+    found = json.loads(run("cells", "--json", cwd=project).stdout)
+    reasons = {c["id"]: c["reason"] for c in found["cells"]}
+    assert reasons["net-one"] == "source 'net' is out of reach, when last tried"
+    (state / "unavailable.json").unlink()
+    found = json.loads(run("cells", "--json", "--only", "net-one", cwd=project).stdout)
+    assert found["cells"][0]["reason"].startswith("to be built: ")
+
+
 @pytest.mark.parametrize(
     ("arguments", "code", "message"),
     [
