@@ -190,7 +190,7 @@ def last_good(workshop: Workshop, device: str, model: str) -> str:
     for folder in sorted(nights(workshop).glob("*/"), reverse=True):
         record = read_json(folder / "night.json")
         if record.get("good") and record.get("device") == device:
-            for run in record.get("runs", ()):  # version 1 of the document had no such list
+            for run in record.get("runs", ()):  # absent from a night of an older program
                 if run["model"] == model:
                     return str(run["run"])
     return ""
@@ -232,22 +232,25 @@ def keep(workshop: Workshop, night: Night, *, accept: bool, out: Path | None = N
 
 
 def document(night: Night) -> dict[str, Any]:
-    """The `nightly` document, version 2."""
+    """The `nightly` document, version 1. What stands outside of `runs` is of the first model."""
+    runs = [
+        {
+            "model": one.model,
+            "run": one.run,
+            "compared_with": one.compared.base if one.compared else "",
+            "comparisons": comparing.entries(one.compared) if one.compared else [],
+        }
+        for one in night.runs
+    ]
+    first = {"run": "", "compared_with": "", "comparisons": []} | (runs[0] if runs else {})
     return {
-        "version": 2,
+        "version": 1,
         "id": night.id,
         "device": night.device,
         "toolchains": night.toolchains,
         "cells": night.cells,
-        "runs": [
-            {
-                "model": one.model,
-                "run": one.run,
-                "compared_with": one.compared.base if one.compared else "",
-                "comparisons": comparing.entries(one.compared) if one.compared else [],
-            }
-            for one in night.runs
-        ],
+        **{name: value for name, value in first.items() if name != "model"},
+        "runs": runs,
         "troubles": [asdict(trouble) for trouble in night.troubles],
         "code": night.code,
     }
