@@ -63,7 +63,7 @@ class BenchSpec(Spec):
     rounds: Annotated[int, Field(ge=1, description="turns of every cell at every batch")] = 5
     passes: Annotated[int, Field(ge=1, description="timed forward passes of one turn")] = 20
     warmup: Annotated[int, Field(ge=0)] = 5
-    threads: Annotated[int, Field(ge=1)] = 4
+    threads: Annotated[int, Field(ge=1, le=1024)] = 4
     seed: int = 1
     retakes: Annotated[int, Field(ge=0, description="extra rounds for void blocks")] = 2
     governor: bool = Field(
@@ -84,7 +84,7 @@ class NightlySpec(Spec):
     rounds: Annotated[int, Field(ge=1)] | None = None
     passes: Annotated[int, Field(ge=1)] | None = None
     warmup: Annotated[int, Field(ge=0)] | None = None
-    threads: Annotated[int, Field(ge=1)] | None = None
+    threads: Annotated[int, Field(ge=1, le=1024)] | None = None
 
 
 class DeviceSpec(Spec):

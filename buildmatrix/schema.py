@@ -8,16 +8,16 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 import yaml
 from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
 from pydantic_core import PydanticCustomError
 
-from buildmatrix.errors import InputError, Location, did_you_mean
+from buildmatrix.errors import InputError, Location, UsageError, did_you_mean
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
     from pathlib import Path
 
 Position = tuple[str | int, ...]
@@ -27,6 +27,18 @@ class Spec(BaseModel):
     """Base of everything a user writes: frozen, typed strictly, no unknown keys."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+    def overruled(self, flags: Mapping[str, object]) -> Self:
+        """The same with what flags of the command line say; they have the limits of the file.
+
+        Raises UsageError.
+        """
+        try:
+            return type(self).model_validate({**self.model_dump(), **flags})
+        except ValidationError as invalid:
+            fault = invalid.errors()[0]
+            name, value = str(fault["loc"][0]), fault["input"]
+            raise UsageError(f"--{name.replace('_', '-')} {value}: {fault['msg']}") from None
 
     @model_validator(mode="before")
     @classmethod

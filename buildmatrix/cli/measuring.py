@@ -65,25 +65,22 @@ def bench(
     """Run the common forward pass on a board, detached; --collect waits and prints the table."""
     from buildmatrix.pipeline import fleet, measuring  # noqa: PLC0415
 
+    counts = {"rounds": rounds, "passes": passes, "threads": threads}  # 0: not given
+    others = {"warmup": warmup, "seed": seed, "retakes": retakes}  # -1: not given
+    given: dict[str, Any] = {
+        **({"batches": _numbers(batches)} if batches else {}),
+        **{name: value for name, value in counts.items() if value},
+        **{name: value for name, value in others.items() if value != -1},
+        **({"governor": False} if keep_governor else {}),
+        **({"wireless": "off"} if wireless_off else {}),
+    }
     with progress() as reporter:
         shop = workshop(matrix, only, state, reporter, model=model)
+        settings = measuring.settings(shop.project.matrix.bench.overruled(given), owner())
         targets, ways = targets_of(host, shop), access(shop.state)
         if cancel:
             _cancelled(targets, ways)
             return
-        plan = shop.project.matrix.bench
-        settings = measuring.Settings(
-            batches=_numbers(batches) or tuple(plan.batches),
-            rounds=rounds or plan.rounds,
-            passes=passes or plan.passes,
-            warmup=plan.warmup if warmup < 0 else warmup,
-            threads=threads or plan.threads,
-            seed=plan.seed if seed < 0 else seed,
-            retakes=plan.retakes if retakes < 0 else retakes,
-            governor=plan.governor and not keep_governor,
-            wireless="off" if wireless_off else plan.wireless,
-            owner=owner(),
-        )
 
         def request() -> Request:  # one for each board: a run is of one board
             if replay:
@@ -167,14 +164,11 @@ def _print(shop: Workshop, found: Sequence[Measurement], *, as_json: bool) -> No
         print_table(reporting.table(shop, told))
 
 
-def _numbers(text: str) -> tuple[int, ...]:
+def _numbers(text: str) -> list[int]:
     try:
-        found = tuple(int(part) for part in text.split(",") if part.strip())
+        return [int(part) for part in text.split(",") if part.strip()]
     except ValueError:
-        found = (0,)
-    if any(number < 1 for number in found):
-        raise UsageError(f"--batches {text}: write whole numbers from 1, as 1,2,4")
-    return found
+        raise UsageError(f"--batches {text}: write whole numbers, as 1,2,4") from None
 
 
 TASKS = (bench,)

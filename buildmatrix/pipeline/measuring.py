@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
+    from buildmatrix.matrix import BenchSpec
     from buildmatrix.model import DeviceInfo, FileRecord, Measurement, SshTarget
     from buildmatrix.network import NetworkSpec
     from buildmatrix.pipeline.boards import Access
@@ -39,7 +40,7 @@ JOURNAL_KIB = 8 * 1024  # room that a run's journal and output may take on the b
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """Run-time settings of a benchmark; matrix.yaml's unless the command line says otherwise."""
+    """Run-time settings of a benchmark."""
 
     batches: tuple[int, ...]
     rounds: int
@@ -51,6 +52,22 @@ class Settings:
     governor: bool
     wireless: str
     owner: str  # user@machine, for whoever finds the board busy
+
+
+def settings(plan: BenchSpec, owner: str) -> Settings:
+    """What the matrix says, or a command line over it."""
+    return Settings(
+        batches=tuple(plan.batches),
+        rounds=plan.rounds,
+        passes=plan.passes,
+        warmup=plan.warmup,
+        threads=plan.threads,
+        seed=plan.seed,
+        retakes=plan.retakes,
+        governor=plan.governor,
+        wireless=plan.wireless,
+        owner=owner,
+    )
 
 
 def results_path(workshop: Workshop) -> Path:

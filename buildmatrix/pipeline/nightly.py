@@ -198,19 +198,8 @@ def last_good(workshop: Workshop, device: str, model: str) -> str:
 
 def settings(workshop: Workshop, owner: str) -> measuring.Settings:
     """The matrix's `nightly` settings, and its `bench` settings where those say nothing."""
-    night, plan = workshop.project.matrix.nightly, workshop.project.matrix.bench
-    return measuring.Settings(
-        batches=tuple(night.batches or plan.batches),
-        rounds=night.rounds or plan.rounds,
-        passes=night.passes or plan.passes,
-        warmup=plan.warmup if night.warmup is None else night.warmup,
-        threads=night.threads or plan.threads,
-        seed=plan.seed,
-        retakes=plan.retakes,
-        governor=plan.governor,
-        wireless=plan.wireless,
-        owner=owner,
-    )
+    night = workshop.project.matrix.nightly.model_dump(exclude={"device"}, exclude_defaults=True)
+    return measuring.settings(workshop.project.matrix.bench.overruled(night), owner)
 
 
 def keep(workshop: Workshop, night: Night, *, accept: bool, out: Path | None = None) -> Path:
