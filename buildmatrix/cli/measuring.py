@@ -65,14 +65,13 @@ def bench(
     """Run the common forward pass on a board, detached; --collect waits and prints the table."""
     from buildmatrix.pipeline import fleet, measuring  # noqa: PLC0415
 
-    counts = {"rounds": rounds, "passes": passes, "threads": threads}  # 0: not given
-    others = {"warmup": warmup, "seed": seed, "retakes": retakes}  # -1: not given
-    given: dict[str, Any] = {
-        **({"batches": _numbers(batches)} if batches else {}),
-        **{name: value for name, value in counts.items() if value},
-        **{name: value for name, value in others.items() if value != -1},
-        **({"governor": False} if keep_governor else {}),
-        **({"wireless": "off"} if wireless_off else {}),
+    given = {
+        **_given(0, rounds=rounds, passes=passes, threads=threads),
+        **_given(-1, warmup=warmup, seed=seed, retakes=retakes),
+        **_given(
+            None, batches=_numbers(batches) or None, governor=False if keep_governor else None
+        ),
+        **_given(None, wireless="off" if wireless_off else None),
     }
     with progress() as reporter:
         shop = workshop(matrix, only, state, reporter, model=model)
@@ -101,6 +100,10 @@ def bench(
         _print(shop, found, as_json=json)
     fleet.raise_worst(ended)
     refuse_wrong(found)
+
+
+def _given(absent: object, **flags: object) -> dict[str, object]:
+    return {name: value for name, value in flags.items() if value != absent}
 
 
 def _started(
