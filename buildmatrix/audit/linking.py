@@ -26,8 +26,7 @@ def libc_floor(tree: Tree) -> Iterator[Fault]:
 
 
 def missing_library(tree: Tree) -> Iterator[Fault]:
-    there = {f.soname for f in tree.own} | {PurePosixPath(f.file).name for f in tree.own}
-    there |= set(tree.policy.provided)
+    there = {*_by_name(tree), *tree.policy.provided}
     for facts in tree.own:
         for name in facts.needed:
             if name not in there and not _is_foreign(name, tree.target):
@@ -36,7 +35,7 @@ def missing_library(tree: Tree) -> Iterator[Fault]:
 
 def two_blas(tree: Tree) -> Iterator[Fault]:
     """Of a name that two libraries of one process offer, the loader gives all who ask the first."""
-    known = {name: f for f in tree.own for name in (PurePosixPath(f.file).name, f.soname) if name}
+    known = _by_name(tree)
     asked_for = {id(known[name]) for f in tree.own for name in f.needed if name in known}
     for facts in tree.own:
         if id(facts) in asked_for:
@@ -47,6 +46,11 @@ def two_blas(tree: Tree) -> Iterator[Fault]:
             if others:
                 yield facts.file, f"{name} is in {first} and in {', '.join(others)}; the first wins"
                 break
+
+
+def _by_name(tree: Tree) -> dict[str, ElfFacts]:
+    """Every file, by the names under which another may need it."""
+    return {name: f for f in tree.own for name in (PurePosixPath(f.file).name, f.soname)}
 
 
 def _loaded(facts: ElfFacts, known: Mapping[str, ElfFacts]) -> list[ElfFacts]:

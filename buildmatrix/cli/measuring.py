@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from buildmatrix.bench.request import Request
     from buildmatrix.model import Measurement, SshTarget
     from buildmatrix.pipeline.boards import Access
+    from buildmatrix.pipeline.fleet import Ended
     from buildmatrix.pipeline.workshop import Workshop
 
 
@@ -95,11 +96,7 @@ def bench(
                 shop, target, request(), access=ways, deadline=timeout
             ),
         )
-    found = [block for blocks in fleet.values(ended) for block in blocks]
-    if found:
-        _print(shop, found, as_json=json)
-    fleet.raise_worst(ended)
-    refuse_wrong(found)
+    _tell(shop, ended, as_json=json)
 
 
 def _given(absent: object, **flags: object) -> dict[str, object]:
@@ -157,14 +154,21 @@ def _cancelled(targets: Sequence[SshTarget], access: Access) -> None:
     fleet.raise_worst(ended)
 
 
-def _print(shop: Workshop, found: Sequence[Measurement], *, as_json: bool) -> None:
-    from buildmatrix.pipeline import reporting  # noqa: PLC0415
+def _tell(
+    shop: Workshop, ended: Sequence[Ended[tuple[Measurement, ...]]], *, as_json: bool
+) -> None:
+    """Print what was measured, then raise for the boards and answers that failed."""
+    from buildmatrix.pipeline import fleet, reporting  # noqa: PLC0415
 
-    told = reporting.told(shop, found)
-    if as_json:
-        print_json(reporting.document(shop, told))
-    else:
-        print_table(reporting.table(shop, told))
+    found = [block for blocks in fleet.values(ended) for block in blocks]
+    if found:
+        told = reporting.told(shop, found)
+        if as_json:
+            print_json(reporting.document(shop, told))
+        else:
+            print_table(reporting.table(shop, told))
+    fleet.raise_worst(ended)
+    refuse_wrong(found)
 
 
 def _numbers(text: str) -> list[int]:

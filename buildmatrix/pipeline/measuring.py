@@ -78,7 +78,7 @@ def ask(workshop: Workshop, settings: Settings) -> Request:
     """What is to be measured: the selected, built cells of one model at these settings."""
     net = workshop.project.network
     there = bundles(workshop, model=net.name)
-    others = dict.fromkeys(c.model for c in workshop.project.cells if c.model != net.name)
+    others = [model for model in workshop.project.models if model != net.name]
     if others:
         text = (
             f"a run is of one model, now {net.name}; then: inv bench --model {' or '.join(others)}"

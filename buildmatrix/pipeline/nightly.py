@@ -88,11 +88,14 @@ def nightly(
         troubles += deployed(workshop, board, access)
         for model in workshop.project.models:
             with _kept(troubles):
-                one = replace(workshop, project=workshop.project.of_model(model))
-                run, found = measured(one, board, settings, access)
+                run, found = measured(_of_model(workshop, model), board, settings, access)
                 night = replace(night, runs=(*night.runs, run))
                 troubles += found
     return replace(night, troubles=tuple(troubles))
+
+
+def _of_model(workshop: Workshop, model: str) -> Workshop:
+    return replace(workshop, project=workshop.project.of_model(model))
 
 
 @contextmanager
@@ -212,7 +215,7 @@ def keep(workshop: Workshop, night: Night, *, accept: bool, out: Path | None = N
     good = not night.troubles or (accept and regressed_only)
     folder = out or nights(workshop) / night.id
     for number, one in enumerate(night.runs):
-        shop = replace(workshop, project=workshop.project.of_model(one.model))
+        shop = _of_model(workshop, one.model)
         place = folder / one.model if number else folder
         publishing.write(shop, comparing.run(shop, one.run), place, compared=one.compared)
     # Last: a night counts once all of it is written.

@@ -140,9 +140,11 @@ def _boards(workshop: Workshop, found: Told) -> Iterator[page.Board]:
             events=tuple((run, words) for run in runs for words in found.notes.get(run, ())),
             environment=(*_environment(blocks[-1]), *_settings(found, tuple(runs))),
             formats=tuple(
-                (block.cell, str(said))
-                for block in blocks
-                if (said := block.environment.get("number_format"))
+                dict.fromkeys(
+                    (block.cell, str(said))
+                    for block in blocks
+                    if (said := block.environment.get("number_format"))
+                )
             ),
         )
 

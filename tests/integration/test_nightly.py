@@ -92,8 +92,8 @@ def test_a_second_model_has_a_run_and_a_base_of_its_own(project: Path) -> None:
         .replace("  model: face-cnn\n", "  model: [face-cnn, lenet-5]\n")
         .replace("nightly: {batches: [1, 2, 4], rounds: 2", "nightly: {batches: [1], rounds: 1")
     )
-    arguments = ("nightly", "--only", f"{CELL}*", "--keep-toolchains", "--json")
-    first, second = (json.loads(cli.run(*arguments, cwd=project, state=STATE)[0]) for _ in range(2))
+    arguments = ("nightly", "--only", f"{CELL}*", "--keep-toolchains")
+    first, second = (cli.document(*arguments, cwd=project, state=STATE) for _ in range(2))
     assert set(first["cells"]) == {CELL, f"{CELL}.lenet-5"}
     assert [run["model"] for run in first["runs"]] == ["face-cnn", "lenet-5"]
     assert first["runs"][1]["compared_with"] == ""
