@@ -58,9 +58,13 @@ def _floor(*outputs: Sequence[float]) -> float:
 def worst_of(cell: str, peers: Container[str], found: Sequence[Difference]) -> Difference | None:
     """The largest difference between one cell and any of its peers."""
     return next(
-        (d for d in found if (d.one == cell and d.other in peers)
-         or (d.other == cell and d.one in peers)), None
-    )  # fmt: skip
+        (
+            d
+            for d in found
+            if (d.one == cell and d.other in peers) or (d.other == cell and d.one in peers)
+        ),
+        None,
+    )
 
 
 def between(one: str, other: str, found: Iterable[Difference]) -> Difference | None:

@@ -118,7 +118,8 @@ def _collect(job: Job, out: Path) -> None:
         if not any(out.glob(pattern)):
             made = sorted(p.relative_to(out).as_posix() for p in out.rglob("*") if p.is_file())
             raise BuildError(
-                f"the product '{pattern}' was not made", where=job.id,
+                f"the product '{pattern}' was not made",
+                where=job.id,
                 details="\n".join(["what is there:", *made[:20]]) if made else "/out is empty",
                 hint=f"mend the script or `products`; the log is {job.log}",
-            )  # fmt: skip
+            )

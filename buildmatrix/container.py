@@ -27,9 +27,10 @@ class DockerEngine:
             self.client.ping()
         except (DockerException, requests.RequestException) as error:
             raise BuildmatrixError(
-                "no container engine answers", details=str(error),
+                "no container engine answers",
+                details=str(error),
                 hint="start Docker (`dockerd` as root), or set DOCKER_HOST; see `inv doctor`",
-            ) from None  # fmt: skip
+            ) from None
 
     def close(self) -> None:
         self.client.close()

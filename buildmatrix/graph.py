@@ -31,10 +31,17 @@ if TYPE_CHECKING:
     from buildmatrix.toolchain import Toolchain
 
 LIBC = (
-    "ld-linux-armhf.so.3", "ld-linux-aarch64.so.1", "ld-linux-x86-64.so.2",
-    "libc.so.6", "libm.so.6", "libpthread.so.0",
-    "libdl.so.2", "librt.so.1", "libutil.so.1", "libresolv.so.2",
-)  # fmt: skip
+    "ld-linux-armhf.so.3",
+    "ld-linux-aarch64.so.1",
+    "ld-linux-x86-64.so.2",
+    "libc.so.6",
+    "libm.so.6",
+    "libpthread.so.0",
+    "libdl.so.2",
+    "librt.so.1",
+    "libutil.so.1",
+    "libresolv.so.2",
+)
 
 UNLOCKED = "unlocked"  # stands where a commit will
 

@@ -164,9 +164,10 @@ def _smoke(toolchain: Toolchain, *, engine: Engine, image: str, say: Callable[[s
     if done.status != 0:
         raise BuildError(
             f"the image of {toolchain.name} fails its smoke test (exit {done.status})",
-            where=str(script), details="\n".join(lines[-15:]),
+            where=str(script),
+            details="\n".join(lines[-15:]),
             hint="mend the toolchain's packages or flags; nothing is built with it before",
-        )  # fmt: skip
+        )
 
 
 def _packages(toolchain: Toolchain, *, engine: Engine, image: str) -> tuple[str, ...]:

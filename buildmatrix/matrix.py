@@ -279,10 +279,11 @@ def _unique(cells: tuple[Cell, ...]) -> None:
     for cell in cells:
         if cell.id in seen:
             raise InputError(
-                f"two cells are called '{cell.id}'", where=cell.where,
+                f"two cells are called '{cell.id}'",
+                where=cell.where,
                 details=f"{seen[cell.id].where}: the other one",
                 hint="put every axis that varies into `name:`, or rename one",
-            )  # fmt: skip
+            )
         seen[cell.id] = cell
 
 
@@ -311,9 +312,10 @@ def _exclude(
     for i in range(len(spec.exclude)):
         if i not in useful:
             raise document.fault(
-                ("exclude", i), "this exclusion matches no cell",
+                ("exclude", i),
+                "this exclusion matches no cell",
                 hint="correct its values, or remove it; `inv cells` lists what there is",
-            )  # fmt: skip
+            )
     return tuple(kept), tuple(dropped)
 
 

@@ -37,8 +37,11 @@ def materials(works: Sequence[Work], identities: Mapping[str, str]) -> dict[str,
         if all(need in keys for need in work.needs):
             needs = {need: keys[need] for need in work.needs}
             known[work.id] = {
-                "format": FORMAT, "id": work.id, **work.material, "needs": needs,
-            }  # fmt: skip
+                "format": FORMAT,
+                "id": work.id,
+                **work.material,
+                "needs": needs,
+            }
             keys[work.id] = digest(known[work.id])
     return known
 

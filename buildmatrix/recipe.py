@@ -220,9 +220,10 @@ def _check(recipe: Recipe, recipes: Mapping[str, Recipe]) -> None:
         loose = len(hashes) > 1 or source.alternates[0].kind == "folder"
         if loose and source.tree is None:
             raise document.fault(
-                ("sources", i), f"source '{source.name}' needs its tree id",
+                ("sources", i),
+                f"source '{source.name}' needs its tree id",
                 hint="write `tree:` as `git add -Af . && git write-tree` prints it",
-            )  # fmt: skip
+            )
     used = [*used_options(recipe, recipes), ARCHITECTURE]
     for i, rule in enumerate(spec.audit):
         _known_names(document, ("audit", i, "when"), rule.when, used)
@@ -277,9 +278,10 @@ def _used(
         if dependency.recipe in trail:
             way = " -> ".join([*trail[trail.index(dependency.recipe) :], dependency.recipe])
             raise recipe.document.fault(
-                ("dependencies", i, "recipe"), f"dependency cycle: {way}",
+                ("dependencies", i, "recipe"),
+                f"dependency cycle: {way}",
                 hint="remove one of these dependencies",
-            )  # fmt: skip
+            )
         if dependency.recipe in recipes:
             seen = None if given is None else {**given, **dependency.options}
             below = _used(recipes[dependency.recipe], recipes, (*trail, dependency.recipe), seen)

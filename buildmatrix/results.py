@@ -106,10 +106,29 @@ UPGRADES: tuple[tuple[str, ...], ...] = (
 )
 JSON_COLUMNS = ("samples_ns", "environment")
 COLUMNS = (
-    "run", "block", "round", "sentinel", "cell", "device", "emulated", "model", "batch", "threads",
-    "passes", "status", "samples_ns", "first_pass_ns", "instructions", "peak_rss_kib",
-    "max_rel_error", "void_reason", "bundle", "series", "taken_at", "environment",
-)  # fmt: skip
+    "run",
+    "block",
+    "round",
+    "sentinel",
+    "cell",
+    "device",
+    "emulated",
+    "model",
+    "batch",
+    "threads",
+    "passes",
+    "status",
+    "samples_ns",
+    "first_pass_ns",
+    "instructions",
+    "peak_rss_kib",
+    "max_rel_error",
+    "void_reason",
+    "bundle",
+    "series",
+    "taken_at",
+    "environment",
+)
 NAMES = ", ".join(COLUMNS)
 INSERT = (
     f"INSERT INTO measurement ({NAMES}) VALUES ({', '.join(f':{name}' for name in COLUMNS)}) "

@@ -56,8 +56,9 @@ class Store:
         if written["version"] > FORMAT:
             raise BuildmatrixError(
                 f"the store holds entries of format {written['version']}, newer than this program",
-                where=str(self.root), hint="use the newer buildmatrix, or another --store",
-            )  # fmt: skip
+                where=str(self.root),
+                hint="use the newer buildmatrix, or another --store",
+            )
         files = tuple(FileRecord(**record) for record in written["files"])
         return Entry(key, files, written["material"], written["provenance"])
 
@@ -167,9 +168,10 @@ class Store:
 
     def _damaged(self, sha256: str, what: str) -> BuildmatrixError:
         return BuildmatrixError(
-            f"stored content {sha256[:12]} {what}", where=str(self.root),
+            f"stored content {sha256[:12]} {what}",
+            where=str(self.root),
             hint="run the command again: what it belonged to is made anew",
-        )  # fmt: skip
+        )
 
     # -- many at once ----------------------------------------------------------------------------
 

@@ -22,8 +22,13 @@ if TYPE_CHECKING:
 
 # The first of these that any block has is the row's; only then may a block that is OK speak.
 WORST_FIRST = (
-    Status.WRONG, Status.FAILED, Status.OOM, Status.OK, Status.VOID, Status.SKIPPED,
-)  # fmt: skip
+    Status.WRONG,
+    Status.FAILED,
+    Status.OOM,
+    Status.OK,
+    Status.VOID,
+    Status.SKIPPED,
+)
 CONFIDENCE = 0.95
 FEWEST = 5  # blocks: an interval from fewer holds the true mean too seldom (docs/statistics.md)
 RESAMPLES = 5000
@@ -139,7 +144,7 @@ def spread(row: Row) -> Spread | None:
     The interval resamples blocks, because passes of one process are not independent of each
     other. None without a time.
     """
-    import numpy as np  # noqa: PLC0415
+    import numpy as np
 
     if not row.samples_ns:
         return None
@@ -173,7 +178,7 @@ def tail(blocks: int) -> float:
     would be (the expanded percentile interval of Hesterberg, What Teachers Should Know About the
     Bootstrap, 2015).
     """
-    from scipy import special  # noqa: PLC0415
+    from scipy import special
 
     quantile = special.stdtrit(blocks - 1, (1 - CONFIDENCE) / 2)
     return float(special.ndtr(quantile * math.sqrt(blocks / (blocks - 1))))
@@ -182,7 +187,7 @@ def tail(blocks: int) -> float:
 @lru_cache(maxsize=8)
 def _weights(blocks: int, stream: int) -> NDArray[np.float64]:
     """How much each block weighs in each resample; the same on every call."""
-    import numpy as np  # noqa: PLC0415
+    import numpy as np
 
     rng = np.random.default_rng((SEED, stream))
     return rng.multinomial(blocks, np.full(blocks, 1 / blocks), RESAMPLES) / blocks

@@ -93,9 +93,14 @@ def main() -> int:
     options = asked.parse_args()
     shop = Workshop(
         project=project.load(ROOT / "matrix.yaml", only=tuple(options.only or ())),
-        state=STATE, reporter=RecordingReporter(), mirror=debian_mirror, index=python_index,
-        source_folder=None, jobs=1, engine_url=None,
-    )  # fmt: skip
+        state=STATE,
+        reporter=RecordingReporter(),
+        mirror=debian_mirror,
+        index=python_index,
+        source_folder=None,
+        jobs=1,
+        engine_url=None,
+    )
     shape = links.parse(options.link)
     assert shape is not None, "a link must be slow to be measured"
     built = last_built(shop) if options.last_built else boards.bundles(shop)
@@ -110,8 +115,10 @@ def main() -> int:
         if not options.here:
             put_rsync_on(target, Path(scratch))
         ways: dict[str, Put] = {
-            "buildmatrix": ours(shop), "rsync -az": far.rsync, "scp -Cr": far.scp
-        }  # fmt: skip
+            "buildmatrix": ours(shop),
+            "rsync -az": far.rsync,
+            "scp -Cr": far.scp,
+        }
         steps: dict[str, list[list[Step]]] = {name: [] for name in ways}
         for turn in range(options.rounds):
             for name, put in ways.items():
@@ -162,9 +169,10 @@ def fitting(shop: Workshop, target: SshTarget, bundles: Sequence[Bundle]) -> tup
     cells = {cell.id: cell for cell in shop.project.cells}
     targets = {b.cell: shop.project.toolchains[cells[b.cell].toolchain].target for b in bundles}
     return tuple(
-        b for b in bundles
+        b
+        for b in bundles
         if all(f.severity != "error" for f in device.unfit(about, targets[b.cell], needs_kib=0))
-    )  # fmt: skip
+    )
 
 
 def stacks_of(shop: Workshop, bundles: Sequence[Bundle]) -> list[str]:
@@ -186,9 +194,13 @@ def ours(shop: Workshop) -> Put:
             answer = counting.run(device.PROBE + deploy.question(), timeout=60).stdout
             device.parse("pi3", answer.decode(errors="replace"))
             deploy.push(
-                counting, [bundle], shop.store, reporter=RecordingReporter(), subject="pi3",
+                counting,
+                [bundle],
+                shop.store,
+                reporter=RecordingReporter(),
+                subject="pi3",
                 known=deploy.read_listing(answer),
-            )  # fmt: skip
+            )
         return counting.calls
 
     return put
@@ -238,9 +250,11 @@ def options_of(target: SshTarget) -> list[str]:
     """Of OpenSSH, without the user's own; the host key is known by the name of the board's port."""
     known = Path(target.identity_file).with_name("known_hosts")
     settings = {
-        "BatchMode": "yes", "UserKnownHostsFile": str(known), "IdentitiesOnly": "yes",
+        "BatchMode": "yes",
+        "UserKnownHostsFile": str(known),
+        "IdentitiesOnly": "yes",
         "HostKeyAlias": known.read_text().split()[0],
-    }  # fmt: skip
+    }
     words = [word for name, value in settings.items() for word in ("-o", f"{name}={value}")]
     return ["-F", "none", *words, "-i", target.identity_file, "-p", str(target.port)]
 
@@ -283,8 +297,15 @@ def put_rsync_on(target: SshTarget, scratch: Path) -> None:
         *root.glob("lib/*/lib*.so.*"),
     ]:
         shutil.copy(file, out)
-    shell(["scp", "-rq", *["-P" if w == "-p" else w for w in options_of(target)], str(out),
-           f"{target.user}@{target.host}:"])  # fmt: skip
+    shell(
+        [
+            "scp",
+            "-rq",
+            *["-P" if w == "-p" else w for w in options_of(target)],
+            str(out),
+            f"{target.user}@{target.host}:",
+        ]
+    )
 
 
 def checked_out(shop: Workshop, bundle: Bundle, scratch: Path) -> Path:
@@ -334,17 +355,22 @@ def judge(best: Mapping[str, Sequence[Step]], stacks: Sequence[str]) -> int:
             shares.append(step.bytes / firsts[stack])
         firsts.setdefault(stack, step.bytes)
     share = max(shares)
-    targets = {
-        f"first variant: {against:.2f} of rsync's time (at most 1)": against <= 1,
-        f"further variants of a stack: {share:.1%} of its first one's bytes (at most {SHARE:.0%})":
+    targets = (
+        (f"first variant: {against:.2f} of rsync's time (at most 1)", against <= 1),
+        (
+            f"further variants of a stack: {share:.1%} of its first one's bytes "
+            f"(at most {SHARE:.0%})",
             share <= SHARE,
-        f"nothing changed: {again.bytes} bytes, logging in included (at most {NOTHING})":
+        ),
+        (
+            f"nothing changed: {again.bytes} bytes, logging in included (at most {NOTHING})",
             again.bytes < NOTHING,
-        f"nothing changed: {again.calls} round trip (1)": again.calls == 1,
-    }  # fmt: skip
-    for text, met in targets.items():
+        ),
+        (f"nothing changed: {again.calls} round trip (1)", again.calls == 1),
+    )
+    for text, met in targets:
         sys.stdout.write(f"{'met   ' if met else 'MISSED'}  {text}\n")
-    return 0 if all(targets.values()) else 1
+    return 0 if all(met for _, met in targets) else 1
 
 
 if __name__ == "__main__":

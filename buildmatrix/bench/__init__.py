@@ -168,8 +168,11 @@ def read_state(text: str) -> RunState:
         return RunState("", "none")
     run, status, done, total, silent = first.split()
     known: dict[str, RunStatus] = {
-        "running": "running", "stale": "stale", "stopped": "stopped", "done": "done"
-    }  # fmt: skip
+        "running": "running",
+        "stale": "stale",
+        "stopped": "stopped",
+        "done": "done",
+    }
     heard = int(silent) if status in ("running", "stale") else None
     return RunState(run, known[status], int(done), int(total), heard, read_request(request))
 

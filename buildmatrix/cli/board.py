@@ -47,7 +47,7 @@ def deploy(
     state: str = "",
 ) -> None:
     """Put built, audited bundles on boards: only what is missing, verified, switched at once."""
-    from buildmatrix.pipeline import deploying, fleet  # noqa: PLC0415
+    from buildmatrix.pipeline import deploying, fleet
 
     _check(dry_run=dry_run, rollback=rollback, keep=keep, quota_mib=quota_mib)
     kept = keep or (KEEP if prune else 0)
@@ -127,10 +127,14 @@ def _rolled_back(target: SshTarget, back: dict[str, str]) -> dict[str, Any]:
 
 def _deployed(target: SshTarget, done: Deployed) -> dict[str, Any]:
     rows = [
-        {"id": b.cell, "digest": b.digest, "bytes": b.size,
-         "state": "switched" if b.cell in done.pushed.switched else "unchanged"}
+        {
+            "id": b.cell,
+            "digest": b.digest,
+            "bytes": b.size,
+            "state": "switched" if b.cell in done.pushed.switched else "unchanged",
+        }
         for b in done.bundles
-    ]  # fmt: skip
+    ]
     return {
         "device": target.name,
         "emulated": done.info.emulated,
@@ -146,10 +150,14 @@ def _deployed(target: SshTarget, done: Deployed) -> dict[str, Any]:
 
 def _foretold(target: SshTarget, found: Foretold) -> dict[str, Any]:
     rows = [
-        {"id": b.cell, "digest": b.digest, "bytes": b.size,
-         "state": "would switch" if b.cell in found.forecast.switched else "unchanged"}
+        {
+            "id": b.cell,
+            "digest": b.digest,
+            "bytes": b.size,
+            "state": "would switch" if b.cell in found.forecast.switched else "unchanged",
+        }
         for b in found.bundles
-    ]  # fmt: skip
+    ]
     return {
         "device": target.name,
         "emulated": found.info.emulated,

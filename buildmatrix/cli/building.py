@@ -13,7 +13,7 @@ from buildmatrix.cli.common import (
     progress,
     say,
     workshop,
-)  # fmt: skip
+)
 from buildmatrix.errors import AuditError, BuildError, UsageError
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ def cells(
     _c: Any, matrix: str = "matrix.yaml", only: Any = None, json: bool = False, state: str = ""
 ) -> None:
     """Expand the matrix: the cells kept, and those dropped with the rule that dropped them."""
-    from buildmatrix.pipeline.shown import cells_document  # noqa: PLC0415
+    from buildmatrix.pipeline.shown import cells_document
 
     with progress() as reporter:
         document = cells_document(workshop(matrix, None, state, reporter), only=tuple(only or ()))
@@ -42,8 +42,8 @@ def plan(
     _c: Any, matrix: str = "matrix.yaml", only: Any = None, json: bool = False, state: str = ""
 ) -> None:
     """Say what a build would run, why, in which order, and how long it took last time."""
-    from buildmatrix.pipeline.make import plan_all  # noqa: PLC0415
-    from buildmatrix.pipeline.shown import plan_document  # noqa: PLC0415
+    from buildmatrix.pipeline.make import plan_all
+    from buildmatrix.pipeline.shown import plan_document
 
     with progress() as reporter:
         document = plan_document(plan_all(workshop(matrix, only, state, reporter)))
@@ -74,8 +74,8 @@ def build(
     state: str = "",
 ) -> None:
     """Build, bundle and audit what is missing; a failed cell does not stop the others."""
-    from buildmatrix.pipeline.make import build_all  # noqa: PLC0415
-    from buildmatrix.pipeline.shown import build_document  # noqa: PLC0415
+    from buildmatrix.pipeline.make import build_all
+    from buildmatrix.pipeline.shown import build_document
 
     with progress() as reporter:
         shop = workshop(matrix, only, state, reporter, jobs=jobs, sources=mirror)
@@ -104,9 +104,9 @@ def why(
     _c: Any, cell: str, matrix: str = "matrix.yaml", json: bool = False, state: str = ""
 ) -> None:
     """Say what in a cell's cache keys changed against what is stored, in words."""
-    from buildmatrix.model import Verb  # noqa: PLC0415
-    from buildmatrix.pipeline.make import plan_all  # noqa: PLC0415
-    from buildmatrix.pipeline.shown import plan_document  # noqa: PLC0415
+    from buildmatrix.model import Verb
+    from buildmatrix.pipeline.make import plan_all
+    from buildmatrix.pipeline.shown import plan_document
 
     with progress() as reporter:
         actions = plan_all(workshop(matrix, [cell], state, reporter))
@@ -128,8 +128,8 @@ def audit(
     _c: Any, target: str, matrix: str = "matrix.yaml", json: bool = False, state: str = ""
 ) -> None:
     """Show ELF facts and findings, of a stored cell or of any folder. Exit 5 for errors."""
-    from buildmatrix.pipeline.auditing import audit_cell, audit_path  # noqa: PLC0415
-    from buildmatrix.pipeline.make import blocking_in  # noqa: PLC0415
+    from buildmatrix.pipeline.auditing import audit_cell, audit_path
+    from buildmatrix.pipeline.make import blocking_in
 
     with progress() as reporter:
         # A cell id never holds a slash, so a path is told by one, or by being there.
@@ -154,11 +154,15 @@ def audit(
     iterable=["only"],
 )
 def toolchains(
-    _c: Any, matrix: str = "matrix.yaml", only: Any = None, rebuild: bool = False,
-    json: bool = False, state: str = "",
-) -> None:  # fmt: skip
+    _c: Any,
+    matrix: str = "matrix.yaml",
+    only: Any = None,
+    rebuild: bool = False,
+    json: bool = False,
+    state: str = "",
+) -> None:
     """List toolchain images; with --rebuild, make them anew and say what changed."""
-    from buildmatrix.pipeline.shown import toolchains_document  # noqa: PLC0415
+    from buildmatrix.pipeline.shown import toolchains_document
 
     with progress() as reporter:
         shop = workshop(matrix, [], state, reporter)
@@ -177,11 +181,16 @@ def toolchains(
     iterable=["only"],
 )
 def sources(
-    _c: Any, matrix: str = "matrix.yaml", only: Any = None, verify: bool = False,
-    mirror: str = "", json: bool = False, state: str = "",
-) -> None:  # fmt: skip
+    _c: Any,
+    matrix: str = "matrix.yaml",
+    only: Any = None,
+    verify: bool = False,
+    mirror: str = "",
+    json: bool = False,
+    state: str = "",
+) -> None:
     """List the sources: held, out of reach and how to supply them; verify; make a mirror."""
-    from buildmatrix.pipeline.sourcing import sources_document  # noqa: PLC0415
+    from buildmatrix.pipeline.sourcing import sources_document
 
     with progress() as reporter:
         shop = workshop(matrix, only, state, reporter)

@@ -99,8 +99,8 @@ def workshop(
     sources: str = "",
 ) -> Workshop:
     """Read the project and stand ready to work on it."""
-    from buildmatrix.pipeline import project  # noqa: PLC0415 - pydantic and yaml
-    from buildmatrix.pipeline.workshop import Workshop  # noqa: PLC0415
+    from buildmatrix.pipeline import project
+    from buildmatrix.pipeline.workshop import Workshop
 
     folder = sources or os.environ.get("BUILDMATRIX_SOURCES", "")
     if folder and not Path(folder).is_dir():
@@ -124,7 +124,7 @@ def progress() -> Progress:
 
 @functools.cache
 def _progress() -> Progress:
-    from buildmatrix.progress import Progress  # noqa: PLC0415 - rich
+    from buildmatrix.progress import Progress
 
     return Progress()
 
@@ -142,7 +142,7 @@ def print_json(document: object) -> None:
 
 def print_table(table: object, *, width: int = 0) -> None:
     """A rich renderable on stdout: as wide as the terminal, 100 columns in a pipe."""
-    from rich.console import Console  # noqa: PLC0415
+    from rich.console import Console
 
     terminal = sys.stdout.isatty()
     Console(width=width or (None if terminal else 100), highlight=False).print(table)

@@ -35,7 +35,7 @@ HOST = {"host": "a device of matrix.yaml, a virtual board, or user@host:port"}
 
 def access(state: Path, *, asks: bool = True) -> Access:
     """How this person gets into boards. Without a terminal, or with `asks` off, nobody is asked."""
-    from buildmatrix.pipeline import boards  # noqa: PLC0415 - paramiko
+    from buildmatrix.pipeline import boards
 
     folder = Path.home() / ".ssh"
     keyring = _keyring(asks=asks and sys.stdin.isatty())
@@ -45,7 +45,7 @@ def access(state: Path, *, asks: bool = True) -> Access:
 @functools.cache
 def _keyring(*, asks: bool) -> Keyring:
     """One for this process: a passphrase is asked for once."""
-    from buildmatrix.ssh import Keyring  # noqa: PLC0415 - paramiko
+    from buildmatrix.ssh import Keyring
 
     return Keyring(asked if asks else None)
 
@@ -54,13 +54,13 @@ def devices_of(matrix: str) -> Mapping[str, SshTarget]:
     """Devices of the matrix, when there is one: a board can be looked at without it."""
     if not Path(matrix).exists():
         return {}
-    from buildmatrix.pipeline import project  # noqa: PLC0415
+    from buildmatrix.pipeline import project
 
     return project.load(Path(matrix)).matrix.devices
 
 
 def target_of(host: str, matrix: str, state: str, shop: Workshop | None = None) -> SshTarget:
-    from buildmatrix.pipeline import boards  # noqa: PLC0415 - paramiko
+    from buildmatrix.pipeline import boards
 
     devices = shop.project.matrix.devices if shop else devices_of(matrix)
     return boards.find(host, devices=devices, state=state_of(matrix, state))
@@ -68,7 +68,7 @@ def target_of(host: str, matrix: str, state: str, shop: Workshop | None = None) 
 
 def targets_of(hosts: Sequence[str] | None, shop: Workshop) -> tuple[SshTarget, ...]:
     """Every board that `--host` means, each once."""
-    from buildmatrix.pipeline import fleet  # noqa: PLC0415
+    from buildmatrix.pipeline import fleet
 
     matrix = shop.project.matrix
     return fleet.chosen(
@@ -122,7 +122,7 @@ def device(
 
 
 def _up(name: str, kind: str, link: str, state: Path, *, as_json: bool) -> None:
-    from buildmatrix import virtual  # noqa: PLC0415
+    from buildmatrix import virtual
 
     if kind == "?":
         for each in virtual.KINDS.values():
@@ -140,15 +140,18 @@ def _up(name: str, kind: str, link: str, state: Path, *, as_json: bool) -> None:
 
 def _where(target: SshTarget) -> dict[str, object]:
     return {
-        "host": target.host, "port": target.port, "user": target.user,
-        "host_key": target.host_key, "identity_file": target.identity_file,
+        "host": target.host,
+        "port": target.port,
+        "user": target.user,
+        "host_key": target.host_key,
+        "identity_file": target.identity_file,
         "virtual": target.virtual,
-    }  # fmt: skip
+    }
 
 
 def _down(name: str, state: Path) -> None:
     """The board named, or the only one there is."""
-    from buildmatrix import virtual  # noqa: PLC0415
+    from buildmatrix import virtual
 
     there = [board.target.name for board in virtual.boards(state)]
     if not name and len(there) > 1:
@@ -159,7 +162,7 @@ def _down(name: str, state: Path) -> None:
 
 
 def _info(target: SshTarget, access: Access, *, as_json: bool) -> None:
-    from buildmatrix.pipeline import boards  # noqa: PLC0415
+    from buildmatrix.pipeline import boards
 
     about = asdict(boards.info(target, access))
     document = {"version": 1, **about, "features": sorted(about["features"])}
@@ -171,7 +174,7 @@ def _info(target: SshTarget, access: Access, *, as_json: bool) -> None:
 
 def _trust(target: SshTarget, fingerprint: str, state: Path) -> None:
     """Pin a host key: the one named, or the one offered when a person agrees."""
-    from buildmatrix.pipeline import boards  # noqa: PLC0415
+    from buildmatrix.pipeline import boards
 
     ways = access(state)
     address, kind, offered = boards.offered(target, ways)
@@ -199,8 +202,8 @@ def _agreed() -> bool:
 
 def _list(matrix: str, state: Path, *, as_json: bool) -> None:
     """Every board, and who is at work on it; all are asked at once."""
-    from buildmatrix import virtual  # noqa: PLC0415
-    from buildmatrix.pipeline import boards, fleet  # noqa: PLC0415
+    from buildmatrix import virtual
+    from buildmatrix.pipeline import boards, fleet
 
     ways = access(state, asks=False)
     there = virtual.boards(state)

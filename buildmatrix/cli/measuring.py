@@ -64,7 +64,7 @@ def bench(
     state: str = "",
 ) -> None:
     """Run the common forward pass on a board, detached; --collect waits and prints the table."""
-    from buildmatrix.pipeline import fleet, measuring  # noqa: PLC0415
+    from buildmatrix.pipeline import fleet, measuring
 
     given = {
         **_given(0, rounds=rounds, passes=passes, threads=threads),
@@ -106,7 +106,7 @@ def _given(absent: object, **flags: object) -> dict[str, object]:
 def _started(
     shop: Workshop, targets: Sequence[SshTarget], request: Callable[[], Request], access: Access
 ) -> None:
-    from buildmatrix.pipeline import fleet, measuring  # noqa: PLC0415
+    from buildmatrix.pipeline import fleet, measuring
 
     def start(target: SshTarget) -> str:
         asked = measuring.fitted(shop, target, request(), access=access)
@@ -140,8 +140,8 @@ def refuse_wrong(found: Sequence[Measurement]) -> None:
 
 
 def _cancelled(targets: Sequence[SshTarget], access: Access) -> None:
-    from buildmatrix import bench as benching  # noqa: PLC0415
-    from buildmatrix.pipeline import boards, fleet  # noqa: PLC0415
+    from buildmatrix import bench as benching
+    from buildmatrix.pipeline import boards, fleet
 
     def cancel(target: SshTarget) -> str:
         with boards.connect(target, access) as connection:
@@ -158,7 +158,7 @@ def _tell(
     shop: Workshop, ended: Sequence[Ended[tuple[Measurement, ...]]], *, as_json: bool
 ) -> None:
     """Print what was measured, then raise for the boards and answers that failed."""
-    from buildmatrix.pipeline import fleet, reporting  # noqa: PLC0415
+    from buildmatrix.pipeline import fleet, reporting
 
     found = [block for blocks in fleet.values(ended) for block in blocks]
     if found:

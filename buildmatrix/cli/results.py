@@ -55,7 +55,7 @@ def report(
     state: str = "",
 ) -> None:
     """Show the newest results of every cell; emulated ones stand apart and say so."""
-    from buildmatrix.pipeline import publishing, reporting  # noqa: PLC0415
+    from buildmatrix.pipeline import publishing, reporting
 
     if format not in FORMATS:
         raise UsageError(f"no format '{format}'", hint=f"one of {', '.join(FORMATS)}")
@@ -93,7 +93,7 @@ def agree(
     state: str = "",
 ) -> None:
     """Hold every cell's output against every other's and the reference: worst, and where."""
-    from buildmatrix.pipeline import agreeing, reporting  # noqa: PLC0415
+    from buildmatrix.pipeline import agreeing, reporting
 
     with progress() as reporter:
         shop = workshop(matrix, only, state, reporter, model=model)
@@ -127,7 +127,7 @@ def compare(
     state: str = "",
 ) -> None:
     """Say what got better, worse, or stayed the same between two runs, or two cells. Exit 8."""
-    from buildmatrix.pipeline import comparing  # noqa: PLC0415
+    from buildmatrix.pipeline import comparing
 
     with progress() as reporter:
         shop = workshop(matrix, None, state, reporter, model=model)
@@ -165,7 +165,7 @@ def nightly(
     state: str = "",
 ) -> None:
     """Toolchains from nothing, matrix rebuilt, measured, compared with the last good night."""
-    from buildmatrix.pipeline import nightly as nights  # noqa: PLC0415
+    from buildmatrix.pipeline import nightly as nights
 
     with progress() as reporter:
         shop = workshop(matrix, only, state, reporter)
@@ -191,7 +191,7 @@ def _board_for_the_night(
     shop: Workshop, host: str, matrix: str, reporter: Reporter
 ) -> Iterator[Callable[[], SshTarget]]:
     """The board named, or the matrix's; else a virtual one, there while it is needed."""
-    from buildmatrix import virtual  # noqa: PLC0415
+    from buildmatrix import virtual
 
     chosen = host or shop.project.matrix.nightly.device
     if chosen:

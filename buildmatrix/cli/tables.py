@@ -82,16 +82,27 @@ def build(document: dict[str, Any]) -> RenderableType:
 
 def audit(document: dict[str, Any]) -> RenderableType:
     facts = _table(
-        "file", "float", "cpu", "fp", "SIMD", "NEON\nmultiplies", "GLIBC",
+        "file",
+        "float",
+        "cpu",
+        "fp",
+        "SIMD",
+        "NEON\nmultiplies",
+        "GLIBC",
         title=f"Facts{' of ' + document['cell'] if 'cell' in document else ''}",
-    )  # fmt: skip
+    )
     facts.columns[0].no_wrap = facts.columns[4].no_wrap = True
     facts.columns[5].justify = "right"
     for f in document["facts"]:
         facts.add_row(
-            escape(f["file"]), f["float_abi"], f["cpu_arch"], f["fp_arch"], f["simd"] or "-",
-            str(f["neon_instructions"]), f["glibc_max"],
-        )  # fmt: skip
+            escape(f["file"]),
+            f["float_abi"],
+            f["cpu_arch"],
+            f["fp_arch"],
+            f["simd"] or "-",
+            str(f["neon_instructions"]),
+            f["glibc_max"],
+        )
     if not document["findings"]:
         return Group(facts, Text("\nno findings", style="green"))
     findings = _table("code", "file", "finding", title="\nFindings")
@@ -117,9 +128,13 @@ def toolchains(document: dict[str, Any]) -> RenderableType:
 
 
 SOURCES = {
-    "held": "dim", "verified": "green", "not fetched": "", "out of reach": "yellow",
-    "unlocked": "yellow", "damaged": "bold red",
-}  # fmt: skip
+    "held": "dim",
+    "verified": "green",
+    "not fetched": "",
+    "out of reach": "yellow",
+    "unlocked": "yellow",
+    "damaged": "bold red",
+}
 
 
 def sources(document: dict[str, Any]) -> RenderableType:
@@ -159,9 +174,12 @@ def devices(document: dict[str, Any]) -> RenderableType:
         seen = f", last seen {d['last_seen']}" if d["state"] == "away" and d["last_seen"] else ""
         detail = f"\n[dim]{escape(d['detail'])}{seen}[/]" if d["detail"] else ""
         table.add_row(
-            d["name"], d["kind"], f"[{colour}]{d['state']}[/]", escape(d["owner"]),
+            d["name"],
+            d["kind"],
+            f"[{colour}]{d['state']}[/]",
+            escape(d["owner"]),
             f"{d['user']}@{d['host']}:{d['port']}{detail}",
-        )  # fmt: skip
+        )
     return table
 
 
@@ -188,10 +206,13 @@ def comparison(document: dict[str, Any]) -> RenderableType:
         colour = VERDICTS.get(row["verdict"], "dim")
         reason = f"\n[dim]{escape(row['reason'])}[/]" if row["reason"] else ""
         table.add_row(
-            row["cell"], str(row["batch"]), _figure(row, "base"), _figure(row, "new"),
+            row["cell"],
+            str(row["batch"]),
+            _figure(row, "base"),
+            _figure(row, "new"),
             "" if row["change"] is None else f"{row['change']:+.1%}",
             f"[{colour}]{escape(row['words'])}[/]{reason}",
-        )  # fmt: skip
+        )
     units = {row["metric"]: row["unit"] for row in document["comparisons"]}
     notes = [f"figures: {', '.join(units.values())}" if units else "nothing to compare"]
     return Group(table, Text(), *(Text(note, style="dim") for note in (*notes, *document["notes"])))

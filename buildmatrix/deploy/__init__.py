@@ -25,7 +25,7 @@ from buildmatrix.deploy.upload import (
     names_of,
     plan_upload,
     unsettled,
-)  # fmt: skip
+)
 from buildmatrix.errors import DeviceError
 from buildmatrix.protocols import Advanced, CommandResult, Note
 
@@ -36,11 +36,32 @@ if TYPE_CHECKING:
     from buildmatrix.protocols import Connection, ObjectReader, Reporter
 
 __all__ = [
-    "SHORT", "Forecast", "Listing", "Object", "Part", "Pushed", "Shipment", "Upload",
-    "active", "check", "doomed", "forecast", "glance", "make_room", "plan_upload", "prune", "push",
-    "question", "read_listing", "rollback", "ship", "superseded", "survey", "tar_stream",
+    "SHORT",
+    "Forecast",
+    "Listing",
+    "Object",
+    "Part",
+    "Pushed",
+    "Shipment",
+    "Upload",
+    "active",
+    "check",
+    "doomed",
+    "forecast",
+    "glance",
+    "make_room",
+    "plan_upload",
+    "prune",
+    "push",
+    "question",
+    "read_listing",
+    "rollback",
+    "ship",
+    "superseded",
+    "survey",
+    "tar_stream",
     "unsettled",
-]  # fmt: skip
+]
 
 SLOWEST_LINK = 50_000  # bytes a second; slower than this an upload counts as lost
 ATTEMPTS = 3  # a prune beside us may take an object between two calls

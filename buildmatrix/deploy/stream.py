@@ -97,7 +97,7 @@ def zstd_here() -> bool:
 def squeezer(codec: Literal["gzip", "zstd"]) -> Squeezer:
     """At levels that one core of a host does quicker than a link of 100 Mbit/s carries."""
     if codec == "zstd":
-        import zstandard  # noqa: PLC0415 - only for boards that have it
+        import zstandard
 
         return zstandard.ZstdCompressor(level=9).compressobj()
     return zlib.compressobj(6, zlib.DEFLATED, 31)  # 31: a gzip header around the stream

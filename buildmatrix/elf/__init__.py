@@ -90,9 +90,11 @@ def _objects(data: bytes, name: str) -> Iterator[ElfFacts]:
         members = list(archive.members(data))
     except ValueError as exc:
         raise AuditError(
-            "is not a whole static library", where=name, details=str(exc),
+            "is not a whole static library",
+            where=name,
+            details=str(exc),
             hint="build or copy it again; `ar t` shows where it breaks",
-        ) from exc  # fmt: skip
+        ) from exc
     for member, content in members:
         if content.startswith(MAGIC):
             yield _read(content, f"{name}({member})")

@@ -65,7 +65,7 @@ def export(net: NetworkSpec, *, format: str, destination: Path) -> tuple[str, ..
         raise UsageError(
             f"no model format '{format}'", hint=f"use one of: {', '.join(sorted(FORMATS))}"
         )
-    from buildmatrix import reference  # noqa: PLC0415 - numpy
+    from buildmatrix import reference
 
     parameters = reference.weights(net)
     image = reference.image(net)

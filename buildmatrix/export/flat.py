@@ -19,8 +19,11 @@ Options = tuple[str, "Mapping[str, Any]"]
 SCHEMA_VERSION = 3
 IDENTIFIER = b"TFL3"
 ALIGNMENT = 16  # of a buffer's data: force_align in tensorflow/lite/schema/schema.fbs
-TYPES = {"float32": tflite.TensorType.FLOAT32, "int32": tflite.TensorType.INT32,
-         "int8": tflite.TensorType.INT8}  # fmt: skip
+TYPES = {
+    "float32": tflite.TensorType.FLOAT32,
+    "int32": tflite.TensorType.INT32,
+    "int8": tflite.TensorType.INT8,
+}
 
 
 @dataclass(frozen=True, slots=True)

@@ -38,9 +38,15 @@ if TYPE_CHECKING:
 
 FLOAT = Scale(0.0)  # of values that are not quantized
 VERSIONS = {  # of operators on int8; the others are 1
-    "CONV_2D": 3, "DEPTHWISE_CONV_2D": 3, "FULLY_CONNECTED": 4, "MAX_POOL_2D": 2,
-    "AVERAGE_POOL_2D": 2, "PAD": 2, "RELU": 2, "DEQUANTIZE": 2,
-}  # fmt: skip
+    "CONV_2D": 3,
+    "DEPTHWISE_CONV_2D": 3,
+    "FULLY_CONNECTED": 4,
+    "MAX_POOL_2D": 2,
+    "AVERAGE_POOL_2D": 2,
+    "PAD": 2,
+    "RELU": 2,
+    "DEQUANTIZE": 2,
+}
 
 
 def write(

@@ -70,9 +70,10 @@ def _level(board: Board, batch: int, cell: str, others: Iterable[str]) -> tuple[
     intervals = {p.cell: p.interval for p in board.points if p.batch == batch}
     mine = intervals.get(cell)
     return tuple(
-        other for other in others
+        other
+        for other in others
         if mine and (its := intervals.get(other)) and its[0] <= mine[1] and mine[0] <= its[1]
-    )  # fmt: skip
+    )
 
 
 def _answer(board: Board, group: Sequence[Best]) -> Answer:

@@ -21,7 +21,7 @@ def svg(spec: Spec) -> str:
 
 def png(spec: Spec) -> bytes:
     """A chart as a PNG file, at twice the size of the spec."""
-    import vl_convert  # noqa: PLC0415
+    import vl_convert
 
     picture: bytes = vl_convert.vegalite_to_png(_fixed(spec), scale=SCALE, allowed_base_urls=[])
     return picture
@@ -29,7 +29,7 @@ def png(spec: Spec) -> bytes:
 
 def inline_svg(spec: Spec) -> str:
     """A chart as SVG for a page whose style sheet answers for the colours."""
-    import vl_convert  # noqa: PLC0415
+    import vl_convert
 
     picture: str = vl_convert.vegalite_to_svg(spec, allowed_base_urls=[])
     return picture
@@ -38,7 +38,7 @@ def inline_svg(spec: Spec) -> str:
 @cache
 def vega() -> str:
     """The script that defines `vegaEmbed`: Vega, Vega-Lite and Vega-Embed, some 900 kB."""
-    import vl_convert  # noqa: PLC0415
+    import vl_convert
 
     script: str = vl_convert.javascript_bundle("window.vegaEmbed = vegaEmbed;")
     return script

@@ -112,7 +112,7 @@ def _answers(found: Told) -> Iterator[Answer]:
 
 
 def _reference(workshop: Workshop) -> Answer:
-    from buildmatrix import reference  # noqa: PLC0415 - numpy
+    from buildmatrix import reference
 
     net = workshop.project.network
     image = reference.forward(net, reference.weights(net), reference.image(net))

@@ -34,15 +34,16 @@ def audit_cell(workshop: Workshop) -> dict[str, Any]:
         )
     if action.verb is not Verb.SKIP:
         raise InputError(
-            f"{cell.id} is not built: {action.reason}", where=cell.where,
+            f"{cell.id} is not built: {action.reason}",
+            where=cell.where,
             hint=f"run `inv build --only {cell.id}`",
-        )  # fmt: skip
+        )
     return {"cell": cell.id, **audit_of(workshop, action.key)}
 
 
 def audit_path(path: Path) -> dict[str, Any]:
     """Facts and findings of a file or folder that this program did not make."""
-    from buildmatrix import audit, elf  # noqa: PLC0415 - ELF libraries
+    from buildmatrix import audit, elf
 
     facts = elf.read_tree(path) if path.is_dir() else elf.read_file(path, path.name)
     if not facts:

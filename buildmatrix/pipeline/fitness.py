@@ -39,18 +39,22 @@ def _machine(state: Path) -> Iterator[Check]:
     folder = next(p for p in (state, *state.parents) if p.exists())
     free = shutil.disk_usage(folder).free / 2**30
     yield Check(
-        "disk", free >= DISK_GIB, f"{free:.0f} GiB free at {folder}",
+        "disk",
+        free >= DISK_GIB,
+        f"{free:.0f} GiB free at {folder}",
         f"{DISK_GIB} GiB are wanted; another place: --state or BUILDMATRIX_STATE",
-    )  # fmt: skip
+    )
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
     yield Check(
-        "memory", memory >= MEMORY_GIB, f"{memory:.0f} GiB, {os.cpu_count()} cores",
+        "memory",
+        memory >= MEMORY_GIB,
+        f"{memory:.0f} GiB, {os.cpu_count()} cores",
         "compile with fewer --jobs",
-    )  # fmt: skip
+    )
 
 
 def _engine(url: str | None) -> Check:
-    from buildmatrix.container import DockerEngine  # noqa: PLC0415 - heavy
+    from buildmatrix.container import DockerEngine
 
     try:
         engine = DockerEngine(url)

@@ -155,12 +155,18 @@ def _environment(block: Measurement) -> Iterator[tuple[str, str]]:
     about: Mapping[str, object] = said if isinstance(said, dict) else {}
     yield "board", str(about.get("model") or block.device)
     for name, label, unit in (
-        ("emulated", "emulated", ""), ("kernel", "kernel", ""), ("elf_machine", "userland", ""),
-        ("libc", "libc", ""), ("cores", "cores", ""), ("cpu_parts", "CPU parts", ""),
-        ("memory_kib", "memory", " KiB"), ("governor", "governor", ""),
-        ("clock_khz", "clock", " kHz"), ("temperature_c", "temperature", " °C"),
+        ("emulated", "emulated", ""),
+        ("kernel", "kernel", ""),
+        ("elf_machine", "userland", ""),
+        ("libc", "libc", ""),
+        ("cores", "cores", ""),
+        ("cpu_parts", "CPU parts", ""),
+        ("memory_kib", "memory", " KiB"),
+        ("governor", "governor", ""),
+        ("clock_khz", "clock", " kHz"),
+        ("temperature_c", "temperature", " °C"),
         ("features", "CPU features", ""),
-    ):  # fmt: skip
+    ):
         value = about.get(name)
         if value not in (None, "", [], ()):
             shown = " ".join(map(str, value)) if isinstance(value, list | tuple) else str(value)

@@ -98,11 +98,17 @@ def document(workshop: Workshop, found: Told) -> dict[str, Any]:
         found.rows, model_name=net.name, parameters=parameters(net), sentinels=found.sentinels
     )
     runs = [
-        {"id": run.id, "device": run.device, "emulated": run.emulated, "label": run.label,
-         "collected_at": run.collected_at, "request": run.request,
-         "notes": list(found.notes.get(run.id, ()))}
+        {
+            "id": run.id,
+            "device": run.device,
+            "emulated": run.emulated,
+            "label": run.label,
+            "collected_at": run.collected_at,
+            "request": run.request,
+            "notes": list(found.notes.get(run.id, ())),
+        }
         for run in found.runs
-    ]  # fmt: skip
+    ]
     return {**made, "runs": runs}
 
 

@@ -106,7 +106,7 @@ def _measured(workshop: Workshop) -> dict[tuple[str, str], str]:
     path = workshop.state / "results.sqlite"
     if not path.exists():
         return {}
-    from buildmatrix.results import Results  # noqa: PLC0415 - sqlite
+    from buildmatrix.results import Results
 
     best: dict[tuple[str, str], str] = {}
     with Results(path) as results:
@@ -247,8 +247,9 @@ def toolchains_document(
                 "identity": after.digest if after else "",
                 "image": after.image if after else "",
                 "packages": list(after.packages) if after else [],
-                "changed": images.changed_packages(before, after) if rebuild and before and after
+                "changed": images.changed_packages(before, after)
+                if rebuild and before and after
                 else "",
             }
-        )  # fmt: skip
+        )
     return {"version": 1, "toolchains": rows}

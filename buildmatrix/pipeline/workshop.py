@@ -59,7 +59,7 @@ class Workshop:
     @cached_property
     def engine(self) -> Engine:
         """Connected on first use: a build with nothing to do must not need Docker."""
-        from buildmatrix.container import DockerEngine  # noqa: PLC0415 - heavy, often not needed
+        from buildmatrix.container import DockerEngine
 
         return DockerEngine(self.engine_url)
 
@@ -195,7 +195,7 @@ class Workshop:
     # -- model, bundle, audit --------------------------------------------------------------------
 
     def _exported(self, modelled: Modelled, workspace: Path) -> Path:
-        from buildmatrix.export import export  # noqa: PLC0415 - numpy and protobuf
+        from buildmatrix.export import export
 
         destination = workspace / "model"
         destination.mkdir()
@@ -206,7 +206,7 @@ class Workshop:
     def _bundled(
         self, work: Work, packed: Packed, keys: Mapping[str, str], workspace: Path
     ) -> Path:
-        from buildmatrix.pipeline.packing import pack  # noqa: PLC0415 - ELF libraries
+        from buildmatrix.pipeline.packing import pack
 
         toolchain = self.project.toolchains[work.toolchain]
         for name in (packed.runner, *packed.libraries):
@@ -229,7 +229,7 @@ class Workshop:
         self, work: Work, packed: Packed, keys: Mapping[str, str]
     ) -> dict[str, object]:
         """What a bundle was made from; no paths and no times, so that it is repeatable."""
-        from buildmatrix.bundle import provenance  # noqa: PLC0415
+        from buildmatrix.bundle import provenance
 
         made_from = (packed.runner, *packed.libraries, packed.model)
         return provenance(
@@ -245,7 +245,7 @@ class Workshop:
         )
 
     def _audited(self, packed: Packed, keys: Mapping[str, str], workspace: Path) -> Path:
-        from buildmatrix import audit, elf  # noqa: PLC0415 - ELF libraries
+        from buildmatrix import audit, elf
 
         bundle = workspace / "bundle"
         self.store.checkout(keys[f"bundle:{packed.cell.id}"], bundle)

@@ -11,6 +11,15 @@ from buildmatrix.plots.lines import lines
 from buildmatrix.plots.pareto import AXES, Axis, pareto
 
 __all__ = [
-    "AXES", "COLOURS", "Axis", "Chart", "Point", "Spec", "Style", "lines", "pareto", "points",
+    "AXES",
+    "COLOURS",
+    "Axis",
+    "Chart",
+    "Point",
+    "Spec",
+    "Style",
+    "lines",
+    "pareto",
+    "points",
     "styles",
-]  # fmt: skip
+]

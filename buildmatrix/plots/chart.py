@@ -18,15 +18,25 @@ Spec = dict[str, Any]
 # After Okabe and Ito, moved until each stands 3:1 from its paper and two differ for people with
 # protanopia, deuteranopia and tritanopia as well. Name, on white, on near-black.
 COLOURS = (
-    ("blue", "#0f4c8a", "#58c4f5"), ("red", "#c83a10", "#df6020"), ("green", "#0b8263", "#22958c"),
-    ("pink", "#c4609f", "#f59ca4"), ("ink", "#26172b", "#f4f4f0"), ("olive", "#a39400", "#cfcb2e"),
+    ("blue", "#0f4c8a", "#58c4f5"),
+    ("red", "#c83a10", "#df6020"),
+    ("green", "#0b8263", "#22958c"),
+    ("pink", "#c4609f", "#f59ca4"),
+    ("ink", "#26172b", "#f4f4f0"),
+    ("olive", "#a39400", "#cfcb2e"),
     ("sky", "#4a93e0", "#a169e0"),
-)  # fmt: skip
+)
 # The counts of colours, shapes and dashes have no common divisor: a look comes again after 280.
 SHAPES = (
-    ("circle", "●"), ("square", "■"), ("triangle-up", "▲"), ("diamond", "◆"),
-    ("triangle-down", "▼"), ("cross", "✚"), ("triangle-right", "▶"), ("triangle-left", "◀"),
-)  # fmt: skip
+    ("circle", "●"),
+    ("square", "■"),
+    ("triangle-up", "▲"),
+    ("diamond", "◆"),
+    ("triangle-down", "▼"),
+    ("cross", "✚"),
+    ("triangle-right", "▶"),
+    ("triangle-left", "◀"),
+)
 DASHES = ((1, 0), (7, 3), (2, 2), (9, 3, 2, 3), (14, 4))
 
 TEXT = "var(--bm-text,#1b1f24)"
@@ -125,23 +135,29 @@ def looks(chart: Chart, *channels: str, legend: Spec | None = None) -> Spec:
     }
     return {
         name: {
-            "field": "cell", "type": "nominal", "legend": legend,
+            "field": "cell",
+            "type": "nominal",
+            "legend": legend,
             "scale": {"domain": list(chart.drawn), "range": ranges[name]},
         }
         for name in channels
-    }  # fmt: skip
+    }
 
 
 def datum(point: Point) -> Spec:
     """A point as data, with the words of its tooltip."""
     low, high = point.interval or (None, None)
     return {
-        "cell": point.cell, "batch": point.batch, "figure": point.figure,
-        "low": low, "high": high, "blocks": point.blocks,
+        "cell": point.cell,
+        "batch": point.batch,
+        "figure": point.figure,
+        "low": low,
+        "high": high,
+        "blocks": point.blocks,
         "told": f"{point.figure:.2f}",
         "interval": f"{low:.2f} to {high:.2f}" if low is not None else "too few blocks",
         "memory": f"{point.peak_kib / 1024:.0f} MiB" if point.peak_kib else "not known",
-    }  # fmt: skip
+    }
 
 
 def tooltip(chart: Chart, **more: str) -> list[Spec]:
@@ -193,18 +209,36 @@ def framed(title: str, subtitle: object, *, size: tuple[int, int], **content: ob
             "font": FONT,
             "view": {"stroke": None},
             "axis": {
-                **words, "titleColor": QUIET, "titleFontWeight": "normal", "titlePadding": 10,
-                "gridColor": GRID, "domainColor": QUIET, "tickColor": QUIET, "labelPadding": 4,
+                **words,
+                "titleColor": QUIET,
+                "titleFontWeight": "normal",
+                "titlePadding": 10,
+                "gridColor": GRID,
+                "domainColor": QUIET,
+                "tickColor": QUIET,
+                "labelPadding": 4,
             },
             "axisY": {"domain": False, "ticks": False},
             "legend": {
-                "orient": "top", "labelColor": TEXT, "labelFontSize": 12, "labelLimit": 0,
-                "symbolSize": 110, "symbolOpacity": 1, "rowPadding": 5, "columnPadding": 18,
+                "orient": "top",
+                "labelColor": TEXT,
+                "labelFontSize": 12,
+                "labelLimit": 0,
+                "symbolSize": 110,
+                "symbolOpacity": 1,
+                "rowPadding": 5,
+                "columnPadding": 18,
                 "offset": 12,
             },
             "title": {
-                "anchor": "start", "frame": "group", "fontSize": 15, "color": TEXT,
-                "subtitleFontSize": 12, "subtitleColor": QUIET, "subtitlePadding": 5, "offset": 14,
+                "anchor": "start",
+                "frame": "group",
+                "fontSize": 15,
+                "color": TEXT,
+                "subtitleFontSize": 12,
+                "subtitleColor": QUIET,
+                "subtitlePadding": 5,
+                "offset": 14,
             },
         },
-    }  # fmt: skip
+    }

@@ -104,21 +104,29 @@ def _cells(chart: Chart, x: Spec, y: Spec, *, bars: bool) -> Iterator[Spec]:
             "transform": [{"filter": "isValid(datum.low)"}],
             "mark": {"type": "errorbar", "ticks": {"size": 9}, "thickness": 1.5},
             "encoding": {
-                "x": x, "y": y | {"field": "low"}, "y2": {"field": "high"},
+                "x": x,
+                "y": y | {"field": "low"},
+                "y2": {"field": "high"},
                 **looks(chart, "color", legend=legend),
             },
-        }  # fmt: skip
+        }
     yield {
         "transform": [{"filter": "isValid(datum.figure)"}],
         "mark": {
-            "type": "point", "filled": True, "size": 80, "opacity": 1,
-            "stroke": PAPER, "strokeWidth": 1,
+            "type": "point",
+            "filled": True,
+            "size": 80,
+            "opacity": 1,
+            "stroke": PAPER,
+            "strokeWidth": 1,
         },
         "encoding": {
-            "x": x, "y": y, "tooltip": tooltip(chart),
+            "x": x,
+            "y": y,
+            "tooltip": tooltip(chart),
             **looks(chart, "color", "shape", legend=legend),
         },
-    }  # fmt: skip
+    }
 
 
 def _bound(chart: Chart, y: Spec) -> Iterator[Spec]:
@@ -149,11 +157,15 @@ def _study(study: Sequence[Point], x: Spec, y: Spec) -> Iterator[Spec]:
     yield {
         "data": {"values": values},
         "mark": {
-            "type": "line", "color": QUIET, "strokeWidth": 1, "strokeDash": [4, 4], "opacity": 0.7,
+            "type": "line",
+            "color": QUIET,
+            "strokeWidth": 1,
+            "strokeDash": [4, 4],
+            "opacity": 0.7,
             "point": {"color": QUIET, "size": 14},
         },
         "encoding": {"x": x, "y": y, "detail": {"field": "cell"}, "tooltip": told},
-    }  # fmt: skip
+    }
     yield {
         "data": {"values": list(_ends(study, y["scale"]))},
         "mark": {"type": "text", "align": "left", "dx": 8, "color": QUIET, "fontSize": 10},
@@ -172,9 +184,10 @@ def _ends(study: Sequence[Point], scale: Spec) -> Iterator[Spec]:
     for point, height in zip(last.values(), apart(boxes, LINE), strict=True):
         moved = height / pixels + low
         yield {
-            "cell": point.cell, "batch": point.batch,
+            "cell": point.cell,
+            "batch": point.batch,
             "figure": 10**moved if scale["type"] == "log" else moved,
-        }  # fmt: skip
+        }
 
 
 def _linear(scale: Spec) -> Callable[[float], float]:

@@ -64,18 +64,23 @@ def pareto(chart: Chart, *, against: str, sizes: Mapping[str, int], batch: int) 
     look = styles(chart.cells)
     reach = {at: _reach(there) for at, there in by_batch.items()}
     x = {
-        "field": "cost", "type": "quantitative", "title": f"{axis.title}, {axis.unit}",
+        "field": "cost",
+        "type": "quantitative",
+        "title": f"{axis.title}, {axis.unit}",
         "scale": {"domain": [0, {"expr": "reach[at][0]"}], "nice": False},
         "axis": {"grid": False, "tickCount": 5},
-    }  # fmt: skip
+    }
     y = {
-        "field": "figure", "type": "quantitative", "title": chart.unit,
+        "field": "figure",
+        "type": "quantitative",
+        "title": chart.unit,
         "scale": {
-            "type": "log", "nice": False,
+            "type": "log",
+            "nice": False,
             "domain": [{"expr": "reach[at][1]"}, {"expr": "reach[at][2]"}],
         },
         "axis": {"values": {"expr": "ticks[at]"}, "format": "~r"},
-    }  # fmt: skip
+    }
     told = "'batch size ' + at + ', logarithmic scale; filled: nothing is better in both'"
     return framed(
         f"{chart.quantity} against {axis.title}: {chart.subject}",
@@ -95,13 +100,15 @@ def pareto(chart: Chart, *, against: str, sizes: Mapping[str, int], batch: int) 
 def front(places: Sequence[Place]) -> tuple[Place, ...]:
     """The places that no other beats in one of cost and figure without losing in the other."""
     return tuple(
-        one for one in places
+        one
+        for one in places
         if not any(
-            other.cost <= one.cost and other.point.figure <= one.point.figure
+            other.cost <= one.cost
+            and other.point.figure <= one.point.figure
             and (other.cost, other.point.figure) != (one.cost, one.point.figure)
             for other in places
         )
-    )  # fmt: skip
+    )
 
 
 def _cost(point: Point, against: str, sizes: Mapping[str, int]) -> float | None:
@@ -145,10 +152,15 @@ def _values(
 def _front_line(x: Spec, y: Spec) -> Iterator[Spec]:
     yield {
         "transform": [{"filter": "datum.front"}],
-        "mark": {"type": "line", "interpolate": "step-after", "color": QUIET, "strokeWidth": 1,
-                 "strokeDash": [4, 3]},
+        "mark": {
+            "type": "line",
+            "interpolate": "step-after",
+            "color": QUIET,
+            "strokeWidth": 1,
+            "strokeDash": [4, 3],
+        },
         "encoding": {"x": x, "y": y, "order": {"field": "cost"}},
-    }  # fmt: skip
+    }
 
 
 def _marks(chart: Chart, x: Spec, y: Spec, axis: Axis) -> Iterator[Spec]:
@@ -167,7 +179,14 @@ def _labels(x: Spec, y: Spec) -> Iterator[Spec]:
             which = "datum.front" if on_front else "!datum.front"
             yield {
                 "transform": [{"filter": f"{test} && {which}"}],
-                "mark": {"type": "text", "align": align, "dx": dx, "dy": -9,
-                         "fontSize": 11.5, "color": colour, "fontWeight": weight},
+                "mark": {
+                    "type": "text",
+                    "align": align,
+                    "dx": dx,
+                    "dy": -9,
+                    "fontSize": 11.5,
+                    "color": colour,
+                    "fontWeight": weight,
+                },
                 "encoding": {"x": x, "y": {**y, "field": "height"}, "text": {"field": "label"}},
-            }  # fmt: skip
+            }

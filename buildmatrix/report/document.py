@@ -13,16 +13,52 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
 ROW_FIELDS = (
-    "cell", "device", "emulated", "batch", "threads", "passes", "status", "mean_ms_per_image",
-    "median_ms_per_image", "quartiles_ms_per_image", "interval_ms_per_image", "blocks",
-    "void_blocks", "samples_ns", "instructions_per_image", "peak_rss_kib", "max_rel_error",
-    "void_reason", "run", "taken_at", "bundle", "series",
-)  # fmt: skip
+    "cell",
+    "device",
+    "emulated",
+    "batch",
+    "threads",
+    "passes",
+    "status",
+    "mean_ms_per_image",
+    "median_ms_per_image",
+    "quartiles_ms_per_image",
+    "interval_ms_per_image",
+    "blocks",
+    "void_blocks",
+    "samples_ns",
+    "instructions_per_image",
+    "peak_rss_kib",
+    "max_rel_error",
+    "void_reason",
+    "run",
+    "taken_at",
+    "bundle",
+    "series",
+)
 BLOCK_FIELDS = (
-    "run", "block", "round", "sentinel", "cell", "device", "emulated", "batch", "threads", "passes",
-    "status", "void_reason", "mean_ms_per_image", "samples_ns", "first_pass_ns",
-    "instructions_per_image", "peak_rss_kib", "max_rel_error", "taken_at", "bundle", "series",
-)  # fmt: skip
+    "run",
+    "block",
+    "round",
+    "sentinel",
+    "cell",
+    "device",
+    "emulated",
+    "batch",
+    "threads",
+    "passes",
+    "status",
+    "void_reason",
+    "mean_ms_per_image",
+    "samples_ns",
+    "first_pass_ns",
+    "instructions_per_image",
+    "peak_rss_kib",
+    "max_rel_error",
+    "taken_at",
+    "bundle",
+    "series",
+)
 
 
 def document(

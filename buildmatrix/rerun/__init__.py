@@ -35,9 +35,20 @@ VERSION = 1  # of row.json
 EXPECTED = "model/expected.f64"  # the golden output, beside the model it belongs to
 # Of the request; the others are those of row.json, or say who asked and are nobody's business.
 SETTINGS = (
-    "batches", "rounds", "passes", "warmup", "threads", "seed", "retakes", "limit_seconds",
-    "governor", "wireless", "model", "model_version", "tool",
-)  # fmt: skip
+    "batches",
+    "rounds",
+    "passes",
+    "warmup",
+    "threads",
+    "seed",
+    "retakes",
+    "limit_seconds",
+    "governor",
+    "wireless",
+    "model",
+    "model_version",
+    "tool",
+)
 
 
 @dataclass(frozen=True, slots=True)

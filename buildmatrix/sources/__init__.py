@@ -102,9 +102,10 @@ class Sources:
         if _sha256(archive) != record["archive"]:
             archive.unlink()
             raise BuildError(
-                "a cached archive was damaged and is removed", where=str(archive),
+                "a cached archive was damaged and is removed",
+                where=str(archive),
                 hint="run the command again: it is fetched anew",
-            )  # fmt: skip
+            )
         return archive
 
     def _try(
@@ -215,9 +216,10 @@ def _check_hash(alternate: Alternate, archive: Path) -> None:
     wanted = getattr(alternate, "sha256", None)
     if wanted is not None and (got := _sha256(archive)) != wanted:
         raise BuildError(
-            f"sha256 is {got}, pinned is {wanted}", where=describe(alternate),
+            f"sha256 is {got}, pinned is {wanted}",
+            where=describe(alternate),
             hint="do not use it; find out why it changed before changing the pin",
-        )  # fmt: skip
+        )
 
 
 def _check_tree(source: SourceSpec, archive: Path, *, where: str) -> None:
@@ -229,9 +231,10 @@ def _check_tree(source: SourceSpec, archive: Path, *, where: str) -> None:
         got = tree_id(Path(folder))
     if got != source.tree:
         raise BuildError(
-            f"carries tree {got}, pinned is {source.tree}", where=where,
+            f"carries tree {got}, pinned is {source.tree}",
+            where=where,
             hint="this alternate is another source: remove it, or pin its tree under its own name",
-        )  # fmt: skip
+        )
 
 
 def _sha256(path: Path) -> str:

@@ -53,7 +53,7 @@ def _tar(archive: Path, *, deb: bool) -> Iterator[tarfile.TarFile]:
 
 
 def _data(stream: BinaryIO) -> BinaryIO:
-    from debian.arfile import ArError, ArFile  # noqa: PLC0415 - seldom needed
+    from debian.arfile import ArError, ArFile
 
     try:
         members = ArFile(fileobj=stream).getmembers()

@@ -88,9 +88,15 @@ def _git(arguments: list[str], *, folder: str, url: str) -> None:
     }
     try:
         done = subprocess.run(
-            ["git", *arguments], cwd=folder, env=environment, capture_output=True, timeout=1800,
-            check=False, text=True, errors="replace",
-        )  # fmt: skip
+            ["git", *arguments],
+            cwd=folder,
+            env=environment,
+            capture_output=True,
+            timeout=1800,
+            check=False,
+            text=True,
+            errors="replace",
+        )
     except subprocess.TimeoutExpired:
         raise SourceUnavailable("git did not finish within 30 minutes", where=url) from None
     if done.returncode != 0:

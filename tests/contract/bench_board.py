@@ -31,11 +31,21 @@ TTL = 12  # seconds of silence after which a lease of these tests is stale; one 
 DIGEST = {"one": "1" * 64, "two": "2" * 64}
 GOLDEN = Golden((0.25, 0.75), {"float32": 1e-3})
 DEVICE = DeviceInfo(
-    name="pi3", model="Raspberry Pi 3 Model B Rev 1.2", kernel="6.1", machine="armv7l",
-    elf_machine="EM_ARM", cpu_parts=("0xd03",), features=frozenset({"neon", "vfpv4"}), cores=4,
-    memory_kib=1000000, memory_available_kib=900000, disk_free_kib=9000000, libc="2.36",
-    emulated="device tree says 'linux,dummy-virt'", load1=0.1,
-)  # fmt: skip
+    name="pi3",
+    model="Raspberry Pi 3 Model B Rev 1.2",
+    kernel="6.1",
+    machine="armv7l",
+    elf_machine="EM_ARM",
+    cpu_parts=("0xd03",),
+    features=frozenset({"neon", "vfpv4"}),
+    cores=4,
+    memory_kib=1000000,
+    memory_available_kib=900000,
+    disk_free_kib=9000000,
+    libc="2.36",
+    emulated="device tree says 'linux,dummy-virt'",
+    load1=0.1,
+)
 
 RUNNER = r"""#!/bin/sh
 while [ $# -gt 0 ]; do case $1 in
@@ -71,9 +81,10 @@ class Board(LocalShell):
         self.path = f"{self.tools}:{applets if shell == 'busybox' else os.environ['PATH']}"
         cpu = self.sys / "devices/system/cpu/cpu0/cpufreq"
         for name, value in {
-            "scaling_governor": "ondemand", "scaling_max_freq": "1200000",
+            "scaling_governor": "ondemand",
+            "scaling_max_freq": "1200000",
             "scaling_cur_freq": "1200000",
-        }.items():  # fmt: skip
+        }.items():
             self.put(cpu / name, value)
 
     @property
@@ -104,8 +115,10 @@ class Board(LocalShell):
         self, script: str, *, timeout: float, stdin: Iterable[bytes] | None = None
     ) -> CommandResult:
         settings = {
-            "PATH": self.path, "BUILDMATRIX_SYS": self.sys, "BUILDMATRIX_TTL": TTL
-        } | self.environment  # fmt: skip
+            "PATH": self.path,
+            "BUILDMATRIX_SYS": self.sys,
+            "BUILDMATRIX_TTL": TTL,
+        } | self.environment
         exports = " ".join(f"{k}={shlex.quote(str(v))}" for k, v in settings.items())
         whole = f"export {exports}; exec sh -c {shlex.quote(script)}"
         return super().run(whole, timeout=timeout, stdin=stdin)

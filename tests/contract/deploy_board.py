@@ -25,9 +25,28 @@ if TYPE_CHECKING:
     from buildmatrix.protocols import CommandResult, Connection
 
 TOOLS = (  # all that a board needs, besides a shell
-    "cat", "chmod", "date", "du", "find", "grep", "gzip", "head", "ln", "ls", "mkdir", "mv",
-    "readlink", "rm", "sed", "sh", "sha256sum", "sleep", "sync", "tar", "wc",
-)  # fmt: skip
+    "cat",
+    "chmod",
+    "date",
+    "du",
+    "find",
+    "grep",
+    "gzip",
+    "head",
+    "ln",
+    "ls",
+    "mkdir",
+    "mv",
+    "readlink",
+    "rm",
+    "sed",
+    "sh",
+    "sha256sum",
+    "sleep",
+    "sync",
+    "tar",
+    "wc",
+)
 RUNNER = b"#!/bin/sh\necho forward\n"
 
 

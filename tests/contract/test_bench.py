@@ -177,14 +177,17 @@ def test_nothing_to_collect(shell: Board) -> None:
     [
         ("kill -KILL $$", Status.OOM, r"out of memory, [\d,]+ MB were free; no batch size ran"),
         ("exit 3", Status.OOM, r"out of memory, [\d,]+ MB were free; no batch size ran"),
-        ("kill -ILL $$", Status.FAILED, "an illegal instruction: built for another CPU: "
-         r'WARNING: a "quoted" \\ word \?\?'),
+        (
+            "kill -ILL $$",
+            Status.FAILED,
+            "an illegal instruction: built for another CPU: "
+            r'WARNING: a "quoted" \\ word \?\?',
+        ),
         ("echo no such layer >&2; exit 4", Status.FAILED, "exit status 4: no such layer"),
-        ("echo '{torn'; exit 0", Status.FAILED,
-         r'exit status 0: WARNING: a "quoted" \\ word \?\?'),
+        ("echo '{torn'; exit 0", Status.FAILED, r'exit status 0: WARNING: a "quoted" \\ word \?\?'),
         ("sleep 9", Status.FAILED, "stopped after 1 s"),
     ],
-)  # fmt: skip
+)
 def test_how_a_runner_may_end(shell: Board, extra: str, status: Status, reason: str) -> None:
     bundle(shell.home, "two", extra)
     request = asked(batches=(2,), limit_seconds=1)
@@ -197,10 +200,13 @@ def test_how_a_runner_may_end(shell: Board, extra: str, status: Status, reason: 
 def test_two_hosts_at_once_start_one_run(shell: Board) -> None:
     seen: list[str] = []
     threads = [
-        Thread(target=lambda n=n: seen.append(
-            bench.start(Board(shell.home, shell.shell), asked(run=f"r{n}")).run))
+        Thread(
+            target=lambda n=n: seen.append(
+                bench.start(Board(shell.home, shell.shell), asked(run=f"r{n}")).run
+            )
+        )
         for n in range(4)
-    ]  # fmt: skip
+    ]
     for thread in threads:
         thread.start()
     for thread in threads:
@@ -219,9 +225,10 @@ def disturb_first(shell: Board) -> None:
     """The clock's limit moves while the first block of 'two' runs; later ones are quiet."""
     limit = shell.sys / "devices/system/cpu/cpu0/cpufreq/scaling_max_freq"
     bundle(
-        shell.home, "two",
+        shell.home,
+        "two",
         f'[ -e "$HOME/moved" ] || {{ echo 600000 > {limit}; touch "$HOME/moved"; }}',
-    )  # fmt: skip
+    )
 
 
 def test_a_void_block_is_taken_again_in_a_round_of_its_own(shell: Board) -> None:
@@ -251,10 +258,13 @@ def test_two_collectors_add_one_round(shell: Board) -> None:
     again = retakes(judged(shell, request), request)
     held: list[int] = []
     threads = [
-        Thread(target=lambda: held.append(
-            bench.extend(Board(shell.home, shell.shell), request, again).total))
+        Thread(
+            target=lambda: held.append(
+                bench.extend(Board(shell.home, shell.shell), request, again).total
+            )
+        )
         for _ in range(4)
-    ]  # fmt: skip
+    ]
     for thread in threads:
         thread.start()
     for thread in threads:
@@ -307,8 +317,14 @@ def test_hostile_names_reach_no_shell(tmp_path: Path, name: str) -> None:
     with pytest.raises(InputError):
         bench.start(shell, asked(run=name))
     with pytest.raises(InputError):
-        bench.start(shell, asked(entrants=(Entrant(name, "1" * 64),) if name != "current"
-                                   else (Entrant("a", "../x"),)))  # fmt: skip
+        bench.start(
+            shell,
+            asked(
+                entrants=(Entrant(name, "1" * 64),)
+                if name != "current"
+                else (Entrant("a", "../x"),)
+            ),
+        )
     with pytest.raises(InputError):
         bench.forget(shell, name)
     with pytest.raises(InputError):

@@ -64,8 +64,11 @@ def test_the_governor_is_performance_while_blocks_run(shell: Board) -> None:
     assert (shell.home / "seen").read_text().split() == ["performance", "performance"]
     assert [file.read_text() for file in files] == ["ondemand\n", "powersave\n"]
     assert conditions(got) == {
-        "rights": "root", "governor": "performance", "was": "ondemand", "wireless": "kept"
-    }  # fmt: skip
+        "rights": "root",
+        "governor": "performance",
+        "was": "ondemand",
+        "wireless": "kept",
+    }
     assert told(got) == ["conditions", "restored"]
 
 
@@ -87,7 +90,7 @@ SUDO = '[ "$1" = -n ] || exit 9; shift; echo "$@" >> "$HOME/log"; exec "$@"'
         (SUDO, "sudo", "performance"),
         ("echo 'a password is required' >&2; exit 1", "none", "ondemand"),
     ],
-)  # fmt: skip
+)
 def test_the_rights_of_a_user(shell: Board, sudo: str, rights: str, governor: str) -> None:
     shell.tool("id", "echo 1000")
     shell.tool("sudo", sudo)
@@ -145,8 +148,9 @@ def test_a_resumed_run_knows_the_first_governor(shell: Board) -> None:
     bench_board.go_on(shell)
     got = collect(shell)
     assert [e["was"] for e in parse(got.journal).events if e["event"] == "conditions"] == [
-        "ondemand", "ondemand"
-    ]  # fmt: skip
+        "ondemand",
+        "ondemand",
+    ]
     assert shell.governor == "ondemand"
 
 

@@ -166,9 +166,10 @@ def test_a_block_that_takes_the_board_down_is_given_up(shell: Board) -> None:
     leases = "$HOME/.buildmatrix/runs/r1/leases"
     newest = f"$(readlink {leases}/$(ls {leases} | sort -n | tail -n 1))"
     bundle(
-        shell.home, "two",
+        shell.home,
+        "two",
         f"[ $batch = 1 ] || {{ agent={newest}; kill -KILL ${{agent%%.*}}; exit 1; }}",
-    )  # fmt: skip
+    )
     request = only("two")
     bench.start(shell, request)
     blocks = parse(collect(shell).journal).blocks

@@ -109,7 +109,7 @@ TOO_MUCH = {"needs_kib": 1200, "available_kib": 1000, "by": [2, 4]}
         ("a 2 300,a 4 300", 8, None),
         ("a 2 600,a 4 300", 8, None),
     ],
-)  # fmt: skip
+)
 @pytest.mark.parametrize("sh", SHELLS)
 def test_the_prediction(tmp_path: Path, sh: str, memory: str, batch: int, why: object) -> None:
     folder = tmp_path / PREFIX

@@ -29,9 +29,29 @@ if TYPE_CHECKING:
 shell, store, home = deploy_board.shell, deploy_board.store, deploy_board.home
 
 HOSTILE = [
-    "../../etc/passwd", "/etc/passwd", "a/../../b", "a b", "x;reboot", "$(id)", "`id`", "-rf",
-    "a\nb", "..", ".", "a/./b", "a//b", "a/", "", "a'b", 'a"b', "*", "é", "\udcff", "a\0b", "a\\b",
-]  # fmt: skip
+    "../../etc/passwd",
+    "/etc/passwd",
+    "a/../../b",
+    "a b",
+    "x;reboot",
+    "$(id)",
+    "`id`",
+    "-rf",
+    "a\nb",
+    "..",
+    ".",
+    "a/./b",
+    "a//b",
+    "a/",
+    "",
+    "a'b",
+    'a"b',
+    "*",
+    "é",
+    "\udcff",
+    "a\0b",
+    "a\\b",
+]
 NASTY = st.text(alphabet="ab./-~$'\"; \n*\\é\udcff\0", max_size=8)
 ODD = st.text(alphabet="ab./-~=@", min_size=1, max_size=5) | NASTY
 
@@ -126,7 +146,7 @@ STREAMS = {
         for name in ("x {canary} y", "$(rm {canary})", "-rf.5", "a\nb", "...5", NAME + ".x y")
     ],
     "orders": [("orders", FILE, "", b"tree ../../..\nswitch ../../x ../../..\nrm {canary}\n")],
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("stream", STREAMS)
@@ -175,9 +195,25 @@ class Lying:
 
 HEX = "0123456789abcdef" * 4
 WORDS = st.sampled_from(
-    ["c", "c.previous", "../x", "/etc", HEX, f"{HEX}.x", f"parts/{HEX}", "-1", "12", "9" * 40, "",
-     "\x1b[2J", "\udcff", "trees/x", "\0", "*"]
-)  # fmt: skip
+    [
+        "c",
+        "c.previous",
+        "../x",
+        "/etc",
+        HEX,
+        f"{HEX}.x",
+        f"parts/{HEX}",
+        "-1",
+        "12",
+        "9" * 40,
+        "",
+        "\x1b[2J",
+        "\udcff",
+        "trees/x",
+        "\0",
+        "*",
+    ]
+)
 VERBS = st.sampled_from([*deploy.listing.FORMS, "rm", ""])
 LINES = st.tuples(VERBS, st.lists(WORDS, max_size=4)).map(lambda t: " ".join([t[0], *t[1]]))
 TEXTS = st.lists(LINES, max_size=6).map(lambda t: "\n".join([*t, "end"]))

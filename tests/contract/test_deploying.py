@@ -222,13 +222,25 @@ def test_a_refusal_names_the_files_that_explain_it(bench: Bench) -> None:
     bench.floor = "9.1"
     bench.facts = tuple(
         ElfFacts(
-            file=f"lib/{name}", machine="EM_X86_64", elf_type="ET_DYN", eabi=0,
-            float_abi="unspecified", cpu_arch="", fp_arch="", simd="", vfp_args=False, soname=name,
-            needed=(), rpath=(), glibc_max=glibc, glibcxx_max="", executable_stack=False,
+            file=f"lib/{name}",
+            machine="EM_X86_64",
+            elf_type="ET_DYN",
+            eabi=0,
+            float_abi="unspecified",
+            cpu_arch="",
+            fp_arch="",
+            simd="",
+            vfp_args=False,
+            soname=name,
+            needed=(),
+            rpath=(),
+            glibc_max=glibc,
+            glibcxx_max="",
+            executable_stack=False,
             neon_instructions=0,
         )
         for name, glibc in (("libnew.so", "9.1"), ("libold.so", "2.4"))
-    )  # fmt: skip
+    )
     with pytest.raises(DeviceError, match="no bundle can run on peer"):
         bench.deploy(bench.store.bundle("c", files()))
     refused, reason = (note for note in bench.notes() if note.startswith(("BM303", "BM130")))

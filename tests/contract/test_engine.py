@@ -75,9 +75,9 @@ def spec(image: str, script: str, *mounts: Mount, seconds: float = 60) -> Contai
     )
 
 
-def run(engine: tuple[Engine, str], script: str, *mounts: Mount, seconds: float = 60) -> tuple[
-    ContainerExit, list[str]
-]:  # fmt: skip
+def run(
+    engine: tuple[Engine, str], script: str, *mounts: Mount, seconds: float = 60
+) -> tuple[ContainerExit, list[str]]:
     lines: list[str] = []
     return engine[0].run(spec(engine[1], script, *mounts, seconds=seconds), lines.append), lines
 

@@ -20,6 +20,10 @@ def test_a_silent_link_is_lost_in_time(tmp_path: Path, kind: str) -> None:
     argv = [*alone, sys.executable, "-m", "tests.contract.silent_link"]
     done = subprocess.run(
         [*argv, str(tmp_path), str(SECONDS), kind],
-        cwd=ROOT, capture_output=True, text=True, timeout=120, check=True,
-    )  # fmt: skip
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=True,
+    )
     assert SECONDS / 2 < float(done.stdout) < 3 * SECONDS

@@ -66,7 +66,7 @@ def project(tmp_path: Path) -> Path:
 
 
 def write_recipe(root: Path, name: str, script: str) -> None:
-    from buildmatrix.sources.tree import tree_id  # noqa: PLC0415
+    from buildmatrix.sources.tree import tree_id
 
     folder = root / "recipes" / name
     folder.mkdir(parents=True, exist_ok=True)
@@ -237,15 +237,22 @@ def test_without_an_engine_a_full_store_still_answers(project: Path, tmp_path: P
     state = tmp_path / "state"
     cli.run("build", cwd=project, state=state)
     done = subprocess.run(
-        ["env", "DOCKER_HOST=unix:///nonexistent", f"BUILDMATRIX_STATE={state}",
-         *cli_argv("build")],
-        cwd=project, capture_output=True, text=True, check=False,
-    )  # fmt: skip
+        [
+            "env",
+            "DOCKER_HOST=unix:///nonexistent",
+            f"BUILDMATRIX_STATE={state}",
+            *cli_argv("build"),
+        ],
+        cwd=project,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
     assert done.returncode == 0, done.stderr
     assert "tiny-1  stored" in done.stdout
 
 
 def cli_argv(*arguments: str) -> list[str]:
-    import sys  # noqa: PLC0415
+    import sys
 
     return [sys.executable, "-m", "buildmatrix", *arguments]

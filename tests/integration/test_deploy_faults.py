@@ -85,9 +85,13 @@ def push(
     connection: Connection, store: Memory, bundle: Bundle, prefix: str, **settings: Any
 ) -> deploy.Pushed:
     return deploy.push(
-        connection, [bundle], store, prefix=prefix, subject="pi3",
+        connection,
+        [bundle],
+        store,
+        prefix=prefix,
+        subject="pi3",
         **{"reporter": RecordingReporter(), **settings},
-    )  # fmt: skip
+    )
 
 
 def say(target: SshTarget, script: str, *, user: str = "pi") -> str:
@@ -145,8 +149,9 @@ def test_cut_and_resumed(
     assert pushed.kept_bytes > at - HELD_BACK
     assert second.up < bundle.size - pushed.kept_bytes + 60_000, "the rest, log-in and scripts"
     assert say(target, f"ls {prefix}/tmp {prefix}/parts").split() == [
-        f"{prefix}/parts:", f"{prefix}/tmp:",
-    ]  # fmt: skip
+        f"{prefix}/parts:",
+        f"{prefix}/tmp:",
+    ]
 
 
 def test_nothing_changed_is_one_round_trip_and_few_bytes(target: SshTarget, store: Memory) -> None:

@@ -177,8 +177,10 @@ def test_out_of_memory_is_a_result(board: SshTarget, memory: Callable[[int], str
     asked = [*BENCH, "--batches", "1,64,128", "--passes", "1", "--rounds", "1", "--collect"]
     rows = {row["batch"]: row for row in document(*asked)["rows"]}
     assert {batch: row["status"] for batch, row in rows.items()} == {
-        1: "ok", 64: "oom", 128: "skipped",
-    }  # fmt: skip
+        1: "ok",
+        64: "oom",
+        128: "skipped",
+    }
     assert rows[64]["peak_rss_kib"] > 20_000
     assert "out of memory at a peak of" in rows[64]["void_reason"]
     assert "the largest batch that ran is 1" in rows[64]["void_reason"]

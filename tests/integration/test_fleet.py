@@ -51,9 +51,17 @@ def test_a_dead_board_does_not_stop_the_other() -> None:
     os.kill(int(Path(dead.identity_file).with_name("pid").read_text()), signal.SIGKILL)
     address = f"pi@127.0.0.1:{dead.port}"
     out, err = cli.run(
-        "deploy", "--host", "fleet-a", "--host", address, "--only", CELL,
-        cwd=ROOT, state=STATE, code=6,
-    )  # fmt: skip
+        "deploy",
+        "--host",
+        "fleet-a",
+        "--host",
+        address,
+        "--only",
+        CELL,
+        cwd=ROOT,
+        state=STATE,
+        code=6,
+    )
     assert "fleet-a: 0 objects" in out
     assert "1 of 2 boards failed: 127.0.0.1" in err
     found = cli.document("device", "list", cwd=ROOT, state=STATE)["devices"]

@@ -117,9 +117,13 @@ def test_a_point_tells_its_figures(opened: Chrome) -> None:
     interval = "{:.2f} to {:.2f}".format(*measured.interval or (0, 0))
     point = pointed(opened, "cell: tf-neon", "batch: 2")
     assert told(opened, point) == {
-        "cell": "tf-neon", "batch": "2", "ms an image": "39.25", "95 % interval": interval,
-        "blocks": "6", "peak memory": "41 MiB",
-    }  # fmt: skip
+        "cell": "tf-neon",
+        "batch": "2",
+        "ms an image": "39.25",
+        "95 % interval": interval,
+        "blocks": "6",
+        "peak memory": "41 MiB",
+    }
 
 
 def test_an_emulated_point_tells_instructions(opened: Chrome) -> None:

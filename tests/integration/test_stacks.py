@@ -25,13 +25,22 @@ ROOT = Path(__file__).parent.parent.parent
 KINDS = ("pi3-counted", "pi4-64-counted", "host")  # each takes the cells for its machine
 BATCHES = (1, 2)
 LONG = (
-    "tflite-vanilla", "tflite-neon-vfpv4", "tflite-int8-symmetric", "tflite-int8-asymmetric",
-    "tflite-xnnpack", "tflite-ruy-arm64", "xnnpack", "acl", "armnn",
-    "mxnet-wheel-openblas-0.3.34", "mxnet-wheel-openblas-0.3.34-as-shipped",
-    "caffe-openblas-0.3.34-arm64", "caffe-nnpack-torch-1.9.0",
+    "tflite-vanilla",
+    "tflite-neon-vfpv4",
+    "tflite-int8-symmetric",
+    "tflite-int8-asymmetric",
+    "tflite-xnnpack",
+    "tflite-ruy-arm64",
+    "xnnpack",
+    "acl",
+    "armnn",
+    "mxnet-wheel-openblas-0.3.34",
+    "mxnet-wheel-openblas-0.3.34-as-shipped",
+    "caffe-openblas-0.3.34-arm64",
+    "caffe-nnpack-torch-1.9.0",
     "caffe-nnpack",  # never built, but what it is shown by takes long
     "onnxruntime",
-)  # fmt: skip
+)
 MATRIX = project.load(ROOT / "matrix.yaml")
 CHOSEN = [
     cell.id

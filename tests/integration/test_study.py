@@ -25,9 +25,13 @@ ROOT = Path(__file__).parent.parent.parent
 CELLS = ["caffe-openblas-0.3.21", "caffe-openblas-0.3.34", "caffe-openblas-0.3.34-neon"]
 ONLY = [word for cell in CELLS for word in ("--only", cell)]
 STUDY = [
-    "caffe-openblas", "caffe-openblas-dl", "mxnet-openblas", "mxnet-openblas-dl",
-    "tf-vanilla", "tf-neon-vfpv4",
-]  # fmt: skip
+    "caffe-openblas",
+    "caffe-openblas-dl",
+    "mxnet-openblas",
+    "mxnet-openblas-dl",
+    "tf-vanilla",
+    "tf-neon-vfpv4",
+]
 
 
 def run(*arguments: str, code: int = 0) -> tuple[str, str]:
@@ -182,7 +186,7 @@ def test_the_report_carries_every_sample_and_says_emulated(board: str) -> None:
 
 
 def _on_board(name: str, script: str) -> str:
-    from buildmatrix import ssh  # noqa: PLC0415
+    from buildmatrix import ssh
 
     target = next(b.target for b in virtual.boards(STATE) if b.target.name == name)
     with ssh.connect(target, timeout=30, known_hosts=None) as connection:

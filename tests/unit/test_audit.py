@@ -44,14 +44,30 @@ GOOD = ElfFacts(
     neon_instructions=70,
 )
 GO = replace(
-    GOOD, file="bin/tool", elf_type="ET_EXEC", float_abi="unspecified", cpu_arch="", fp_arch="",
-    simd="", vfp_args=False, soname="", needed=(), glibc_max="", neon_instructions=0,
-)  # fmt: skip
+    GOOD,
+    file="bin/tool",
+    elf_type="ET_EXEC",
+    float_abi="unspecified",
+    cpu_arch="",
+    fp_arch="",
+    simd="",
+    vfp_args=False,
+    soname="",
+    needed=(),
+    glibc_max="",
+    neon_instructions=0,
+)
 WITHOUT_NEON = replace(GOOD, simd="", neon_instructions=0)
 AARCH64 = replace(
-    GOOD, machine="EM_AARCH64", eabi=0, float_abi="unspecified", cpu_arch="", fp_arch="", simd="",
+    GOOD,
+    machine="EM_AARCH64",
+    eabi=0,
+    float_abi="unspecified",
+    cpu_arch="",
+    fp_arch="",
+    simd="",
     needed=("libc.so.6",),
-)  # fmt: skip
+)
 
 
 def said(facts: ElfFacts | Sequence[ElfFacts], policy: AuditPolicy = POLICY) -> list[str]:
@@ -300,9 +316,14 @@ def test_hidden_neon_on_a_board_without_it_is_a_warning() -> None:
 
 def test_a_library_of_another_machine_satisfies_nobody_and_is_judged_no_further() -> None:
     foreign = replace(
-        GOOD, file="lib/libz.so.1", soname="libz.so.1", machine="EM_X86_64", rpath=("/opt",),
-        glibc_max="2.40", executable_stack=True,
-    )  # fmt: skip
+        GOOD,
+        file="lib/libz.so.1",
+        soname="libz.so.1",
+        machine="EM_X86_64",
+        rpath=("/opt",),
+        glibc_max="2.40",
+        executable_stack=True,
+    )
     assert said([foreign, replace(GOOD, needed=("libz.so.1",))]) == [
         "BM140 needs libz.so.1, which neither the bundle nor the board has",
         "BM101 built for EM_X86_64, the target is EM_ARM",

@@ -61,9 +61,11 @@ ARM_LIBRARIES = ["libarmpl_lp64_mp.so", "libamath.so", "libastring.so"]
 def test_the_bare_mxnet_wheel_for_aarch64(tmp_path: Path) -> None:
     """MXNet 1.9.1's wheel asks for Arm's libraries and carries none of them."""
     wheel = make(
-        machine="EM_AARCH64", soname="libmxnet.so", needed=[*ARM_LIBRARIES, "libm.so.6"],
+        machine="EM_AARCH64",
+        soname="libmxnet.so",
+        needed=[*ARM_LIBRARIES, "libm.so.6"],
         text=[("$x", factory.A64_FMLA_4S + factory.A64_RETURN)],
-    )  # fmt: skip
+    )
     put(tmp_path, {"mxnet/libmxnet.so": wheel})
     assert shown(tmp_path) == [
         f"BM140 mxnet/libmxnet.so: needs {name}, which neither the bundle nor the board has"

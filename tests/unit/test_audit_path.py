@@ -12,10 +12,20 @@ if TYPE_CHECKING:
 
 # DT_NEEDED and DT_SONAME of the two libraries in MXNet 1.9.1's aarch64 wheel, by readelf.
 LIBMXNET = (
-    "libdl.so.2", "libarmpl_lp64_mp.so", "libamath.so", "libastring.so", "libgfortran.so.5",
-    "librt.so.1", "libpthread.so.0", "libm.so.6", "libgomp.so.1", "libstdc++.so.6",
-    "libgcc_s.so.1", "libc.so.6", "ld-linux-aarch64.so.1",
-)  # fmt: skip
+    "libdl.so.2",
+    "libarmpl_lp64_mp.so",
+    "libamath.so",
+    "libastring.so",
+    "libgfortran.so.5",
+    "librt.so.1",
+    "libpthread.so.0",
+    "libm.so.6",
+    "libgomp.so.1",
+    "libstdc++.so.6",
+    "libgcc_s.so.1",
+    "libc.so.6",
+    "ld-linux-aarch64.so.1",
+)
 LIBGFORTRAN = ("libz.so.1", "libm.so.6", "libgcc_s.so.1", "libc.so.6", "ld-linux-aarch64.so.1")
 
 

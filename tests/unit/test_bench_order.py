@@ -18,20 +18,30 @@ from buildmatrix.errors import BenchError
 from buildmatrix.model import Measurement, Status
 
 REQUEST = Request(
-    run="r1", model="face-cnn", entrants=tuple(Entrant(c, c * 64) for c in "abc"),
-    batches=(1, 2, 4), passes=3, warmup=1, threads=2, seed=7, rounds=3,
-)  # fmt: skip
+    run="r1",
+    model="face-cnn",
+    entrants=tuple(Entrant(c, c * 64) for c in "abc"),
+    batches=(1, 2, 4),
+    passes=3,
+    warmup=1,
+    threads=2,
+    seed=7,
+    rounds=3,
+)
 
 requests = st.builds(
     lambda cells, batches, seed, rounds: replace(
-        REQUEST, entrants=tuple(Entrant(c, "0" * 64) for c in cells), batches=tuple(batches),
-        seed=seed, rounds=rounds,
+        REQUEST,
+        entrants=tuple(Entrant(c, "0" * 64) for c in cells),
+        batches=tuple(batches),
+        seed=seed,
+        rounds=rounds,
     ),
     st.lists(st.sampled_from([f"cell{n}" for n in range(6)]), min_size=1, unique=True),
     st.lists(st.integers(1, 512), min_size=1, max_size=6),
     st.integers(0, 2**32),
     st.integers(1, 4),
-)  # fmt: skip
+)
 
 
 @given(requests)
@@ -104,9 +114,19 @@ def row(
 ) -> Measurement:
     status = Status.VOID if rng.random() < void else Status.OK
     return Measurement(
-        "r1", cell, "pi3", False, "face-cnn", batch, 2, 3, status,
-        block=index, round=number, sentinel=sentinel,
-    )  # fmt: skip
+        "r1",
+        cell,
+        "pi3",
+        False,
+        "face-cnn",
+        batch,
+        2,
+        3,
+        status,
+        block=index,
+        round=number,
+        sentinel=sentinel,
+    )
 
 
 @given(requests, st.integers(0, 3), st.integers(0, 99))
@@ -142,9 +162,10 @@ def test_a_row_that_has_no_time_anyway_is_not_retaken(status: Status) -> None:
     rows = measured(REQUEST, void=0, seed=1)
     spoilt = [
         replace(r, status={1: Status.VOID, 2: status}.get(r.round, Status.OK))
-        if (r.cell, r.batch, r.sentinel) == ("b", 2, False) else r
+        if (r.cell, r.batch, r.sentinel) == ("b", 2, False)
+        else r
         for r in rows
-    ]  # fmt: skip
+    ]
     assert retakes(spoilt, REQUEST) == ()
 
 
@@ -165,9 +186,11 @@ def test_a_request_survives_the_journey() -> None:
 
 @pytest.mark.parametrize(
     ("version", "words", "way_out"),
-    [(1, "begun by an older buildmatrix, 9.0", "inv bench --cancel"),
-     (3, "started by buildmatrix 9.0", "a newer one")],
-)  # fmt: skip
+    [
+        (1, "begun by an older buildmatrix, 9.0", "inv bench --cancel"),
+        (3, "started by buildmatrix 9.0", "a newer one"),
+    ],
+)
 def test_another_version_of_the_request_is_refused(version: int, words: str, way_out: str) -> None:
     text = json.dumps(asdict(replace(REQUEST, version=version, tool="9.0")) | {"strange": 1})
     with pytest.raises(BenchError) as caught:

@@ -20,39 +20,86 @@ from buildmatrix.model import DeviceInfo, Measurement, Status
 
 FACTS = {"toolchain": "armv7hf", "flags": ["-O2"], "stack": "caffe"}
 REQUEST = Request(
-    run="r1", model="face-cnn", model_version="v1",
+    run="r1",
+    model="face-cnn",
+    model_version="v1",
     entrants=(Entrant("one", "1" * 64, FACTS), Entrant("two", "2" * 64, FACTS)),
-    batches=(1, 2), passes=3, warmup=1, threads=2, seed=7, tool="0.1.0",
-)  # fmt: skip
+    batches=(1, 2),
+    passes=3,
+    warmup=1,
+    threads=2,
+    seed=7,
+    tool="0.1.0",
+)
 GOLDEN = Golden((0.25, 0.75), {"float32": 1e-3, "float16": 0.1})
 BOARD = DeviceInfo(
-    name="pi3", model="Raspberry Pi 3 Model B Rev 1.2", kernel="6.1", machine="armv7l",
-    elf_machine="EM_ARM", cpu_parts=("0xd03",), features=frozenset({"neon", "vfpv4"}), cores=4,
-    memory_kib=1000000, memory_available_kib=900000, disk_free_kib=9000000, libc="2.36",
-    emulated="", load1=0.1,
-)  # fmt: skip
+    name="pi3",
+    model="Raspberry Pi 3 Model B Rev 1.2",
+    kernel="6.1",
+    machine="armv7l",
+    elf_machine="EM_ARM",
+    cpu_parts=("0xd03",),
+    features=frozenset({"neon", "vfpv4"}),
+    cores=4,
+    memory_kib=1000000,
+    memory_available_kib=900000,
+    disk_free_kib=9000000,
+    libc="2.36",
+    emulated="",
+    load1=0.1,
+)
 VIRTUAL = replace(BOARD, emulated="device tree says 'linux,dummy-virt'")
 QUIET: dict[str, Any] = {
-    "max_khz": 1200000, "cur_khz": 1200000, "governor": "performance", "millicelsius": 50000,
-    "throttled": "0x0", "load1": 0.1, "swapped": 0, "busy_ticks": 1000, "uptime": 50.0,
+    "max_khz": 1200000,
+    "cur_khz": 1200000,
+    "governor": "performance",
+    "millicelsius": 50000,
+    "throttled": "0x0",
+    "load1": 0.1,
+    "swapped": 0,
+    "busy_ticks": 1000,
+    "uptime": 50.0,
     "available_kib": 748544,
-}  # fmt: skip
+}
 AFTER = QUIET | {"busy_ticks": 1410, "uptime": 60.0}  # 4.1 s of all cores in 10 s
 
 
 def block(**changes: Any) -> BlockResult:
     result: dict[str, Any] = {
-        "version": 1, "engine": "caffe", "batch": 2, "threads": 2, "passes": 3, "warmup": 1,
-        "status": "ok", "message": "", "first_pass_ns": 9, "samples_ns": [4000000] * 3,
-        "peak_rss_kib": 1000, "instructions": 600, "page_faults_major": 0,
-        "output": [0.25, 0.75], "batch_max_abs_diff": 0.0, "repeat_identical": True,
-        "number_format": "float32", "cpu_ns": 4_000_000_000, "probe_ns": [3_000_000, 3_100_000],
-    }  # fmt: skip
+        "version": 1,
+        "engine": "caffe",
+        "batch": 2,
+        "threads": 2,
+        "passes": 3,
+        "warmup": 1,
+        "status": "ok",
+        "message": "",
+        "first_pass_ns": 9,
+        "samples_ns": [4000000] * 3,
+        "peak_rss_kib": 1000,
+        "instructions": 600,
+        "page_faults_major": 0,
+        "output": [0.25, 0.75],
+        "batch_max_abs_diff": 0.0,
+        "repeat_identical": True,
+        "number_format": "float32",
+        "cpu_ns": 4_000_000_000,
+        "probe_ns": [3_000_000, 3_100_000],
+    }
     fields: dict[str, Any] = {
-        "block": 0, "round": 0, "sentinel": False, "cell": "one", "batch": 2, "exit": 0,
-        "started": 1795201500, "seconds": 10, "before": QUIET, "after": AFTER, "stderr_tail": "",
+        "block": 0,
+        "round": 0,
+        "sentinel": False,
+        "cell": "one",
+        "batch": 2,
+        "exit": 0,
+        "started": 1795201500,
+        "seconds": 10,
+        "before": QUIET,
+        "after": AFTER,
+        "stderr_tail": "",
         "result": result | changes.pop("result", {}),
-    }  # fmt: skip
+    }
     return BlockResult(**(fields | changes))
 
 
@@ -97,10 +144,14 @@ def test_a_wrong_answer_publishes_no_time(result: dict[str, Any], words: str) ->
         ("float16", Status.OK, "", 0.1),
         ("float32", Status.WRONG, "off by 4.0e-02, allowed is 1.0e-03", 1e-3),
         (None, Status.WRONG, "off by 4.0e-02, allowed is 1.0e-03", 1e-3),  # an older runner
-        ("bfloat16", Status.FAILED,
-         "the runner computes in bfloat16, for which the model has no tolerance", None),
+        (
+            "bfloat16",
+            Status.FAILED,
+            "the runner computes in bfloat16, for which the model has no tolerance",
+            None,
+        ),
     ],
-)  # fmt: skip
+)
 def test_the_tolerance_is_that_of_the_number_format(
     numbers: str | None, status: Status, reason: str, tolerance: float | None
 ) -> None:
@@ -119,10 +170,13 @@ EVERYWHERE: list[tuple[dict[str, Any], dict[str, Any], str]] = [
 ON_HARDWARE: list[tuple[dict[str, Any], dict[str, Any], str]] = [
     ({}, {"probe_ns": [3000000, 3330000]}, "the processor was 11% slower at the end"),
     ({}, {"probe_ns": [3500000, 3000000]}, "the processor was 14% faster at the end"),
-    ({}, {"probe_ns": [3500000, 3600000]},
-     "the processor was 17% slower than in the run's fastest block"),
+    (
+        {},
+        {"probe_ns": [3500000, 3600000]},
+        "the processor was 17% slower than in the run's fastest block",
+    ),
     ({"busy_ticks": 1540}, {}, "others took 1.4 s of processor time in 10.0 s"),
-]  # fmt: skip
+]
 
 
 @pytest.mark.parametrize(("after", "result", "words"), EVERYWHERE + ON_HARDWARE)
@@ -162,10 +216,13 @@ def test_passes_at_two_speeds_are_void_on_hardware() -> None:
         ({}, {"busy_ticks": 9000}, {"cpu_ns": None}),  # a runner that does not say
         ({}, {}, {"probe_ns": None}),
         ({}, {}, {"probe_ns": [3000000, 3290000]}),
-        ({"busy_ticks": 0, "uptime": 50.0}, {"busy_ticks": 59, "uptime": 50.9},
-         {"cpu_ns": 410_000_000}),  # starting a short block
+        (
+            {"busy_ticks": 0, "uptime": 50.0},
+            {"busy_ticks": 59, "uptime": 50.9},
+            {"cpu_ns": 410_000_000},
+        ),  # starting a short block
     ],
-)  # fmt: skip
+)
 def test_what_is_no_disturbance(
     before: dict[str, Any], after: dict[str, Any], result: dict[str, Any]
 ) -> None:
@@ -199,11 +256,13 @@ def test_an_answer_to_another_question_is_a_failure(result: dict[str, Any], word
 @pytest.mark.parametrize(
     ("why", "reason"),
     [
-        ({"needs_kib": 1130496, "available_kib": 748544, "by": [32, 64]},
-         "needs about 1,104 MB by batches 32 and 64, 731 MB are free"),
+        (
+            {"needs_kib": 1130496, "available_kib": 748544, "by": [32, 64]},
+            "needs about 1,104 MB by batches 32 and 64, 731 MB are free",
+        ),
         ({"out_of_memory": 64}, "batch 64 ran out of memory"),
     ],
-)  # fmt: skip
+)
 def test_a_skipped_block_says_why(why: dict[str, Any], reason: str) -> None:
     row = judged(block(skipped=why, after=None, result={}))
     assert (row.status, row.void_reason, row.samples_ns) == (Status.SKIPPED, reason, ())
@@ -212,16 +271,24 @@ def test_a_skipped_block_says_why(why: dict[str, Any], reason: str) -> None:
 @pytest.mark.parametrize(
     ("end", "reason"),
     [
-        ({"exit": 137, "result": {"peak_rss_kib": None}},
-         "out of memory, 731 MB were free; the largest batch that ran is 4"),
-        ({"exit": 3, "result": {"status": "oom", "peak_rss_kib": 830000}},
-         "out of memory at a peak of 811 MB; the largest batch that ran is 4"),
-        ({"exit": 0, "result": {"status": "oom", "peak_rss_kib": None}},
-         "out of memory, 731 MB were free; the largest batch that ran is 4"),
-        ({"exit": 3, "before": {}, "result": {"status": "oom", "peak_rss_kib": None}},
-         "out of memory; the largest batch that ran is 4"),
+        (
+            {"exit": 137, "result": {"peak_rss_kib": None}},
+            "out of memory, 731 MB were free; the largest batch that ran is 4",
+        ),
+        (
+            {"exit": 3, "result": {"status": "oom", "peak_rss_kib": 830000}},
+            "out of memory at a peak of 811 MB; the largest batch that ran is 4",
+        ),
+        (
+            {"exit": 0, "result": {"status": "oom", "peak_rss_kib": None}},
+            "out of memory, 731 MB were free; the largest batch that ran is 4",
+        ),
+        (
+            {"exit": 3, "before": {}, "result": {"status": "oom", "peak_rss_kib": None}},
+            "out of memory; the largest batch that ran is 4",
+        ),
     ],
-)  # fmt: skip
+)
 def test_out_of_memory_tells_what_is_known(end: dict[str, Any], reason: str) -> None:
     ran = block(block=1, batch=4, result={"batch": 4, "output": [0, 0]})  # wrong, but it ran
     rows = measurements([ran, block(block=2, batch=8, **end)], REQUEST, golden=GOLDEN, device=BOARD)
@@ -231,12 +298,15 @@ def test_out_of_memory_tells_what_is_known(end: dict[str, Any], reason: str) -> 
 # ---- series
 
 OTHER: dict[str, dict[str, Any]] = {
-    "threads": {"threads": 4}, "passes": {"passes": 9}, "warmup": {"warmup": 9},
-    "model": {"model": "other"}, "model version": {"model_version": "v2"},
+    "threads": {"threads": 4},
+    "passes": {"passes": 9},
+    "warmup": {"warmup": 9},
+    "model": {"model": "other"},
+    "model version": {"model_version": "v2"},
     "bundle": {"entrants": (Entrant("one", "9" * 64, FACTS),)},
     "flags": {"entrants": (Entrant("one", "1" * 64, FACTS | {"flags": ["-O3"]}),)},
     "toolchain": {"entrants": (Entrant("one", "1" * 64, FACTS | {"toolchain": "aarch64"}),)},
-}  # fmt: skip
+}
 SAME: dict[str, dict[str, Any]] = {
     "night": {"run": "r9", "seed": 9, "tool": "0.2", "owner": "x", "rounds": 9, "retakes": 0},
     "name": {"entrants": (Entrant("one", "1" * 64, FACTS | {"stack": "other"}),)},
@@ -255,8 +325,11 @@ def test_a_series_is_of_one_kind_of_board() -> None:
     assert judged(block(), replace(BOARD, name="other", kernel="6.6")).series == series
     unnamed = replace(BOARD, model="")
     others = [
-        VIRTUAL, replace(BOARD, cpu_parts=("0xd08",)), unnamed, replace(unnamed, name="other"),
-    ]  # fmt: skip
+        VIRTUAL,
+        replace(BOARD, cpu_parts=("0xd08",)),
+        unnamed,
+        replace(unnamed, name="other"),
+    ]
     assert len({series, *(judged(block(), device).series for device in others)}) == 5
     assert judged(block(batch=1, result={"batch": 1})).series != series
 
@@ -265,8 +338,16 @@ def test_a_series_is_of_one_kind_of_board() -> None:
 
 
 def journal_line(number: int) -> str:
-    fields = {"block": number, "round": 0, "sentinel": False, "cell": "one", "batch": 1, "exit": 0,
-              "started": 1, "seconds": 1}  # fmt: skip
+    fields = {
+        "block": number,
+        "round": 0,
+        "sentinel": False,
+        "cell": "one",
+        "batch": 1,
+        "exit": 0,
+        "started": 1,
+        "seconds": 1,
+    }
     return json.dumps(fields | {"before": {}, "after": {}, "stdout": "", "stderr_tail": ""})
 
 
@@ -282,19 +363,35 @@ def test_only_the_last_line_may_be_torn() -> None:
 
 @pytest.mark.parametrize(
     "line",
-    [journal_line(0)[5:], "", "[]", "7", '{"block":1}', '{"block":1,"skipped":{}}',
-     journal_line(0).replace('"exit": 0, ', ""), journal_line(0).replace('"after"', '"later"')],
-)  # fmt: skip
+    [
+        journal_line(0)[5:],
+        "",
+        "[]",
+        "7",
+        '{"block":1}',
+        '{"block":1,"skipped":{}}',
+        journal_line(0).replace('"exit": 0, ', ""),
+        journal_line(0).replace('"after"', '"later"'),
+    ],
+)
 def test_any_other_line_is_named(line: str) -> None:
     with pytest.raises(BenchError, match="line 2 of the journal is not a block"):
         parse(f"{EVENT}\n{line}\n{journal_line(1)}\n")
 
 
 def test_events_stand_beside_blocks_and_a_block_counts_once() -> None:
-    skipped = json.dumps({
-        "block": 2, "round": 0, "sentinel": False, "cell": "one", "batch": 4, "started": 1,
-        "before": {}, "skipped": {"out_of_memory": 2},
-    })  # fmt: skip
+    skipped = json.dumps(
+        {
+            "block": 2,
+            "round": 0,
+            "sentinel": False,
+            "cell": "one",
+            "batch": 4,
+            "started": 1,
+            "before": {},
+            "skipped": {"out_of_memory": 2},
+        }
+    )
     again = journal_line(0).replace('"exit": 0', '"exit": 1')
     journal = parse("\n".join([EVENT, journal_line(0), again, skipped, ""]))
     assert [(b.block, b.exit) for b in journal.blocks] == [(0, 0), (2, 0)]

@@ -77,18 +77,33 @@ def test_a_build_is_limited_logged_and_reproducible(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("ended", "lines", "brief", "hint"),
     [
-        (ContainerExit(2, out_of_memory=False, timed_out=False), ("x.c:1: error",),
-         "the build script ended with status 2", "read "),
-        (ContainerExit(137, out_of_memory=True, timed_out=False), (),
-         "a compile was killed for memory (limit 2 GiB, 4 jobs)", "fewer --jobs"),
-        (ContainerExit(2, out_of_memory=False, timed_out=False),
-         ("g++: fatal error: Killed signal terminated program cc1plus",),
-         "a compile was killed for memory", "fewer --jobs"),
-        (ContainerExit(137, out_of_memory=False, timed_out=True), (),
-         "did not finish within 3 minutes", "raise `minutes`"),
+        (
+            ContainerExit(2, out_of_memory=False, timed_out=False),
+            ("x.c:1: error",),
+            "the build script ended with status 2",
+            "read ",
+        ),
+        (
+            ContainerExit(137, out_of_memory=True, timed_out=False),
+            (),
+            "a compile was killed for memory (limit 2 GiB, 4 jobs)",
+            "fewer --jobs",
+        ),
+        (
+            ContainerExit(2, out_of_memory=False, timed_out=False),
+            ("g++: fatal error: Killed signal terminated program cc1plus",),
+            "a compile was killed for memory",
+            "fewer --jobs",
+        ),
+        (
+            ContainerExit(137, out_of_memory=False, timed_out=True),
+            (),
+            "did not finish within 3 minutes",
+            "raise `minutes`",
+        ),
         (OK, (), "the product 'lib/*.so' was not made", "mend the script or `products`"),
     ],
-)  # fmt: skip
+)
 def test_a_failure_says_what_and_what_next(
     tmp_path: Path, ended: ContainerExit, lines: tuple[str, ...], brief: str, hint: str
 ) -> None:
@@ -114,9 +129,13 @@ def test_an_image_is_made_proved_and_remembered(tmp_path: Path) -> None:
 
     def ensure(*, rebuild: bool = False) -> toolchain.Identity:
         return images.ensure(
-            found, engine=engine, bootstrap=no_bootstrap, state=tmp_path / "state",
-            reporter=RecordingReporter(), rebuild=rebuild,
-        )  # fmt: skip
+            found,
+            engine=engine,
+            bootstrap=no_bootstrap,
+            state=tmp_path / "state",
+            reporter=RecordingReporter(),
+            rebuild=rebuild,
+        )
 
     assert images.recorded(found, tmp_path / "state") is None
     first = ensure()
@@ -138,8 +157,11 @@ def test_a_compiler_that_fails_its_smoke_test_is_no_toolchain(tmp_path: Path) ->
     engine = Scripted(ContainerExit(1, out_of_memory=False, timed_out=False), ("Illegal instr",))
     with pytest.raises(BuildError, match="fails its smoke test") as caught:
         images.ensure(
-            found, engine=engine, bootstrap=no_bootstrap, state=tmp_path / "state",
+            found,
+            engine=engine,
+            bootstrap=no_bootstrap,
+            state=tmp_path / "state",
             reporter=RecordingReporter(),
-        )  # fmt: skip
+        )
     assert "Illegal instr" in caught.value.details
     assert images.recorded(found, tmp_path / "state") is None

@@ -282,9 +282,12 @@ def test_a_bundle_made_of_elf_files_passes_the_audit(tmp_path: Path) -> None:
     (tmp_path / "model").mkdir()
     (tmp_path / "model/face.bin").write_bytes(b"weights")
     runner = make(
-        elf_type="ET_EXEC", attributes=VFPV3, needed=["libx.so.1", "libc.so.6"],
-        rpath="$ORIGIN/../lib", versions={"libc.so.6": ["GLIBC_2.34"]},
-    )  # fmt: skip
+        elf_type="ET_EXEC",
+        attributes=VFPV3,
+        needed=["libx.so.1", "libc.so.6"],
+        rpath="$ORIGIN/../lib",
+        versions={"libc.so.6": ["GLIBC_2.34"]},
+    )
     (tmp_path / "runner").write_bytes(runner)
     (tmp_path / "libx.so.1.2").write_bytes(
         make(attributes=VFPV3, soname="libx.so.1", needed=["libc.so.6"])

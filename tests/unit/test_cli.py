@@ -25,9 +25,14 @@ def run(
         "inv": [sys.executable, "-m", "invoke"],
     }[program]
     return subprocess.run(
-        [*argv, *arguments], cwd=cwd, capture_output=True, text=True, check=False, timeout=120,
+        [*argv, *arguments],
+        cwd=cwd,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=120,
         env={**os.environ, "PYTHONPATH": str(ROOT)},
-    )  # fmt: skip
+    )
 
 
 @pytest.fixture
@@ -47,10 +52,18 @@ def test_exit_codes_are_those_of_the_design() -> None:
         if isinstance(cls, type) and issubclass(cls, errors.BuildmatrixError)
     }
     assert codes == {
-        "BuildmatrixError": 1, "UsageError": 2, "InputError": 3, "BuildError": 4,
-        "SourceUnavailable": 4, "AuditError": 5, "DeviceError": 6, "LinkLost": 6,
-        "BenchError": 7, "RegressionError": 8, "NotCachedError": 9,
-    }  # fmt: skip
+        "BuildmatrixError": 1,
+        "UsageError": 2,
+        "InputError": 3,
+        "BuildError": 4,
+        "SourceUnavailable": 4,
+        "AuditError": 5,
+        "DeviceError": 6,
+        "LinkLost": 6,
+        "BenchError": 7,
+        "RegressionError": 8,
+        "NotCachedError": 9,
+    }
 
 
 def test_cells_and_plan_as_documents(project: Path) -> None:
@@ -60,8 +73,14 @@ def test_cells_and_plan_as_documents(project: Path) -> None:
     assert set(found["cells"][0]) >= {"id", "stack", "toolchain", "options", "shown", "reason"}
     plan = json.loads(run("plan", "--json", "--only", "net-one", cwd=project).stdout)
     assert set(plan["actions"][0]) >= {
-        "id", "cell", "stage", "verb", "reason", "needs", "predicted_seconds",
-    }  # fmt: skip
+        "id",
+        "cell",
+        "stage",
+        "verb",
+        "reason",
+        "needs",
+        "predicted_seconds",
+    }
     assert {a["cell"] for a in plan["actions"]} == {"net-one"}
 
 
@@ -121,14 +140,36 @@ def test_a_fault_in_the_matrix_has_its_place(project: Path) -> None:
 def test_inv_has_the_same_commands() -> None:
     ours = run("--list", cwd=ROOT).stdout
     theirs = run("--list", cwd=ROOT, program="inv").stdout
-    for command in ("cells", "plan", "build", "audit", "deploy", "bench", "report", "device",
-                    "doctor", "why", "toolchains", "schema"):  # fmt: skip
+    for command in (
+        "cells",
+        "plan",
+        "build",
+        "audit",
+        "deploy",
+        "bench",
+        "report",
+        "device",
+        "doctor",
+        "why",
+        "toolchains",
+        "schema",
+    ):
         assert f"  {command} " in ours
         assert f"  {command} " in theirs
 
 
-HEAVY = ("docker", "paramiko", "numpy", "capstone", "elftools", "google.protobuf", "pydantic",
-         "onnx", "flatbuffers", "tflite")  # fmt: skip
+HEAVY = (
+    "docker",
+    "paramiko",
+    "numpy",
+    "capstone",
+    "elftools",
+    "google.protobuf",
+    "pydantic",
+    "onnx",
+    "flatbuffers",
+    "tflite",
+)
 
 
 @pytest.mark.parametrize(
@@ -146,17 +187,25 @@ def test_start_up_pays_for_nothing_heavy(
         f"print([m for m in {HEAVY!r} if m in sys.modules], file=sys.stderr)\n"
     )
     done = subprocess.run(
-        [sys.executable, "-c", code], cwd=project, capture_output=True, text=True, check=True,
+        [sys.executable, "-c", code],
+        cwd=project,
+        capture_output=True,
+        text=True,
+        check=True,
         env={**os.environ, "PYTHONPATH": str(ROOT)},
-    )  # fmt: skip
+    )
     assert done.stderr.splitlines()[-1] == str(list(allowed))
 
 
 def test_a_closed_pipe_is_no_error(project: Path) -> None:
     argv = f"'{sys.executable}' -m buildmatrix plan | head -1"
     done = subprocess.run(
-        ["sh", "-c", argv], cwd=project, capture_output=True, text=True, check=False,
+        ["sh", "-c", argv],
+        cwd=project,
+        capture_output=True,
+        text=True,
+        check=False,
         env={**os.environ, "PYTHONPATH": str(ROOT)},
-    )  # fmt: skip
+    )
     assert "Traceback" not in done.stderr
     assert len(done.stdout.splitlines()) == 1

@@ -52,13 +52,20 @@ def block(
 ) -> Measurement:
     """One block, of one pass where `more` has no samples."""
     fields: dict[str, Any] = {
-        "emulated": False, "passes": 1, "status": Status.OK,
+        "emulated": False,
+        "passes": 1,
+        "status": Status.OK,
         "samples_ns": (round(ms * 1e6 * batch),),
-    } | more  # fmt: skip
+    } | more
     return Measurement(
-        run="night", cell=cell, device="pi3", model="face-cnn", batch=batch, threads=threads,
+        run="night",
+        cell=cell,
+        device="pi3",
+        model="face-cnn",
+        batch=batch,
+        threads=threads,
         **fields,
-    )  # fmt: skip
+    )
 
 
 def timed(figures: Iterable[float], cell: str = "caffe", batch: int = 1) -> Row:
@@ -291,12 +298,20 @@ WRONG = ended(Status.WRONG, "off by 4.0e-02, allowed is 1.0e-04")
         (GOOD, ended(Status.FAILED, "exit status 4"), Verdict.WORSE, "now failed: exit status 4"),
         (GOOD, ended(Status.VOID, "throttled"), Verdict.UNKNOWN, "new void: throttled"),
         (ended(Status.SKIPPED, "no room"), GOOD, Verdict.UNKNOWN, "base skipped: no room"),
-        (WRONG, ended(Status.OOM, "no room"), Verdict.UNKNOWN,
-         "base WRONG: off by 4.0e-02, allowed is 1.0e-04; new oom: no room"),
-        (counted([None]), counted([41e6]), Verdict.UNKNOWN,
-         "base without a count of instructions an image"),
+        (
+            WRONG,
+            ended(Status.OOM, "no room"),
+            Verdict.UNKNOWN,
+            "base WRONG: off by 4.0e-02, allowed is 1.0e-04; new oom: no room",
+        ),
+        (
+            counted([None]),
+            counted([41e6]),
+            Verdict.UNKNOWN,
+            "base without a count of instructions an image",
+        ),
     ],
-)  # fmt: skip
+)
 def test_a_side_without_a_figure(base: Row, new: Row, verdict: Verdict, reason: str) -> None:
     found = one(base, new)
     assert (found.verdict, found.reason, found.change) == (verdict, reason, None)

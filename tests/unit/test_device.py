@@ -312,13 +312,25 @@ def test_the_audit_explains_a_refusal() -> None:
     """The files that need the newer libc, and none that does not."""
     facts = tuple(
         ElfFacts(
-            file=f"lib/{name}", machine="EM_ARM", elf_type="ET_DYN", eabi=5, float_abi="hard",
-            cpu_arch="v7", fp_arch="VFPv4", simd="NEONv1 with Fused-MAC", vfp_args=True,
-            soname=name, needed=(), rpath=(), glibc_max=glibc, glibcxx_max="",
-            executable_stack=False, neon_instructions=9,
+            file=f"lib/{name}",
+            machine="EM_ARM",
+            elf_type="ET_DYN",
+            eabi=5,
+            float_abi="hard",
+            cpu_arch="v7",
+            fp_arch="VFPv4",
+            simd="NEONv1 with Fused-MAC",
+            vfp_args=True,
+            soname=name,
+            needed=(),
+            rpath=(),
+            glibc_max=glibc,
+            glibcxx_max="",
+            executable_stack=False,
+            neon_instructions=9,
         )
         for name, glibc in (("libnew.so", "2.34"), ("libold.so", "2.4"))
-    )  # fmt: skip
+    )
     info = parse("pi3", PI3)
     old_libc = [f for f in unfit(info, BOOKWORM, needs_kib=0) if f.code == "BM303"]
     (reason,) = explained(info, BOOKWORM, facts, old_libc)

@@ -183,9 +183,19 @@ def test_the_graph_has_only_operators_of_tensorflow_s_makefile_build(tmp_path: P
         graph.ParseFromString((tmp_path / "graph.pb").read_bytes())
         operators |= {node.op for node in graph.node}  # type: ignore[attr-defined]
     assert operators == {
-        "AvgPool", "BiasAdd", "Const", "Conv2D", "DepthwiseConv2dNative", "MatMul", "MaxPool",
-        "Pad", "Placeholder", "Relu", "Reshape", "Softmax",
-    }  # fmt: skip
+        "AvgPool",
+        "BiasAdd",
+        "Const",
+        "Conv2D",
+        "DepthwiseConv2dNative",
+        "MatMul",
+        "MaxPool",
+        "Pad",
+        "Placeholder",
+        "Relu",
+        "Reshape",
+        "Softmax",
+    }
 
 
 def test_mxnet_as_shipped_has_no_bound_on_its_scratch_memory(tmp_path: Path) -> None:

@@ -60,8 +60,10 @@ def test_an_exclusion_is_of_every_model_unless_it_names_one(root: Path) -> None:
     )
     found = projects.expand(root, projects.MATRIX + MODELS + rules)
     assert [(d.id, d.reason) for d in found.dropped] == [
-        ("net-one", "slow"), ("net-one.lenet-5", "slow"), ("net-two.lenet-5", "small")
-    ]  # fmt: skip
+        ("net-one", "slow"),
+        ("net-one.lenet-5", "slow"),
+        ("net-two.lenet-5", "small"),
+    ]
 
 
 def test_models_share_what_is_built_and_have_bundles_of_their_own(root: Path) -> None:
@@ -70,9 +72,13 @@ def test_models_share_what_is_built_and_have_bundles_of_their_own(root: Path) ->
     assert {name: both[name] for name in alone} == alone
     assert {name for name in both if name not in alone} == {
         "model:lenet-5.caffe",
-        "bundle:net-one.lenet-5", "bundle:net-two.lenet-5", "bundle:net-one-neon.lenet-5",
-        "audit:net-one.lenet-5", "audit:net-two.lenet-5", "audit:net-one-neon.lenet-5",
-    }  # fmt: skip
+        "bundle:net-one.lenet-5",
+        "bundle:net-two.lenet-5",
+        "bundle:net-one-neon.lenet-5",
+        "audit:net-one.lenet-5",
+        "audit:net-two.lenet-5",
+        "audit:net-one-neon.lenet-5",
+    }
     assert "model:lenet-5.caffe" in both["bundle:net-one.lenet-5"].needs
     assert "model:face-cnn.caffe" not in both["bundle:net-one.lenet-5"].needs
 
@@ -155,7 +161,7 @@ def test_an_exclusion_keeps_its_reason_and_place(root: Path) -> None:
         ("include:", "zip: [{a: [1, 2], b: [1]}]\ninclude:", "linked axes must be equally long"),
         ("version: 1", "version: 2", "matrix.yaml:1:1: 'version' cannot be 2; allowed: 1"),
     ],
-)  # fmt: skip
+)
 def test_faults(root: Path, old: str, new: str, message: str) -> None:
     with pytest.raises(InputError) as caught:
         projects.expand(root, projects.MATRIX.replace(old, new, 1))

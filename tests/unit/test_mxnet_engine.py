@@ -172,9 +172,13 @@ def run(
     (model / "net-symbol.json").write_text(symbol)
     (model / "net-0000.params").write_text("weights")
     done = subprocess.run(
-        [str(runner), "--model", str(model), *options], env={**os.environ, **environment},
-        capture_output=True, text=True, check=False, timeout=60,
-    )  # fmt: skip
+        [str(runner), "--model", str(model), *options],
+        env={**os.environ, **environment},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
     return [json.loads(line) for line in done.stdout.splitlines()], done.stderr
 
 
@@ -221,9 +225,12 @@ def test_onednn_is_switched_by_the_build_and_left_alone_without_a_word(
     ],
 )
 def test_what_is_not_exactly_as_many_threads_is_refused(
-    runners: dict[str, Path], tmp_path: Path, arguments: tuple[str, ...],
-    environment: dict[str, str], message: str,
-) -> None:  # fmt: skip
+    runners: dict[str, Path],
+    tmp_path: Path,
+    arguments: tuple[str, ...],
+    environment: dict[str, str],
+    message: str,
+) -> None:
     [line], _ = run(runners[""], tmp_path, *arguments, **environment)
     assert (line["status"], line["message"]) == ("error", message)
 

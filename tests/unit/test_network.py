@@ -172,8 +172,10 @@ def test_a_relu_becomes_part_of_the_layer_before_it_only_where_that_can_be() -> 
         {"type": "fc", "name": "f", "outputs": 4},
     )
     assert [(s.layer.name, s.relu) for s in fused(net)] == [
-        ("r0", False), ("c", True), ("f", False)
-    ]  # fmt: skip
+        ("r0", False),
+        ("c", True),
+        ("f", False),
+    ]
     assert [s.layer.name for s in steps(net)] == ["r0", "c", "r1", "f"]
 
 

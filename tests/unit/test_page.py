@@ -28,9 +28,23 @@ HOSTILE = "</script><script>alert(1)</script><img src=x onerror=alert(2)> \"'&{{
 CELLS = {"caffe": 80.0, "caffe-neon": 45.0, "tf-neon": 41.0}
 BATCHES = (1, 2, 4)
 FACTS = ElfFacts(
-    "lib/libopenblas.so.0", "EM_ARM", "ET_DYN", 5, "hard", "v7", "VFPv3", "NEONv1", True, "",
-    (), (), "2.34", "", False, 70,
-)  # fmt: skip
+    "lib/libopenblas.so.0",
+    "EM_ARM",
+    "ET_DYN",
+    5,
+    "hard",
+    "v7",
+    "VFPv3",
+    "NEONv1",
+    True,
+    "",
+    (),
+    (),
+    "2.34",
+    "",
+    False,
+    70,
+)
 
 
 def of_board() -> list[Measurement]:
@@ -48,10 +62,13 @@ def of_board() -> list[Measurement]:
                 changes = {"block": len(found), "round": turn, "peak_rss_kib": 40000 + 900 * batch}
                 found.append(
                     row(
-                        cell, batch, ms + late + turn / 10 - batch, **changes,
+                        cell,
+                        batch,
+                        ms + late + turn / 10 - batch,
+                        **changes,
                         **ended.get((cell, batch), {}),
                     )
-                )  # fmt: skip
+                )
     found[0] = replace(found[0], status=Status.VOID, void_reason=f"throttled {HOSTILE}")
     return found
 
@@ -339,9 +356,10 @@ def test_a_best_cell_that_computes_in_fewer_bits_has_the_best_of_the_others_besi
     first, second = answers(coarse)
     assert (first.cell, second.cell) == ("caffe-neon", "tf-neon")
     assert first.lead.split("; ") == [
-        "the next takes 1.14 times as much", "it computes in int8",
+        "the next takes 1.14 times as much",
+        "it computes in int8",
         "the best in float32 is tf-neon, 50.25",
-    ]  # fmt: skip
+    ]
     assert "computes" not in second.lead
     nothing_else = replace(coarse, formats=tuple((cell, "int8") for cell in CELLS))
     assert all("float32" not in answer.lead for answer in answers(nothing_else))

@@ -60,11 +60,14 @@ def test_what_decides_only_the_runner_builds_the_library_once(tmp_path: Path) ->
     matrix = projects.MATRIX + "  - {name: net-8, stack: net, blas: one, bits: 8}\n"
     ids = {work.id for work in projects.works(root, matrix)}
     assert {i for i in ids if "net" in i and i.startswith(("build:", "runner:"))} == {
-        "build:net@tc", "runner:net[bits=32]@tc", "runner:net[bits=8]@tc",
-    }  # fmt: skip
+        "build:net@tc",
+        "runner:net[bits=32]@tc",
+        "runner:net[bits=8]@tc",
+    }
     assert {i for i in ids if i.startswith("model:")} == {
-        "model:face-cnn.caffe", "model:face-cnn.small",
-    }  # fmt: skip
+        "model:face-cnn.caffe",
+        "model:face-cnn.small",
+    }
     (root / "recipes" / "net" / "build.sh.j2").write_text("make {{ option.bits }}\n")
     with pytest.raises(InputError, match="no attribute 'bits'"):
         projects.works(root, matrix)

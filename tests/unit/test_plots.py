@@ -106,9 +106,13 @@ def test_a_point_tells_what_stands_behind_it() -> None:
     spec = plots.lines(chart())
     titles = {f["field"]: f["title"] for f in layers(spec, "point")[0]["encoding"]["tooltip"]}
     assert titles == {
-        "cell": "cell", "batch": "batch", "told": "ms an image", "interval": "95 % interval",
-        "blocks": "blocks", "memory": "peak memory",
-    }  # fmt: skip
+        "cell": "cell",
+        "batch": "batch",
+        "told": "ms an image",
+        "interval": "95 % interval",
+        "blocks": "blocks",
+        "memory": "peak memory",
+    }
     first = spec["data"]["values"][0]
     assert [first[field] for field in titles] == [
         "caffe",
@@ -171,18 +175,27 @@ def test_280_cells_look_different_and_no_two_of_seven_by_one_sign_alone() -> Non
 SEEN = {
     "everyone": np.eye(3),
     "protanopia": np.array(
-        [[0.152286, 1.052583, -0.204868], [0.114503, 0.786281, 0.099216],
-         [-0.003882, -0.048116, 1.051998]]
+        [
+            [0.152286, 1.052583, -0.204868],
+            [0.114503, 0.786281, 0.099216],
+            [-0.003882, -0.048116, 1.051998],
+        ]
     ),
     "deuteranopia": np.array(
-        [[0.367322, 0.860646, -0.227968], [0.280085, 0.672501, 0.047413],
-         [-0.011820, 0.042940, 0.968881]]
+        [
+            [0.367322, 0.860646, -0.227968],
+            [0.280085, 0.672501, 0.047413],
+            [-0.011820, 0.042940, 0.968881],
+        ]
     ),
     "tritanopia": np.array(
-        [[1.255528, -0.076749, -0.178779], [-0.078411, 0.930809, 0.147602],
-         [0.004733, 0.691367, 0.303900]]
+        [
+            [1.255528, -0.076749, -0.178779],
+            [-0.078411, 0.930809, 0.147602],
+            [0.004733, 0.691367, 0.303900],
+        ]
     ),
-}  # fmt: skip
+}
 LUMINANCE = np.array([0.2126, 0.7152, 0.0722])
 
 
@@ -213,10 +226,11 @@ def test_the_front_holds_exactly_what_nothing_else_beats(pairs: list[tuple[int, 
     assert best
     for one in places:
         beaten = any(
-            other.cost <= one.cost and other.point.figure <= one.point.figure
+            other.cost <= one.cost
+            and other.point.figure <= one.point.figure
             and (other.cost < one.cost or other.point.figure < one.point.figure)
             for other in places
-        )  # fmt: skip
+        )
         assert (one in best) != beaten
 
 
@@ -264,7 +278,7 @@ CHARTS = {
 def test_specs_are_drawn_without_a_warning_and_the_same_each_time(
     name: str, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    import vl_convert  # noqa: PLC0415
+    import vl_convert
 
     for spec in all_specs(CHARTS[name]).values():
         vl_convert.vegalite_to_svg(spec, show_warnings=True)

@@ -124,7 +124,7 @@ def test_a_template_fault_has_its_line(root: Path, template: str, message: str) 
         ('sha256: "bbbb', 'sha256: "zzzz', "'sha256'"),
         ("summary: a stack", "summary: 1", "'summary' must be text, not 1"),
     ],
-)  # fmt: skip
+)
 def test_faults_in_a_recipe(root: Path, old: str, new: str, message: str) -> None:
     path = root / "recipes" / "net" / "recipe.yaml"
     path.write_text(projects.NET.replace(old, new, 1))

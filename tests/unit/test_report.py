@@ -26,11 +26,23 @@ FORMAT = {"number_format": "float32", "tolerance": 1e-4}
 
 def row(cell: str, batch: int, ms: float, **changes: Any) -> Measurement:
     made = Measurement(
-        run=RUN, environment=FORMAT, cell=cell, device="pi3", emulated=False, model="face-cnn",
-        batch=batch, threads=4, passes=2, status=Status.OK, max_rel_error=1e-6, peak_rss_kib=40000,
+        run=RUN,
+        environment=FORMAT,
+        cell=cell,
+        device="pi3",
+        emulated=False,
+        model="face-cnn",
+        batch=batch,
+        threads=4,
+        passes=2,
+        status=Status.OK,
+        max_rel_error=1e-6,
+        peak_rss_kib=40000,
         samples_ns=(round(ms * 1e6 * batch) - 1000, round(ms * 1e6 * batch) + 1000),
-        bundle="b" * 64, series="5" * 64, taken_at="2026-11-20T19:05:00+00:00",
-    )  # fmt: skip
+        bundle="b" * 64,
+        series="5" * 64,
+        taken_at="2026-11-20T19:05:00+00:00",
+    )
     changed = replace(made, **changes)
     timed = changed.status in (Status.OK, Status.VOID)
     return changed if timed else replace(changed, samples_ns=())
@@ -38,9 +50,14 @@ def row(cell: str, batch: int, ms: float, **changes: Any) -> Measurement:
 
 def emulated(cell: str, batch: int, ms: float, millions: float) -> Measurement:
     return row(
-        cell, batch, ms, device="virtual", emulated=True, threads=1,
+        cell,
+        batch,
+        ms,
+        device="virtual",
+        emulated=True,
+        threads=1,
         instructions=round(millions * 2e6 * batch),
-    )  # fmt: skip
+    )
 
 
 def example() -> list[Measurement]:
@@ -55,17 +72,19 @@ def example() -> list[Measurement]:
         ("caffe-openblas-neon", 2): (Status.WRONG, "off by 4.0e-02, allowed is 1.0e-03"),
         ("tf-neon-vfpv4", 4): (Status.VOID, "throttled (firmware bits 0x5)"),
         ("tf-neon-vfpv4", 8): (Status.FAILED, "exit status 4: [red]no <b>|such|</b> layer"),
-    }  # fmt: skip
+    }
     for (cell, batch), (status, reason) in ended.items():
         error = 0.04 if status is Status.WRONG else None
         rows[cell, batch] = row(
             cell, batch, 40, status=status, void_reason=reason, max_rel_error=error
         )
     counts = {
-        "caffe-openblas-0.3.21": (390, 81), "caffe-openblas-neon": (420, 39.2),
-        "tf-neon-vfpv4": (300, 44), "caffe-openblas-debian": (380, 88),
+        "caffe-openblas-0.3.21": (390, 81),
+        "caffe-openblas-neon": (420, 39.2),
+        "tf-neon-vfpv4": (300, 44),
+        "caffe-openblas-debian": (380, 88),
         "mxnet-openblas-dl": (500, 99),
-    }  # fmt: skip
+    }
     virtual = [
         emulated(cell, batch, ms - batch, millions - batch / 10)
         for cell, (ms, millions) in counts.items()
@@ -116,9 +135,20 @@ def test_the_document_has_what_the_contract_names() -> None:
     rows = document["rows"]
     assert isinstance(rows, list)
     assert set(rows[0]) >= {
-        "cell", "device", "emulated", "batch", "threads", "passes", "status", "mean_ms_per_image",
-        "samples_ns", "instructions_per_image", "peak_rss_kib", "max_rel_error", "void_reason",
-    }  # fmt: skip
+        "cell",
+        "device",
+        "emulated",
+        "batch",
+        "threads",
+        "passes",
+        "status",
+        "mean_ms_per_image",
+        "samples_ns",
+        "instructions_per_image",
+        "peak_rss_kib",
+        "max_rel_error",
+        "void_reason",
+    }
     assert rows[0]["mean_ms_per_image"] == 89.875
     assert rows[0]["samples_ns"] == [89874000, 89876000]
     assert [r["mean_ms_per_image"] for r in rows if r["status"] not in ("ok",)] == [None] * 4
@@ -188,10 +218,12 @@ def test_no_time_is_shown_that_is_not_right(blocks: list[Measurement]) -> None:
     for grid in report.grids(found):
         shown = [value for value in grid.values.values() if value.text[0].isdigit()]
         right = [
-            r for r in found
-            if r.status is Status.OK and r.first.threads == (1 if "1 thread," in grid.title else 4)
+            r
+            for r in found
+            if r.status is Status.OK
+            and r.first.threads == (1 if "1 thread," in grid.title else 4)
             and grid.title.startswith(f"{r.first.device}{' (emulated)' if r.emulated else ''}:")
-        ]  # fmt: skip
+        ]
         assert len(shown) == len(right)
 
 

@@ -30,18 +30,33 @@ if TYPE_CHECKING:
 
 CELL = "caffe-openblas-0.3.34-neon"
 REQUEST = Request(
-    run="20261120T190500Z-c0ffee", model="face-cnn", entrants=(Entrant(CELL, "b" * 64),),
-    batches=(1, 2), passes=3, warmup=1, threads=2, seed=7, rounds=2, owner="ann@desk",
-)  # fmt: skip
+    run="20261120T190500Z-c0ffee",
+    model="face-cnn",
+    entrants=(Entrant(CELL, "b" * 64),),
+    batches=(1, 2),
+    passes=3,
+    warmup=1,
+    threads=2,
+    seed=7,
+    rounds=2,
+    owner="ann@desk",
+)
 RUN = Run(
-    id=REQUEST.run, device="pi3", emulated=False, request=asdict(REQUEST), journal="",
+    id=REQUEST.run,
+    device="pi3",
+    emulated=False,
+    request=asdict(REQUEST),
+    journal="",
     collected_at="2026-11-20T19:45:00+00:00",
-)  # fmt: skip
+)
 NAME = f"{CELL}-{RUN.id}"
 DEVICE = {
-    "name": "pi3", "model": "Raspberry Pi 3 Model B Rev 1.2", "kernel": "Linux 6.1", "emulated": "",
+    "name": "pi3",
+    "model": "Raspberry Pi 3 Model B Rev 1.2",
+    "kernel": "Linux 6.1",
+    "emulated": "",
     "elf_machine": "EM_X86_64",  # of the machine that runs these tests: it emulates nothing
-}  # fmt: skip
+}
 EXPECTED = (0.25, 0.75)
 RIGHT = "[0.25,0.75]"
 # Says how it was called, and answers as the runner does; $extra may change the answer.
@@ -89,9 +104,13 @@ def made(
     (work / "libx.so.0").write_bytes(b"\177ELF" * 1_000_000)
     (work / "model/expected.f64").write_bytes(struct.pack(f"<{len(expected)}d", *expected))
     packed = bundle.assemble(
-        work / "bundle", cell=CELL, runner=work / "runner", material={},
-        libraries={"libx.so.0": work / "libx.so.0"}, model=work / "model",
-    )  # fmt: skip
+        work / "bundle",
+        cell=CELL,
+        runner=work / "runner",
+        material={},
+        libraries={"libx.so.0": work / "libx.so.0"},
+        model=work / "model",
+    )
     objects = Objects()
     for record in packed.files:
         content = (work / "bundle" / record.path).read_bytes()
@@ -103,18 +122,37 @@ def blocks(packed: Bundle, **changes: Any) -> list[Measurement]:
     """Round 0: batch 1, 2; round 1: 2, 1; a void block was taken again in a retake round."""
     turns = [(1, 0, 1), (3, 0, 2), (6, 1, 2), (8, 1, 1), (11, 2, 2)]
     block = Measurement(
-        run=RUN.id, cell=CELL, device="pi3", emulated=False, model="face-cnn", batch=1, threads=2,
-        passes=3, status=Status.OK, peak_rss_kib=40000, max_rel_error=1e-6, bundle=packed.digest,
-        environment={"device": DEVICE, "tolerance": 1e-4, "before": {"throttled": "0x0"},
-                     "facts": {"flags": "-O2"}},
-    )  # fmt: skip
+        run=RUN.id,
+        cell=CELL,
+        device="pi3",
+        emulated=False,
+        model="face-cnn",
+        batch=1,
+        threads=2,
+        passes=3,
+        status=Status.OK,
+        peak_rss_kib=40000,
+        max_rel_error=1e-6,
+        bundle=packed.digest,
+        environment={
+            "device": DEVICE,
+            "tolerance": 1e-4,
+            "before": {"throttled": "0x0"},
+            "facts": {"flags": "-O2"},
+        },
+    )
     return [
         replace(
-            block, block=index, round=turn, batch=batch, samples_ns=(batch * 20_000_000,) * 3,
-            instructions=batch * 3 * 4_000_000, **changes,
+            block,
+            block=index,
+            round=turn,
+            batch=batch,
+            samples_ns=(batch * 20_000_000,) * 3,
+            instructions=batch * 3 * 4_000_000,
+            **changes,
         )
         for index, turn, batch in turns
-    ]  # fmt: skip
+    ]
 
 
 def pack(
@@ -139,9 +177,14 @@ def tools(tmp_path: Path, *, without: Sequence[str] = (), busybox: bool = False)
 def board(packed: rerun.Packed, path: str, arguments: str = "") -> subprocess.CompletedProcess[str]:
     """The one command, where the archive lies."""
     return subprocess.run(
-        ["sh", "-c", f"{packed.command} {arguments}"], cwd=packed.path.parent, check=False,
-        env={"PATH": path}, capture_output=True, text=True, timeout=60,
-    )  # fmt: skip
+        ["sh", "-c", f"{packed.command} {arguments}"],
+        cwd=packed.path.parent,
+        check=False,
+        env={"PATH": path},
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
 
 
 def calls(packed: rerun.Packed) -> list[str]:
@@ -204,9 +247,15 @@ def test_the_same_row_gives_the_same_bytes(tmp_path: Path) -> None:
     with tarfile.open(again.path) as tar:
         members = tar.getmembers()
     assert [m.name.removeprefix(f"{NAME}/") for m in members] == [
-        "SHA256SUMS", "bin/runner", "lib/libx.so.0", "manifest.json", "model/expected.f64",
-        "rerun.sh", "row.json", "table.awk",
-    ]  # fmt: skip
+        "SHA256SUMS",
+        "bin/runner",
+        "lib/libx.so.0",
+        "manifest.json",
+        "model/expected.f64",
+        "rerun.sh",
+        "row.json",
+        "table.awk",
+    ]
     assert {(m.uid, m.gid, m.uname, m.gname, m.mtime) for m in members} == {
         (0, 0, "", "", 1_795_203_900)  # 2026-11-20T19:45:00Z, when the run was collected
     }
@@ -215,12 +264,12 @@ def test_the_same_row_gives_the_same_bytes(tmp_path: Path) -> None:
 
 
 HARM = {
-    "a flipped bit": 'printf X | dd of={0}/lib/libx.so.0 bs=1 seek=9 conv=notrunc',
+    "a flipped bit": "printf X | dd of={0}/lib/libx.so.0 bs=1 seek=9 conv=notrunc",
     "a missing file": "rm {0}/model/expected.f64",
     "another runner": "cp {0}/row.json {0}/bin/runner",
     "a list that is short": "sed -i '$d' {0}/SHA256SUMS",
     "no list": "rm {0}/SHA256SUMS",
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("harm", HARM.values(), ids=HARM)
@@ -248,7 +297,7 @@ BAD = {
     "another CPU": ("bad=132; exit", "failed: an illegal instruction: built for another CPU"),
     "ended after its answer": ("bad=4", "failed: exit status 4"),
     "torn": ("printf '{\"batch\":2,'; exit", "failed: exit status 0"),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("busybox", [False, True], ids=["mawk", "busybox"])
@@ -293,11 +342,17 @@ def test_its_judgement_is_that_of_bench(tmp_path: Path, busybox: bool, data: st.
     table = Path(rerun.__file__).with_name("table.awk")
     recorded = "\n".join(f"{i} ok 1 1" for i in range(1, len(answers) + 1))
     done = subprocess.run(
-        ["sh", "-c", f"{tool}od -A n -v -t f8 {folder} | {tool}awk -f {table} part=expected - "
-         f"part=results {results}"],
+        [
+            "sh",
+            "-c",
+            f"{tool}od -A n -v -t f8 {folder} | {tool}awk -f {table} part=expected - "
+            f"part=results {results}",
+        ],
         env={**os.environ, "LC_ALL": "C", "recorded": recorded, "tolerance": "0.0001"},
-        capture_output=True, text=True, check=False,
-    )  # fmt: skip
+        capture_output=True,
+        text=True,
+        check=False,
+    )
     assert done.stderr == ""
     found = [words[-1] for words in lines(done.stdout).values()]
     assert found == [
@@ -373,9 +428,19 @@ def test_flags_shorten_it_and_results_are_kept_apart(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     "arguments",
-    ["--batch 3", "--batch ''", "--batch 1,", "--batch '*'", "--passes 0", "--passes '1;id'",
-     "--passes 1000000", "--passes", "--bath 1", "1"],
-)  # fmt: skip
+    [
+        "--batch 3",
+        "--batch ''",
+        "--batch 1,",
+        "--batch '*'",
+        "--passes 0",
+        "--passes '1;id'",
+        "--passes 1000000",
+        "--passes",
+        "--bath 1",
+        "1",
+    ],
+)
 def test_a_misunderstanding_runs_nothing(tmp_path: Path, arguments: str) -> None:
     packed = pack(tmp_path)
     done = board(packed, os.environ["PATH"], arguments)

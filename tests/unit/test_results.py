@@ -22,17 +22,37 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 ROW = Measurement(
-    run="r1", cell="caffe", device="pi3", emulated=False, model="face-cnn", batch=4, threads=4,
-    passes=3, status=Status.OK, block=4, round=1,
-    samples_ns=(4_000_001, 4_000_002, 2**53 + 1), first_pass_ns=7,
-    instructions=2**40, peak_rss_kib=1234, max_rel_error=1.5e-6, void_reason="", bundle="b" * 64,
-    series="s" * 64, taken_at="2026-11-20T19:05:00+00:00",
+    run="r1",
+    cell="caffe",
+    device="pi3",
+    emulated=False,
+    model="face-cnn",
+    batch=4,
+    threads=4,
+    passes=3,
+    status=Status.OK,
+    block=4,
+    round=1,
+    samples_ns=(4_000_001, 4_000_002, 2**53 + 1),
+    first_pass_ns=7,
+    instructions=2**40,
+    peak_rss_kib=1234,
+    max_rel_error=1.5e-6,
+    void_reason="",
+    bundle="b" * 64,
+    series="s" * 64,
+    taken_at="2026-11-20T19:05:00+00:00",
     environment={"device": {"features": ["neon"]}, "tool": "é"},
-)  # fmt: skip
+)
 RUN = Run(
-    id="20261120T190500Z-c0ffee", device="pi3", emulated=False, request={"seed": 7, "rounds": 3},
-    journal='{"block":0}\n', collected_at="2026-11-20T19:45:00+00:00", label="nightly",
-)  # fmt: skip
+    id="20261120T190500Z-c0ffee",
+    device="pi3",
+    emulated=False,
+    request={"seed": 7, "rounds": 3},
+    journal='{"block":0}\n',
+    collected_at="2026-11-20T19:45:00+00:00",
+    label="nightly",
+)
 
 
 @pytest.fixture
@@ -42,10 +62,18 @@ def path(tmp_path: Path) -> Path:
 
 def test_every_field_comes_back(path: Path) -> None:
     wrong = replace(
-        ROW, block=5, batch=8, status=Status.WRONG, samples_ns=(), first_pass_ns=None,
-        instructions=None, peak_rss_kib=None, max_rel_error=0.4,
-        void_reason="off by 4.0e-01", emulated=True,
-    )  # fmt: skip
+        ROW,
+        block=5,
+        batch=8,
+        status=Status.WRONG,
+        samples_ns=(),
+        first_pass_ns=None,
+        instructions=None,
+        peak_rss_kib=None,
+        max_rel_error=0.4,
+        void_reason="off by 4.0e-01",
+        emulated=True,
+    )
     with Results(path) as results:
         assert results.insert([ROW, wrong]) == 2
     with Results(path) as results:
@@ -79,8 +107,13 @@ def test_latest_is_the_newest_run_and_keeps_emulated_apart(path: Path) -> None:
         results.insert([ROW, batch_8, again])
         results.insert([night, night_again, virtual, other_board, other_model, sentinel])
         assert results.latest() == (
-            batch_8, night, night_again, virtual, other_board, other_model,
-        )  # fmt: skip
+            batch_8,
+            night,
+            night_again,
+            virtual,
+            other_board,
+            other_model,
+        )
         assert results.latest(model="tiny") == (other_model,)
         assert results.latest(model="face-cnn", device="pi4") == (other_board,)
 
@@ -140,9 +173,11 @@ def test_a_file_of_the_first_version_is_upgraded_and_keeps_its_rows(path: Path) 
     path.parent.mkdir(parents=True)
     columns = [name for name in COLUMNS if name not in ("block", "round", "sentinel")]
     old = {name: getattr(ROW, name) for name in columns} | {
-        "emulated": 0, "status": "ok", "samples_ns": "[4000001, 4000002, 9007199254740993]",
+        "emulated": 0,
+        "status": "ok",
+        "samples_ns": "[4000001, 4000002, 9007199254740993]",
         "environment": '{"device": {"features": ["neon"]}, "tool": "é", "block": 4}',
-    }  # fmt: skip
+    }
     with closing(sqlite3.connect(path)) as db:
         for statement in UPGRADES[0]:
             db.execute(statement)

@@ -75,7 +75,7 @@ def fault(text: str) -> str:
         ("? [a]\n: 1\n", "shapes.yaml:1:3: a key must be plain text"),
         ("version: !!python/name:os.system 1\n", "is not read here"),
     ],
-)  # fmt: skip
+)
 def test_a_fault_has_a_place_and_a_way_out(text: str, message: str) -> None:
     assert message in fault(text)
 
@@ -91,11 +91,22 @@ def test_all_faults_are_told_at_once_in_file_order() -> None:
 @pytest.mark.parametrize(
     ("plain", "value"),
     [
-        ("yes", "yes"), ("on", "on"), ("1e3", 1000.0), ("0x10", "0x10"), ("1_000", "1_000"),
-        ("12:30", "12:30"), ("2017-01-11", "2017-01-11"), ("true", True), ("-3", -3), ("0.10", 0.1),
-        ("0.3.21", "0.3.21"), ("~", None), ("", None), ("~x", "~x"),
+        ("yes", "yes"),
+        ("on", "on"),
+        ("1e3", 1000.0),
+        ("0x10", "0x10"),
+        ("1_000", "1_000"),
+        ("12:30", "12:30"),
+        ("2017-01-11", "2017-01-11"),
+        ("true", True),
+        ("-3", -3),
+        ("0.10", 0.1),
+        ("0.3.21", "0.3.21"),
+        ("~", None),
+        ("", None),
+        ("~x", "~x"),
     ],
-)  # fmt: skip
+)
 def test_plain_scalars_are_those_of_yaml_1_2(plain: str, value: object) -> None:
     assert parse(f"a: {plain}\n", file="x").data == {"a": value}
 

@@ -304,7 +304,7 @@ def test_the_tree_id_is_gits_own(tmp_path: Path) -> None:
 
 def test_a_commit_is_fetched_by_its_full_hash(tmp_path: Path) -> None:
     """A branch named like another commit's hash is not what is fetched."""
-    from buildmatrix.sources.fetch import archive_commit  # noqa: PLC0415
+    from buildmatrix.sources.fetch import archive_commit
 
     repository = tmp_path / "repository"
     repository.mkdir()

@@ -174,13 +174,27 @@ def test_a_name_cannot_become_a_command(config: Path, home: Path, text: str) -> 
 
 LINES = st.tuples(
     st.sampled_from(
-        ["Host", "Match", "HostName", "User", "Port", "IdentityFile", "IdentitiesOnly", "ProxyJump",
-         "ProxyCommand", "UserKnownHostsFile", "Include", "CanonicalizeHostname", "Nonsense", ""]
+        [
+            "Host",
+            "Match",
+            "HostName",
+            "User",
+            "Port",
+            "IdentityFile",
+            "IdentitiesOnly",
+            "ProxyJump",
+            "ProxyCommand",
+            "UserKnownHostsFile",
+            "Include",
+            "CanonicalizeHostname",
+            "Nonsense",
+            "",
+        ]
     ),
     st.sampled_from([" ", "=", "\t", " = "]),
     st.sampled_from(["board", "*", "all", "final", "none", "~x", '"', "a,b", "22"])
     | st.text(st.characters(blacklist_categories=["Cs"]), max_size=12),
-).map("".join)  # fmt: skip
+).map("".join)
 
 
 @given(

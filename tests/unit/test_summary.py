@@ -28,9 +28,14 @@ if TYPE_CHECKING:
 def block(*ms: float, status: Status = Status.OK, batch: int = 2, **changes: Any) -> Measurement:
     """One block with a pass for each time, in ms an image."""
     fields: dict[str, Any] = {
-        "run": "r", "cell": "caffe", "device": "pi3", "emulated": False, "model": "face-cnn",
-        "threads": 4, "samples_ns": tuple(round(time * 1e6 * batch) for time in ms),
-    } | changes  # fmt: skip
+        "run": "r",
+        "cell": "caffe",
+        "device": "pi3",
+        "emulated": False,
+        "model": "face-cnn",
+        "threads": 4,
+        "samples_ns": tuple(round(time * 1e6 * batch) for time in ms),
+    } | changes
     return Measurement(batch=batch, passes=len(ms), status=status, **fields)
 
 
@@ -53,10 +58,16 @@ def test_a_row_is_its_blocks_together() -> None:
 
 def test_rows_are_told_apart_and_sentinels_are_none() -> None:
     blocks = [
-        block(40), block(40, run="s"), block(40, device="pi4"), block(40, model="lenet"),
-        block(40, cell="tf"), block(40, batch=4), block(40, threads=1), block(40),
+        block(40),
+        block(40, run="s"),
+        block(40, device="pi4"),
+        block(40, model="lenet"),
+        block(40, cell="tf"),
+        block(40, batch=4),
+        block(40, threads=1),
+        block(40),
         block(9, sentinel=True),
-    ]  # fmt: skip
+    ]
     assert [len(found.blocks) for found in rows(blocks)] == [2, 1, 1, 1, 1, 1, 1]
     assert rows([]) == ()
 
