@@ -12,15 +12,15 @@ import re
 import shutil
 from typing import TYPE_CHECKING, Any
 
-from buildmatrix import keys
+from buildmatrix import cachekey
 from buildmatrix.errors import AuditError, InputError
-from buildmatrix.model import Bundle, FileRecord
+from buildmatrix.nouns import Bundle, FileRecord
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
 
-    from buildmatrix.model import ElfFacts
+    from buildmatrix.nouns import ElfFacts
 
 MANIFEST = "manifest.json"
 VERSION = 1
@@ -226,7 +226,7 @@ def _write_manifest(
         {"path": r.path, "sha256": r.sha256, "size": r.size, "executable": r.executable}
         for r in ordered
     ]
-    content = keys.canonical(
+    content = cachekey.canonical(
         {"version": VERSION, "cell": cell, "files": rows, "material": dict(material)}
     )
     (root / MANIFEST).write_bytes(content)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Literal
 
 from buildmatrix.audit import judge
 from buildmatrix.errors import DeviceError
-from buildmatrix.model import (
+from buildmatrix.nouns import (
     FPU_RANK,
     AuditPolicy,
     DeviceInfo,
@@ -24,7 +24,7 @@ from buildmatrix.model import (
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-    from buildmatrix.model import ElfFacts, Target
+    from buildmatrix.nouns import ElfFacts, Target
     from buildmatrix.protocols import Connection
 
 # Every line is key=value, a key may come again, the last line is end=1. Busybox is enough; a

@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from buildmatrix.model import AuditPolicy, Cell, Options, Scalar, Stage
+from buildmatrix.nouns import AuditPolicy, Cell, Options, Scalar, Stage
 from buildmatrix.recipe import (
     ARCHITECTURE,
     DependencySpec,
@@ -21,8 +21,8 @@ from buildmatrix.recipe import (
     applies,
     used_options,
 )
+from buildmatrix.resolved import ResolvedBuild, ResolvedRunner, resolve, resolve_runner
 from buildmatrix.selector import matches
-from buildmatrix.unit import RunnerUnit, Unit, resolve, resolve_runner
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -47,7 +47,7 @@ UNLOCKED = "unlocked"  # stands where a commit will
 
 
 @dataclass(frozen=True, slots=True)
-class Modelled:
+class ModelWork:
     """A network in the format of one stack."""
 
     network: str
@@ -55,7 +55,7 @@ class Modelled:
 
 
 @dataclass(frozen=True, slots=True)
-class Packed:
+class BundleWork:
     """A cell's bundle: which works' products go into it, and what it is held against."""
 
     cell: Cell
@@ -72,7 +72,7 @@ class Work:
     id: str
     cell: str  # the first cell that needs it
     stage: Stage
-    subject: Toolchain | SourceSpec | Unit | Modelled | Packed
+    subject: Toolchain | SourceSpec | ResolvedBuild | ModelWork | BundleWork
     toolchain: str  # empty where none is involved
     needs: tuple[str, ...]
     material: Mapping[str, object]
@@ -126,7 +126,7 @@ class _Builder:
         self,
         stage: Stage,
         name: str,
-        subject: Toolchain | SourceSpec | Unit | Modelled | Packed,
+        subject: Toolchain | SourceSpec | ResolvedBuild | ModelWork | BundleWork,
         *,
         cell: Cell,
         material: Mapping[str, object],
@@ -220,7 +220,7 @@ class _Builder:
         unit = resolve_runner(recipe, spec, options, toolchain)
         runner = self._runner(unit, cell, build)
         model = self._model(unit.model_format, cell)
-        packed = Packed(
+        packed = BundleWork(
             cell=cell,
             runner=runner,
             libraries=(build, *self._run_dependencies(recipe, options, cell)),
@@ -252,7 +252,7 @@ class _Builder:
             },
         )
 
-    def _runner(self, unit: RunnerUnit, cell: Cell, build: str) -> str:
+    def _runner(self, unit: ResolvedRunner, cell: Cell, build: str) -> str:
         return self._put(
             Stage.RUNNER,
             _named(unit, cell),
@@ -271,7 +271,7 @@ class _Builder:
         return self._put(
             Stage.MODEL,
             f"{cell.model}.{model_format}",
-            Modelled(cell.model, model_format),
+            ModelWork(cell.model, model_format),
             cell=cell,
             material={
                 "network": self.inputs.networks[cell.model],
@@ -331,7 +331,7 @@ def _unlocked(source: SourceSpec) -> str:
     return f"{one.branch} is not locked to a commit: git ls-remote {one.url} {one.branch}"
 
 
-def _named(unit: Unit, cell: Cell) -> str:
+def _named(unit: ResolvedBuild, cell: Cell) -> str:
     shown = (f"{k}={str(v).lower() if isinstance(v, bool) else v}" for k, v in unit.options)
     options = f"[{','.join(shown)}]" if unit.options else ""
     return f"{unit.recipe.name}{options}@{cell.toolchain}"

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from buildmatrix.errors import InputError, did_you_mean
-from buildmatrix.model import Cell, Dropped, Scalar, SshTarget
+from buildmatrix.nouns import BoardAddress, Cell, Dropped, Scalar
 from buildmatrix.recipe import ARCHITECTURE, OptionSpec, Recipe, used_options
 from buildmatrix.schema import Document, Position, Spec
 from buildmatrix.selector import Value, Values, matches
@@ -128,7 +128,7 @@ class Matrix:
     dropped: tuple[Dropped, ...]
     bench: BenchSpec
     nightly: NightlySpec
-    devices: Mapping[str, SshTarget]
+    devices: Mapping[str, BoardAddress]
     groups: Mapping[str, Sequence[str]]
 
 
@@ -319,9 +319,10 @@ def _exclude(
     return tuple(kept), tuple(dropped)
 
 
-def _devices(spec: MatrixSpec) -> dict[str, SshTarget]:
+def _devices(spec: MatrixSpec) -> dict[str, BoardAddress]:
     return {
-        name: SshTarget(name=name, **device.model_dump()) for name, device in spec.devices.items()
+        name: BoardAddress(name=name, **device.model_dump())
+        for name, device in spec.devices.items()
     }
 
 

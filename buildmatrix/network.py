@@ -11,7 +11,7 @@ from typing import Annotated, Literal, NamedTuple
 
 from pydantic import Field, PositiveFloat, PositiveInt, model_validator
 
-from buildmatrix import keys
+from buildmatrix import cachekey
 from buildmatrix.errors import InputError
 from buildmatrix.schema import Spec
 
@@ -249,6 +249,6 @@ def digest(net: NetworkSpec) -> str:
     The summary may be reworded and the tolerance moved without making another network of it; a
     setting at its default counts as not written, so that a new kind of setting changes nothing.
     """
-    return keys.digest(
+    return cachekey.digest(
         net.model_dump(mode="json", exclude={"summary", "tolerance"}, exclude_defaults=True)
     )

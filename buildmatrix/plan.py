@@ -5,16 +5,16 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from buildmatrix.cachekey import FORMAT, changes, digest
 from buildmatrix.graph import Work, goals
-from buildmatrix.keys import FORMAT, changes, digest
-from buildmatrix.model import Action, Stage, Verb
+from buildmatrix.nouns import Action, Stage, Verb
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
 
 @dataclass(frozen=True, slots=True)
-class Known:
+class OnRecord:
     """What is on record: toolchain identities, stored keys, and the last entry of each work."""
 
     identities: Mapping[str, str]  # toolchain -> identity digest of its present definition
@@ -51,7 +51,7 @@ def key_of(work: Work, material: Mapping[str, object]) -> str:
     return str(material["identity"]) if work.stage is Stage.IMAGE else digest(material)
 
 
-def plan(works: Sequence[Work], known: Known) -> tuple[Action, ...]:
+def plan(works: Sequence[Work], known: OnRecord) -> tuple[Action, ...]:
     """Every work with its verb and its reason, in an order that can be executed."""
     material = materials(works, known.identities)
     keys = {work.id: key_of(work, material[work.id]) for work in works if work.id in material}
@@ -76,7 +76,7 @@ def plan(works: Sequence[Work], known: Known) -> tuple[Action, ...]:
     return tuple(actions)
 
 
-def _is_held(work: Work, key: str, known: Known) -> bool:
+def _is_held(work: Work, key: str, known: OnRecord) -> bool:
     return work.stage is Stage.IMAGE or key in known.stored
 
 
@@ -115,7 +115,7 @@ def _verdict(
     held: set[str],
     wanted: set[str],
     blocked: Mapping[str, str],
-    known: Known,
+    known: OnRecord,
 ) -> tuple[Verb, str]:
     if work.id in blocked:
         return Verb.BLOCKED, blocked[work.id]

@@ -1,4 +1,4 @@
-"""Recipes: how one stack is built, as it is written. The module `unit` decides what is left open.
+"""Recipes: how one stack is built, as written. The module `resolved` decides what is left open.
 
 A recipe is a folder `recipes/<name>/` with `recipe.yaml`, a build script template, patches of
 ours and, for a stack that is measured, the engine of the forward-pass runner.
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-    from buildmatrix.model import Options
+    from buildmatrix.nouns import Options
 
 ARCHITECTURE = "architecture"  # a `when` may name it beside the options: armhf, arm64, amd64
 

@@ -8,7 +8,7 @@ from contextlib import closing
 from typing import TYPE_CHECKING, Any, Self
 
 from buildmatrix.errors import InputError
-from buildmatrix.model import Measurement, Run, Status
+from buildmatrix.nouns import Measurement, Run, Status
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

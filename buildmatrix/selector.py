@@ -10,7 +10,7 @@ from pydantic import PlainValidator, WithJsonSchema
 from pydantic_core import PydanticCustomError
 
 if TYPE_CHECKING:
-    from buildmatrix.model import Scalar
+    from buildmatrix.nouns import Scalar
 
 
 def _scalar(value: object) -> Scalar:

@@ -24,9 +24,9 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
+from buildmatrix.cachekey import digest
 from buildmatrix.errors import BuildmatrixError
-from buildmatrix.keys import digest
-from buildmatrix.model import Entry, FileRecord
+from buildmatrix.nouns import Entry, FileRecord
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
-from buildmatrix.model import INSTRUCTIONS, TIME, Measurement, Metric, Status
+from buildmatrix.nouns import INSTRUCTIONS, TIME, Measurement, Metric, Status
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence

@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import Field
 
-from buildmatrix.keys import digest
-from buildmatrix.model import Target
+from buildmatrix.cachekey import digest
+from buildmatrix.nouns import Target
 from buildmatrix.schema import Document, Spec, read
 from buildmatrix.template import cmake_quote, render
 

@@ -41,10 +41,10 @@ sys.path.insert(0, str(ROOT))
 
 from buildmatrix import deploy, device, ssh, virtual  # noqa: E402
 from buildmatrix.errors import BuildmatrixError, InputError  # noqa: E402
-from buildmatrix.mirror import debian_mirror, python_index  # noqa: E402
-from buildmatrix.model import Bundle, SshTarget  # noqa: E402
+from buildmatrix.nouns import BoardAddress, Bundle  # noqa: E402
 from buildmatrix.pipeline import boards, project  # noqa: E402
 from buildmatrix.pipeline.workshop import Workshop  # noqa: E402
+from buildmatrix.upstreams import debian_mirror, python_index  # noqa: E402
 from buildmatrix.virtual import apt, host  # noqa: E402
 from buildmatrix.virtual import link as links  # noqa: E402
 from tests.fakes import RecordingReporter  # noqa: E402
@@ -69,7 +69,7 @@ FOREIGN = (
 SHARE = 0.15  # of the first variant's bytes, at most, for each further one
 NOTHING = 10_000  # bytes, at most, when nothing changed
 
-Put = Callable[[Bundle, Path, SshTarget], int]  # what goes there, its folder, where; calls made
+Put = Callable[[Bundle, Path, BoardAddress], int]  # what goes there, its folder, where; calls made
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,7 +145,7 @@ def main() -> int:
     return judge(best, stacks_of(shop, bundles))
 
 
-def slow(target: SshTarget, shape: links.Link) -> Link:
+def slow(target: BoardAddress, shape: links.Link) -> Link:
     return Link(target.port, mbit=shape.rate * 8e-6, round_trip_ms=shape.round_trip * 1e3)
 
 
@@ -162,7 +162,7 @@ def last_built(shop: Workshop) -> tuple[Bundle, ...]:
     return tuple(found)
 
 
-def fitting(shop: Workshop, target: SshTarget, bundles: Sequence[Bundle]) -> tuple[Bundle, ...]:
+def fitting(shop: Workshop, target: BoardAddress, bundles: Sequence[Bundle]) -> tuple[Bundle, ...]:
     """Those that the gate lets through."""
     with ssh.connect(target, timeout=30, known_hosts=None) as connection:
         about = device.probe(connection, "pi3")
@@ -188,7 +188,7 @@ def comparable(shop: Workshop, bundles: Sequence[Bundle]) -> None:
 def ours(shop: Workshop) -> Put:
     """As `inv deploy` does, once it knows the bundles: one connection, and the question first."""
 
-    def put(bundle: Bundle, _folder: Path, target: SshTarget) -> int:
+    def put(bundle: Bundle, _folder: Path, target: BoardAddress) -> int:
         with ssh.connect(target, timeout=30, known_hosts=None) as connection:
             counting = Counting(connection)
             answer = counting.run(device.PROBE + deploy.question(), timeout=60).stdout
@@ -224,29 +224,29 @@ class Counting:
 class Far:
     """The other end, and how the others' programs reach it."""
 
-    target: SshTarget
+    target: BoardAddress
     folder: str  # where theirs goes
     rsync_path: str
 
-    def rsync(self, _bundle: Bundle, folder: Path, target: SshTarget) -> int:
+    def rsync(self, _bundle: Bundle, folder: Path, target: BoardAddress) -> int:
         remote = shlex.join(["ssh", *options_of(target)])
         words = ["-az", "-e", remote, f"--rsync-path={self.rsync_path}"]
         shell(["rsync", *words, str(folder), self.place(target)])
         return 0
 
-    def scp(self, _bundle: Bundle, folder: Path, target: SshTarget) -> int:
+    def scp(self, _bundle: Bundle, folder: Path, target: BoardAddress) -> int:
         shell(["scp", "-Crq", *scp_options(target), str(folder), self.place(target)])
         return 0
 
-    def place(self, target: SshTarget) -> str:
+    def place(self, target: BoardAddress) -> str:
         return f"{target.user}@{target.host}:{self.folder}"
 
 
-def scp_options(target: SshTarget) -> list[str]:
+def scp_options(target: BoardAddress) -> list[str]:
     return ["-P" if word == "-p" else word for word in options_of(target)]
 
 
-def options_of(target: SshTarget) -> list[str]:
+def options_of(target: BoardAddress) -> list[str]:
     """Of OpenSSH, without the user's own; the host key is known by the name of the board's port."""
     known = Path(target.identity_file).with_name("known_hosts")
     settings = {
@@ -285,7 +285,7 @@ def sshd_here(scratch: Path) -> Iterator[Far]:
         servers.stop(server)
 
 
-def put_rsync_on(target: SshTarget, scratch: Path) -> None:
+def put_rsync_on(target: BoardAddress, scratch: Path) -> None:
     debs, root, out = scratch / "debs", scratch / "root", scratch / "rsync"
     out.mkdir()
     apt.Apt(scratch / "apt", mirror=debian_mirror(), architecture="armhf").alone(FOREIGN, debs)
@@ -322,7 +322,7 @@ def checked_out(shop: Workshop, bundle: Bundle, scratch: Path) -> Path:
     return folder
 
 
-def say(target: SshTarget, script: str) -> None:
+def say(target: BoardAddress, script: str) -> None:
     with ssh.connect(target, timeout=30, known_hosts=None) as connection:
         result = connection.run(script, timeout=120)
     assert result.status == 0, result.stderr

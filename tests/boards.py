@@ -9,19 +9,19 @@ from typing import TYPE_CHECKING
 import pytest
 
 from buildmatrix import virtual
-from buildmatrix.mirror import debian_mirror
+from buildmatrix.upstreams import debian_mirror
 from tests.fakes import RecordingReporter
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from buildmatrix.model import SshTarget
+    from buildmatrix.nouns import BoardAddress
 
 DEFAULT_STATE = Path(__file__).parent.parent / ".buildmatrix" / "test"
 STATE = Path(os.environ.get("BUILDMATRIX_TEST_STATE", DEFAULT_STATE))
 
 
-def boot(name: str, kind: str = "pi3", link: str = "") -> SshTarget:
+def boot(name: str, kind: str = "pi3", link: str = "") -> BoardAddress:
     """Switch on a board of this test run; two runs at once do not meet."""
     return virtual.up(
         STATE,
@@ -42,7 +42,7 @@ def own(name: str) -> str:
 
 
 @pytest.fixture(scope="session")
-def board() -> Iterator[SshTarget]:
+def board() -> Iterator[BoardAddress]:
     """One board for all tests that do not harm it."""
     yield boot("shared")
     remove("shared")

@@ -22,7 +22,7 @@ import pytest
 from paramiko.common import AUTH_FAILED, AUTH_SUCCESSFUL
 from paramiko.server import InteractiveQuery
 
-from buildmatrix.model import SshTarget
+from buildmatrix.nouns import BoardAddress
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -64,9 +64,9 @@ class Sshd:
     def pin(self) -> str:
         return fingerprint_of(self.host_keys[0])
 
-    def target(self, identity: Path | None = None, **given: object) -> SshTarget:
+    def target(self, identity: Path | None = None, **given: object) -> BoardAddress:
         fields = {"host_key": self.pin, "user": USER, "identity_file": str(identity or "")}
-        return SshTarget("peer", "127.0.0.1", self.port, **{**fields, **given})  # type: ignore[arg-type]
+        return BoardAddress("peer", "127.0.0.1", self.port, **{**fields, **given})  # type: ignore[arg-type]
 
     def sessions(self) -> int:
         """Connections that it serves now: each is a child."""
@@ -162,10 +162,10 @@ class PasswordServer(paramiko.ServerInterface):
         self._thread = threading.Thread(target=self._serve)
         self._thread.start()
 
-    def target(self) -> SshTarget:
+    def target(self) -> BoardAddress:
         port = self._listener.getsockname()[1]
         pin = fingerprint_of(self.host_key)
-        return SshTarget("peer", "127.0.0.1", port, user="pi", host_key=pin)
+        return BoardAddress("peer", "127.0.0.1", port, user="pi", host_key=pin)
 
     def close(self) -> None:
         with contextlib.suppress(OSError):

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from buildmatrix.audit import code, linking
 from buildmatrix.audit.tree import Tree
-from buildmatrix.model import AuditPolicy, ElfFacts, Finding, Severity
+from buildmatrix.nouns import AuditPolicy, ElfFacts, Finding, Severity
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence

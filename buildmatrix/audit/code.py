@@ -6,7 +6,7 @@ import re
 from typing import TYPE_CHECKING
 
 from buildmatrix.errors import InputError
-from buildmatrix.model import FPU_RANK, ElfFacts
+from buildmatrix.nouns import FPU_RANK, ElfFacts
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence

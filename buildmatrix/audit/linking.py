@@ -6,13 +6,13 @@ from fnmatch import fnmatchcase
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
-from buildmatrix.model import version_tuple
+from buildmatrix.nouns import version_tuple
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from buildmatrix.audit.tree import Fault, Tree
-    from buildmatrix.model import ElfFacts, Target
+    from buildmatrix.nouns import ElfFacts, Target
 
 
 # -- libraries ----------------------------------------------------------------------------------

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-    from buildmatrix.model import AuditPolicy, ElfFacts, Target
+    from buildmatrix.nouns import AuditPolicy, ElfFacts, Target
 
 Fault = tuple[str, str]  # file, message
 

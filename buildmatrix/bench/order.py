@@ -11,13 +11,13 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from buildmatrix.model import Status
+from buildmatrix.nouns import Status
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
     from buildmatrix.bench.request import Request
-    from buildmatrix.model import Measurement
+    from buildmatrix.nouns import Measurement
 
 # With one of these in it, a row has no time whatever else is measured.
 SETTLED = frozenset({Status.WRONG, Status.FAILED, Status.OOM})

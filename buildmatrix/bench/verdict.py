@@ -9,15 +9,15 @@ from typing import TYPE_CHECKING, Any
 
 from buildmatrix.bench.disturbance import disturbances, fastest_probe
 from buildmatrix.bench.request import VERSION
-from buildmatrix.keys import digest
-from buildmatrix.model import Measurement, Status
+from buildmatrix.cachekey import digest
+from buildmatrix.nouns import Measurement, Status
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from buildmatrix.bench.journal import BlockResult
     from buildmatrix.bench.request import Entrant, Request
-    from buildmatrix.model import DeviceInfo
+    from buildmatrix.nouns import DeviceInfo
 
 OUT_OF_MEMORY = (3, 137)  # the runner's own word; SIGKILL, where that could not be said
 TOO_LATE = (124, 143)  # coreutils' and busybox' timeout

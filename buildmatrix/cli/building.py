@@ -19,7 +19,7 @@ from buildmatrix.errors import AuditError, BuildError, UsageError
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from buildmatrix.pipeline.make import Outcome
+    from buildmatrix.pipeline.perform import Outcome
 
 
 @command(iterable=["only"])
@@ -27,7 +27,7 @@ def cells(
     _c: Any, matrix: str = "matrix.yaml", only: Any = None, json: bool = False, state: str = ""
 ) -> None:
     """Expand the matrix: the cells kept, and those dropped with the rule that dropped them."""
-    from buildmatrix.pipeline.shown import cells_document
+    from buildmatrix.pipeline.documents import cells_document
 
     with progress() as reporter:
         document = cells_document(workshop(matrix, None, state, reporter), only=tuple(only or ()))
@@ -42,8 +42,8 @@ def plan(
     _c: Any, matrix: str = "matrix.yaml", only: Any = None, json: bool = False, state: str = ""
 ) -> None:
     """Say what a build would run, why, in which order, and how long it took last time."""
-    from buildmatrix.pipeline.make import plan_all
-    from buildmatrix.pipeline.shown import plan_document
+    from buildmatrix.pipeline.documents import plan_document
+    from buildmatrix.pipeline.perform import plan_all
 
     with progress() as reporter:
         document = plan_document(plan_all(workshop(matrix, only, state, reporter)))
@@ -74,8 +74,8 @@ def build(
     state: str = "",
 ) -> None:
     """Build, bundle and audit what is missing; a failed cell does not stop the others."""
-    from buildmatrix.pipeline.make import build_all
-    from buildmatrix.pipeline.shown import build_document
+    from buildmatrix.pipeline.documents import build_document
+    from buildmatrix.pipeline.perform import build_all
 
     with progress() as reporter:
         shop = workshop(matrix, only, state, reporter, jobs=jobs, sources=mirror)
@@ -104,9 +104,9 @@ def why(
     _c: Any, cell: str, matrix: str = "matrix.yaml", json: bool = False, state: str = ""
 ) -> None:
     """Say what in a cell's cache keys changed against what is stored, in words."""
-    from buildmatrix.model import Verb
-    from buildmatrix.pipeline.make import plan_all
-    from buildmatrix.pipeline.shown import plan_document
+    from buildmatrix.nouns import Verb
+    from buildmatrix.pipeline.documents import plan_document
+    from buildmatrix.pipeline.perform import plan_all
 
     with progress() as reporter:
         actions = plan_all(workshop(matrix, [cell], state, reporter))
@@ -129,7 +129,7 @@ def audit(
 ) -> None:
     """Show ELF facts and findings, of a stored cell or of any folder. Exit 5 for errors."""
     from buildmatrix.pipeline.auditing import audit_cell, audit_path
-    from buildmatrix.pipeline.make import blocking_in
+    from buildmatrix.pipeline.perform import blocking_in
 
     with progress() as reporter:
         # A cell id never holds a slash, so a path is told by one, or by being there.
@@ -162,7 +162,7 @@ def toolchains(
     state: str = "",
 ) -> None:
     """List toolchain images; with --rebuild, make them anew and say what changed."""
-    from buildmatrix.pipeline.shown import toolchains_document
+    from buildmatrix.pipeline.documents import toolchains_document
 
     with progress() as reporter:
         shop = workshop(matrix, [], state, reporter)

@@ -16,7 +16,7 @@ from invoke.exceptions import Exit
 from invoke.tasks import task
 
 from buildmatrix.errors import BuildmatrixError, UsageError
-from buildmatrix.mirror import debian_mirror, python_index
+from buildmatrix.upstreams import debian_mirror, python_index
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -24,7 +24,7 @@ from buildmatrix.errors import DeviceError, UsageError, did_you_mean
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from buildmatrix.model import SshTarget
+    from buildmatrix.nouns import BoardAddress
     from buildmatrix.pipeline.boards import Access
     from buildmatrix.pipeline.workshop import Workshop
     from buildmatrix.ssh import Keyring
@@ -50,7 +50,7 @@ def _keyring(*, asks: bool) -> Keyring:
     return Keyring(asked if asks else None)
 
 
-def devices_of(matrix: str) -> Mapping[str, SshTarget]:
+def devices_of(matrix: str) -> Mapping[str, BoardAddress]:
     """Devices of the matrix, when there is one: a board can be looked at without it."""
     if not Path(matrix).exists():
         return {}
@@ -59,14 +59,14 @@ def devices_of(matrix: str) -> Mapping[str, SshTarget]:
     return project.load(Path(matrix)).matrix.devices
 
 
-def target_of(host: str, matrix: str, state: str, shop: Workshop | None = None) -> SshTarget:
+def target_of(host: str, matrix: str, state: str, shop: Workshop | None = None) -> BoardAddress:
     from buildmatrix.pipeline import boards
 
     devices = shop.project.matrix.devices if shop else devices_of(matrix)
     return boards.find(host, devices=devices, state=state_of(matrix, state))
 
 
-def targets_of(hosts: Sequence[str] | None, shop: Workshop) -> tuple[SshTarget, ...]:
+def targets_of(hosts: Sequence[str] | None, shop: Workshop) -> tuple[BoardAddress, ...]:
     """Every board that `--host` means, each once."""
     from buildmatrix.pipeline import fleet
 
@@ -138,7 +138,7 @@ def _up(name: str, kind: str, link: str, state: Path, *, as_json: bool) -> None:
         say(f"{name} answers on {target.host}:{target.port}, host key {target.host_key}")
 
 
-def _where(target: SshTarget) -> dict[str, object]:
+def _where(target: BoardAddress) -> dict[str, object]:
     return {
         "host": target.host,
         "port": target.port,
@@ -161,7 +161,7 @@ def _down(name: str, state: Path) -> None:
     say(f"{chosen} is gone" if gone else "no such virtual board here: nothing to do")
 
 
-def _info(target: SshTarget, access: Access, *, as_json: bool) -> None:
+def _info(target: BoardAddress, access: Access, *, as_json: bool) -> None:
     from buildmatrix.pipeline import boards
 
     about = asdict(boards.info(target, access))
@@ -172,7 +172,7 @@ def _info(target: SshTarget, access: Access, *, as_json: bool) -> None:
         print_table(tables.device(document))
 
 
-def _trust(target: SshTarget, fingerprint: str, state: Path) -> None:
+def _trust(target: BoardAddress, fingerprint: str, state: Path) -> None:
     """Pin a host key: the one named, or the one offered when a person agrees."""
     from buildmatrix.pipeline import boards
 

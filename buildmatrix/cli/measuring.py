@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING, Any
 from buildmatrix.cli.common import command, print_json, print_table, progress, say, workshop
 from buildmatrix.cli.devices import HOSTS, access, targets_of
 from buildmatrix.errors import BenchError, UsageError
-from buildmatrix.model import Status
+from buildmatrix.nouns import Status
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from buildmatrix.bench.request import Request
-    from buildmatrix.model import Measurement, SshTarget
+    from buildmatrix.nouns import BoardAddress, Measurement
     from buildmatrix.pipeline.boards import Access
     from buildmatrix.pipeline.fleet import Ended
     from buildmatrix.pipeline.workshop import Workshop
@@ -104,11 +104,11 @@ def _given(absent: object, **flags: object) -> dict[str, object]:
 
 
 def _started(
-    shop: Workshop, targets: Sequence[SshTarget], request: Callable[[], Request], access: Access
+    shop: Workshop, targets: Sequence[BoardAddress], request: Callable[[], Request], access: Access
 ) -> None:
     from buildmatrix.pipeline import fleet, measuring
 
-    def start(target: SshTarget) -> str:
+    def start(target: BoardAddress) -> str:
         asked = measuring.fitted(shop, target, request(), access=access)
         held = measuring.start(shop, target, asked, access=access)
         there = f"run {held.run} is on {target.name}: {held.done} of {held.total} blocks done"
@@ -139,11 +139,11 @@ def refuse_wrong(found: Sequence[Measurement]) -> None:
         raise BenchError(f"no time for {'; '.join(reasons.values())}")
 
 
-def _cancelled(targets: Sequence[SshTarget], access: Access) -> None:
+def _cancelled(targets: Sequence[BoardAddress], access: Access) -> None:
     from buildmatrix import bench as benching
     from buildmatrix.pipeline import boards, fleet
 
-    def cancel(target: SshTarget) -> str:
+    def cancel(target: BoardAddress) -> str:
         with boards.connect(target, access) as connection:
             run = benching.cancel(connection)
         return f"run {run} is off {target.name}" if run else f"{target.name} holds no run"

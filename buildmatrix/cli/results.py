@@ -23,7 +23,7 @@ from buildmatrix.errors import BuildmatrixError, InputError, RegressionError, Us
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from buildmatrix.model import SshTarget
+    from buildmatrix.nouns import BoardAddress
     from buildmatrix.pipeline.nightly import Night
     from buildmatrix.pipeline.workshop import Workshop
     from buildmatrix.protocols import Reporter
@@ -189,7 +189,7 @@ def nightly(
 @contextmanager
 def _board_for_the_night(
     shop: Workshop, host: str, matrix: str, reporter: Reporter
-) -> Iterator[Callable[[], SshTarget]]:
+) -> Iterator[Callable[[], BoardAddress]]:
     """The board named, or the matrix's; else a virtual one, there while it is needed."""
     from buildmatrix import virtual
 

@@ -17,7 +17,7 @@ import numpy as np
 
 from buildmatrix.compare.blocks import Evidence, Interval, fewest_blocks, noise, smallest_p, tested
 from buildmatrix.errors import InputError
-from buildmatrix.model import INSTRUCTIONS, Metric, Status
+from buildmatrix.nouns import INSTRUCTIONS, Metric, Status
 from buildmatrix.summary import CONFIDENCE
 
 if TYPE_CHECKING:

@@ -32,7 +32,7 @@ from buildmatrix.protocols import Advanced, CommandResult, Note
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
-    from buildmatrix.model import Bundle
+    from buildmatrix.nouns import Bundle
     from buildmatrix.protocols import Connection, ObjectReader, Reporter
 
 __all__ = [

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from buildmatrix.deploy.listing import Listing
-    from buildmatrix.model import Bundle
+    from buildmatrix.nouns import Bundle
     from buildmatrix.protocols import Connection, ObjectReader
 
 PROBE = 1 << 16  # bytes that the link is first tried with

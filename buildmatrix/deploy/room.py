@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from buildmatrix.deploy.listing import Listing
     from buildmatrix.deploy.upload import Upload
-    from buildmatrix.model import Bundle
+    from buildmatrix.nouns import Bundle
     from buildmatrix.protocols import Connection, ObjectReader
 
 BLOCK = 4096  # bytes that the smallest file or folder takes

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from buildmatrix.deploy.listing import Listing
     from buildmatrix.deploy.upload import Upload
-    from buildmatrix.model import Bundle
+    from buildmatrix.nouns import Bundle
     from buildmatrix.protocols import ObjectReader
 
 

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from buildmatrix.deploy.listing import Listing, Part
-    from buildmatrix.model import Bundle, FileRecord
+    from buildmatrix.nouns import Bundle, FileRecord
     from buildmatrix.protocols import ObjectReader
 
 CHUNK = 1 << 18

@@ -27,7 +27,7 @@ from buildmatrix.elf.neon import neon_instructions
 from buildmatrix.elf.sections import FAULTS, check_tables
 from buildmatrix.elf.switches import machine_switches
 from buildmatrix.errors import AuditError, InputError
-from buildmatrix.model import ElfFacts
+from buildmatrix.nouns import ElfFacts
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -12,7 +12,7 @@ from elftools.elf.gnuversions import GNUVerNeedSection
 from elftools.elf.sections import SymbolTableSection
 
 from buildmatrix.elf.sections import at_most, first
-from buildmatrix.model import version_tuple
+from buildmatrix.nouns import version_tuple
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator

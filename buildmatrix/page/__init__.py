@@ -7,8 +7,8 @@ run, are drawn again by Vega, which adds tooltips; Vega is in the file and makes
 
 from __future__ import annotations
 
-from buildmatrix.page.content import Agreed, Board, Built, Facts, Page
+from buildmatrix.page.content import Agreed, BoardSection, Built, Facts, Page
 from buildmatrix.page.draw import png, svg
 from buildmatrix.page.render import render
 
-__all__ = ["Agreed", "Board", "Built", "Facts", "Page", "png", "render", "svg"]
+__all__ = ["Agreed", "BoardSection", "Built", "Facts", "Page", "png", "render", "svg"]

@@ -14,7 +14,7 @@ from buildmatrix.page.content import FULL
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
-    from buildmatrix.page.content import Board
+    from buildmatrix.page.content import BoardSection
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +30,7 @@ class Best:
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class Winner:
     """Batch sizes that follow each other and have the same best cell, in words."""
 
     batches: str
@@ -39,7 +39,7 @@ class Answer:
     lead: str
 
 
-def answers(board: Board) -> tuple[Answer, ...]:
+def answers(board: BoardSection) -> tuple[Winner, ...]:
     """Best cells by rising batch size. A batch size with fewer than two figures has none."""
     return tuple(
         _answer(board, list(group))
@@ -47,7 +47,7 @@ def answers(board: Board) -> tuple[Answer, ...]:
     )
 
 
-def _best(board: Board) -> Iterator[Best]:
+def _best(board: BoardSection) -> Iterator[Best]:
     grid, scale = board.grid, 1e6 if board.grid.emulated else 1
     for batch in grid.batches:
         found = [(grid.value(batch, cell).figure, cell) for cell in grid.cells]
@@ -66,7 +66,7 @@ def _best(board: Board) -> Iterator[Best]:
             )
 
 
-def _level(board: Board, batch: int, cell: str, others: Iterable[str]) -> tuple[str, ...]:
+def _level(board: BoardSection, batch: int, cell: str, others: Iterable[str]) -> tuple[str, ...]:
     intervals = {p.cell: p.interval for p in board.points if p.batch == batch}
     mine = intervals.get(cell)
     return tuple(
@@ -76,9 +76,9 @@ def _level(board: Board, batch: int, cell: str, others: Iterable[str]) -> tuple[
     )
 
 
-def _answer(board: Board, group: Sequence[Best]) -> Answer:
+def _answer(board: BoardSection, group: Sequence[Best]) -> Winner:
     first, last, cell = group[0].batch, group[-1].batch, group[0].cell
-    return Answer(
+    return Winner(
         batches=f"batch {first}" if first == last else f"batch {first} to {last}",
         cell=cell,
         figures=_span([best.figure for best in group]),

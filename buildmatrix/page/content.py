@@ -9,7 +9,7 @@ from buildmatrix.plots import Chart
 
 if TYPE_CHECKING:
     from buildmatrix.compare import Comparison
-    from buildmatrix.model import ElfFacts, Finding, Measurement
+    from buildmatrix.nouns import ElfFacts, Finding, Measurement
     from buildmatrix.plots import Point
     from buildmatrix.report import Grid
 
@@ -18,7 +18,7 @@ Facts = tuple[tuple[str, str], ...]  # name and what is known, in the order of r
 
 
 @dataclass(frozen=True, slots=True)
-class Board:
+class BoardSection:
     """One grid, and what belongs to the runs behind it."""
 
     name: str  # pi3, 4 threads
@@ -63,7 +63,7 @@ class Page:
     model: str  # face-cnn: 1,039,744 parameters, 49.4 million multiply-adds an image
     generated_at: str  # ISO 8601, UTC
     tool: str  # buildmatrix 0.1.0
-    boards: tuple[Board, ...] = ()  # as `report.grids` orders them: emulated ones last
+    boards: tuple[BoardSection, ...] = ()  # as `report.grids` orders them: emulated ones last
     agreement: tuple[Agreed, ...] = ()
     comparisons: tuple[Comparison, ...] = ()
     compared: str = ""  # what they compare: NEW against BASE
@@ -85,7 +85,7 @@ class Page:
         """How many of the boards are emulated."""
         return sum(board.grid.emulated for board in self.boards)
 
-    def chart(self, board: Board) -> Chart:
+    def chart(self, board: BoardSection) -> Chart:
         """The points of one board of this page, as `plots` wants them."""
         grid = board.grid
         return Chart(

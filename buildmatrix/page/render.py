@@ -23,8 +23,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from buildmatrix.compare import Comparison
-    from buildmatrix.page.answer import Answer
-    from buildmatrix.page.content import Board, Page
+    from buildmatrix.page.answer import Winner
+    from buildmatrix.page.content import BoardSection, Page
     from buildmatrix.plots import Chart, Point, Spec
     from buildmatrix.report import Grid, Value
 
@@ -51,8 +51,8 @@ class Shown:
     """A board as the template wants it."""
 
     id: str
-    board: Board
-    answers: tuple[Answer, ...]
+    board: BoardSection
+    answers: tuple[Winner, ...]
     lines: tuple[Drawn, ...]  # linear and logarithmic, or none
     fronts: tuple[Drawn, ...]
     batches: tuple[int, ...]  # that the fronts can be shown at
@@ -106,7 +106,7 @@ def _below(value: Value) -> str:
     return ", ".join(filter(None, (value.margin, counted)))
 
 
-def _shown(content: Page, board: Board, name: str) -> Shown:
+def _shown(content: Page, board: BoardSection, name: str) -> Shown:
     chart = content.chart(board)
     study = _published(content.study) if content.study and not chart.emulated else ()
     batch = _batch(chart)

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from buildmatrix.errors import InputError
 from buildmatrix.graph import LIBC
-from buildmatrix.model import AuditPolicy, Target, Verb
-from buildmatrix.pipeline.make import audit_of, plan_all
+from buildmatrix.nouns import AuditPolicy, Target, Verb
+from buildmatrix.pipeline.perform import audit_of, plan_all
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 from buildmatrix import device, ssh, virtual
 from buildmatrix.errors import AuditError, DeviceError, InputError, LinkLost
-from buildmatrix.model import Bundle, SshTarget, Verb
-from buildmatrix.pipeline.make import audit_of, blocking_in, plan_all
+from buildmatrix.nouns import BoardAddress, Bundle, Verb
+from buildmatrix.pipeline.perform import audit_of, blocking_in, plan_all
 from buildmatrix.protocols import Note
 from buildmatrix.store import read_json, write_json
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from pathlib import Path
     from typing import TypeVar
 
-    from buildmatrix.model import DeviceInfo, Target
+    from buildmatrix.nouns import DeviceInfo, Target
     from buildmatrix.pipeline.workshop import Workshop
     from buildmatrix.ssh import SshConnection
 
@@ -39,7 +39,7 @@ class Access:
     keyring: ssh.Keyring = field(default_factory=ssh.Keyring)
 
 
-def find(host: str, *, devices: Mapping[str, SshTarget], state: Path) -> SshTarget:
+def find(host: str, *, devices: Mapping[str, BoardAddress], state: Path) -> BoardAddress:
     """The board that `--host` means: a name in matrix.yaml, a virtual board, or an address."""
     boards = {board.target.name: board for board in virtual.boards(state)}
     if not host:
@@ -61,7 +61,7 @@ def find(host: str, *, devices: Mapping[str, SshTarget], state: Path) -> SshTarg
     return found or _address(host)
 
 
-def _address(text: str) -> SshTarget:
+def _address(text: str) -> BoardAddress:
     """user@host:port, each but the host optional."""
     user, _, rest = text.rpartition("@")
     host, _, port = rest.partition(":")
@@ -69,7 +69,7 @@ def _address(text: str) -> SshTarget:
         raise InputError(
             f"'{text}' is no board", hint="write a name of matrix.yaml, or user@host:port"
         )
-    return SshTarget(name=host, host=host, port=int(port or 0), user=user)
+    return BoardAddress(name=host, host=host, port=int(port or 0), user=user)
 
 
 def trust(address: str, fingerprint: str, *, state: Path) -> None:
@@ -82,7 +82,7 @@ def pins(state: Path) -> dict[str, str]:
     return {address: str(key) for address, key in read_json(state / TRUST).items()}
 
 
-def connect(target: SshTarget, access: Access, *, timeout: float = CONNECT) -> SshConnection:
+def connect(target: BoardAddress, access: Access, *, timeout: float = CONNECT) -> SshConnection:
     return ssh.connect(
         target,
         timeout=timeout,
@@ -93,13 +93,13 @@ def connect(target: SshTarget, access: Access, *, timeout: float = CONNECT) -> S
     )
 
 
-def resolved(target: SshTarget, access: Access) -> SshTarget:
+def resolved(target: BoardAddress, access: Access) -> BoardAddress:
     """The address as the ssh configuration completes it."""
     last = ssh.route(target, config=access.config)[-1]
     return replace(target, host=last.host, port=last.port, user=last.user)
 
 
-def offered(target: SshTarget, access: Access) -> tuple[str, str, str]:
+def offered(target: BoardAddress, access: Access) -> tuple[str, str, str]:
     """(host:port, key type, fingerprint) of a board, as ssh is configured and a board shows."""
     address = ssh.route(target, config=access.config)[-1].address
     return address, *ssh.fingerprint(
@@ -113,7 +113,7 @@ def offered(target: SshTarget, access: Access) -> tuple[str, str, str]:
     )
 
 
-def info(target: SshTarget, access: Access) -> DeviceInfo:
+def info(target: BoardAddress, access: Access) -> DeviceInfo:
     """What the board says it is."""
     with connect(target, access) as connection:
         return device.probe(connection, target.name)

@@ -12,15 +12,15 @@ from typing import TYPE_CHECKING, TypeVar
 
 from buildmatrix import deploy, device
 from buildmatrix.errors import DeviceError
-from buildmatrix.model import ElfFacts, Severity
+from buildmatrix.nouns import ElfFacts, Severity
 from buildmatrix.pipeline.boards import Access, bundles, connect, retried, target_of
-from buildmatrix.pipeline.make import audit_of, plan_all
+from buildmatrix.pipeline.perform import audit_of, plan_all
 from buildmatrix.protocols import Finished, Note, Started
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from buildmatrix.model import Bundle, DeviceInfo, Finding, SshTarget
+    from buildmatrix.nouns import BoardAddress, Bundle, DeviceInfo, Finding
     from buildmatrix.pipeline.workshop import Workshop
     from buildmatrix.protocols import Connection, Level
 
@@ -86,7 +86,7 @@ class _Told:
 
 
 def deploy_all(
-    workshop: Workshop, target: SshTarget, *, access: Access, wish: Wish | None = None
+    workshop: Workshop, target: BoardAddress, *, access: Access, wish: Wish | None = None
 ) -> Deployed:
     """Put the selected, built cells on a board. A cell that cannot run there is not sent.
 
@@ -109,7 +109,7 @@ def deploy_all(
 
 
 def foretell(
-    workshop: Workshop, target: SshTarget, *, access: Access, wish: Wish | None = None
+    workshop: Workshop, target: BoardAddress, *, access: Access, wish: Wish | None = None
 ) -> Foretold:
     """What `deploy_all` would do, in bytes and seconds. Nothing is written on the board."""
     asked = wish or Wish()
@@ -134,7 +134,7 @@ def foretell(
 
 
 def roll_back(
-    workshop: Workshop, target: SshTarget, *, access: Access, force: bool = False
+    workshop: Workshop, target: BoardAddress, *, access: Access, force: bool = False
 ) -> dict[str, str]:
     """Switch the selected cells back to their previous bundles; the digests, by cell."""
     with connect(target, access) as connection:
@@ -148,7 +148,7 @@ def roll_back(
 
 def _greeted(
     workshop: Workshop,
-    target: SshTarget,
+    target: BoardAddress,
     access: Access,
     subject: str,
     work: Callable[[Connection, Greeting], T],
@@ -168,7 +168,7 @@ def _greeted(
 def _greet(
     workshop: Workshop,
     connection: Connection,
-    target: SshTarget,
+    target: BoardAddress,
     everything: tuple[Bundle, ...],
     told: _Told,
 ) -> Greeting:
@@ -181,7 +181,7 @@ def _greet(
 
 
 def _put(
-    workshop: Workshop, connection: Connection, target: SshTarget, greeting: Greeting, wish: Wish
+    workshop: Workshop, connection: Connection, target: BoardAddress, greeting: Greeting, wish: Wish
 ) -> tuple[deploy.Pushed, int]:
     """What was pushed, and how many old bundles had to go for it, or were asked to."""
     todo = wish.verify or deploy.unsettled(greeting.fit, greeting.listing)

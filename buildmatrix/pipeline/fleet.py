@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
-    from buildmatrix.model import SshTarget
+    from buildmatrix.nouns import BoardAddress
 
 T = TypeVar("T")
 LOOK = 8.0  # seconds that a board has to answer a look
@@ -37,10 +37,10 @@ class Ended(Generic[T]):
 def chosen(
     hosts: Sequence[str],
     *,
-    devices: Mapping[str, SshTarget],
+    devices: Mapping[str, BoardAddress],
     groups: Mapping[str, Sequence[str]],
     state: Path,
-) -> tuple[SshTarget, ...]:
+) -> tuple[BoardAddress, ...]:
     """The boards that `--host` means, each once: names, groups of matrix.yaml, globs, addresses.
 
     Without any, the only board there is. Raises InputError for what fits nothing.
@@ -48,7 +48,7 @@ def chosen(
     if not hosts:
         return (boards.find("", devices=devices, state=state),)
     names = [*devices, *(b.target.name for b in virtual.boards(state) if b.running)]
-    found: dict[str, SshTarget] = {}
+    found: dict[str, BoardAddress] = {}
     for text in [member for host in hosts for member in groups.get(host, (host,))]:
         meant = [name for name in names if fnmatchcase(name, text)] if _is_glob(text) else [text]
         if not meant:
@@ -61,7 +61,9 @@ def chosen(
     return tuple(found.values())
 
 
-def each(targets: Sequence[SshTarget], work: Callable[[SshTarget], T]) -> tuple[Ended[T], ...]:
+def each(
+    targets: Sequence[BoardAddress], work: Callable[[BoardAddress], T]
+) -> tuple[Ended[T], ...]:
     """Do the work on every board, side by side; a board that fails does not stop the others.
 
     The threads are daemons: after Ctrl-C nobody waits for them, and a board whose connection ends
@@ -92,14 +94,14 @@ def raise_worst(ended: Sequence[Ended[T]]) -> None:
         )
 
 
-def _ended(target: SshTarget, work: Callable[[SshTarget], T]) -> Ended[T]:
+def _ended(target: BoardAddress, work: Callable[[BoardAddress], T]) -> Ended[T]:
     try:
         return Ended(target.name, work(target))
     except BuildmatrixError as error:
         return Ended(target.name, error=error)
 
 
-def _put(ended: Queue[Ended[T]], target: SshTarget, work: Callable[[SshTarget], T]) -> None:
+def _put(ended: Queue[Ended[T]], target: BoardAddress, work: Callable[[BoardAddress], T]) -> None:
     try:
         ended.put(_ended(target, work))
     except Exception as error:  # noqa: BLE001 # else all would wait for ever
@@ -118,10 +120,12 @@ class Look:
     last_seen: str = ""  # ISO 8601, UTC; from this state folder, empty if never
 
 
-def look(targets: Sequence[SshTarget], *, access: boards.Access, state: Path) -> tuple[Look, ...]:
+def look(
+    targets: Sequence[BoardAddress], *, access: boards.Access, state: Path
+) -> tuple[Look, ...]:
     """Ask every board, side by side, who is at work on it; remember when it last answered."""
 
-    def ask(target: SshTarget) -> bench.RunState:
+    def ask(target: BoardAddress) -> bench.RunState:
         with boards.connect(target, access, timeout=LOOK) as connection:
             return bench.state(connection)
 

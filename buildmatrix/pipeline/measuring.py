@@ -14,12 +14,12 @@ from buildmatrix.bench.journal import parse
 from buildmatrix.bench.order import retakes
 from buildmatrix.bench.request import Entrant, Request, request_of, run_id
 from buildmatrix.bench.verdict import Golden, measurements
+from buildmatrix.cachekey import digest
 from buildmatrix.errors import BenchError, DeviceError, InputError
-from buildmatrix.graph import Packed
-from buildmatrix.keys import digest
-from buildmatrix.model import Run, Severity
+from buildmatrix.graph import BundleWork
+from buildmatrix.nouns import Run, Severity
 from buildmatrix.pipeline.boards import bundles, connect, retried, target_of
-from buildmatrix.pipeline.make import plan_all
+from buildmatrix.pipeline.perform import plan_all
 from buildmatrix.protocols import Finished, Note, Started
 from buildmatrix.results import Results
 
@@ -28,8 +28,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from buildmatrix.matrix import BenchSpec
-    from buildmatrix.model import DeviceInfo, FileRecord, Measurement, SshTarget
     from buildmatrix.network import NetworkSpec
+    from buildmatrix.nouns import BoardAddress, DeviceInfo, FileRecord, Measurement
     from buildmatrix.pipeline.boards import Access
     from buildmatrix.pipeline.workshop import Workshop
     from buildmatrix.protocols import Connection
@@ -133,7 +133,9 @@ def _facts(workshop: Workshop, cell_id: str) -> dict[str, object]:
     }
 
 
-def fitted(workshop: Workshop, target: SshTarget, request: Request, *, access: Access) -> Request:
+def fitted(
+    workshop: Workshop, target: BoardAddress, request: Request, *, access: Access
+) -> Request:
     """The request without the cells that are for another machine than the board is."""
     known = {cell.id for cell in workshop.project.cells}
     machines = {
@@ -152,7 +154,7 @@ def fitted(workshop: Workshop, target: SshTarget, request: Request, *, access: A
 
 
 def start(
-    workshop: Workshop, target: SshTarget, request: Request, *, access: Access
+    workshop: Workshop, target: BoardAddress, request: Request, *, access: Access
 ) -> bench.RunState:
     """Begin a detached run on the board, or attach to the one that is there.
 
@@ -196,7 +198,7 @@ def _gate(workshop: Workshop, about: DeviceInfo, request: Request) -> None:
 
 def measure(
     workshop: Workshop,
-    target: SshTarget,
+    target: BoardAddress,
     request: Request,
     *,
     access: Access,
@@ -221,7 +223,7 @@ def _same_work(one: Request, other: Request) -> bool:
 
 def collect(
     workshop: Workshop,
-    target: SshTarget,
+    target: BoardAddress,
     *,
     access: Access,
     deadline: float,
@@ -318,7 +320,7 @@ def expected_output(workshop: Workshop, model: str) -> Sequence[float]:
     # By the present key: the newest entry of a model may be of another version of it.
     keys = {action.id: action.key for action in plan_all(workshop)}
     for work in workshop.project.works:
-        if isinstance(work.subject, Packed) and work.subject.cell.model == model:
+        if isinstance(work.subject, BundleWork) and work.subject.cell.model == model:
             entry = workshop.store.entry(keys[work.subject.model])
             if entry is not None:
                 return _doubles(workshop, next(f for f in entry.files if f.path == "expected.f64"))

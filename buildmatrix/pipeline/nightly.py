@@ -13,16 +13,16 @@ from typing import TYPE_CHECKING, Any
 
 from buildmatrix import images
 from buildmatrix.errors import BenchError, BuildmatrixError, DeviceError, RegressionError
-from buildmatrix.model import Status
+from buildmatrix.nouns import Status
 from buildmatrix.pipeline import comparing, deploying, measuring, publishing, reporting
-from buildmatrix.pipeline.make import build_all
+from buildmatrix.pipeline.perform import build_all
 from buildmatrix.store import read_json, write_json
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
 
-    from buildmatrix.model import Measurement, SshTarget
+    from buildmatrix.nouns import BoardAddress, Measurement
     from buildmatrix.pipeline.boards import Access
     from buildmatrix.pipeline.comparing import Compared
     from buildmatrix.pipeline.workshop import Workshop
@@ -68,7 +68,7 @@ class Night:
 
 def nightly(
     workshop: Workshop,
-    target: Callable[[], SshTarget],
+    target: Callable[[], BoardAddress],
     settings: measuring.Settings,
     *,
     access: Access,
@@ -145,7 +145,7 @@ def built(workshop: Workshop) -> tuple[dict[str, str], list[Trouble]]:
     return cells, troubles
 
 
-def deployed(workshop: Workshop, target: SshTarget, access: Access) -> list[Trouble]:
+def deployed(workshop: Workshop, target: BoardAddress, access: Access) -> list[Trouble]:
     """All that is built, put on the board; a cell that cannot run there is a trouble."""
     return [
         Trouble(DeviceError.exit_code, f"{cell} cannot run on {target.name}: {f.code} {f.message}")
@@ -155,7 +155,7 @@ def deployed(workshop: Workshop, target: SshTarget, access: Access) -> list[Trou
 
 
 def measured(
-    workshop: Workshop, target: SshTarget, settings: measuring.Settings, access: Access
+    workshop: Workshop, target: BoardAddress, settings: measuring.Settings, access: Access
 ) -> tuple[Measured, list[Trouble]]:
     """The workshop's one model measured, beside the last good night; cells that are wrong, that
     failed or that got worse are troubles."""

@@ -10,13 +10,13 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from pathlib import Path
 
-    from buildmatrix.graph import Packed
+    from buildmatrix.graph import BundleWork
 
     Export = Callable[[tuple[str, ...], Path], None]  # copies files out of the toolchain image
 
 
 def pack(
-    packed: Packed,
+    packed: BundleWork,
     *,
     runner: Path,
     built: tuple[Path, ...],

@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 
     from buildmatrix.graph import Work
     from buildmatrix.matrix import Matrix
-    from buildmatrix.model import Cell
     from buildmatrix.network import NetworkSpec
+    from buildmatrix.nouns import Cell
     from buildmatrix.recipe import Recipe
     from buildmatrix.toolchain import Toolchain
 

@@ -10,19 +10,19 @@ from typing import TYPE_CHECKING, Any
 
 from buildmatrix import __version__, page, plots, report
 from buildmatrix.errors import InputError
-from buildmatrix.model import ElfFacts, Finding, Measurement, Severity, Status, Verb
 from buildmatrix.network import multiply_adds, parameters
+from buildmatrix.nouns import ElfFacts, Finding, Measurement, Severity, Status, Verb
 from buildmatrix.pipeline import boards, reporting
 from buildmatrix.pipeline.agreeing import agreement, agreement_words
-from buildmatrix.pipeline.make import audit_of, plan_all
+from buildmatrix.pipeline.perform import audit_of, plan_all
 from buildmatrix.recipe import SourceSpec
-from buildmatrix.rerun import Packed, pack
+from buildmatrix.rerun import Archive, pack
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
 
-    from buildmatrix.model import Action
+    from buildmatrix.nouns import Action
     from buildmatrix.page import Facts
     from buildmatrix.pipeline.comparing import Compared
     from buildmatrix.pipeline.reporting import Told
@@ -96,7 +96,7 @@ def content(
     )
 
 
-def repeatable(workshop: Workshop, found: Told, cell: str, folder: Path) -> Packed:
+def repeatable(workshop: Workshop, found: Told, cell: str, folder: Path) -> Archive:
     """All that is needed to repeat a cell's newest run elsewhere, as one archive in `folder`."""
     measured = [row for row in found.rows if row.cell == cell]
     if not measured:
@@ -119,7 +119,7 @@ def repeatable(workshop: Workshop, found: Told, cell: str, folder: Path) -> Pack
     return pack(rows, bundle, run, workshop.store, folder=folder)
 
 
-def _boards(workshop: Workshop, found: Told) -> Iterator[page.Board]:
+def _boards(workshop: Workshop, found: Told) -> Iterator[page.BoardSection]:
     """One for each grid: a device, and a thread count."""
 
     def key(row: Row) -> tuple[bool, str, str, int]:
@@ -131,7 +131,7 @@ def _boards(workshop: Workshop, found: Told) -> Iterator[page.Board]:
         (grid,) = reporting.grids(workshop, replace(found, rows=rows))
         blocks = [b for row in rows for b in row.blocks]
         sentinels = [s for s in found.sentinels if s.run in runs]
-        yield page.Board(
+        yield page.BoardSection(
             name=f"{device}, {threads} thread{'s' if threads > 1 else ''}",
             grid=grid,
             points=plots.points(rows),

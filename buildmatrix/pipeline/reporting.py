@@ -9,8 +9,8 @@ from buildmatrix import report
 from buildmatrix.bench.events import words
 from buildmatrix.bench.journal import parse
 from buildmatrix.bench.steady import Drift, drift
-from buildmatrix.model import INSTRUCTIONS, TIME, Status
 from buildmatrix.network import multiply_adds, parameters
+from buildmatrix.nouns import INSTRUCTIONS, TIME, Status
 from buildmatrix.pipeline.measuring import results_path
 from buildmatrix.results import Results
 from buildmatrix.selector import matches_id
@@ -19,8 +19,8 @@ from buildmatrix.summary import Row, rows
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-    from buildmatrix.model import Measurement, Run
     from buildmatrix.network import NetworkSpec
+    from buildmatrix.nouns import Measurement, Run
     from buildmatrix.pipeline.workshop import Workshop
 
 QUAD = 4  # fp32 lanes of a NEON register

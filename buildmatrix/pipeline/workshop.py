@@ -10,17 +10,17 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from buildmatrix import __version__, bootstrap, build, images
-from buildmatrix.graph import Modelled, Packed, Work, identify
-from buildmatrix.keys import digest
-from buildmatrix.model import Stage
+from buildmatrix.cachekey import digest
+from buildmatrix.graph import BundleWork, ModelWork, Work, identify
+from buildmatrix.nouns import Stage
 from buildmatrix.pipeline.project import HARNESS, Project
 from buildmatrix.plan import materials
 from buildmatrix.protocols import Mount, Output
 from buildmatrix.recipe import SourceSpec
+from buildmatrix.resolved import ResolvedBuild
 from buildmatrix.sources import Sources
 from buildmatrix.store import Store, write_json
 from buildmatrix.toolchain import Identity, Toolchain
-from buildmatrix.unit import Unit
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -116,11 +116,11 @@ class Workshop:
 
     def _tree(self, work: Work, keys: Mapping[str, str], workspace: Path) -> Path:
         match work.subject:
-            case Unit():
+            case ResolvedBuild():
                 return self._built(work, work.subject, keys, workspace)
-            case Modelled():
+            case ModelWork():
                 return self._exported(work.subject, workspace)
-            case Packed():
+            case BundleWork():
                 if work.stage is Stage.BUNDLE:
                     return self._bundled(work, work.subject, keys, workspace)
                 return self._audited(work.subject, keys, workspace)
@@ -129,7 +129,9 @@ class Workshop:
 
     # -- build and runner ------------------------------------------------------------------------
 
-    def _built(self, work: Work, unit: Unit, keys: Mapping[str, str], workspace: Path) -> Path:
+    def _built(
+        self, work: Work, unit: ResolvedBuild, keys: Mapping[str, str], workspace: Path
+    ) -> Path:
         maker = self._maker(keys[work.id])
         self.engine.remove_stale("buildmatrix.maker", maker)
         job = build.Job(
@@ -166,7 +168,7 @@ class Workshop:
         return digest({"state": str(self.state), "key": key})
 
     def _mounts(
-        self, work: Work, unit: Unit, keys: Mapping[str, str], workspace: Path
+        self, work: Work, unit: ResolvedBuild, keys: Mapping[str, str], workspace: Path
     ) -> tuple[Mount, ...]:
         """The inputs, laid out below the workspace and mounted read-only."""
         by_id = {w.id: w for w in self.project.works}
@@ -174,7 +176,7 @@ class Workshop:
             subject = by_id[need].subject
             if isinstance(subject, SourceSpec):
                 self.sources.unpack(identify(subject), workspace / "src" / subject.name)
-            elif isinstance(subject, Unit):
+            elif isinstance(subject, ResolvedBuild):
                 self.store.checkout(keys[need], workspace / "deps" / subject.recipe.name)
         for name, _sha in unit.files:
             target = workspace / "recipe" / name
@@ -194,7 +196,7 @@ class Workshop:
 
     # -- model, bundle, audit --------------------------------------------------------------------
 
-    def _exported(self, modelled: Modelled, workspace: Path) -> Path:
+    def _exported(self, modelled: ModelWork, workspace: Path) -> Path:
         from buildmatrix.export import export
 
         destination = workspace / "model"
@@ -204,7 +206,7 @@ class Workshop:
         return destination
 
     def _bundled(
-        self, work: Work, packed: Packed, keys: Mapping[str, str], workspace: Path
+        self, work: Work, packed: BundleWork, keys: Mapping[str, str], workspace: Path
     ) -> Path:
         from buildmatrix.pipeline.packing import pack
 
@@ -226,7 +228,7 @@ class Workshop:
         )
 
     def _bundle_material(
-        self, work: Work, packed: Packed, keys: Mapping[str, str]
+        self, work: Work, packed: BundleWork, keys: Mapping[str, str]
     ) -> dict[str, object]:
         """What a bundle was made from; no paths and no times, so that it is repeatable."""
         from buildmatrix.bundle import provenance
@@ -244,7 +246,7 @@ class Workshop:
             builder=f"buildmatrix {__version__}",
         )
 
-    def _audited(self, packed: Packed, keys: Mapping[str, str], workspace: Path) -> Path:
+    def _audited(self, packed: BundleWork, keys: Mapping[str, str], workspace: Path) -> Path:
         from buildmatrix import audit, elf
 
         bundle = workspace / "bundle"

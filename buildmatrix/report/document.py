@@ -6,7 +6,7 @@ import csv as csv_format
 import io
 from typing import TYPE_CHECKING
 
-from buildmatrix.model import INSTRUCTIONS, TIME, Measurement, Status
+from buildmatrix.nouns import INSTRUCTIONS, TIME, Measurement, Status
 from buildmatrix.summary import CONFIDENCE, Row, spread
 
 if TYPE_CHECKING:

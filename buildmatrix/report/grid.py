@@ -8,7 +8,7 @@ from importlib import resources
 from itertools import groupby
 from typing import TYPE_CHECKING
 
-from buildmatrix.model import Measurement, Status
+from buildmatrix.nouns import Measurement, Status
 from buildmatrix.summary import CONFIDENCE, Row, spread
 
 if TYPE_CHECKING:

@@ -21,13 +21,13 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 from buildmatrix.bench.request import check_run, request_of
 from buildmatrix.deploy import check
 from buildmatrix.errors import InputError
-from buildmatrix.model import FileRecord, Status
+from buildmatrix.nouns import FileRecord, Status
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
-    from buildmatrix.model import Bundle, Measurement, Run
+    from buildmatrix.nouns import Bundle, Measurement, Run
     from buildmatrix.protocols import ObjectReader
     from buildmatrix.summary import Row
 
@@ -52,7 +52,7 @@ SETTINGS = (
 
 
 @dataclass(frozen=True, slots=True)
-class Packed:
+class Archive:
     """An archive, and the one command that repeats the row where the archive lies."""
 
     path: Path
@@ -62,7 +62,7 @@ class Packed:
 
 def pack(
     rows: Sequence[Row], bundle: Bundle, run: Run, objects: ObjectReader, *, folder: Path
-) -> Packed:
+) -> Archive:
     """Write CELL-RUN.tar.gz into `folder`; `rows` are one cell's in one run.
 
     Raises InputError when the bundle is not the one that was measured, when nothing was, and for
@@ -88,7 +88,7 @@ def pack(
     finally:
         part.unlink(missing_ok=True)
     command = f"tar xzf {path.name} && sh {name}/rerun.sh"
-    return Packed(path, path.stat().st_size, command)
+    return Archive(path, path.stat().st_size, command)
 
 
 def document(rows: Sequence[Row], run: Run) -> dict[str, Any]:

@@ -11,7 +11,7 @@ import contextlib
 import logging
 from typing import TYPE_CHECKING
 
-from buildmatrix.model import SshTarget
+from buildmatrix.nouns import BoardAddress
 from buildmatrix.ssh.chain import Chain
 from buildmatrix.ssh.config import Hop, route
 from buildmatrix.ssh.connection import SshConnection
@@ -31,7 +31,7 @@ logging.getLogger("paramiko").addHandler(logging.NullHandler())
 
 
 def connect(
-    target: SshTarget,
+    target: BoardAddress,
     *,
     timeout: float,
     known_hosts: Path | None,
@@ -70,7 +70,7 @@ def fingerprint(
 
     Into jump hosts on the way we do log in, and they are verified: see `connect`.
     """
-    there = SshTarget(name=host, host=host, port=port)
+    there = BoardAddress(name=host, host=host, port=port)
     hops = route(there, config=config, known_hosts=known_hosts, pins=pins)
     with (
         contextlib.closing(Chain()) as chain,

@@ -18,7 +18,7 @@ from buildmatrix.errors import DeviceError
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from buildmatrix.model import SshTarget
+    from buildmatrix.nouns import BoardAddress
 
 BOARD_USER = "pi"
 DEFAULT_KEYS = ("id_ed25519", "id_ecdsa", "id_rsa")  # in ~/.ssh
@@ -71,7 +71,7 @@ class _Settings:
 
 
 def route(
-    target: SshTarget,
+    target: BoardAddress,
     *,
     config: Path | None = None,
     known_hosts: Path | None = None,
@@ -182,7 +182,7 @@ def _port(text: str) -> int:
     return int(text)
 
 
-def _there(path: Path, target: SshTarget) -> Path:
+def _there(path: Path, target: BoardAddress) -> Path:
     if not path.is_file():
         raise DeviceError(
             f"the private key for {target.name} is missing",

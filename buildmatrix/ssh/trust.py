@@ -33,14 +33,14 @@ ALGORITHMS = (
 
 
 @dataclass(frozen=True, slots=True)
-class Known:
+class HostKeys:
     """What known_hosts files say of one host: (key type, key)."""
 
     keys: tuple[tuple[str, bytes], ...] = ()
     revoked: frozenset[bytes] = frozenset()
 
 
-def known(hop: Hop) -> Known:
+def known(hop: Hop) -> HostKeys:
     """Read the hop's known_hosts files; one that is missing says nothing."""
     texts = []
     for path in hop.known_hosts:
@@ -58,7 +58,7 @@ def known(hop: Hop) -> Known:
     return read("\n".join(texts), name)
 
 
-def read(text: str, name: str) -> Known:
+def read(text: str, name: str) -> HostKeys:
     """The entries for `name`, which is host or [host]:port. Lines that make no sense are passed
     over, as ssh does.
 
@@ -78,7 +78,7 @@ def read(text: str, name: str) -> Known:
             revoked.add(key)
         elif not marker:
             keys.append((fields[1], key))
-    return Known(tuple(keys), frozenset(revoked))
+    return HostKeys(tuple(keys), frozenset(revoked))
 
 
 def _means(patterns: str, name: str) -> bool:
@@ -104,7 +104,7 @@ def _matches(pattern: str, name: str) -> bool:
     return re.fullmatch("".join(wild.get(p, re.escape(p)) for p in parts), name) is not None
 
 
-def preferred(what: Known) -> list[str]:
+def preferred(what: HostKeys) -> list[str]:
     """Algorithms to offer, those of known keys first: else another key type looks like a change."""
     kinds = [kind for kind, _ in what.keys]
     return sorted(ALGORITHMS, key=lambda algorithm: key_type(algorithm) not in kinds)
@@ -114,7 +114,7 @@ def key_type(algorithm: str) -> str:
     return "ssh-rsa" if algorithm.startswith("rsa-") else algorithm
 
 
-def verify(hop: Hop, what: Known, offered: paramiko.PKey) -> None:
+def verify(hop: Hop, what: HostKeys, offered: paramiko.PKey) -> None:
     """Raise DeviceError unless this is the host's key."""
     key, shown = offered.asbytes(), f"{offered.get_name()} {offered.fingerprint}"
     if key in what.revoked:

@@ -12,7 +12,7 @@ from buildmatrix.virtual import container, host, machine, power
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from buildmatrix.model import SshTarget
+    from buildmatrix.nouns import BoardAddress
 
 UP = {"board: up", "board: ready"}  # a board that was resumed never says the first
 
@@ -35,7 +35,7 @@ def greet(directory: Path, deadline: float) -> None:
         raise
 
 
-def await_answer(directory: Path, target: SshTarget, deadline: float) -> None:
+def await_answer(directory: Path, target: BoardAddress, deadline: float) -> None:
     """Return once `true` ran on the board. Each try may take longer: this machine may be busy."""
     patience = 10
     while True:
@@ -74,7 +74,7 @@ def _check(directory: Path, deadline: float) -> None:
         )
 
 
-def _ssh(directory: Path, target: SshTarget, patience: int) -> tuple[str, ...]:
+def _ssh(directory: Path, target: BoardAddress, patience: int) -> tuple[str, ...]:
     """The system's ssh, with nothing of the user's configuration, and the host key verified."""
     options = {
         "BatchMode": "yes",

@@ -22,7 +22,7 @@ from buildmatrix.virtual.link import cut, laid, lay, parse
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from buildmatrix.model import SshTarget
+    from buildmatrix.nouns import BoardAddress
     from buildmatrix.protocols import Reporter
     from buildmatrix.virtual.image import Image
     from buildmatrix.virtual.kinds import Kind
@@ -39,7 +39,7 @@ def up(
     reporter: Reporter,
     link: str = "",
     timeout: float = 120,
-) -> SshTarget:
+) -> BoardAddress:
     """Make sure that the board runs and an SSH command on it works; where it answers.
 
     A board that lost its power boots again with its disk, key and, if free, port. `link` makes

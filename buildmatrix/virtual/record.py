@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from buildmatrix.errors import UsageError
-from buildmatrix.model import SshTarget
+from buildmatrix.nouns import BoardAddress
 from buildmatrix.virtual import host, link, power
 from buildmatrix.virtual.rootfs import fingerprint
 
@@ -25,7 +25,7 @@ NAME = re.compile(r"[a-z0-9][a-z0-9_.-]{0,62}")
 class Board:
     """A virtual board as its directory describes it."""
 
-    target: SshTarget  # at the far end of the link, when there is one
+    target: BoardAddress  # at the far end of the link, when there is one
     kind: str  # one of KINDS
     uses: tuple[str, ...]  # directories of the image under its disk
     port: int  # where the board itself answers
@@ -97,8 +97,8 @@ def throw_away(directory: Path) -> None:
         shutil.rmtree(directory)
 
 
-def _target(directory: Path, port: int, host_key: str) -> SshTarget:
-    return SshTarget(
+def _target(directory: Path, port: int, host_key: str) -> BoardAddress:
+    return BoardAddress(
         name=directory.name,
         host="127.0.0.1",
         port=port,

@@ -19,7 +19,7 @@ from buildmatrix.agent import PREFIX
 from buildmatrix.bench.order import order
 from buildmatrix.bench.request import Entrant, Request
 from buildmatrix.bench.verdict import Golden
-from buildmatrix.model import DeviceInfo
+from buildmatrix.nouns import DeviceInfo
 from tests.fakes import LocalShell, RecordingReporter
 
 if TYPE_CHECKING:

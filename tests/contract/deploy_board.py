@@ -15,7 +15,7 @@ import pytest
 from buildmatrix import deploy
 from buildmatrix.agent import PREFIX
 from buildmatrix.errors import LinkLost
-from buildmatrix.model import Bundle, FileRecord
+from buildmatrix.nouns import Bundle, FileRecord
 from tests.fakes import LocalShell, RecordingReporter
 
 if TYPE_CHECKING:

@@ -16,7 +16,7 @@ from buildmatrix.bench.order import order, retakes
 from buildmatrix.bench.request import Entrant
 from buildmatrix.bench.verdict import measurements
 from buildmatrix.errors import BenchError, InputError, LinkLost
-from buildmatrix.model import Status
+from buildmatrix.nouns import Status
 from buildmatrix.protocols import Advanced, CommandResult
 from tests.contract import bench_board
 from tests.contract.bench_board import (
@@ -45,7 +45,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from buildmatrix.bench.request import Request
-    from buildmatrix.model import Measurement
+    from buildmatrix.nouns import Measurement
 
 shell = bench_board.shell
 

@@ -11,7 +11,7 @@ import pytest
 from buildmatrix import bench
 from buildmatrix.bench.journal import parse
 from buildmatrix.bench.verdict import measurements
-from buildmatrix.model import Status
+from buildmatrix.nouns import Status
 from tests.contract import bench_board
 from tests.contract.bench_board import (
     DEVICE,

@@ -15,7 +15,7 @@ from buildmatrix.agent import PREFIX, script
 from buildmatrix.bench.journal import parse
 from buildmatrix.bench.verdict import measurements
 from buildmatrix.errors import BenchError
-from buildmatrix.model import Status
+from buildmatrix.nouns import Status
 from tests.contract import bench_board
 from tests.contract.bench_board import (
     DEVICE,

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from buildmatrix.errors import DeviceError, LinkLost
-from buildmatrix.model import SshTarget
+from buildmatrix.nouns import BoardAddress
 from buildmatrix.ssh import connect, fingerprint
 from tests.fakes import LocalShell
 from tests.sshd import Servers, fingerprint_of, make_key, public, servers
@@ -33,9 +33,9 @@ BOARD = pytest.param("board", marks=pytest.mark.board)
 
 
 @pytest.fixture(params=["sshd", BOARD])
-def peer(request: pytest.FixtureRequest) -> SshTarget:
+def peer(request: pytest.FixtureRequest) -> BoardAddress:
     if request.param == "board":
-        board: SshTarget = request.getfixturevalue("board")
+        board: BoardAddress = request.getfixturevalue("board")
         return board
     here: Servers = request.getfixturevalue("servers")
     server = here.start()
@@ -114,7 +114,7 @@ def test_the_deadline_is_one(connection: Connection) -> None:
 class TestSsh:
     """What only a network has."""
 
-    def test_output_does_not_move_the_deadline(self, peer: SshTarget) -> None:
+    def test_output_does_not_move_the_deadline(self, peer: BoardAddress) -> None:
         began = time.monotonic()
         with connect(peer, timeout=30, known_hosts=None) as ssh:
             with pytest.raises(LinkLost, match="no answer within 2 s"):
@@ -123,7 +123,7 @@ class TestSsh:
                 ssh.run("true", timeout=2)
         assert time.monotonic() - began < 15
 
-    def test_a_server_that_stands_still(self, peer: SshTarget) -> None:
+    def test_a_server_that_stands_still(self, peer: BoardAddress) -> None:
         """It takes no more input, so whoever sends waits too."""
         began = time.monotonic()
         script = "(sleep 5; kill -9 $PPID) >/dev/null 2>&1 </dev/null & kill -STOP $PPID; cat"
@@ -132,7 +132,7 @@ class TestSsh:
             ssh.run(script, timeout=2, stdin=itertools.repeat(bytes(1 << 16)))
         assert time.monotonic() - began < 15
 
-    def test_input_that_cannot_be_had_ends_the_command(self, peer: SshTarget) -> None:
+    def test_input_that_cannot_be_had_ends_the_command(self, peer: BoardAddress) -> None:
         def chunks() -> Iterator[bytes]:
             yield b"first"
             raise FileNotFoundError("the second chunk")
@@ -142,29 +142,29 @@ class TestSsh:
                 ssh.run("cat; sleep 60", timeout=30, stdin=chunks())
             assert ssh.run("echo still here", timeout=30).stdout == b"still here\n"
 
-    def test_the_pin_is_what_the_board_offers(self, peer: SshTarget) -> None:
+    def test_the_pin_is_what_the_board_offers(self, peer: BoardAddress) -> None:
         """The pin was computed where the key was made; this is the wire's view of it."""
         assert fingerprint(peer.host, peer.port, timeout=30) == ("ssh-ed25519", peer.host_key)
 
-    def test_an_unknown_key_is_refused_with_the_line_that_pins_it(self, peer: SshTarget) -> None:
+    def test_an_unknown_key_is_refused_with_the_line_that_pins_it(self, peer: BoardAddress) -> None:
         with pytest.raises(DeviceError, match="not known") as caught:
             connect(replace(peer, host_key=""), timeout=30, known_hosts=None)
         assert not isinstance(caught.value, LinkLost)
         assert f'host_key: "{peer.host_key}"' in caught.value.hint
         assert f"inv device trust --host {peer.host}" in caught.value.hint
 
-    def test_known_hosts_will_do(self, peer: SshTarget) -> None:
+    def test_known_hosts_will_do(self, peer: BoardAddress) -> None:
         known_hosts = Path(peer.identity_file).with_name("known_hosts")
         with connect(replace(peer, host_key=""), timeout=30, known_hosts=known_hosts) as ssh:
             assert ssh.run("echo in", timeout=30).stdout == b"in\n"
 
-    def test_known_hosts_that_cannot_be_read(self, peer: SshTarget, tmp_path: Path) -> None:
+    def test_known_hosts_that_cannot_be_read(self, peer: BoardAddress, tmp_path: Path) -> None:
         with pytest.raises(DeviceError, match="cannot be read: Is a directory") as caught:
             connect(peer, timeout=30, known_hosts=tmp_path)
         assert (type(caught.value), caught.value.where) == (DeviceError, str(tmp_path))
 
     def test_a_changed_key_names_both(
-        self, peer: SshTarget, tmp_path: Path, stranger: Path
+        self, peer: BoardAddress, tmp_path: Path, stranger: Path
     ) -> None:
         """Neither way in reaches authentication: the client's key is wrong too, and not named."""
         other = fingerprint_of(stranger)
@@ -179,19 +179,19 @@ class TestSsh:
             assert peer.host_key in caught.value.brief
 
     def test_a_pin_wins_over_known_hosts(
-        self, peer: SshTarget, tmp_path: Path, stranger: Path
+        self, peer: BoardAddress, tmp_path: Path, stranger: Path
     ) -> None:
         known_hosts = tmp_path / "known_hosts"
         known_hosts.write_text(f"[{peer.host}]:{peer.port} {public(stranger)}")
         connect(peer, timeout=30, known_hosts=known_hosts).close()
 
-    def test_a_wrong_client_key_is_permanent(self, peer: SshTarget, stranger: Path) -> None:
+    def test_a_wrong_client_key_is_permanent(self, peer: BoardAddress, stranger: Path) -> None:
         with pytest.raises(DeviceError, match="refused") as caught:
             connect(replace(peer, identity_file=str(stranger)), timeout=30, known_hosts=None)
         assert not isinstance(caught.value, LinkLost)
         assert "authorized_keys" in caught.value.hint
 
-    def test_a_missing_client_key_is_permanent(self, peer: SshTarget, tmp_path: Path) -> None:
+    def test_a_missing_client_key_is_permanent(self, peer: BoardAddress, tmp_path: Path) -> None:
         with pytest.raises(DeviceError, match="missing") as caught:
             connect(replace(peer, identity_file=str(tmp_path / "no")), timeout=5, known_hosts=None)
         assert not isinstance(caught.value, LinkLost)
@@ -204,7 +204,7 @@ def stranger(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def mute(request: pytest.FixtureRequest) -> Iterator[SshTarget]:
+def mute(request: pytest.FixtureRequest) -> Iterator[BoardAddress]:
     """A host that greets with the parameter and then says nothing."""
 
     def greet() -> None:
@@ -217,7 +217,7 @@ def mute(request: pytest.FixtureRequest) -> Iterator[SshTarget]:
     with socket.create_server(("127.0.0.1", 0)) as server:
         thread = threading.Thread(target=greet)
         thread.start()
-        yield SshTarget("mute", "127.0.0.1", server.getsockname()[1], host_key="SHA256:x")
+        yield BoardAddress("mute", "127.0.0.1", server.getsockname()[1], host_key="SHA256:x")
         stop.set()
         thread.join()
 
@@ -225,7 +225,7 @@ def mute(request: pytest.FixtureRequest) -> Iterator[SshTarget]:
 @pytest.mark.parametrize(
     "mute", [b"", b"SSH-2.0-silent\r\n", b"SSH-2.0-noise\r\n" + bytes(5000)], indirect=True
 )
-def test_a_host_that_says_nothing_useful_is_a_lost_link(mute: SshTarget) -> None:
+def test_a_host_that_says_nothing_useful_is_a_lost_link(mute: BoardAddress) -> None:
     began = time.monotonic()
     with pytest.raises(LinkLost, match=r"lost|no answer"):
         connect(mute, timeout=1, known_hosts=None)
@@ -236,7 +236,7 @@ def test_nothing_listens() -> None:
     with socket.create_server(("127.0.0.1", 0)) as server:
         port = server.getsockname()[1]
     with pytest.raises(LinkLost, match="refused"):
-        connect(SshTarget("off", "127.0.0.1", port), timeout=1, known_hosts=None)
+        connect(BoardAddress("off", "127.0.0.1", port), timeout=1, known_hosts=None)
     with pytest.raises(LinkLost, match="refused"):
         fingerprint("127.0.0.1", port, timeout=1)
 
@@ -255,13 +255,13 @@ def test_names(monkeypatch: pytest.MonkeyPatch, code: int, host: str, kind: type
 
     monkeypatch.setattr(socket, "getaddrinfo", fails)
     with pytest.raises(DeviceError, match="as the resolver says") as caught:
-        connect(SshTarget("far", host), timeout=5, known_hosts=None)
+        connect(BoardAddress("far", host), timeout=5, known_hosts=None)
     assert type(caught.value) is kind
 
 
 def test_a_name_that_cannot_be_one() -> None:
     with pytest.raises(DeviceError, match="no host name"):
-        connect(SshTarget("long", "x" * 64), timeout=5, known_hosts=None)
+        connect(BoardAddress("long", "x" * 64), timeout=5, known_hosts=None)
 
 
 def test_a_resolver_that_hangs(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -273,7 +273,7 @@ def test_a_resolver_that_hangs(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(socket, "getaddrinfo", hangs)
     began = time.monotonic()
     with pytest.raises(LinkLost, match="no answer within 1 s"):
-        connect(SshTarget("far", "nowhere.example"), timeout=1, known_hosts=None)
+        connect(BoardAddress("far", "nowhere.example"), timeout=1, known_hosts=None)
     assert time.monotonic() - began < 4
     released.set()
 
@@ -288,7 +288,7 @@ def test_no_way_there(monkeypatch: pytest.MonkeyPatch, number: int, said: str) -
 
     monkeypatch.setattr(socket, "create_connection", fails)
     with pytest.raises(LinkLost, match=said) as caught:
-        connect(SshTarget("far", "10.0.0.1"), timeout=5, known_hosts=None)
+        connect(BoardAddress("far", "10.0.0.1"), timeout=5, known_hosts=None)
     assert "in its network" in caught.value.hint
 
 

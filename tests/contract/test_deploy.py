@@ -11,7 +11,7 @@ import pytest
 from buildmatrix import deploy
 from buildmatrix.agent import PREFIX
 from buildmatrix.errors import DeviceError, InputError
-from buildmatrix.model import Bundle, FileRecord
+from buildmatrix.nouns import Bundle, FileRecord
 from buildmatrix.protocols import Advanced, Note
 from tests.contract import deploy_board
 from tests.contract.deploy_board import (

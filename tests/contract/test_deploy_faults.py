@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
     from pathlib import Path
 
-    from buildmatrix.model import Bundle
+    from buildmatrix.nouns import Bundle
 
 store, home = deploy_board.store, deploy_board.home
 

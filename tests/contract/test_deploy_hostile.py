@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from buildmatrix import deploy
 from buildmatrix.agent import PREFIX, script
 from buildmatrix.errors import DeviceError, InputError, UsageError
-from buildmatrix.model import Bundle, FileRecord
+from buildmatrix.nouns import Bundle, FileRecord
 from buildmatrix.protocols import CommandResult
 from tests.contract import deploy_board
 from tests.contract.deploy_board import Board, Memory, complete, files, put

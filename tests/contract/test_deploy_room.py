@@ -25,7 +25,7 @@ from tests.contract.deploy_board import (
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from buildmatrix.model import Bundle
+    from buildmatrix.nouns import Bundle
 
 shell, store, home = deploy_board.shell, deploy_board.store, deploy_board.home
 

@@ -19,7 +19,7 @@ import pytest
 from buildmatrix import deploy
 from buildmatrix.agent import PREFIX
 from buildmatrix.errors import DeviceError, LinkLost
-from buildmatrix.model import ElfFacts, Target
+from buildmatrix.nouns import ElfFacts, Target
 from buildmatrix.pipeline import boards, deploying
 from buildmatrix.pipeline.boards import Access
 from buildmatrix.pipeline.deploying import Wish, deploy_all, foretell, roll_back
@@ -32,7 +32,7 @@ from tests.linkshaper import Link
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from buildmatrix.model import Bundle, SshTarget
+    from buildmatrix.nouns import BoardAddress, Bundle
 
 servers = sshd.servers
 HERE = Target("x86_64-linux-gnu", "EM_X86_64", "armv8-a", "", "", "2.17")
@@ -41,7 +41,7 @@ HERE = Target("x86_64-linux-gnu", "EM_X86_64", "armv8-a", "", "", "2.17")
 class Bench:
     """A board of this machine, and a workshop with bundles for it."""
 
-    def __init__(self, target: SshTarget, home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def __init__(self, target: BoardAddress, home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         self.target, self.home = target, home
         self.store, self.reporter = Memory(), RecordingReporter()
         self.bundles: tuple[Bundle, ...] = ()
@@ -133,7 +133,7 @@ def test_what_is_permanent_is_not_tried_again(
     tries = []
 
     @contextmanager
-    def connect(_target: SshTarget, _access: Access) -> Iterator[object]:
+    def connect(_target: BoardAddress, _access: Access) -> Iterator[object]:
         tries.append(1)
         raise error
         yield

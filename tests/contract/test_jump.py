@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from buildmatrix.errors import DeviceError, LinkLost
-from buildmatrix.model import SshTarget
+from buildmatrix.nouns import BoardAddress
 from buildmatrix.ssh import connect, fingerprint
 from tests.sshd import USER, Servers, Sshd, fingerprint_of, make_key, public, servers
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 __all__ = ["servers"]
 
-BOARD = SshTarget("pi3", "board", port=0, user="")
+BOARD = BoardAddress("pi3", "board", port=0, user="")
 
 
 class Lab:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
-    from buildmatrix.model import SshTarget
+    from buildmatrix.nouns import BoardAddress
 
 __all__ = ["servers"]
 
@@ -74,7 +74,7 @@ def locked(servers: Servers) -> Path:
     return make_key(servers.folder / "locked", passphrase=SECRET)
 
 
-def log_in(target: SshTarget, keyring: Keyring | None = None, **more: object) -> None:
+def log_in(target: BoardAddress, keyring: Keyring | None = None, **more: object) -> None:
     connect(target, timeout=20, known_hosts=None, keyring=keyring, **more).close()  # type: ignore[arg-type]
 
 

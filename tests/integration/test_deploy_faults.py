@@ -19,7 +19,7 @@ import pytest
 
 from buildmatrix import deploy, device, ssh
 from buildmatrix.errors import DeviceError, LinkLost
-from buildmatrix.model import SshTarget, Target
+from buildmatrix.nouns import BoardAddress, Target
 from buildmatrix.protocols import Advanced
 from tests.boards import boot, remove
 from tests.contract.deploy_board import Memory, noise
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
     from multiprocessing.synchronize import Event as Flag
 
-    from buildmatrix.model import Bundle
+    from buildmatrix.nouns import Bundle
     from buildmatrix.protocols import CommandResult, Connection, Event
 
 pytestmark = pytest.mark.board
@@ -46,13 +46,13 @@ arm_programs = test_virtual_kinds.arm_programs
 
 
 @pytest.fixture(scope="module")
-def target() -> Iterator[SshTarget]:
+def target() -> Iterator[BoardAddress]:
     yield boot(NAME)
     remove(NAME)
 
 
 @pytest.fixture(scope="module")
-def bare() -> Iterator[SshTarget]:
+def bare() -> Iterator[BoardAddress]:
     """A board with busybox alone."""
     yield boot("deploy-bare", "pi3-busybox")
     remove("deploy-bare")
@@ -63,7 +63,7 @@ def store() -> Memory:
     return Memory()
 
 
-def connected(target: SshTarget, **changes: Any) -> ssh.SshConnection:
+def connected(target: BoardAddress, **changes: Any) -> ssh.SshConnection:
     return ssh.connect(replace(target, **changes), timeout=60, known_hosts=None)
 
 
@@ -71,7 +71,7 @@ LINES: dict[tuple[int, str], ssh.SshConnection] = {}
 
 
 @contextlib.contextmanager
-def line(target: SshTarget, user: str = "pi") -> Iterator[ssh.SshConnection]:
+def line(target: BoardAddress, user: str = "pi") -> Iterator[ssh.SshConnection]:
     """A connection that stays open: logging in is dear on an emulated core."""
     there = (target.port, user)
     try:
@@ -94,14 +94,14 @@ def push(
     )
 
 
-def say(target: SshTarget, script: str, *, user: str = "pi") -> str:
+def say(target: BoardAddress, script: str, *, user: str = "pi") -> str:
     with line(target, user) as connection:
         result = connection.run(script, timeout=60)
     assert result.status == 0, result.stderr.decode()
     return result.stdout.decode()
 
 
-def noticed(target: SshTarget, prefix: str) -> None:
+def noticed(target: BoardAddress, prefix: str) -> None:
     """Wait until the board has seen that a link was cut, and put aside what had come."""
     end = time.monotonic() + 60
     while say(target, f"ls {prefix}/tmp"):
@@ -128,7 +128,7 @@ def complete(connection: Connection, bundle: Bundle, prefix: str) -> bool:
 def test_cut_and_resumed(
     request: pytest.FixtureRequest, store: Memory, kind: str, share: float
 ) -> None:
-    target: SshTarget = request.getfixturevalue(kind)
+    target: BoardAddress = request.getfixturevalue(kind)
     bundle, prefix = made(store, int(share * 100), 300_000), f".cut{int(share * 100)}"
     at = int(bundle.size * share) + 10_000  # logging in and asking
     slow = {"mbit": 2, "round_trip_ms": 20}  # slower than a busy machine's board unpacks
@@ -154,7 +154,9 @@ def test_cut_and_resumed(
     ]
 
 
-def test_nothing_changed_is_one_round_trip_and_few_bytes(target: SshTarget, store: Memory) -> None:
+def test_nothing_changed_is_one_round_trip_and_few_bytes(
+    target: BoardAddress, store: Memory
+) -> None:
     bundle = made(store, 1)
     with line(target) as connection:
         push(connection, store, bundle, ".same")
@@ -182,7 +184,7 @@ class Counting:
         self.inner.close()
 
 
-def test_a_full_disk_then_room(target: SshTarget, store: Memory) -> None:
+def test_a_full_disk_then_room(target: BoardAddress, store: Memory) -> None:
     before, after = made(store, 1, 200_000), made(store, 2, 500_000)
     mount = "mkdir -p /home/pi/.full && mount -t tmpfs -o size=2m,uid=1000,gid=1000"
     say(target, f"{mount} tmpfs /home/pi/.full", user="root")
@@ -198,7 +200,7 @@ def test_a_full_disk_then_room(target: SshTarget, store: Memory) -> None:
     assert resumed.kept_bytes > 500_000, "what there was room for"
 
 
-def test_a_read_only_disk(target: SshTarget, store: Memory) -> None:
+def test_a_read_only_disk(target: BoardAddress, store: Memory) -> None:
     before, after = made(store, 1, 20_000), made(store, 2, 20_000)
     say(target, "mkdir -p /home/pi/.ro && chown pi /home/pi/.ro", user="root")
     with line(target) as connection:
@@ -217,7 +219,7 @@ def test_a_read_only_disk(target: SshTarget, store: Memory) -> None:
         assert complete(connection, after, ".ro")
 
 
-def test_two_deploys_at_once(target: SshTarget, store: Memory) -> None:
+def test_two_deploys_at_once(target: BoardAddress, store: Memory) -> None:
     bundles = [made(store, version, 200_000) for version in range(3)]
     failures: list[BaseException] = []
 
@@ -238,7 +240,7 @@ def test_two_deploys_at_once(target: SshTarget, store: Memory) -> None:
         assert sum(complete(connection, bundle, ".crowd") for bundle in bundles) == 1
 
 
-def test_a_corrupted_file_is_found_and_mended(target: SshTarget, store: Memory) -> None:
+def test_a_corrupted_file_is_found_and_mended(target: BoardAddress, store: Memory) -> None:
     bundle = made(store, 1, 50_000)
     with line(target) as connection:
         push(connection, store, bundle, ".rot")
@@ -284,7 +286,7 @@ done"""
 
 
 def test_killed_at_every_step_of_the_switch_the_active_variant_is_whole(
-    target: SshTarget, store: Memory
+    target: BoardAddress, store: Memory
 ) -> None:
     """All processes of the deploy are killed; a reader on the board looks all the time."""
     versions = [made(store, n, 5_000) for n in range(len(SWITCH) + 2)]
@@ -304,7 +306,7 @@ def test_killed_at_every_step_of_the_switch_the_active_variant_is_whole(
     assert say(target, "rm watch; cat broken 2> /dev/null; ls .steps/tmp") == ""
 
 
-def power_cut(target: SshTarget, script: str = "") -> SshTarget:
+def power_cut(target: BoardAddress, script: str = "") -> BoardAddress:
     """Off at once, and booted again: what the kernel had not written to the disk is lost."""
     with line(target, "root") as connection, pytest.raises(LinkLost):
         connection.run(f"{script}\necho o > /proc/sysrq-trigger; sleep 60", timeout=30)
@@ -313,7 +315,7 @@ def power_cut(target: SshTarget, script: str = "") -> SshTarget:
     return again
 
 
-def test_rebooted_between_a_cut_and_the_next_try(target: SshTarget, store: Memory) -> None:
+def test_rebooted_between_a_cut_and_the_next_try(target: BoardAddress, store: Memory) -> None:
     bundle = made(store, 1, 500_000)
     with (
         Link(target.port, mbit=2, round_trip_ms=20, cut=1_000_000) as link,
@@ -336,7 +338,7 @@ def test_rebooted_between_a_cut_and_the_next_try(target: SshTarget, store: Memor
         'rm -rf "$work"\n    echo end',  # all is done
     ],
 )
-def test_the_power_goes(target: SshTarget, store: Memory, command: str) -> None:
+def test_the_power_goes(target: BoardAddress, store: Memory, command: str) -> None:
     """As root, who alone may pull the plug; the prefix is in root's home."""
     before, after = made(store, 1, 100_000), made(store, 2, 100_000)
     with line(target, "root") as connection:
@@ -369,13 +371,13 @@ class Telling:
             self.under_way.set()
 
 
-def push_alone(target: SshTarget, store: Memory, bundle: Bundle, under_way: Flag) -> None:
+def push_alone(target: BoardAddress, store: Memory, bundle: Bundle, under_way: Flag) -> None:
     signal.signal(signal.SIGINT, signal.default_int_handler)  # a background job's is ignored
     with connected(target) as connection:
         push(connection, store, bundle, ".ctrl-c", reporter=Telling(under_way))
 
 
-def test_ctrl_c_leaves_the_old_one_and_what_had_come(target: SshTarget, store: Memory) -> None:
+def test_ctrl_c_leaves_the_old_one_and_what_had_come(target: BoardAddress, store: Memory) -> None:
     before, after = made(store, 1, 20_000), made(store, 2)
     with line(target) as connection:
         push(connection, store, before, ".ctrl-c")
@@ -397,7 +399,7 @@ def test_ctrl_c_leaves_the_old_one_and_what_had_come(target: SshTarget, store: M
         assert complete(connection, after, ".ctrl-c")
 
 
-def test_another_board_at_that_address_gets_nothing(target: SshTarget, store: Memory) -> None:
+def test_another_board_at_that_address_gets_nothing(target: BoardAddress, store: Memory) -> None:
     pin = "SHA256:" + "A" * 43
     with (
         Link(target.port) as link,
@@ -412,7 +414,7 @@ def test_another_board_at_that_address_gets_nothing(target: SshTarget, store: Me
     assert say(target, "ls -d .wrong 2> /dev/null; true") == ""
 
 
-def test_the_gate_sees_where_nothing_can_run_or_be_written(target: SshTarget) -> None:
+def test_the_gate_sees_where_nothing_can_run_or_be_written(target: BoardAddress) -> None:
     folder = "/home/pi/.buildmatrix"
     cases = {"noexec": {"BM312"}, "ro": {"BM313"}, "size=5m": {"BM304"}}
     for options, found in cases.items():

@@ -23,7 +23,7 @@ from tests.integration import cli
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from buildmatrix.model import SshTarget
+    from buildmatrix.nouns import BoardAddress
 
 pytestmark = [pytest.mark.docker, pytest.mark.board]
 
@@ -44,7 +44,7 @@ def document(*arguments: str, code: int = 0) -> Any:
 
 
 @pytest.fixture(scope="module")
-def board() -> Iterator[SshTarget]:
+def board() -> Iterator[BoardAddress]:
     document("build", "--only", CELL)
     run("device", "up", "--name", BOARD, "--kind", "pi3-counted")
     document("deploy", "--host", BOARD, "--only", CELL)
@@ -53,13 +53,13 @@ def board() -> Iterator[SshTarget]:
 
 
 @pytest.fixture(autouse=True)
-def _empty(board: SshTarget) -> Iterator[None]:
+def _empty(board: BoardAddress) -> Iterator[None]:
     """Each test finds the board without a run, whatever the one before it did."""
     yield
     run("bench", "--host", BOARD, "--cancel")
 
 
-def target() -> SshTarget:
+def target() -> BoardAddress:
     return next(b.target for b in virtual.boards(STATE) if b.target.name == BOARD)
 
 
@@ -88,7 +88,7 @@ def complete(found: Any, *, blocks: int = 3) -> None:
     assert max(counts) / min(counts) - 1 < 1e-3
 
 
-def test_the_connection_is_cut_again_and_again(board: SshTarget) -> None:
+def test_the_connection_is_cut_again_and_again(board: BoardAddress) -> None:
     with cli.start(*SHORT, "--collect", "--json", cwd=ROOT, state=STATE) as process:
         for count in (1, 3, 5):
             until_lines(count, process)
@@ -99,7 +99,7 @@ def test_the_connection_is_cut_again_and_again(board: SshTarget) -> None:
     complete(json.loads(out))
 
 
-def test_the_board_freezes_and_wakes(board: SshTarget) -> None:
+def test_the_board_freezes_and_wakes(board: BoardAddress) -> None:
     """The whole machine stands still, as in a brown-out; then it goes on."""
     qemu = int(Path(board.identity_file).with_name("pid").read_text())
     with cli.start(*SHORT, "--collect", "--json", cwd=ROOT, state=STATE) as process:
@@ -114,7 +114,7 @@ def test_the_board_freezes_and_wakes(board: SshTarget) -> None:
     complete(json.loads(out))
 
 
-def test_the_board_is_rebooted_in_the_middle(board: SshTarget) -> None:
+def test_the_board_is_rebooted_in_the_middle(board: BoardAddress) -> None:
     run(*SHORT)
     until_lines(3)
     on_board("sync; (sleep 1; echo b > /proc/sysrq-trigger) > /dev/null 2>&1 &", user="root")
@@ -123,7 +123,7 @@ def test_the_board_is_rebooted_in_the_middle(board: SshTarget) -> None:
     complete(document(*SHORT, "--collect"))
 
 
-def test_the_disk_is_full(board: SshTarget) -> None:
+def test_the_disk_is_full(board: BoardAddress) -> None:
     run(*SHORT)
     until_lines(2)
     on_board(
@@ -139,7 +139,7 @@ def test_the_disk_is_full(board: SshTarget) -> None:
     complete(document(*SHORT, "--collect"))
 
 
-def test_the_host_key_changes_while_a_run_is_there(board: SshTarget) -> None:
+def test_the_host_key_changes_while_a_run_is_there(board: BoardAddress) -> None:
     run(*SHORT)
     keys = "/etc/ssh/ssh_host_ed25519_key"
     renew = f"ssh-keygen -q -t ed25519 -N '' -f {keys} < /dev/null; pkill -o sshd"
@@ -153,7 +153,7 @@ def test_the_host_key_changes_while_a_run_is_there(board: SshTarget) -> None:
     complete(document(*SHORT, "--collect"))
 
 
-def with_new_key(board: SshTarget, script: str) -> None:
+def with_new_key(board: BoardAddress, script: str) -> None:
     _, offered = ssh.fingerprint(board.host, board.port, timeout=30)
     root = replace(board, user="root", host_key=offered)
     with ssh.connect(root, timeout=30, known_hosts=None) as connection:
@@ -161,7 +161,7 @@ def with_new_key(board: SshTarget, script: str) -> None:
 
 
 @pytest.fixture
-def memory(board: SshTarget) -> Iterator[Callable[[int], str]]:
+def memory(board: BoardAddress) -> Iterator[Callable[[int], str]]:
     """Leaves the board this many KiB: a file in memory, never swapped out, takes the rest."""
     yield lambda left: on_board(
         "mount -o remount,size=95% /dev/shm; sync; echo 3 > /proc/sys/vm/drop_caches; "
@@ -172,7 +172,7 @@ def memory(board: SshTarget) -> Iterator[Callable[[int], str]]:
     on_board("rm -f /dev/shm/hog", user="root")
 
 
-def test_out_of_memory_is_a_result(board: SshTarget, memory: Callable[[int], str]) -> None:
+def test_out_of_memory_is_a_result(board: BoardAddress, memory: Callable[[int], str]) -> None:
     memory(60_000)
     asked = [*BENCH, "--batches", "1,64,128", "--passes", "1", "--rounds", "1", "--collect"]
     rows = {row["batch"]: row for row in document(*asked)["rows"]}
@@ -189,7 +189,7 @@ def test_out_of_memory_is_a_result(board: SshTarget, memory: Callable[[int], str
     assert "'-' is out of memory" in table
 
 
-def test_what_will_not_fit_is_not_tried(board: SshTarget, memory: Callable[[int], str]) -> None:
+def test_what_will_not_fit_is_not_tried(board: BoardAddress, memory: Callable[[int], str]) -> None:
     """A line through two smaller batches tells what a larger one needs."""
     memory(80_000)
     asked = [*BENCH, "--batches", "1,32,128", "--passes", "1", "--rounds", "1", "--collect"]
@@ -198,7 +198,7 @@ def test_what_will_not_fit_is_not_tried(board: SshTarget, memory: Callable[[int]
     assert "by batches 1 and 32" in rows[128]["void_reason"]
 
 
-def test_a_void_block_is_kept_and_taken_again(board: SshTarget) -> None:
+def test_a_void_block_is_kept_and_taken_again(board: BoardAddress) -> None:
     """The firmware's word, by its own tool, as on a Pi: throttled in the beginning."""
     tool = "#!/bin/sh\\necho throttled=$(cat /tmp/throttled)\\n"
     on_board(
@@ -220,7 +220,7 @@ def test_a_void_block_is_kept_and_taken_again(board: SshTarget) -> None:
     complete({**found, "blocks": [b for b in found["blocks"] if b["status"] == "ok"]})
 
 
-def test_without_rights_conditions_are_measured_and_stated(board: SshTarget) -> None:
+def test_without_rights_conditions_are_measured_and_stated(board: BoardAddress) -> None:
     run(*BENCH, "--batches", "1", "--passes", "1", "--rounds", "1", "--collect")
     told = document("report", "--host", BOARD, "--only", CELL)
     assert any("governor" in words for words in told["runs"][0]["notes"])

@@ -21,7 +21,7 @@ from tests.integration import cli
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from buildmatrix.model import SshTarget
+    from buildmatrix.nouns import BoardAddress
 
 pytestmark = [pytest.mark.docker, pytest.mark.board]
 
@@ -53,13 +53,13 @@ def bare_project(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def board() -> Iterator[SshTarget]:
+def board() -> Iterator[BoardAddress]:
     yield boards.boot("overhead", "pi3-counted")
     boards.remove("overhead")
 
 
 @pytest.fixture(scope="module")
-def said(board: SshTarget, bare_project: Path) -> dict[str, Any]:
+def said(board: BoardAddress, bare_project: Path) -> dict[str, Any]:
     """What each of the two programs said of the same passes on the same board."""
     for cwd, cell in ((ROOT, CELL), (bare_project, "caffe-bare")):
         cli.run("build", "--only", cell, cwd=cwd, state=boards.STATE)

@@ -20,14 +20,14 @@ import pytest
 from buildmatrix import virtual
 from buildmatrix.device import probe, unfit
 from buildmatrix.errors import DeviceError, LinkLost
-from buildmatrix.model import Target
+from buildmatrix.nouns import Target
 from buildmatrix.ssh import connect
 from tests import boards
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from buildmatrix.model import SshTarget
+    from buildmatrix.nouns import BoardAddress
     from buildmatrix.protocols import CommandResult
 
 pytestmark = pytest.mark.board
@@ -87,7 +87,7 @@ LOOKS = {
 
 
 @pytest.fixture(scope="module")
-def kinds() -> Iterator[dict[str, SshTarget]]:
+def kinds() -> Iterator[dict[str, BoardAddress]]:
     """All of them at once, in one state folder."""
     with ThreadPoolExecutor(2) as pool:
         started = {kind: pool.submit(boards.boot, kind, kind) for kind in LOOKS}
@@ -105,17 +105,17 @@ def spare() -> Iterator[str]:
     boards.remove("odd")
 
 
-def run(target: SshTarget, script: str, *stdin: bytes) -> CommandResult:
+def run(target: BoardAddress, script: str, *stdin: bytes) -> CommandResult:
     with connect(target, timeout=30, known_hosts=None) as ssh:
         return ssh.run(script, timeout=60, stdin=stdin or None)
 
 
-def as_root(target: SshTarget) -> SshTarget:
+def as_root(target: BoardAddress) -> BoardAddress:
     return replace(target, user="root")
 
 
 @pytest.mark.parametrize("kind", LOOKS)
-def test_a_kind_is_what_it_says(kinds: dict[str, SshTarget], kind: str) -> None:
+def test_a_kind_is_what_it_says(kinds: dict[str, BoardAddress], kind: str) -> None:
     with connect(kinds[kind], timeout=30, known_hosts=None) as ssh:
         info = probe(ssh, kind)
     looks = LOOKS[kind]
@@ -130,7 +130,7 @@ def test_a_kind_is_what_it_says(kinds: dict[str, SshTarget], kind: str) -> None:
     assert codes - {"BM308"} == ({"BM301"} if looks.elf == "EM_AARCH64" else set())
 
 
-def test_several_boards_at_once_each_with_its_own_key(kinds: dict[str, SshTarget]) -> None:
+def test_several_boards_at_once_each_with_its_own_key(kinds: dict[str, BoardAddress]) -> None:
     assert len({target.port for target in kinds.values()}) == len(kinds)
     assert len({run(target, "cat .ssh/authorized_keys").stdout for target in kinds.values()}) == 4
     stranger = replace(kinds["pi3-64"], identity_file=kinds["pi2"].identity_file)
@@ -154,7 +154,7 @@ def program(*code: int) -> bytes:
     [pytest.param(0xE19D0C9F, id="lda r0, [sp]"), pytest.param(0xE1000040, id="crc32b r0, r0, r0")],
 )
 def test_code_for_the_pi3_dies_on_a_pi2(
-    board: SshTarget, kinds: dict[str, SshTarget], code: int
+    board: BoardAddress, kinds: dict[str, BoardAddress], code: int
 ) -> None:
     script = "cat >p && chmod +x p && exec ./p"
     assert run(board, script, program(code)).status == 0
@@ -163,7 +163,7 @@ def test_code_for_the_pi3_dies_on_a_pi2(
     assert run(kinds["pi2"], "./p; echo $?").stdout == b"132\n"  # SIGILL
 
 
-def test_on_the_busybox_board_every_tool_is_an_applet(kinds: dict[str, SshTarget]) -> None:
+def test_on_the_busybox_board_every_tool_is_an_applet(kinds: dict[str, BoardAddress]) -> None:
     target = kinds["pi3-busybox"]
     assert run(target, "echo $PATH").stdout == b"/usr/local/bin:/usr/bin:/bin:/usr/games\n"
     folders = ["/usr/bin/", "/usr/sbin/", "/bin/", "/sbin/"]  # and no others
@@ -181,7 +181,7 @@ def test_on_the_busybox_board_every_tool_is_an_applet(kinds: dict[str, SshTarget
 
 
 def test_a_board_goes_on_from_a_snapshot_and_knows_the_time(
-    kinds: dict[str, SshTarget],
+    kinds: dict[str, BoardAddress],
 ) -> None:
     """The kernel's first messages are missing; a clock that stopped is set by the next `up`."""
     target = kinds["pi3-64"]
@@ -228,7 +228,7 @@ def test_a_reboot_loses_what_was_not_synced_and_keeps_the_key(spare: str) -> Non
             assert time.monotonic() < until, "it does not come back"
 
 
-def seconds(target: SshTarget, script: str, *stdin: bytes) -> float:
+def seconds(target: BoardAddress, script: str, *stdin: bytes) -> float:
     with connect(target, timeout=30, known_hosts=None) as ssh:
         ssh.run(":", timeout=30)
         began = time.monotonic()
@@ -318,7 +318,7 @@ print(Path("/proc", pid).stat().st_uid, virtual.down(state, name="mine"))
 """
 
 
-def test_no_root_is_needed(board: SshTarget) -> None:
+def test_no_root_is_needed(board: BoardAddress) -> None:
     """With a copy of the image; making the image needs no root either, but a mirror and 10 s."""
     (used,) = (b.uses for b in virtual.boards(boards.STATE) if b.target == board)
     user = os.getuid() or NOBODY

@@ -16,9 +16,9 @@ import pytest
 from buildmatrix import virtual
 from buildmatrix.device import probe, unfit
 from buildmatrix.errors import DeviceError, LinkLost
-from buildmatrix.mirror import debian_mirror
-from buildmatrix.model import Target
+from buildmatrix.nouns import Target
 from buildmatrix.ssh import connect
+from buildmatrix.upstreams import debian_mirror
 from buildmatrix.virtual import answer
 from tests import boards
 from tests.fakes import RecordingReporter
@@ -26,7 +26,7 @@ from tests.fakes import RecordingReporter
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from buildmatrix.model import SshTarget
+    from buildmatrix.nouns import BoardAddress
 
 pytestmark = pytest.mark.board
 
@@ -52,11 +52,11 @@ def spare() -> Iterator[str]:
     boards.remove("spare")
 
 
-def pid_of(target: SshTarget) -> int:
+def pid_of(target: BoardAddress) -> int:
     return int(Path(target.identity_file).with_name("pid").read_text())
 
 
-def test_it_is_a_pi3_that_admits_to_be_emulated(board: SshTarget) -> None:
+def test_it_is_a_pi3_that_admits_to_be_emulated(board: BoardAddress) -> None:
     with connect(board, timeout=30, known_hosts=None) as ssh:
         info = probe(ssh, board.name)
     assert info.model == "Raspberry Pi 3 Model B Rev 1.2"
@@ -69,7 +69,7 @@ def test_it_is_a_pi3_that_admits_to_be_emulated(board: SshTarget) -> None:
     assert "BM304" in {f.code for f in unfit(info, BOOKWORM, needs_kib=1 << 30)}
 
 
-def test_up_again_returns_the_running_board(board: SshTarget) -> None:
+def test_up_again_returns_the_running_board(board: BoardAddress) -> None:
     before = pid_of(board)
     assert boards.boot("shared") == board
     assert pid_of(board) == before
@@ -77,7 +77,7 @@ def test_up_again_returns_the_running_board(board: SshTarget) -> None:
         boards.boot("shared", "pi3-counted")
 
 
-def test_the_bundle_must_bring_libstdcxx(board: SshTarget) -> None:
+def test_the_bundle_must_bring_libstdcxx(board: BoardAddress) -> None:
     with connect(board, timeout=30, known_hosts=None) as ssh:
         found = ssh.run(
             "find / -xdev -name 'libstdc++.so*' -o -xdev -name 'libgomp.so*'", timeout=60

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from buildmatrix import audit, elf
 from buildmatrix.errors import InputError
-from buildmatrix.model import AuditPolicy, ElfFacts, Finding, Severity, Target
+from buildmatrix.nouns import AuditPolicy, ElfFacts, Finding, Severity, Target
 from tests import elf_factory as factory
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from buildmatrix import audit, elf
-from buildmatrix.model import AuditPolicy, Target
+from buildmatrix.nouns import AuditPolicy, Target
 from buildmatrix.pipeline.auditing import audit_path
 from tests import elf_factory as factory
 from tests.elf_factory import NEON, VFPV3, make

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from buildmatrix.bench.order import order, plan_lines, plan_text, retakes
 from buildmatrix.bench.request import Entrant, Request, read_request, run_files, run_id
 from buildmatrix.errors import BenchError
-from buildmatrix.model import Measurement, Status
+from buildmatrix.nouns import Measurement, Status
 
 REQUEST = Request(
     run="r1",

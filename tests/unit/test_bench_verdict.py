@@ -16,7 +16,7 @@ from buildmatrix.bench.journal import BlockResult, parse
 from buildmatrix.bench.request import Entrant, Request
 from buildmatrix.bench.verdict import Golden, max_relative_error, measure, measurements
 from buildmatrix.errors import BenchError
-from buildmatrix.model import DeviceInfo, Measurement, Status
+from buildmatrix.nouns import DeviceInfo, Measurement, Status
 
 FACTS = {"toolchain": "armv7hf", "flags": ["-O2"], "stack": "caffe"}
 REQUEST = Request(

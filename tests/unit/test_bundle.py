@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from buildmatrix import audit, bundle, elf
 from buildmatrix.errors import AuditError, InputError
-from buildmatrix.model import AuditPolicy, Bundle, ElfFacts, Target
+from buildmatrix.nouns import AuditPolicy, Bundle, ElfFacts, Target
 from tests.elf_factory import VFPV3, make
 
 if TYPE_CHECKING:

@@ -18,7 +18,7 @@ from scipy import stats
 from buildmatrix.bench.steady import drift, two_speeds
 from buildmatrix.compare import Comparison, Verdict, compare, regressed
 from buildmatrix.errors import InputError
-from buildmatrix.model import INSTRUCTIONS, TIME, Measurement, Status
+from buildmatrix.nouns import INSTRUCTIONS, TIME, Measurement, Status
 from buildmatrix.summary import Row, rows
 
 if TYPE_CHECKING:

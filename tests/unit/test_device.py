@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from buildmatrix.agent import PREFIX
 from buildmatrix.device import FPU_NEEDS, PROBE, explained, meant_for, parse, probe, unfit
 from buildmatrix.errors import DeviceError
-from buildmatrix.model import FPU_RANK, DeviceInfo, ElfFacts, Severity, Target
+from buildmatrix.nouns import FPU_RANK, DeviceInfo, ElfFacts, Severity, Target
 from tests.fakes import LocalShell
 
 if TYPE_CHECKING:

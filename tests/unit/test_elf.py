@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
-    from buildmatrix.model import ElfFacts
+    from buildmatrix.nouns import ElfFacts
 
 
 @pytest.fixture

@@ -25,7 +25,7 @@ MODELS = PACKAGE.parent / "models"
 FACE_CNN = MODELS / "face-cnn" / "model.yaml"
 OUTSIDE = {
     "errors.py",
-    "keys.py",
+    "cachekey.py",
     "schema.py",
 }  # messages, cache keys, reading: no bytes of a model
 FILES = ("net.prototxt", "net.caffemodel", "input.f32", "expected.f64")

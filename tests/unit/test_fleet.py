@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING
 import pytest
 
 from buildmatrix.errors import BuildmatrixError, DeviceError, InputError, LinkLost
-from buildmatrix.model import SshTarget
+from buildmatrix.nouns import BoardAddress
 from buildmatrix.pipeline.fleet import chosen, each, raise_worst, values
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-DEVICES = {name: SshTarget(name, f"{name}.local") for name in ("pi2", "pi3-a", "pi3-b", "pi4")}
+DEVICES = {name: BoardAddress(name, f"{name}.local") for name in ("pi2", "pi3-a", "pi3-b", "pi4")}
 GROUPS = {"lab": ("pi3-*", "pi4")}
 TARGETS = tuple(DEVICES.values())
 
@@ -52,7 +52,7 @@ def test_what_fits_no_board_is_an_error_that_lists_them(tmp_path: Path) -> None:
 def test_boards_work_side_by_side_and_keep_their_order() -> None:
     together = Barrier(len(TARGETS), timeout=10)
 
-    def work(target: SshTarget) -> str:
+    def work(target: BoardAddress) -> str:
         together.wait()
         return target.host
 
@@ -62,7 +62,7 @@ def test_boards_work_side_by_side_and_keep_their_order() -> None:
 
 
 def test_a_dead_board_stops_nobody_and_is_named() -> None:
-    def work(target: SshTarget) -> str:
+    def work(target: BoardAddress) -> str:
         if target.name == "pi3-a":
             raise LinkLost("no answer within 30 s", hint="switch it on")
         return target.name
@@ -78,7 +78,7 @@ def test_a_dead_board_stops_nobody_and_is_named() -> None:
 
 
 def test_a_fault_of_ours_in_a_thread_is_not_waited_for() -> None:
-    def work(target: SshTarget) -> float:
+    def work(target: BoardAddress) -> float:
         return 1 / len(target.name.removeprefix("pi2"))
 
     ended = each(TARGETS, work)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from buildmatrix.keys import changes, digest
+from buildmatrix.cachekey import changes, digest
 
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.text(),

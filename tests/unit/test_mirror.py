@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from buildmatrix.errors import InputError
-from buildmatrix.mirror import debian_mirror
+from buildmatrix.upstreams import debian_mirror
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from buildmatrix import keys
+from buildmatrix import cachekey
 from buildmatrix.errors import InputError
 from buildmatrix.network import (
     NetworkSpec,
@@ -186,7 +186,7 @@ def test_a_new_kind_of_setting_leaves_written_networks_what_they_were(tmp_path: 
     for layer in plain["layers"]:
         for setting in ("stride", "pad", "groups") if layer["type"] == "conv" else ():
             del layer[setting]
-    assert digest(net) == keys.digest(plain)
+    assert digest(net) == cachekey.digest(plain)
     assert digest(network(tmp_path, LENET.replace("1.0e-4", "2.0e-4"))) == digest(net)
 
 

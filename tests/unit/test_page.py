@@ -17,7 +17,7 @@ import pytest
 
 from buildmatrix import page, plots, report, summary, template
 from buildmatrix.compare import Comparison, Verdict
-from buildmatrix.model import INSTRUCTIONS, TIME, ElfFacts, Finding, Measurement, Severity, Status
+from buildmatrix.nouns import INSTRUCTIONS, TIME, ElfFacts, Finding, Measurement, Severity, Status
 from buildmatrix.page.answer import answers
 from tests.unit.test_report import emulated, row
 
@@ -78,11 +78,11 @@ def of_emulator() -> list[Measurement]:
     return [emulated(c, b, 90 - b, m - b / 10) for c, m in counts.items() for b in BATCHES]
 
 
-def board(measurements: list[Measurement], name: str) -> page.Board:
+def board(measurements: list[Measurement], name: str) -> page.BoardSection:
     rows = summary.rows(measurements)
     (grid,) = report.grids(rows, bound=12.4e6)
     void = tuple(m for m in measurements if m.status is Status.VOID)
-    return page.Board(
+    return page.BoardSection(
         name=name,
         grid=grid,
         points=plots.points(rows),
@@ -93,7 +93,7 @@ def board(measurements: list[Measurement], name: str) -> page.Board:
     )
 
 
-def content(*boards: page.Board, **changes: Any) -> page.Page:
+def content(*boards: page.BoardSection, **changes: Any) -> page.Page:
     names = dict.fromkeys(cell for one in boards for cell in one.grid.cells)
     finding = Finding("BM142", Severity.WARNING, "lib/x.so", HOSTILE, "set HAVE_NEON=1")
     built = (page.Built(c, 29_000_000, (FACTS,), (finding,), (("flags", "-O2"),)) for c in names)
@@ -110,15 +110,15 @@ def content(*boards: page.Board, **changes: Any) -> page.Page:
     return replace(made, **changes)
 
 
-def real() -> page.Board:
+def real() -> page.BoardSection:
     return board(of_board(), "pi3, 4 threads")
 
 
-def virtual() -> page.Board:
+def virtual() -> page.BoardSection:
     return board(of_emulator(), "virtual, 1 thread")
 
 
-def hostile() -> page.Board:
+def hostile() -> page.BoardSection:
     renamed = (replace(m, cell={"tf-neon": HOSTILE}.get(m.cell, m.cell)) for m in of_board())
     return board(list(renamed), HOSTILE)
 

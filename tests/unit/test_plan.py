@@ -9,8 +9,8 @@ import pytest
 
 from buildmatrix.errors import InputError
 from buildmatrix.graph import goals
-from buildmatrix.model import Stage, Verb
-from buildmatrix.plan import Known, key_of, materials, plan
+from buildmatrix.nouns import Stage, Verb
+from buildmatrix.plan import OnRecord, key_of, materials, plan
 from tests.unit import projects
 
 if TYPE_CHECKING:
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from buildmatrix.graph import Work
 
-NOTHING = Known({}, frozenset(), {}, {}, {})
+NOTHING = OnRecord({}, frozenset(), {}, {}, {})
 IMAGE = {"tc": "identity"}
 
 
@@ -27,13 +27,13 @@ def works(tmp_path: Path) -> tuple[Work, ...]:
     return projects.works(projects.write(tmp_path))
 
 
-def everything(works: tuple[Work, ...]) -> Known:
+def everything(works: tuple[Work, ...]) -> OnRecord:
     material = materials(works, IMAGE)
     keys = {w.id: key_of(w, material[w.id]) for w in works}
-    return Known(IMAGE, frozenset(keys.values()), material, {}, {})
+    return OnRecord(IMAGE, frozenset(keys.values()), material, {}, {})
 
 
-def verbs(works: tuple[Work, ...], known: Known) -> dict[str, str]:
+def verbs(works: tuple[Work, ...], known: OnRecord) -> dict[str, str]:
     return {a.id: a.verb.value for a in plan(works, known)}
 
 

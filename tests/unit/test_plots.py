@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from buildmatrix import page, plots, summary
-from buildmatrix.model import Measurement, Status
+from buildmatrix.nouns import Measurement, Status
 from buildmatrix.plots.chart import apart, ticks
 from buildmatrix.plots.pareto import Place, front
 from tests.unit.test_report import emulated, row

@@ -12,11 +12,11 @@ import pytest
 from buildmatrix import elf, export, schema, toolchain
 from buildmatrix.network import NetworkSpec
 from buildmatrix.recipe import load_all
-from buildmatrix.unit import resolve, resolve_runner
+from buildmatrix.resolved import resolve, resolve_runner
 from tests import elf_factory
 
 if TYPE_CHECKING:
-    from buildmatrix.model import Options
+    from buildmatrix.nouns import Options
     from buildmatrix.recipe import Recipe
     from buildmatrix.toolchain import Toolchain
 

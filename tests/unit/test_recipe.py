@@ -12,13 +12,13 @@ from buildmatrix import recipe, toolchain
 from buildmatrix.errors import InputError
 from buildmatrix.graph import goals
 from buildmatrix.pipeline import project
-from buildmatrix.unit import Unit, resolve
+from buildmatrix.resolved import ResolvedBuild, resolve
 from tests.unit import projects
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from buildmatrix.model import Scalar
+    from buildmatrix.nouns import Scalar
 
 ROOT = Path(__file__).parent.parent.parent
 GOLDEN = ROOT / "tests" / "golden" / "recipes"
@@ -27,7 +27,7 @@ GOLDEN = ROOT / "tests" / "golden" / "recipes"
 def rendered() -> Iterator[tuple[str, str]]:
     """(file name, script) of every build and runner of the project's own matrix."""
     for work in project.load(ROOT / "matrix.yaml").works:
-        if isinstance(work.subject, Unit):
+        if isinstance(work.subject, ResolvedBuild):
             identifier = work.id.removesuffix("@armv7hf-bookworm")  # said only where it is another
             name = re.sub(r"[^a-z0-9.]+", "-", identifier.lower()).strip("-")
             yield f"{name}.sh", work.subject.script

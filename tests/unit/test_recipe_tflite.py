@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from buildmatrix import recipe, toolchain, unit
-from buildmatrix.graph import Packed
+from buildmatrix import recipe, resolved, toolchain
+from buildmatrix.graph import BundleWork
 from buildmatrix.pipeline import project
 
 ROOT = Path(__file__).parent.parent.parent
@@ -15,7 +15,9 @@ ROOT = Path(__file__).parent.parent.parent
 
 def test_the_audit_tells_the_two_sets_of_flags_apart() -> None:
     works = project.load(ROOT / "matrix.yaml").works
-    policies = {w.subject.cell.id: w.subject.policy for w in works if isinstance(w.subject, Packed)}
+    policies = {
+        w.subject.cell.id: w.subject.policy for w in works if isinstance(w.subject, BundleWork)
+    }
     library = ("lib/libtensorflowlite_c.so",)
     vanilla, neon = policies["tflite-vanilla"], policies["tflite-neon-vfpv4"]
     assert (vanilla.neon_required, vanilla.neon_forbidden) == ((), library)
@@ -38,7 +40,7 @@ def test_an_engine_says_what_its_model_computes_with(
     image = toolchain.load_all(ROOT / "toolchains")["armv7hf-bookworm"]
     options = {n: o.default for n, o in found.spec.options.items() if o.default is not None}
     assert found.spec.runner is not None
-    made = unit.resolve_runner(found, found.spec.runner, {**options, "numbers": numbers}, image)
+    made = resolved.resolve_runner(found, found.spec.runner, {**options, "numbers": numbers}, image)
     assert made.model_format == model
     assert f"-DNUMBER_FORMAT='\"{computes}\"'" in made.script
 
@@ -61,10 +63,10 @@ def test_the_ruy_cell_is_where_debians_ruy_has_neon() -> None:
     images = toolchain.load_all(ROOT / "toolchains")
     options = {n: o.default for n, o in found.spec.options.items() if o.default is not None}
     for image, hidden in (("armv7hf-bookworm", True), ("arm64-bookworm", False)):
-        script = unit.resolve(found, {**options, "ruy": True}, images[image]).script
+        script = resolved.resolve(found, {**options, "ruy": True}, images[image]).script
         assert "-DTFLITE_ENABLE_RUY=ON" in script
         assert ("RUY_PLATFORM_NEON 0" in script) is hidden
     works = project.load(ROOT / "matrix.yaml").works
-    cells = {w.subject.cell for w in works if isinstance(w.subject, Packed)}
+    cells = {w.subject.cell for w in works if isinstance(w.subject, BundleWork)}
     ruy = [c for c in cells if dict(c.options).get("ruy") is True]
     assert [(c.id, c.toolchain) for c in ruy] == [("tflite-ruy-arm64", "arm64-bookworm")]

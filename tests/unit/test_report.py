@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from rich.console import Console
 
 from buildmatrix import report
-from buildmatrix.model import Measurement, Status
+from buildmatrix.nouns import Measurement, Status
 from buildmatrix.summary import rows as rows_of
 
 GOLDEN = Path(__file__).parent.parent / "golden"

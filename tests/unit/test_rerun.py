@@ -22,7 +22,7 @@ from buildmatrix import bundle, rerun
 from buildmatrix.bench.request import Entrant, Request
 from buildmatrix.bench.verdict import max_relative_error
 from buildmatrix.errors import InputError
-from buildmatrix.model import Bundle, FileRecord, Measurement, Run, Status
+from buildmatrix.nouns import Bundle, FileRecord, Measurement, Run, Status
 from buildmatrix.summary import rows
 
 if TYPE_CHECKING:
@@ -157,7 +157,7 @@ def blocks(packed: Bundle, **changes: Any) -> list[Measurement]:
 
 def pack(
     tmp_path: Path, extra: str = "", expected: Sequence[float] = EXPECTED, **changes: Any
-) -> rerun.Packed:
+) -> rerun.Archive:
     packed, objects = made(tmp_path, extra, expected)
     found = rows(blocks(packed, **changes))
     return rerun.pack(found, packed, RUN, objects, folder=tmp_path / "out")
@@ -174,7 +174,9 @@ def tools(tmp_path: Path, *, without: Sequence[str] = (), busybox: bool = False)
     return str(folder)
 
 
-def board(packed: rerun.Packed, path: str, arguments: str = "") -> subprocess.CompletedProcess[str]:
+def board(
+    packed: rerun.Archive, path: str, arguments: str = ""
+) -> subprocess.CompletedProcess[str]:
     """The one command, where the archive lies."""
     return subprocess.run(
         ["sh", "-c", f"{packed.command} {arguments}"],
@@ -187,7 +189,7 @@ def board(packed: rerun.Packed, path: str, arguments: str = "") -> subprocess.Co
     )
 
 
-def calls(packed: rerun.Packed) -> list[str]:
+def calls(packed: rerun.Archive) -> list[str]:
     """How the runner was called, in order; empty when it was not."""
     found = packed.path.parent / NAME / "calls"
     return found.read_text().splitlines() if found.exists() else []

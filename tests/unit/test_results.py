@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from buildmatrix.errors import InputError
-from buildmatrix.model import Measurement, Run, Status
+from buildmatrix.nouns import Measurement, Run, Status
 from buildmatrix.results import COLUMNS, UPGRADES, Results
 
 if TYPE_CHECKING:

@@ -8,8 +8,8 @@ import pytest
 
 from buildmatrix import recipe
 from buildmatrix.errors import InputError
-from buildmatrix.graph import Packed
-from buildmatrix.unit import Unit
+from buildmatrix.graph import BundleWork
+from buildmatrix.resolved import ResolvedBuild
 from tests.unit import projects
 
 if TYPE_CHECKING:
@@ -60,9 +60,9 @@ def root(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def packed(works: tuple[Work, ...], cell: str) -> Packed:
+def packed(works: tuple[Work, ...], cell: str) -> BundleWork:
     (subject,) = (w.subject for w in works if w.id == f"bundle:{cell}")
-    assert isinstance(subject, Packed)
+    assert isinstance(subject, BundleWork)
     return subject
 
 
@@ -122,7 +122,7 @@ def test_a_build_dependency_that_does_not_apply_is_not_there(root: Path) -> None
     scripts = {
         w.id: w.subject.script
         for w in projects.works(root, MATRIX)
-        if isinstance(w.subject, Unit) and w.id.startswith("build:pick")
+        if isinstance(w.subject, ResolvedBuild) and w.id.startswith("build:pick")
     }
     assert scripts == {
         "build:pick[family=blas]@tc": "make 0\n",

@@ -14,14 +14,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from buildmatrix.errors import DeviceError
-from buildmatrix.model import SshTarget
+from buildmatrix.nouns import BoardAddress
 from buildmatrix.ssh.config import route
-from buildmatrix.ssh.trust import Known, read
+from buildmatrix.ssh.trust import HostKeys, read
 
 if TYPE_CHECKING:
     from buildmatrix.ssh.config import Hop
 
-BOARD = SshTarget("pi3", "board", port=0, user="")
+BOARD = BoardAddress("pi3", "board", port=0, user="")
 CONFIG = """
 Host board
     HostName 10.0.0.7
@@ -48,7 +48,7 @@ def config(home: Path) -> Path:
     return home / "config"
 
 
-def hops(config: Path, text: str, target: SshTarget = BOARD, **more: Any) -> tuple[Hop, ...]:
+def hops(config: Path, text: str, target: BoardAddress = BOARD, **more: Any) -> tuple[Hop, ...]:
     config.write_text(text)
     return route(target, config=config, **more)
 
@@ -256,4 +256,4 @@ def test_a_revoked_key_is_no_key() -> None:
 
 @given(st.text(max_size=80), st.text(max_size=10))
 def test_no_known_hosts_breaks_us(text: str, name: str) -> None:
-    assert isinstance(read(f"{text}\n|1|{text}|x {KEY}\n@{text}", name), Known)
+    assert isinstance(read(f"{text}\n|1|{text}|x {KEY}\n@{text}", name), HostKeys)

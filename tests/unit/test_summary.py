@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from buildmatrix.model import INSTRUCTIONS, TIME, Measurement, Status
+from buildmatrix.nouns import INSTRUCTIONS, TIME, Measurement, Status
 from buildmatrix.summary import CONFIDENCE, FEWEST, Row, resampled_means, rows, spread, tail
 
 if TYPE_CHECKING:

@@ -18,13 +18,13 @@ from buildmatrix.template import render
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from buildmatrix.model import Options, Scalar
+    from buildmatrix.nouns import Options, Scalar
     from buildmatrix.recipe import BuildSpec, Recipe, RunnerSpec, SourceSpec
     from buildmatrix.toolchain import Toolchain
 
 
 @dataclass(frozen=True)
-class Unit:
+class ResolvedBuild:
     """The library: what the recipe's build script makes."""
 
     recipe: Recipe
@@ -37,14 +37,14 @@ class Unit:
 
 
 @dataclass(frozen=True)
-class RunnerUnit(Unit):
+class ResolvedRunner(ResolvedBuild):
     """The runner. It has no sources: it is compiled against what was built from them."""
 
     engine: str  # sha256
     model_format: str
 
 
-def resolve(recipe: Recipe, options: Options, toolchain: Toolchain) -> Unit:
+def resolve(recipe: Recipe, options: Options, toolchain: Toolchain) -> ResolvedBuild:
     """Decide the library. `options` holds at least those of the recipe that decide the build.
 
     Raises InputError for a template fault or when no source is left for a choice.
@@ -56,7 +56,7 @@ def resolve(recipe: Recipe, options: Options, toolchain: Toolchain) -> Unit:
         raise recipe.document.fault(("sources",), f"no source fits {_shown(placed)}")
     build = recipe.spec.build
     paths = {re.sub(r"\W", "_", s.name): f"/src/{s.name}" for s in sources}
-    return Unit(
+    return ResolvedBuild(
         recipe=recipe,
         options=tuple(sorted(own.items())),
         script=_script(recipe, build.script, {**_context(recipe, own, toolchain), "source": paths}),
@@ -69,7 +69,7 @@ def resolve(recipe: Recipe, options: Options, toolchain: Toolchain) -> Unit:
 
 def resolve_runner(
     recipe: Recipe, runner: RunnerSpec, options: Options, toolchain: Toolchain
-) -> RunnerUnit:
+) -> ResolvedRunner:
     """Decide the runner, which is `recipe.spec.runner`. `options` holds at least the recipe's own.
 
     Raises InputError for a template fault or when no model format fits.
@@ -77,7 +77,7 @@ def resolve_runner(
     own = {name: options[name] for name in recipe.spec.options}
     context = {**_context(recipe, own, toolchain), "engine": f"/recipe/{runner.engine}"}
     files = _hashed(recipe, [*recipe.spec.build.files, runner.engine])
-    return RunnerUnit(
+    return ResolvedRunner(
         recipe=recipe,
         options=tuple(sorted(own.items())),
         script=_script(recipe, runner.script, context),

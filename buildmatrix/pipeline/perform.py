@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any, Literal
 from buildmatrix import images
 from buildmatrix.errors import AuditError, BuildmatrixError, NotCachedError, SourceUnavailable
 from buildmatrix.graph import identify
-from buildmatrix.model import Action, Severity, Stage, Verb
-from buildmatrix.plan import Known, key_of, materials, plan
+from buildmatrix.nouns import Action, Severity, Stage, Verb
+from buildmatrix.plan import OnRecord, key_of, materials, plan
 from buildmatrix.protocols import Finished, Started
 from buildmatrix.recipe import SourceSpec
 from buildmatrix.store import read_json, write_json
@@ -36,7 +36,7 @@ class Outcome:
     exit_code: int = 0
 
 
-def known(workshop: Workshop) -> Known:
+def known(workshop: Workshop) -> OnRecord:
     """What is on record, read once so that the plan can be pure."""
     works = workshop.project.works
     for toolchain in workshop.project.toolchains.values():
@@ -45,7 +45,7 @@ def known(workshop: Workshop) -> Known:
             workshop.identities.setdefault(toolchain.name, identity)
     entries = {w.id: entry for w in works if (entry := workshop.store.latest(w.id)) is not None}
     took = read_json(workshop.state / "seconds.json")
-    return Known(
+    return OnRecord(
         identities={name: i.digest for name, i in workshop.identities.items()},
         stored=workshop.store.stored() | _held_sources(workshop),
         material={

@@ -193,7 +193,7 @@ class Bundle:
 
 
 @dataclass(frozen=True, slots=True)
-class SshTarget:
+class BoardAddress:
     """Where a board answers and how its host key is pinned."""
 
     name: str  # what people call it: pi3

@@ -12,7 +12,7 @@ from buildmatrix.errors import DeviceError, UsageError
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from buildmatrix.model import Finding, SshTarget
+    from buildmatrix.nouns import BoardAddress, Finding
     from buildmatrix.pipeline.deploying import Deployed, Foretold
 
 KEEP = 2  # bundles of each cell that --prune leaves
@@ -56,7 +56,7 @@ def deploy(
         shop = workshop(matrix, only, state, reporter)
         ways = access(shop.state)
 
-        def put(target: SshTarget) -> dict[str, Any]:
+        def put(target: BoardAddress) -> dict[str, Any]:
             if rollback:
                 back = deploying.roll_back(shop, target, access=ways, force=force)
                 return _rolled_back(target, back)
@@ -120,12 +120,12 @@ def _say_forecast(device: str, told: dict[str, Any], busy: str) -> None:
         say(f"  {busy}'s benchmark runs there: it would be refused without --force")
 
 
-def _rolled_back(target: SshTarget, back: dict[str, str]) -> dict[str, Any]:
+def _rolled_back(target: BoardAddress, back: dict[str, str]) -> dict[str, Any]:
     rows = [{"id": cell, "digest": digest, "state": "rolled back"} for cell, digest in back.items()]
     return {"device": target.name, "cells": rows, "refused": []}
 
 
-def _deployed(target: SshTarget, done: Deployed) -> dict[str, Any]:
+def _deployed(target: BoardAddress, done: Deployed) -> dict[str, Any]:
     rows = [
         {
             "id": b.cell,
@@ -148,7 +148,7 @@ def _deployed(target: SshTarget, done: Deployed) -> dict[str, Any]:
     }
 
 
-def _foretold(target: SshTarget, found: Foretold) -> dict[str, Any]:
+def _foretold(target: BoardAddress, found: Foretold) -> dict[str, Any]:
     rows = [
         {
             "id": b.cell,

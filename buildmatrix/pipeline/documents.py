@@ -7,18 +7,18 @@ from typing import TYPE_CHECKING, Any
 
 from buildmatrix import images
 from buildmatrix.errors import UsageError
-from buildmatrix.graph import Packed
-from buildmatrix.model import Stage, Status, Verb
-from buildmatrix.pipeline.make import gaps, plan_all
+from buildmatrix.graph import BundleWork
+from buildmatrix.nouns import Stage, Status, Verb
+from buildmatrix.pipeline.perform import gaps, plan_all
 from buildmatrix.pipeline.project import select
 from buildmatrix.recipe import build_options
-from buildmatrix.unit import RunnerUnit, Unit
+from buildmatrix.resolved import ResolvedBuild, ResolvedRunner
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-    from buildmatrix.model import Action, Cell
-    from buildmatrix.pipeline.make import Outcome
+    from buildmatrix.nouns import Action, Cell
+    from buildmatrix.pipeline.perform import Outcome
     from buildmatrix.pipeline.workshop import Workshop
 
 
@@ -60,10 +60,10 @@ def _engine(workshop: Workshop, cell: Cell) -> Engine:
     """What a cell's runner is made of; two empty words without a runner."""
     works = {work.id: work for work in workshop.project.works}
     bundle = works.get(f"bundle:{cell.id}")
-    if bundle is None or not isinstance(bundle.subject, Packed):
+    if bundle is None or not isinstance(bundle.subject, BundleWork):
         return ("", "")
     unit = works[bundle.subject.runner].subject
-    assert isinstance(unit, RunnerUnit)
+    assert isinstance(unit, ResolvedRunner)
     return unit.engine, unit.model_format
 
 
@@ -93,7 +93,7 @@ def _goal(workshop: Workshop, cell: Cell) -> str:
         unit = work.subject
         if (
             work.stage is Stage.BUILD
-            and isinstance(unit, Unit)
+            and isinstance(unit, ResolvedBuild)
             and (unit.recipe.name, work.toolchain) == (cell.stack, cell.toolchain)
             and dict(unit.options) == wanted
         ):
