@@ -80,10 +80,15 @@ IMPLIED = {"asimd": frozenset({"neon", "vfpv3", "vfpv4"})}
 # What code of each Target.fpu needs: of every group, at least one feature.
 FPU_NEEDS: Mapping[str, tuple[tuple[str, ...], ...]] = {
     "": (),
+    "vfpv2": (("vfp", "vfpv3", "vfpv4"),),
     "vfpv3-d16": (("vfpv3", "vfpv3d16", "vfpv4"),),
     "vfpv3": (("neon", "vfpd32"), ("vfpv3", "vfpv4")),
     "neon": (("neon",),),
     "neon-vfpv4": (("neon",), ("vfpv4",)),
+    # No word tells ARMv8 to a 32-bit program; these are of cores that came with it. crc32 may be
+    # left out by ARMv8.0 and is in each that a Raspberry Pi has.
+    "neon-fp-armv8": (("neon",), ("vfpv4",), ("crc32", "asimd", "aes")),
+    "crypto-neon-fp-armv8": (("neon",), ("vfpv4",), ("aes",), ("pmull",), ("sha2",)),
 }
 HOT = 75.0  # °C
 SKEW = 120.0  # seconds; less may be the way of the answer over a slow link

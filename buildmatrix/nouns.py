@@ -18,7 +18,12 @@ if TYPE_CHECKING:
 Scalar = str | bool | int
 Options = Mapping[str, Scalar]
 
-FPU_RANK = ("", "vfpv3-d16", "vfpv3", "neon", "neon-vfpv4")
+# GCC's -mfpu for 32-bit state, each with all of those before it. From neon-fp-armv8 on it is ARMv8
+# in 32-bit state (march armv8-a or armv8-a+crc); the Raspberry Pis before the 5 have no crypto.
+FPU_RANK = (
+    *("", "vfpv2", "vfpv3-d16", "vfpv3", "neon", "neon-vfpv4"),
+    *("neon-fp-armv8", "crypto-neon-fp-armv8"),
+)
 
 
 def version_tuple(text: str) -> tuple[int, ...]:
@@ -39,7 +44,7 @@ class Target:
     march: str  # armv7-a
     fpu: str  # neon-vfpv4; one of FPU_RANK
     float_abi: str  # hard
-    libc_floor: str  # highest GLIBC_ symbol version allowed: 2.36
+    libc_floor: str  # highest GLIBC_ symbol version allowed: 2.36; empty: no limit
 
     def runs_on(self, other: Target) -> bool:
         """True when code built for this target may run where `other` describes the machine."""
@@ -177,6 +182,11 @@ class AuditPolicy:
     neon_forbidden: tuple[str, ...] = ()  # ... may not be found
     dispatched: tuple[str, ...] = ()  # ... that ask the CPU before they use what the target lacks
     provided: tuple[str, ...] = ()  # sonames the board has: libc's own
+    # What is known of the libraries that the board has: soname to the highest version of each name
+    # that it defines, as {"libstdc++.so.6": ("GLIBCXX_3.4.30", "CXXABI_1.3.13")}. A soname that is
+    # not here is one of which nothing is known.
+    libraries: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    page_size: int = 0  # bytes, of the board's kernel; 0: not known, no limit
 
 
 @dataclass(frozen=True, slots=True)

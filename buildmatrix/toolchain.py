@@ -36,7 +36,16 @@ class TargetSpec(Spec):
     triple: Annotated[str, Field(pattern=r"^[a-z0-9_-]+$")]
     machine: Literal["EM_ARM", "EM_AARCH64", "EM_X86_64"]
     march: Annotated[str, Field(pattern=r"^[a-z0-9.+-]+$")]
-    fpu: Literal["", "vfpv3-d16", "vfpv3", "neon", "neon-vfpv4"]
+    fpu: Literal[
+        "",
+        "vfpv2",
+        "vfpv3-d16",
+        "vfpv3",
+        "neon",
+        "neon-vfpv4",
+        "neon-fp-armv8",
+        "crypto-neon-fp-armv8",
+    ]
     float_abi: Literal["hard", "soft"]
     libc_floor: Annotated[str, Field(pattern=r"^\d+\.\d+$")]
 

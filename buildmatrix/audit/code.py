@@ -23,10 +23,13 @@ A_PROFILE = (
 # Tag_Advanced_SIMD_arch. Source: GCC's manual, ARM options; ADDENDA32.
 FPU_GIVES = {
     "": (),
-    "vfpv3-d16": ("VFPv1", "VFPv2", "VFPv3-D16"),
+    "vfpv2": ("VFPv1", "VFPv2"),
+    "vfpv3-d16": ("VFPv3-D16",),
     "vfpv3": ("VFPv3",),
     "neon": ("NEONv1",),
     "neon-vfpv4": ("VFPv4", "VFPv4-D16", "NEONv1 with Fused-MAC"),
+    "neon-fp-armv8": ("FP for ARMv8", "FPv5/FP-D16 for ARMv8", "NEON for ARMv8"),
+    "crypto-neon-fp-armv8": (),  # has no attribute of its own
 }
 
 # What only the machine that compiles knows. GCC's driver puts the host's processor in the place of

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 def libc_floor(tree: Tree) -> Iterator[Fault]:
     floor = tree.target.libc_floor
-    for facts in tree.own:
+    for facts in tree.own if floor else ():
         if facts.glibc_max and version_tuple(facts.glibc_max) > version_tuple(floor):
             yield facts.file, f"needs GLIBC_{facts.glibc_max}, the floor is GLIBC_{floor}"
 

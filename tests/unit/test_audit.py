@@ -371,6 +371,23 @@ def test_from_bytes_to_verdict(tmp_path: Path) -> None:
     assert codes == ["BM103", "BM130", "BM140", "BM150"]
 
 
+CORTEX_A53 = replace(GOOD, cpu_arch="v8", fp_arch="FP for ARMv8", simd="NEON for ARMv8")
+
+
+@pytest.mark.parametrize("march", ["armv8-a", "armv8-a+crc"])
+@pytest.mark.parametrize("fpu", ["neon-fp-armv8", "crypto-neon-fp-armv8"])
+def test_armv8_in_32_bit_state_is_a_target_like_another(fpu: str, march: str) -> None:
+    """What gcc -mcpu=cortex-a53 gives, and what older flags give, go there."""
+    assert said(CORTEX_A53, on(fpu, march)) == []
+    assert said(GOOD, on(fpu, march)) == []
+    assert [words[:5] for words in said(CORTEX_A53)] == ["BM110", "BM111", "BM112"], "not on v7"
+
+
+def test_without_a_floor_no_version_is_too_new() -> None:
+    no_floor = replace(POLICY, target=replace(PI3, libc_floor=""))
+    assert said(replace(GOOD, glibc_max="2.99"), no_floor) == []
+
+
 def test_the_page_shows_the_rules_as_they_are() -> None:
     page = (Path(__file__).parents[2] / "docs" / "audit.md").read_text()
     rows = [line.strip("| ").split(" | ") for line in page.splitlines() if re.match(r"\| BM", line)]
