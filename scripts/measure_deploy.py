@@ -40,9 +40,10 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
 from buildmatrix import deploy, device, ssh, virtual  # noqa: E402
+from buildmatrix.boards import reach  # noqa: E402
 from buildmatrix.errors import BuildmatrixError, InputError  # noqa: E402
 from buildmatrix.nouns import BoardAddress, Bundle  # noqa: E402
-from buildmatrix.pipeline import boards, project  # noqa: E402
+from buildmatrix.pipeline import project  # noqa: E402
 from buildmatrix.pipeline.workshop import Workshop  # noqa: E402
 from buildmatrix.upstreams import debian_mirror, python_index  # noqa: E402
 from buildmatrix.virtual import apt, host  # noqa: E402
@@ -103,7 +104,7 @@ def main() -> int:
     )
     shape = links.parse(options.link)
     assert shape is not None, "a link must be slow to be measured"
-    built = last_built(shop) if options.last_built else boards.bundles(shop)
+    built = last_built(shop) if options.last_built else reach.bundles(shop)
     with (
         tempfile.TemporaryDirectory() as scratch,
         sshd_here(Path(scratch)) if options.here else board() as far,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from buildmatrix.pipeline.schemas import texts
+from buildmatrix.cli.schemas import texts
 
 DOCS = Path(__file__).parent.parent / "docs" / "schemas"
 

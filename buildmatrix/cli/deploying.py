@@ -12,8 +12,8 @@ from buildmatrix.errors import DeviceError, UsageError
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from buildmatrix.boards.deploying import Deployed, Foretold
     from buildmatrix.nouns import BoardAddress, Finding
-    from buildmatrix.pipeline.deploying import Deployed, Foretold
 
 KEEP = 2  # bundles of each cell that --prune leaves
 
@@ -47,7 +47,7 @@ def deploy(
     state: str = "",
 ) -> None:
     """Put built, audited bundles on boards: only what is missing, verified, switched at once."""
-    from buildmatrix.pipeline import deploying, fleet
+    from buildmatrix.boards import deploying, fleet
 
     _check(dry_run=dry_run, rollback=rollback, keep=keep, quota_mib=quota_mib)
     kept = keep or (KEEP if prune else 0)

@@ -24,8 +24,8 @@ from buildmatrix.errors import DeviceError, UsageError, did_you_mean
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from buildmatrix.boards.reach import Access
     from buildmatrix.nouns import BoardAddress
-    from buildmatrix.pipeline.boards import Access
     from buildmatrix.pipeline.workshop import Workshop
     from buildmatrix.ssh import Keyring
 
@@ -35,11 +35,11 @@ HOST = {"host": "a device of matrix.yaml, a virtual board, or user@host:port"}
 
 def access(state: Path, *, asks: bool = True) -> Access:
     """How this person gets into boards. Without a terminal, or with `asks` off, nobody is asked."""
-    from buildmatrix.pipeline import boards
+    from buildmatrix.boards import reach
 
     folder = Path.home() / ".ssh"
     keyring = _keyring(asks=asks and sys.stdin.isatty())
-    return boards.Access(folder / "known_hosts", folder / "config", boards.pins(state), keyring)
+    return reach.Access(folder / "known_hosts", folder / "config", reach.pins(state), keyring)
 
 
 @functools.cache
@@ -60,15 +60,15 @@ def devices_of(matrix: str) -> Mapping[str, BoardAddress]:
 
 
 def target_of(host: str, matrix: str, state: str, shop: Workshop | None = None) -> BoardAddress:
-    from buildmatrix.pipeline import boards
+    from buildmatrix.boards import reach
 
     devices = shop.project.matrix.devices if shop else devices_of(matrix)
-    return boards.find(host, devices=devices, state=state_of(matrix, state))
+    return reach.find(host, devices=devices, state=state_of(matrix, state))
 
 
 def targets_of(hosts: Sequence[str] | None, shop: Workshop) -> tuple[BoardAddress, ...]:
     """Every board that `--host` means, each once."""
-    from buildmatrix.pipeline import fleet
+    from buildmatrix.boards import fleet
 
     matrix = shop.project.matrix
     return fleet.chosen(
@@ -162,9 +162,9 @@ def _down(name: str, state: Path) -> None:
 
 
 def _info(target: BoardAddress, access: Access, *, as_json: bool) -> None:
-    from buildmatrix.pipeline import boards
+    from buildmatrix.boards import reach
 
-    about = asdict(boards.info(target, access))
+    about = asdict(reach.info(target, access))
     document = {"version": 1, **about, "features": sorted(about["features"])}
     if as_json:
         print_json(document)
@@ -174,10 +174,10 @@ def _info(target: BoardAddress, access: Access, *, as_json: bool) -> None:
 
 def _trust(target: BoardAddress, fingerprint: str, state: Path) -> None:
     """Pin a host key: the one named, or the one offered when a person agrees."""
-    from buildmatrix.pipeline import boards
+    from buildmatrix.boards import reach
 
     ways = access(state)
-    address, kind, offered = boards.offered(target, ways)
+    address, kind, offered = reach.offered(target, ways)
     say(f"{address} offers {kind} {offered}")
     if fingerprint and fingerprint != offered:
         raise DeviceError(f"that is not {fingerprint}", hint="compare with the board's own console")
@@ -188,7 +188,7 @@ def _trust(target: BoardAddress, fingerprint: str, state: Path) -> None:
         raise DeviceError(
             "not pinned", hint=f"inv device trust --host {target.host} --fingerprint {offered}"
         )
-    boards.trust(address, offered, state=state)
+    reach.trust(address, offered, state=state)
     say(f'pinned; for everybody, write into matrix.yaml: host_key: "{offered}"')
 
 
@@ -203,7 +203,7 @@ def _agreed() -> bool:
 def _list(matrix: str, state: Path, *, as_json: bool) -> None:
     """Every board, and who is at work on it; all are asked at once."""
     from buildmatrix import virtual
-    from buildmatrix.pipeline import boards, fleet
+    from buildmatrix.boards import fleet, reach
 
     ways = access(state, asks=False)
     there = virtual.boards(state)
@@ -214,7 +214,7 @@ def _list(matrix: str, state: Path, *, as_json: bool) -> None:
     off = {b.target.name: fleet.Look(b.target.name, "off") for b in there if not b.running}
     rows: list[dict[str, Any]] = [
         {**asdict(look), "name": target.name, "kind": kinds.get(target.name, "board")}
-        | _where(boards.resolved(target, ways))
+        | _where(reach.resolved(target, ways))
         for target in (*targets, *(b.target for b in there if not b.running))
         for look in [(found | off)[target.name]]
     ]

@@ -15,7 +15,7 @@ from buildmatrix.errors import BuildmatrixError
 @command()
 def doctor(_c: Any, matrix: str = "matrix.yaml", json: bool = False, state: str = "") -> None:
     """Say whether this machine is fit: engine, disk, memory, mirror, programs."""
-    from buildmatrix.pipeline.fitness import checks
+    from buildmatrix.doctor import checks
 
     url = os.environ.get("DOCKER_HOST") or None
     found = checks(state_of(matrix, state), engine_url=url, mirror=mirror)
@@ -32,7 +32,7 @@ def doctor(_c: Any, matrix: str = "matrix.yaml", json: bool = False, state: str 
 @command({"out": "folder to write the schemas into"})
 def schema(_c: Any, out: str = "") -> None:
     """Print the JSON Schemas of matrix, recipe, toolchain and model files, for editors."""
-    from buildmatrix.pipeline.schemas import texts
+    from buildmatrix.cli.schemas import texts
 
     for name, text in texts().items():
         if out:

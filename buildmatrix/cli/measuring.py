@@ -16,9 +16,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from buildmatrix.bench.request import Request
+    from buildmatrix.boards.fleet import Ended
+    from buildmatrix.boards.reach import Access
     from buildmatrix.nouns import BoardAddress, Measurement
-    from buildmatrix.pipeline.boards import Access
-    from buildmatrix.pipeline.fleet import Ended
     from buildmatrix.pipeline.workshop import Workshop
 
 
@@ -64,7 +64,7 @@ def bench(
     state: str = "",
 ) -> None:
     """Run the common forward pass on a board, detached; --collect waits and prints the table."""
-    from buildmatrix.pipeline import fleet, measuring
+    from buildmatrix.boards import fleet, measuring
 
     given = {
         **_given(0, rounds=rounds, passes=passes, threads=threads),
@@ -106,7 +106,7 @@ def _given(absent: object, **flags: object) -> dict[str, object]:
 def _started(
     shop: Workshop, targets: Sequence[BoardAddress], request: Callable[[], Request], access: Access
 ) -> None:
-    from buildmatrix.pipeline import fleet, measuring
+    from buildmatrix.boards import fleet, measuring
 
     def start(target: BoardAddress) -> str:
         asked = measuring.fitted(shop, target, request(), access=access)
@@ -141,10 +141,10 @@ def refuse_wrong(found: Sequence[Measurement]) -> None:
 
 def _cancelled(targets: Sequence[BoardAddress], access: Access) -> None:
     from buildmatrix import bench as benching
-    from buildmatrix.pipeline import boards, fleet
+    from buildmatrix.boards import fleet, reach
 
     def cancel(target: BoardAddress) -> str:
-        with boards.connect(target, access) as connection:
+        with reach.connect(target, access) as connection:
             run = benching.cancel(connection)
         return f"run {run} is off {target.name}" if run else f"{target.name} holds no run"
 
@@ -158,7 +158,8 @@ def _tell(
     shop: Workshop, ended: Sequence[Ended[tuple[Measurement, ...]]], *, as_json: bool
 ) -> None:
     """Print what was measured, then raise for the boards and answers that failed."""
-    from buildmatrix.pipeline import fleet, reporting
+    from buildmatrix.boards import fleet
+    from buildmatrix.verdicts import reporting
 
     found = [block for blocks in fleet.values(ended) for block in blocks]
     if found:

@@ -23,8 +23,8 @@ from buildmatrix.errors import BuildmatrixError, InputError, RegressionError, Us
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from buildmatrix.nightly import Night
     from buildmatrix.nouns import BoardAddress
-    from buildmatrix.pipeline.nightly import Night
     from buildmatrix.pipeline.workshop import Workshop
     from buildmatrix.protocols import Reporter
 
@@ -55,7 +55,7 @@ def report(
     state: str = "",
 ) -> None:
     """Show the newest results of every cell; emulated ones stand apart and say so."""
-    from buildmatrix.pipeline import publishing, reporting
+    from buildmatrix.verdicts import publishing, reporting
 
     if format not in FORMATS:
         raise UsageError(f"no format '{format}'", hint=f"one of {', '.join(FORMATS)}")
@@ -93,7 +93,7 @@ def agree(
     state: str = "",
 ) -> None:
     """Hold every cell's output against every other's and the reference: worst, and where."""
-    from buildmatrix.pipeline import agreeing, reporting
+    from buildmatrix.verdicts import agreeing, reporting
 
     with progress() as reporter:
         shop = workshop(matrix, only, state, reporter, model=model)
@@ -127,7 +127,7 @@ def compare(
     state: str = "",
 ) -> None:
     """Say what got better, worse, or stayed the same between two runs, or two cells. Exit 8."""
-    from buildmatrix.pipeline import comparing
+    from buildmatrix.verdicts import comparing
 
     with progress() as reporter:
         shop = workshop(matrix, None, state, reporter, model=model)
@@ -165,7 +165,7 @@ def nightly(
     state: str = "",
 ) -> None:
     """Toolchains from nothing, matrix rebuilt, measured, compared with the last good night."""
-    from buildmatrix.pipeline import nightly as nights
+    from buildmatrix import nightly as nights
 
     with progress() as reporter:
         shop = workshop(matrix, only, state, reporter)

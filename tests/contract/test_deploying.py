@@ -18,11 +18,11 @@ import pytest
 
 from buildmatrix import deploy
 from buildmatrix.agent import PREFIX
+from buildmatrix.boards import deploying, reach
+from buildmatrix.boards.deploying import Wish, deploy_all, foretell, roll_back
+from buildmatrix.boards.reach import Access
 from buildmatrix.errors import DeviceError, LinkLost
 from buildmatrix.nouns import ElfFacts, Target
-from buildmatrix.pipeline import boards, deploying
-from buildmatrix.pipeline.boards import Access
-from buildmatrix.pipeline.deploying import Wish, deploy_all, foretell, roll_back
 from buildmatrix.protocols import Note
 from tests import sshd
 from tests.contract.deploy_board import Memory, complete, files, noise
@@ -49,7 +49,7 @@ class Bench:
         self.facts: tuple[ElfFacts, ...] = ()
         monkeypatch.setattr(deploying, "bundles", lambda _shop: self.bundles)
         monkeypatch.setattr(deploying, "_facts", lambda _shop, _cell: self.facts)
-        monkeypatch.setattr(f"{boards.__name__}.time.sleep", lambda _seconds: None)
+        monkeypatch.setattr(f"{reach.__name__}.time.sleep", lambda _seconds: None)
 
     @property
     def shop(self) -> Any:
@@ -147,7 +147,7 @@ def test_what_is_permanent_is_not_tried_again(
     error = LinkLost("away")
     with pytest.raises(LinkLost):
         bench.deploy(bundle)
-    assert len(tries) == 1 + boards.ATTEMPTS, "bounded"
+    assert len(tries) == 1 + reach.ATTEMPTS, "bounded"
 
 
 @contextmanager

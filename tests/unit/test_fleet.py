@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from buildmatrix.boards.fleet import chosen, each, raise_worst, values
 from buildmatrix.errors import BuildmatrixError, DeviceError, InputError, LinkLost
 from buildmatrix.nouns import BoardAddress
-from buildmatrix.pipeline.fleet import chosen, each, raise_worst, values
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

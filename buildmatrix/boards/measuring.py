@@ -14,11 +14,11 @@ from buildmatrix.bench.journal import parse
 from buildmatrix.bench.order import retakes
 from buildmatrix.bench.request import Entrant, Request, request_of, run_id
 from buildmatrix.bench.verdict import Golden, measurements
+from buildmatrix.boards.reach import bundles, connect, retried, target_of
 from buildmatrix.cachekey import digest
 from buildmatrix.errors import BenchError, DeviceError, InputError
 from buildmatrix.graph import BundleWork
 from buildmatrix.nouns import Run, Severity
-from buildmatrix.pipeline.boards import bundles, connect, retried, target_of
 from buildmatrix.pipeline.perform import plan_all
 from buildmatrix.protocols import Finished, Note, Started
 from buildmatrix.results import Results
@@ -27,10 +27,10 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
+    from buildmatrix.boards.reach import Access
     from buildmatrix.matrix import BenchSpec
     from buildmatrix.network import NetworkSpec
     from buildmatrix.nouns import BoardAddress, DeviceInfo, FileRecord, Measurement
-    from buildmatrix.pipeline.boards import Access
     from buildmatrix.pipeline.workshop import Workshop
     from buildmatrix.protocols import Connection
 

@@ -11,8 +11,8 @@ from threading import Thread
 from typing import TYPE_CHECKING, Generic, TypeVar
 
 from buildmatrix import bench, virtual
+from buildmatrix.boards import reach
 from buildmatrix.errors import BuildmatrixError, InputError
-from buildmatrix.pipeline import boards
 from buildmatrix.store import read_json, write_json
 
 if TYPE_CHECKING:
@@ -46,7 +46,7 @@ def chosen(
     Without any, the only board there is. Raises InputError for what fits nothing.
     """
     if not hosts:
-        return (boards.find("", devices=devices, state=state),)
+        return (reach.find("", devices=devices, state=state),)
     names = [*devices, *(b.target.name for b in virtual.boards(state) if b.running)]
     found: dict[str, BoardAddress] = {}
     for text in [member for host in hosts for member in groups.get(host, (host,))]:
@@ -56,7 +56,7 @@ def chosen(
                 f"no board fits '{text}'", hint=f"known here: {', '.join([*groups, *names])}"
             )
         for name in meant:
-            target = boards.find(name, devices=devices, state=state)
+            target = reach.find(name, devices=devices, state=state)
             found.setdefault(target.name, target)
     return tuple(found.values())
 
@@ -120,13 +120,11 @@ class Look:
     last_seen: str = ""  # ISO 8601, UTC; from this state folder, empty if never
 
 
-def look(
-    targets: Sequence[BoardAddress], *, access: boards.Access, state: Path
-) -> tuple[Look, ...]:
+def look(targets: Sequence[BoardAddress], *, access: reach.Access, state: Path) -> tuple[Look, ...]:
     """Ask every board, side by side, who is at work on it; remember when it last answered."""
 
     def ask(target: BoardAddress) -> bench.RunState:
-        with boards.connect(target, access, timeout=LOOK) as connection:
+        with reach.connect(target, access, timeout=LOOK) as connection:
             return bench.state(connection)
 
     path = state / "seen.json"

@@ -9,9 +9,9 @@ from buildmatrix import report
 from buildmatrix.bench.events import words
 from buildmatrix.bench.journal import parse
 from buildmatrix.bench.steady import Drift, drift
+from buildmatrix.boards.measuring import results_path
 from buildmatrix.network import multiply_adds, parameters
 from buildmatrix.nouns import INSTRUCTIONS, TIME, Status
-from buildmatrix.pipeline.measuring import results_path
 from buildmatrix.results import Results
 from buildmatrix.selector import matches_id
 from buildmatrix.summary import Row, rows

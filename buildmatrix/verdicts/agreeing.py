@@ -21,8 +21,8 @@ from buildmatrix.errors import InputError
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from buildmatrix.pipeline.reporting import Told
     from buildmatrix.pipeline.workshop import Workshop
+    from buildmatrix.verdicts.reporting import Told
 
 
 @dataclass(frozen=True, slots=True)

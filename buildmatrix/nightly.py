@@ -12,21 +12,22 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from buildmatrix import images
+from buildmatrix.boards import deploying, measuring
 from buildmatrix.errors import BenchError, BuildmatrixError, DeviceError, RegressionError
 from buildmatrix.nouns import Status
-from buildmatrix.pipeline import comparing, deploying, measuring, publishing, reporting
 from buildmatrix.pipeline.perform import build_all
 from buildmatrix.store import read_json, write_json
+from buildmatrix.verdicts import comparing, publishing, reporting
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
 
+    from buildmatrix.boards.reach import Access
     from buildmatrix.nouns import BoardAddress, Measurement
-    from buildmatrix.pipeline.boards import Access
-    from buildmatrix.pipeline.comparing import Compared
     from buildmatrix.pipeline.workshop import Workshop
     from buildmatrix.toolchain import Identity
+    from buildmatrix.verdicts.comparing import Compared
 
 LABEL = "nightly"  # of its runs
 DEADLINE = 20 * 3600.0  # seconds that a night waits for the board

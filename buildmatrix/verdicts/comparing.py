@@ -5,17 +5,17 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
+from buildmatrix.boards.measuring import results_path
 from buildmatrix.compare import Comparison, Verdict, compare
 from buildmatrix.errors import InputError
-from buildmatrix.pipeline import reporting
-from buildmatrix.pipeline.measuring import results_path
 from buildmatrix.results import Results
 from buildmatrix.selector import matches_id
 from buildmatrix.summary import Row
+from buildmatrix.verdicts import reporting
 
 if TYPE_CHECKING:
-    from buildmatrix.pipeline.reporting import Told
     from buildmatrix.pipeline.workshop import Workshop
+    from buildmatrix.verdicts.reporting import Told
 
 
 @dataclass(frozen=True, slots=True)

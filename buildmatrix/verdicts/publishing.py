@@ -9,14 +9,15 @@ from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
 from buildmatrix import __version__, page, plots, report
+from buildmatrix.boards import reach
 from buildmatrix.errors import InputError
 from buildmatrix.network import multiply_adds, parameters
 from buildmatrix.nouns import ElfFacts, Finding, Measurement, Severity, Status, Verb
-from buildmatrix.pipeline import boards, reporting
-from buildmatrix.pipeline.agreeing import agreement, agreement_words
 from buildmatrix.pipeline.perform import audit_of, plan_all
 from buildmatrix.recipe import SourceSpec
 from buildmatrix.rerun import Archive, pack
+from buildmatrix.verdicts import reporting
+from buildmatrix.verdicts.agreeing import agreement, agreement_words
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -24,10 +25,10 @@ if TYPE_CHECKING:
 
     from buildmatrix.nouns import Action
     from buildmatrix.page import Facts
-    from buildmatrix.pipeline.comparing import Compared
-    from buildmatrix.pipeline.reporting import Told
     from buildmatrix.pipeline.workshop import Workshop
     from buildmatrix.summary import Row
+    from buildmatrix.verdicts.comparing import Compared
+    from buildmatrix.verdicts.reporting import Told
 
 
 def text(
@@ -110,7 +111,7 @@ def repeatable(workshop: Workshop, found: Told, cell: str, folder: Path) -> Arch
             hint=f"measure it again: inv bench --only {cell} --collect",
         )
     rows = [row for row in measured if row.run == run.id]
-    bundle = boards.stored_bundle(workshop, cell, rows[0].first.bundle)
+    bundle = reach.stored_bundle(workshop, cell, rows[0].first.bundle)
     if bundle is None:
         raise InputError(
             f"the bundle of {cell} that was measured is no longer in the store",
@@ -190,7 +191,7 @@ def _cells(workshop: Workshop, found: Told) -> Iterator[page.Built]:
     actions = {action.id: action for action in plan_all(workshop)}
     newest = {row.cell: row for row in found.rows}
     for cell, row in newest.items():
-        bundle = boards.stored_bundle(workshop, cell, row.first.bundle)
+        bundle = reach.stored_bundle(workshop, cell, row.first.bundle)
         audited = _audit(workshop, actions, cell, row.first.bundle)
         yield page.Built(
             cell=cell,
@@ -211,7 +212,7 @@ def _audit(
     action, packed = actions.get(f"audit:{cell}"), actions.get(f"bundle:{cell}")
     if action is None or packed is None or action.verb is not Verb.SKIP:
         return {}
-    present = boards.stored_bundle(workshop, cell, digest, key=packed.key)
+    present = reach.stored_bundle(workshop, cell, digest, key=packed.key)
     return audit_of(workshop, action.key) if present else {}
 
 

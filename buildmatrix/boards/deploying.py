@@ -11,9 +11,9 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TypeVar
 
 from buildmatrix import deploy, device
+from buildmatrix.boards.reach import Access, bundles, connect, retried, target_of
 from buildmatrix.errors import DeviceError
 from buildmatrix.nouns import ElfFacts, Severity
-from buildmatrix.pipeline.boards import Access, bundles, connect, retried, target_of
 from buildmatrix.pipeline.perform import audit_of, plan_all
 from buildmatrix.protocols import Finished, Note, Started
 

@@ -1,0 +1,1 @@
+"""What a command does on boards: which is meant, deploys, benchmark runs, many at once."""
