@@ -192,7 +192,7 @@ def ours(shop: Workshop) -> Put:
     def put(bundle: Bundle, _folder: Path, target: BoardAddress) -> int:
         with ssh.connect(target, timeout=30, known_hosts=None) as connection:
             counting = Counting(connection)
-            answer = counting.run(device.PROBE + deploy.question(), timeout=60).stdout
+            answer = counting.run(device.question() + deploy.question(), timeout=60).stdout
             device.parse("pi3", answer.decode(errors="replace"))
             deploy.push(
                 counting,

@@ -15,6 +15,7 @@ need coreutils or busybox applets and /proc, no root, and keep everything under 
 
 from __future__ import annotations
 
+import functools
 import re
 import shlex
 from importlib import resources
@@ -40,6 +41,16 @@ def source(*names: str) -> str:
     """The text of agent scripts, in order."""
     folder = resources.files("buildmatrix") / "agent"
     return "\n".join((folder / f"{name}.sh").read_text(encoding="utf-8") for name in names)
+
+
+@functools.cache
+def plain(*names: str) -> str:
+    """The same without comments and indentation: what goes over the wire at every call.
+
+    Scripts that have a word over several lines, or a here-document, may not be read by it.
+    """
+    lines = (line.strip() for line in source(*names).splitlines())
+    return "".join(f"{line}\n" for line in lines if line and not line.startswith("#"))
 
 
 def script(names: tuple[str, ...], line: str, *, prefix: str) -> str:

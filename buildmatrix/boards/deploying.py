@@ -173,7 +173,7 @@ def _greet(
     told: _Told,
 ) -> Greeting:
     """One question, two answers: what is the board, and what stands there."""
-    result = connection.run(device.PROBE + deploy.question(), timeout=deploy.SHORT)
+    result = connection.run(device.question() + deploy.question(), timeout=deploy.SHORT)
     text = result.stdout.decode(errors="replace")
     about = device.parse(target.name, text, now=time.time())
     fit, refused = _gate(workshop, about, everything, told)

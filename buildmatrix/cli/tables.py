@@ -159,9 +159,28 @@ def device(document: dict[str, Any]) -> RenderableType:
     table = _table("", "")
     for name, value in document.items():
         if name != "version":
-            text = " ".join(value) if isinstance(value, list | tuple) else _value(value)
-            table.add_row(f"[dim]{name.replace('_', ' ')}[/]", escape(text))
+            table.add_row(f"[dim]{name.replace('_', ' ')}[/]", escape(_fact(value)))
     return table
+
+
+def _fact(value: object) -> str:
+    """What a board said, for people: a line for each of its clocks, clusters, libraries."""
+    if isinstance(value, dict):
+        return "\n".join(f"{name}: {_fact(each)}" for name, each in value.items())
+    if isinstance(value, list | tuple):
+        if any(isinstance(each, dict) for each in value):
+            return "\n".join(_row(each) for each in value)
+        return " ".join(map(str, value))
+    return _value(value)
+
+
+def _row(facts: dict[str, object]) -> str:
+    """
+    >>> _row({"cpus": (0, 1), "part": "0xd03", "capacity": None, "max_khz": 1200000})
+    'cpus 0 1, part 0xd03, max khz 1200000'
+    """
+    said = {name: each for name, each in facts.items() if each not in (None, "")}
+    return ", ".join(f"{name.replace('_', ' ')} {_fact(each)}" for name, each in said.items())
 
 
 LOOKS = {"idle": "green", "running": "cyan", "away": "red", "off": "dim"}

@@ -162,7 +162,7 @@ def test_nothing_changed_is_one_round_trip_and_few_bytes(
         push(connection, store, bundle, ".same")
     with Link(target.port) as link, connected(target, port=link.port) as connection:
         asked = Counting(connection)
-        answer = asked.run(device.PROBE + deploy.question(".same"), timeout=60).stdout
+        answer = asked.run(device.question() + deploy.question(".same"), timeout=60).stdout
         assert device.parse("pi3", answer.decode()).elf_machine == "EM_ARM"
         known = deploy.read_listing(answer)
         assert push(asked, store, bundle, ".same", known=known) == deploy.Pushed(0, 0, ())

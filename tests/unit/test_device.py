@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import platform
+import re
 import string
 from dataclasses import replace
 from typing import TYPE_CHECKING
@@ -13,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from buildmatrix.agent import PREFIX
-from buildmatrix.device import FPU_NEEDS, PROBE, explained, meant_for, parse, probe, unfit
+from buildmatrix.device import FPU_NEEDS, explained, meant_for, parse, probe, question, unfit
 from buildmatrix.errors import DeviceError
 from buildmatrix.nouns import FPU_RANK, DeviceInfo, ElfFacts, Severity, Target
 from tests.fakes import LocalShell
@@ -51,9 +52,7 @@ meminfo=MemAvailable:     929500 kB
 disk=Filesystem     1024-blocks   Used Available Capacity Mounted on
 disk=/dev/vda           1992552 143540   1727772       8% /
 load=0.06 0.03 0.01 1/74 198
-governor=
-clock=
-temperature=
+cpu=0|1024|||1|
 throttled=
 end=1
 """
@@ -82,9 +81,8 @@ meminfo=MemAvailable:     700000 kB
 disk=Filesystem     1024-blocks    Used Available Capacity Mounted on
 disk=/dev/root         30359612 5000000  24000000      18% /
 load=0.10 0.05 0.01 1/120 900
-governor=ondemand
-clock=600000
-temperature=47236
+policy=policy0|0 1 2 3|600000|600000|1200000|1200000|ondemand|
+zone=thermal_zone0|cpu-thermal|47236|
 throttled=throttled=0x50005
 end=1
 """
@@ -223,6 +221,8 @@ def test_libc_from_whatever_answers(lines: tuple[str, ...], libc: str) -> None:
 def test_a_board_with_musl_or_an_unknown_libc() -> None:
     info = parse("vpi", VIRTUAL)
     assert codes(replace(info, libc="musl 1.2.4")) == ["BM303"]
+    (refusal,) = unfit(replace(info, libc="musl 1.2.4"), BOOKWORM, needs_kib=0)
+    assert "libc is musl 1.2.4, the bundle's is glibc" in refusal.message
     assert codes(replace(info, libc="")) == ["BM305"]
 
 
@@ -343,7 +343,7 @@ def test_the_audit_explains_a_refusal() -> None:
 
 
 def test_the_probe_asks_where_deploy_writes(tmp_path: Path) -> None:
-    assert f"$HOME/{PREFIX}\n" in PROBE
+    assert f"/{PREFIX}\n" in question()
     info = probe(LocalShell(tmp_path), "here")
     assert info.mount.startswith("/")
     assert "rw" in info.mount.split()[1].split(",")
@@ -356,3 +356,113 @@ def test_a_board_takes_the_cells_of_its_own_machine() -> None:
     machines = {"a": "EM_ARM", "b": "EM_AARCH64", "c": "EM_ARM"}
     assert meant_for(info, machines) == ("a", "c")
     assert meant_for(info, {"b": "EM_AARCH64"}) == ("b",), "the gate then says why it cannot run"
+
+
+# A Rockchip RK3399 whose firmware holds the big cores down, and whose GPU zone is the hot one.
+RK3399 = VIRTUAL.replace(
+    "cpu=0|1024|||1|\n",
+    """\
+cpu=0|485|0x00000000410fd034|1416000|1|
+cpu=1|485|0x00000000410fd034|1416000|1|
+cpu=4|1024|0x00000000410fd082|1800000|1|
+cpu=5|1024|0x00000000410fd082|1800000|1|
+policy=policy0|0 1|1416000|408000|1416000|1416000|performance|
+policy=policy4|4 5|408000|408000|408000|1800000|ondemand|
+policy=cpufreq|0 1|1416000|408000|1416000|1416000|performance|
+zone=thermal_zone0|cpu-thermal|41000|
+zone=thermal_zone1|gpu-thermal|83500|
+zone=thermal_zone2|battery|-274000|
+""",
+)
+
+
+def test_a_board_with_two_kinds_of_cores_tells_all_its_clocks_and_its_hottest_zone() -> None:
+    info = parse("rk3399", RK3399)
+    assert [(c.part, c.cpus, c.capacity) for c in info.clusters] == [
+        ("0xd03", (0, 1), 485),
+        ("0xd08", (4, 5), 1024),
+    ]
+    assert [(p.cpus, p.now_khz, p.governor) for p in info.policies] == [
+        ((0, 1), 1416000, "performance"),
+        ((4, 5), 408000, "ondemand"),
+    ]
+    assert info.temperature_c == 83.5
+    assert codes(info) == ["BM310", "BM309", "BM316"]
+    hot, moving, down = (f.message for f in unfit(info, BOOKWORM, needs_kib=0))
+    assert "84 °C (gpu-thermal)" in hot
+    assert "ondemand" in moving
+    assert "cpu 4, 5 is held at 408000 kHz of 1800000" in down
+
+
+def test_without_midr_the_parts_come_from_cpuinfo_by_processor() -> None:
+    lines = "".join(
+        f"cpuinfo=processor : {number}\ncpuinfo=CPU part : {part}\ncpu={number}||||1|\n"
+        for number, part in enumerate(("0xc07", "0xc07", "0xc0f"))
+    )
+    info = parse("odroid", VIRTUAL.replace("cpu=0|1024|||1|\n", lines))
+    assert [(c.part, c.cpus) for c in info.clusters] == [("0xc07", (0, 1)), ("0xc0f", (2,))]
+
+
+@pytest.mark.parametrize(
+    ("lines", "bits"),
+    [
+        ("symbol=0000000000000000 T _text\nmachine=armv7l", 64),
+        ("symbol=00000000 T stext\nmachine=armv7l", 32),
+        ("symbol=\nkernelarch=arm", 32),
+        ("symbol=\nkernelarch=\nmachine=armv8l", 64),
+        ("symbol=", None),
+    ],
+)
+def test_the_kernel_s_word_size_whatever_uname_says(lines: str, bits: int | None) -> None:
+    rest = re.sub("(?m)^(machine|kernelarch)=.*\n", "", VIRTUAL)
+    assert parse("pi", f"{lines}\n{rest}").kernel_bits == bits
+
+
+def test_what_a_pi5_s_kernel_and_a_busybox_system_say_of_themselves() -> None:
+    info = parse("pi5", f"pagesize=16384\ninit=init /bin/busybox\n{VIRTUAL}")
+    assert (info.page_size, info.init) == (16384, "busybox")
+    assert parse("pi", f"pagesize=KernelPageSize: 4 kB\n{VIRTUAL}").page_size == 4096
+
+
+def test_a_missing_home_is_said_and_not_a_full_disk() -> None:
+    text = VIRTUAL.replace("end=1", "home=/home/nobody\nend=1")
+    info = parse("pi", text)
+    assert codes(replace(info, disk_free_kib=0)) == ["BM315"]
+    assert "/home/nobody does not exist" in unfit(info, BOOKWORM, needs_kib=0)[0].message
+    assert codes(parse("pi", text.replace("home=", "homedir=yes\nhome="))) == []
+
+
+def test_the_board_s_own_libraries_by_their_highest_symbol_version(tmp_path: Path) -> None:
+    lines = """\
+library=/lib/arm-linux-gnueabihf/libstdc++.so.6 GLIBCXX_3.4.30
+library=/usr/lib/libstdc++.so.6 GLIBCXX_3.4.9
+library=/lib/libgomp.so.1 $(reboot)
+"""
+    assert parse("pi", lines + VIRTUAL).libraries == {"libstdc++.so.6": ("GLIBCXX_3.4.30",)}
+    here = probe(LocalShell(tmp_path), "here")
+    assert here.libraries["libc.so.6"] == (f"GLIBC_{platform.libc_ver()[1]}",)
+    assert (here.page_size, here.kernel_bits) == (os.sysconf("SC_PAGESIZE"), 64)
+    assert here.home == str(tmp_path)
+
+
+def test_a_faked_sys_gives_every_clock_and_zone(tmp_path: Path) -> None:
+    def put(path: str, value: str) -> None:
+        file = tmp_path / "sys" / path
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(f"{value}\n")
+
+    for number, (first, governor) in enumerate([(0, "schedutil"), (4, "powersave")]):
+        folder = f"devices/system/cpu/cpufreq/policy{first}"
+        put(f"{folder}/affected_cpus", f"{first} {first + 1}")
+        put(f"{folder}/scaling_governor", governor)
+        put(f"class/thermal/thermal_zone{number}/temp", f"{50 + number}000")
+        put(f"devices/system/cpu/cpu{first}/cpu_capacity", f"{512 * (number + 1)}")
+    shell = LocalShell(tmp_path)
+    result = shell.run(f"BUILDMATRIX_SYS={tmp_path}/sys\n{question()}", timeout=30)
+    info = parse("here", result.stdout.decode())
+    assert [(p.cpus, p.governor) for p in info.policies] == [
+        ((0, 1), "schedutil"),
+        ((4, 5), "powersave"),
+    ]
+    assert [zone.celsius for zone in info.zones] == [50, 51]
+    assert [c.capacity for c in info.clusters] == [512, 1024]

@@ -1,0 +1,31 @@
+"""What a board says it is, and whether a bundle may go there.
+
+`agent/probe.sh` asks everything in one round trip; `answer` reads what it printed, `hardware` the
+lines about processors, clocks and temperatures, `gate` judges. All but `probe` is pure.
+"""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+from buildmatrix.agent import plain
+from buildmatrix.device.answer import parse
+from buildmatrix.device.gate import FPU_NEEDS, explained, meant_for, unfit
+
+if TYPE_CHECKING:
+    from buildmatrix.nouns import DeviceInfo
+    from buildmatrix.protocols import Connection
+
+__all__ = ["FPU_NEEDS", "explained", "meant_for", "parse", "probe", "question", "unfit"]
+
+
+def question() -> str:
+    """The program that asks a board what it is; it writes nothing and needs nothing there."""
+    return plain("probe") + "probe\n"
+
+
+def probe(connection: Connection, name: str, *, timeout: float = 30) -> DeviceInfo:
+    """Ask the board `name`; LinkLost when it does not answer, DeviceError when not a Linux."""
+    result = connection.run(question(), timeout=timeout)
+    return parse(name, result.stdout.decode(errors="replace"), now=time.time())
