@@ -45,6 +45,9 @@ class Target:
     fpu: str  # neon-vfpv4; one of FPU_RANK
     float_abi: str  # hard
     libc_floor: str  # highest GLIBC_ symbol version allowed: 2.36; empty: no limit
+    # All that a named board's processor has beyond the base set, in the words of `isa.features`;
+    # None where march and fpu alone say it.
+    cpu_features: tuple[str, ...] | None = None
 
     def runs_on(self, other: Target) -> bool:
         """True when code built for this target may run where `other` describes the machine."""
@@ -132,6 +135,32 @@ class Entry:
 
 
 @dataclass(frozen=True, slots=True)
+class FeatureUse:
+    """The instructions in one file that need one feature of the processor."""
+
+    feature: str  # in the words of /proc/cpuinfo where it has one, see `isa.features`: atomics
+    count: int
+    functions: tuple[str, ...] = ()  # those that hold most of them, most first
+    holders: int = 0  # how many functions hold any
+    # How a run comes to one of them without asking the processor first: the names of the functions
+    # from what the loader calls to the one that holds it. Empty where it may be dispatched.
+    path: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Multiplies:
+    """Vector multiply instructions in one file, by what they multiply; nobody has run them."""
+
+    float32: int = 0  # four lanes in a quad register
+    float32_pair: int = 0  # two lanes in a double-word register
+    int8: int = 0  # dot products and matrix multiplies of 8-bit integers included
+    int16: int = 0
+    float16: int = 0
+    bfloat16: int = 0
+    sve: int = 0  # of any element, in scalable registers
+
+
+@dataclass(frozen=True, slots=True)
 class ElfFacts:
     """What one ELF file says about itself; nothing is executed."""
 
@@ -150,10 +179,15 @@ class ElfFacts:
     glibc_max: str  # 2.34, "" when no versioned symbol is needed
     glibcxx_max: str
     executable_stack: bool
-    neon_instructions: int  # executed-by-nobody count: quad-register float multiplies in the text
+    # Quad-register float multiplies in the text, executed by nobody; `multiplies.float32`. None
+    # where it cannot be told which bytes are instructions: then those two below are None as well.
+    neon_instructions: int | None
     text_relocations: bool = False
     machine_switches: tuple[str, ...] = ()  # recorded by the compiler: -march=armv7-a, ...
     blas: tuple[str, ...] = ()  # of sgemm_ and cblas_sgemm those that other files may bind to
+    multiplies: Multiplies | None = None
+    features: tuple[FeatureUse, ...] | None = None  # beyond ARMv8.0-A, or ARMv7-A with VFPv3-D16
+    asks_cpu: bool = False  # it looks at what the processor has, so it may choose at run time
 
 
 class Severity(StrEnum):

@@ -176,5 +176,5 @@ def neon_present(tree: Tree) -> Iterator[Fault]:
         for parts in tree.matching(glob).values():
             for facts in parts:
                 if facts.neon_instructions or facts.simd:
-                    figures = f"{_count(facts.neon_instructions)}{_tags([facts])}"
+                    figures = f"{_count(facts.neon_instructions or 0)}{_tags([facts])}"
                     yield facts.file, f"NEON may not be here ('{glob}'): {figures}"

@@ -100,7 +100,7 @@ def audit(document: dict[str, Any]) -> RenderableType:
             f["cpu_arch"],
             f["fp_arch"],
             f["simd"] or "-",
-            str(f["neon_instructions"]),
+            "?" if f["neon_instructions"] is None else str(f["neon_instructions"]),
             f["glibc_max"],
         )
     if not document["findings"]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from hypothesis import given
@@ -76,7 +76,7 @@ def said(facts: ElfFacts | Sequence[ElfFacts], policy: AuditPolicy = POLICY) -> 
     return [f"{f.code} {f.message}" for f in audit.judge(tree, policy)]
 
 
-def on(fpu: str = "neon-vfpv4", march: str = "armv7-a", **more: tuple[str, ...]) -> AuditPolicy:
+def on(fpu: str = "neon-vfpv4", march: str = "armv7-a", **more: Any) -> AuditPolicy:
     return replace(POLICY, target=replace(PI3, fpu=fpu, march=march), **more)
 
 
