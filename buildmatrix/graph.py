@@ -10,6 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from buildmatrix.deciding import Deciding
 from buildmatrix.nouns import AuditPolicy, Cell, Options, Scalar, Stage
 from buildmatrix.recipe import (
     ARCHITECTURE,
@@ -18,10 +19,8 @@ from buildmatrix.recipe import (
     Recipe,
     RunnerSpec,
     SourceSpec,
-    applies,
-    used_options,
 )
-from buildmatrix.resolved import ResolvedBuild, ResolvedRunner, resolve, resolve_runner
+from buildmatrix.resolved import ResolvedBuild, ResolvedRunner, Resolver
 from buildmatrix.selector import matches
 
 if TYPE_CHECKING:
@@ -114,6 +113,10 @@ class _Builder:
     def __init__(self, inputs: Inputs) -> None:
         self.inputs = inputs
         self.works: dict[str, Work] = {}
+        self.resolver = Resolver()
+        self.deciding = Deciding(inputs.recipes)
+        self.builds: dict[tuple[object, ...], str] = {}  # ids, by what decides them
+        self.policies: dict[tuple[object, ...], AuditPolicy] = {}
 
     def add(self, cell: Cell) -> None:
         recipe = self.inputs.recipes[cell.stack]
@@ -137,8 +140,10 @@ class _Builder:
         anywhere = stage in (Stage.SOURCE, Stage.MODEL)
         toolchain = "" if anywhere else cell.toolchain
         identifier = f"{stage}:{name}"
-        work = Work(identifier, cell.id, stage, subject, toolchain, needs, material, blocked)
-        self.works.setdefault(identifier, work)
+        if identifier not in self.works:
+            self.works[identifier] = Work(
+                identifier, cell.id, stage, subject, toolchain, needs, material, blocked
+            )
         return identifier
 
     def _image(self, cell: Cell) -> str:
@@ -161,8 +166,13 @@ class _Builder:
 
     def _build(self, recipe: Recipe, options: Options, cell: Cell) -> str:
         """The build work of a recipe for the options of its that `options` holds."""
-        toolchain = self.inputs.toolchains[cell.toolchain]
-        unit = resolve(recipe, options, toolchain)
+        at = (recipe.name, cell.toolchain, *self.deciding.build(recipe, options))
+        if at not in self.builds:
+            self.builds[at] = self._new_build(recipe, options, cell)
+        return self.builds[at]
+
+    def _new_build(self, recipe: Recipe, options: Options, cell: Cell) -> str:
+        unit = self.resolver.build(recipe, options, self.inputs.toolchains[cell.toolchain])
         image = self._image(cell)
         sources = [self._source(source, cell) for source in unit.sources]
         dependencies = [
@@ -189,8 +199,7 @@ class _Builder:
         self, recipe: Recipe, options: Options, cell: Cell
     ) -> tuple[DependencySpec, ...]:
         """Those of a recipe that a cell's values and architecture call for."""
-        given = self._placed(options, cell)
-        return tuple(d for d in recipe.spec.dependencies if applies(recipe, d, given))
+        return self.deciding.dependencies(recipe, self._placed(options, cell))
 
     def _placed(self, options: Options, cell: Cell) -> dict[str, Scalar]:
         architecture = self.inputs.toolchains[cell.toolchain].spec.architecture
@@ -199,7 +208,7 @@ class _Builder:
     def _dependency(self, dependency: DependencySpec, options: Options, cell: Cell) -> str:
         other = self.inputs.recipes[dependency.recipe]
         given = {**options, **dependency.options}
-        used = used_options(other, self.inputs.recipes, self._placed(given, cell))
+        used = self.deciding.used(other, self._placed(given, cell))
         defaults = {k: v.default for k, v in used.items() if v.default is not None}
         chosen = {**defaults, **given}
         return self._build(other, {k: v for k, v in chosen.items() if k in used}, cell)
@@ -217,7 +226,7 @@ class _Builder:
         self, recipe: Recipe, spec: RunnerSpec, options: Options, cell: Cell, build: str
     ) -> None:
         toolchain = self.inputs.toolchains[cell.toolchain]
-        unit = resolve_runner(recipe, spec, options, toolchain)
+        unit = self.resolver.runner(recipe, spec, options, toolchain)
         runner = self._runner(unit, cell, build)
         model = self._model(unit.model_format, cell)
         packed = BundleWork(
@@ -281,6 +290,12 @@ class _Builder:
         )
 
     def _policy(self, recipe: Recipe, options: Options, cell: Cell) -> AuditPolicy:
+        at = (recipe.name, cell.toolchain, *self.deciding.audit(recipe, options))
+        if at not in self.policies:
+            self.policies[at] = self._new_policy(recipe, options, cell)
+        return self.policies[at]
+
+    def _new_policy(self, recipe: Recipe, options: Options, cell: Cell) -> AuditPolicy:
         rules: list[AuditSpec] = []
         for one, values in self._audited(recipe, options, cell):
             placed = self._placed(values, cell)

@@ -15,9 +15,10 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from buildmatrix.deciding import Deciding
 from buildmatrix.errors import InputError, did_you_mean
 from buildmatrix.nouns import BoardAddress, Cell, Dropped, Scalar
-from buildmatrix.recipe import ARCHITECTURE, OptionSpec, Recipe, used_options
+from buildmatrix.recipe import ARCHITECTURE, OptionSpec, Recipe
 from buildmatrix.schema import Document, Position, Spec
 from buildmatrix.selector import Value, Values, matches
 
@@ -138,6 +139,7 @@ class _Known:
 
     recipes: Mapping[str, Recipe]
     toolchains: Mapping[str, Toolchain]
+    deciding: Deciding
 
 
 def expand(
@@ -146,7 +148,7 @@ def expand(
     """All cells, kept and dropped. Raises InputError at the place of the first fault."""
     spec = document.build(MatrixSpec)
     _linked_lengths(document, spec)
-    known = _Known(recipes, toolchains)
+    known = _Known(recipes, toolchains, Deciding(recipes))
     wanted: dict[tuple[str, str, tuple[tuple[str, Scalar], ...]], Cell] = {}
     for variables, at, name in _combinations(spec):
         cell = _cell(document, variables, at, name, known)
@@ -193,7 +195,7 @@ def _cell(
     chosen = {k: v for k, v in variables.items() if k not in ("stack", "toolchain")}
     architecture = known.toolchains[toolchain].spec.architecture
     placed = {**chosen, ARCHITECTURE: architecture}
-    used = used_options(known.recipes[stack], known.recipes, placed)
+    used = known.deciding.used(known.recipes[stack], placed)
     if at[0] == "include":  # an axis may serve only some stacks; an included cell has no excuse
         for option in chosen:
             if option not in used:

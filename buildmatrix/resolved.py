@@ -5,21 +5,25 @@ That is its library, and, for a stack that is measured, the forward-pass runner 
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from buildmatrix import template
+from buildmatrix.deciding import choice
 from buildmatrix.errors import InputError
 from buildmatrix.recipe import ARCHITECTURE, applies, build_options
 from buildmatrix.selector import matches
-from buildmatrix.template import render
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
+    from pathlib import Path
 
     from buildmatrix.nouns import Options, Scalar
     from buildmatrix.recipe import BuildSpec, Recipe, RunnerSpec, SourceSpec
+    from buildmatrix.template import Template
     from buildmatrix.toolchain import Toolchain
 
 
@@ -44,50 +48,88 @@ class ResolvedRunner(ResolvedBuild):
     model_format: str
 
 
-def resolve(recipe: Recipe, options: Options, toolchain: Toolchain) -> ResolvedBuild:
-    """Decide the library. `options` holds at least those of the recipe that decide the build.
+class Resolver:
+    """Decides builds and runners, each once for the options of its own that it really has.
 
-    Raises InputError for a template fault or when no source is left for a choice.
+    A recipe's files are read once. One resolver serves one reading of the project.
     """
-    own = {name: options[name] for name in build_options(recipe.spec)}
-    placed = {**own, ARCHITECTURE: toolchain.spec.architecture}
-    sources = tuple(s for s in recipe.spec.sources if matches(s.when, placed))
-    if recipe.spec.sources and not sources:
-        raise recipe.document.fault(("sources",), f"no source fits {_shown(placed)}")
-    build = recipe.spec.build
-    paths = {re.sub(r"\W", "_", s.name): f"/src/{s.name}" for s in sources}
-    return ResolvedBuild(
-        recipe=recipe,
-        options=tuple(sorted(own.items())),
-        script=_script(recipe, build.script, {**_context(recipe, own, toolchain), "source": paths}),
-        files=_hashed(recipe, build.files),
-        sources=sources,
-        products=tuple(build.products),
-        limits=build,
-    )
 
+    def __init__(self) -> None:
+        self._builds: dict[tuple[object, ...], ResolvedBuild] = {}
+        self._runners: dict[tuple[object, ...], ResolvedRunner] = {}
+        self._templates: dict[Path, Template] = {}
+        self._digests: dict[tuple[str, str], str] = {}  # (recipe, path in its folder) -> sha256
 
-def resolve_runner(
-    recipe: Recipe, runner: RunnerSpec, options: Options, toolchain: Toolchain
-) -> ResolvedRunner:
-    """Decide the runner, which is `recipe.spec.runner`. `options` holds at least the recipe's own.
+    def build(self, recipe: Recipe, options: Options, toolchain: Toolchain) -> ResolvedBuild:
+        """Decide the library. `options` holds at least those of the recipe that decide the build.
 
-    Raises InputError for a template fault or when no model format fits.
-    """
-    own = {name: options[name] for name in recipe.spec.options}
-    context = {**_context(recipe, own, toolchain), "engine": f"/recipe/{runner.engine}"}
-    files = _hashed(recipe, [*recipe.spec.build.files, runner.engine])
-    return ResolvedRunner(
-        recipe=recipe,
-        options=tuple(sorted(own.items())),
-        script=_script(recipe, runner.script, context),
-        files=files,
-        sources=(),
-        products=("bin/runner",),
-        limits=runner,
-        engine=dict(files)[runner.engine],
-        model_format=_model_format(recipe, runner, own),
-    )
+        Raises InputError for a template fault or when no source is left for a choice.
+        """
+        own = {name: options[name] for name in build_options(recipe.spec)}
+        at = (recipe.name, toolchain.name, *choice(own, own))
+        if at not in self._builds:
+            self._builds[at] = self._built(recipe, own, toolchain)
+        return self._builds[at]
+
+    def runner(
+        self, recipe: Recipe, runner: RunnerSpec, options: Options, toolchain: Toolchain
+    ) -> ResolvedRunner:
+        """Decide the runner, which is `recipe.spec.runner`. `options` holds at least the recipe's.
+
+        Raises InputError for a template fault or when no model format fits.
+        """
+        own = {name: options[name] for name in recipe.spec.options}
+        at = (recipe.name, toolchain.name, *choice(own, own))
+        if at not in self._runners:
+            self._runners[at] = self._ran(recipe, runner, own, toolchain)
+        return self._runners[at]
+
+    def _built(self, recipe: Recipe, own: dict[str, Scalar], toolchain: Toolchain) -> ResolvedBuild:
+        placed = {**own, ARCHITECTURE: toolchain.spec.architecture}
+        sources = tuple(s for s in recipe.spec.sources if matches(s.when, placed))
+        if recipe.spec.sources and not sources:
+            raise recipe.document.fault(("sources",), f"no source fits {_shown(placed)}")
+        build = recipe.spec.build
+        paths = {_identifier(s.name): f"/src/{s.name}" for s in sources}
+        context = {**_context(recipe, own, toolchain), "source": paths}
+        return ResolvedBuild(
+            recipe=recipe,
+            options=tuple(sorted(own.items())),
+            script=self._template(recipe, build.script).render(context),
+            files=self._hashed(recipe, build.files),
+            sources=sources,
+            products=tuple(build.products),
+            limits=build,
+        )
+
+    def _ran(
+        self, recipe: Recipe, runner: RunnerSpec, own: dict[str, Scalar], toolchain: Toolchain
+    ) -> ResolvedRunner:
+        context = {**_context(recipe, own, toolchain), "engine": f"/recipe/{runner.engine}"}
+        files = self._hashed(recipe, [*recipe.spec.build.files, runner.engine])
+        return ResolvedRunner(
+            recipe=recipe,
+            options=tuple(sorted(own.items())),
+            script=self._template(recipe, runner.script).render(context),
+            files=files,
+            sources=(),
+            products=("bin/runner",),
+            limits=runner,
+            engine=dict(files)[runner.engine],
+            model_format=_model_format(recipe, runner, own),
+        )
+
+    def _template(self, recipe: Recipe, name: str) -> Template:
+        path = recipe.folder / name
+        if path not in self._templates:
+            self._templates[path] = template.load(path)
+        return self._templates[path]
+
+    def _hashed(self, recipe: Recipe, names: Sequence[str]) -> tuple[tuple[str, str], ...]:
+        for name in names:
+            if (recipe.name, name) not in self._digests:
+                self._digests[recipe.name, name] = _sha256(recipe, name)
+        return tuple(sorted((name, self._digests[recipe.name, name]) for name in names))
 
 
 def _model_format(recipe: Recipe, runner: RunnerSpec, own: Options) -> str:
@@ -119,7 +161,7 @@ def _context(recipe: Recipe, own: Options, toolchain: Toolchain) -> dict[str, ob
         "flags": list(toolchain.spec.flags),
         "emulator": toolchain.spec.emulator,
         "dependency": {
-            re.sub(r"\W", "_", d.recipe): f"/deps/{d.recipe}"
+            _identifier(d.recipe): f"/deps/{d.recipe}"
             for d in recipe.spec.dependencies
             if d.kind != "run" and applies(recipe, d, placed)
         },
@@ -127,13 +169,10 @@ def _context(recipe: Recipe, own: Options, toolchain: Toolchain) -> dict[str, ob
     }
 
 
-def _script(recipe: Recipe, name: str, context: Mapping[str, object]) -> str:
-    path = recipe.folder / name
-    return render(path, context, name=str(path))
-
-
-def _hashed(recipe: Recipe, names: Sequence[str]) -> tuple[tuple[str, str], ...]:
-    return tuple(sorted((name, _sha256(recipe, name)) for name in names))
+@functools.cache
+def _identifier(name: str) -> str:
+    """A name as a template can write it after a dot: `blis-dev` is `blis_dev`."""
+    return re.sub(r"\W", "_", name)
 
 
 def _sha256(recipe: Recipe, name: str) -> str:

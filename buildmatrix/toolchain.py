@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import Field
@@ -84,11 +85,11 @@ class Toolchain:
     def name(self) -> str:
         return self.spec.name
 
-    @property
+    @cached_property
     def target(self) -> Target:
         return Target(**self.spec.target.model_dump())
 
-    @property
+    @cached_property
     def definition(self) -> dict[str, object]:
         """Everything written that decides the image, the base excepted: it only carries packages,
         and those are listed by version in the identity."""
@@ -100,7 +101,7 @@ class Toolchain:
             "smoke": dict(self.smoke_files),
         }
 
-    @property
+    @cached_property
     def definition_digest(self) -> str:
         return digest(self.definition)
 
@@ -111,7 +112,7 @@ class Toolchain:
             "architecture": self.spec.architecture,
             "packages": sorted(self.spec.packages),
         }
-        return render(path, context, name=str(path))
+        return render(path, context)
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,7 +155,7 @@ def _loaded(spec: ToolchainSpec, folder: Path, document: Document) -> Toolchain:
         spec=spec,
         folder=folder,
         document=document,
-        cmake_file=render(template, context, name=str(template), quote=cmake_quote),
+        cmake_file=render(template, context, quote=cmake_quote),
         smoke_files=tuple(
             sorted((p.name, hashlib.sha256(p.read_bytes()).hexdigest()) for p in smoke)
         ),

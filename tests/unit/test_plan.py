@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 NOTHING = OnRecord({}, frozenset(), {}, {}, {})
 IMAGE = {"tc": "identity"}
+KNOWN_IMAGE = OnRecord(IMAGE, frozenset(), {}, {}, {})
 
 
 @pytest.fixture
@@ -147,3 +148,30 @@ def test_a_source_that_was_out_of_reach_is_tried_again(works: tuple[Work, ...]) 
     known = replace(NOTHING, unavailable={source: "HTTP 404"})
     action = next(a for a in plan(works, known) if a.id == source)
     assert (action.verb, action.reason) == (Verb.RUN, "try again; last time: HTTP 404")
+
+
+TEMPLATE = """\
+{% if option.neon %}
+echo {{ option.blas ~ " it's" }} {{ flags }}
+{% endif %}
+make {{ target.triple ~ "-gcc" }} {{ source.blas }} {{ "a b" | raw }} {{ option.neon }}
+"""
+KEYS = {  # as version 0.1.0 of 2026-11-27 made them
+    "source:net-bbbbbbbbbbbb": "59b5106ce57f",
+    "build:blas[blas=one,neon=false]@tc": "a6f260c31483",
+    "build:net@tc": "c75a71ec8bbc",
+    "runner:net@tc": "794cb24357a2",
+    "model:face-cnn.caffe": "b8099a3c7b30",
+    "build:blas[blas=one,neon=true]@tc": "e46ebdab8f40",
+    "bundle:net-one-neon": "52817a77298a",
+    "audit:net-one-neon": "e55af6911172",
+    "audit:net-two": "fff71cd190eb",
+}
+
+
+def test_the_keys_stay_what_they_were(tmp_path: Path) -> None:
+    """Another key for the same work would throw every user's store away."""
+    root = projects.write(tmp_path)
+    (root / "recipes" / "blas" / "build.sh.j2").write_text(TEMPLATE)
+    keys = {action.id: action.key for action in plan(projects.works(root), KNOWN_IMAGE)}
+    assert {name: keys[name][:12] for name in KEYS} == KEYS

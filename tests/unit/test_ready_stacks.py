@@ -12,7 +12,7 @@ import pytest
 from buildmatrix import elf, export, schema, toolchain
 from buildmatrix.network import NetworkSpec
 from buildmatrix.recipe import load_all
-from buildmatrix.resolved import resolve, resolve_runner
+from buildmatrix.resolved import Resolver
 from tests import elf_factory
 
 if TYPE_CHECKING:
@@ -37,7 +37,7 @@ def loaded(name: str) -> tuple[Recipe, Options, Toolchain]:
 def test_ncnn_computes_in_what_the_cell_says(numbers: str, model_format: str) -> None:
     found, defaults, on = loaded("ncnn")
     assert found.spec.runner is not None
-    made = resolve_runner(found, found.spec.runner, {**defaults, "numbers": numbers}, on)
+    made = Resolver().runner(found, found.spec.runner, {**defaults, "numbers": numbers}, on)
     assert made.model_format == model_format
     assert f"-DNUMBER_FORMAT='\"{numbers}\"'" in made.script
 
@@ -62,7 +62,7 @@ def test_debians_library_loses_its_executable_stack_and_nothing_else(tmp_path: P
     assert elf.read_tree(tmp_path)[0].executable_stack
 
     found, defaults, on = loaded("openblas")
-    script = resolve(found, {**defaults, "openblas": "debian"}, on).script
+    script = Resolver().build(found, {**defaults, "openblas": "debian"}, on).script
     code = script.split("<<'CLEAR'\n")[1].split("CLEAR\n")[0]
     subprocess.run([sys.executable, "-c", code, library], check=True, timeout=60)
 

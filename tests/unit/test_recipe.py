@@ -12,7 +12,7 @@ from buildmatrix import recipe, toolchain
 from buildmatrix.errors import InputError
 from buildmatrix.graph import goals
 from buildmatrix.pipeline import project
-from buildmatrix.resolved import ResolvedBuild, resolve
+from buildmatrix.resolved import ResolvedBuild, Resolver
 from tests.unit import projects
 
 if TYPE_CHECKING:
@@ -84,13 +84,13 @@ def test_values_are_quoted_for_the_shell(root: Path) -> None:
     recipes = recipe.load_all(root / "recipes")
     found = toolchain.load_all(root / "toolchains")["tc"]
     options: dict[str, Scalar] = {"blas": "one", "neon": False}
-    unit = resolve(recipes["blas"], options, found)
+    unit = Resolver().build(recipes["blas"], options, found)
     assert unit.script == "echo one -O2\n"
     with pytest.raises(InputError, match="no source fits"):
-        resolve(recipes["blas"], {**options, "blas": "a; rm -rf /"}, found)
+        Resolver().build(recipes["blas"], {**options, "blas": "a; rm -rf /"}, found)
     path.write_text(path.read_text().replace("when: {blas: one}", "when: {}"))
     hostile: dict[str, Scalar] = {**options, "blas": "a'; rm -rf / #"}
-    unit = resolve(recipe.load_all(root / "recipes")["blas"], hostile, found)
+    unit = Resolver().build(recipe.load_all(root / "recipes")["blas"], hostile, found)
     assert unit.script == """echo 'a'"'"'; rm -rf / #' -O2\n"""
 
 

@@ -40,7 +40,9 @@ def test_an_engine_says_what_its_model_computes_with(
     image = toolchain.load_all(ROOT / "toolchains")["armv7hf-bookworm"]
     options = {n: o.default for n, o in found.spec.options.items() if o.default is not None}
     assert found.spec.runner is not None
-    made = resolved.resolve_runner(found, found.spec.runner, {**options, "numbers": numbers}, image)
+    made = resolved.Resolver().runner(
+        found, found.spec.runner, {**options, "numbers": numbers}, image
+    )
     assert made.model_format == model
     assert f"-DNUMBER_FORMAT='\"{computes}\"'" in made.script
 
@@ -63,7 +65,7 @@ def test_the_ruy_cell_is_where_debians_ruy_has_neon() -> None:
     images = toolchain.load_all(ROOT / "toolchains")
     options = {n: o.default for n, o in found.spec.options.items() if o.default is not None}
     for image, hidden in (("armv7hf-bookworm", True), ("arm64-bookworm", False)):
-        script = resolved.resolve(found, {**options, "ruy": True}, images[image]).script
+        script = resolved.Resolver().build(found, {**options, "ruy": True}, images[image]).script
         assert "-DTFLITE_ENABLE_RUY=ON" in script
         assert ("RUY_PLATFORM_NEON 0" in script) is hidden
     works = project.load(ROOT / "matrix.yaml").works
