@@ -81,8 +81,10 @@ software() { # its libc, by every way that may answer, and the symbol versions o
     library libc GLIBC
     library libstdc++ GLIBCXX
     library libstdc++ CXXABI
+    library libgcc_s GCC
     library libgomp GOMP
     library libatomic LIBATOMIC
+    library libz ZLIB
 }
 
 cores() { # each processor: where it is among its like, and which clocks and zones there are

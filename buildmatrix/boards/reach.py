@@ -6,8 +6,8 @@ import time
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
-from buildmatrix import device, ssh, virtual
-from buildmatrix.errors import AuditError, DeviceError, InputError, LinkLost
+from buildmatrix import ssh, virtual
+from buildmatrix.errors import AuditError, InputError, LinkLost
 from buildmatrix.nouns import BoardAddress, Bundle, Verb
 from buildmatrix.pipeline.perform import audit_of, blocking_in, plan_all
 from buildmatrix.protocols import Note
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from pathlib import Path
     from typing import TypeVar
 
-    from buildmatrix.nouns import DeviceInfo, Target
+    from buildmatrix.nouns import Target
     from buildmatrix.pipeline.workshop import Workshop
     from buildmatrix.ssh import SshConnection
 
@@ -55,7 +55,7 @@ def find(host: str, *, devices: Mapping[str, BoardAddress], state: Path) -> Boar
             )
     if host in boards:
         if not boards[host].running:
-            raise DeviceError(f"virtual board {host} is off", hint=f"inv device up --name {host}")
+            raise LinkLost(f"virtual board {host} is off", hint=f"inv device up --name {host}")
         return boards[host].target
     found = devices.get(host) or next((d for d in devices.values() if d.host == host), None)
     return found or _address(host)
@@ -111,12 +111,6 @@ def offered(target: BoardAddress, access: Access) -> tuple[str, str, str]:
         pins=access.pins,
         keyring=access.keyring,
     )
-
-
-def info(target: BoardAddress, access: Access) -> DeviceInfo:
-    """What the board says it is."""
-    with connect(target, access) as connection:
-        return device.probe(connection, target.name)
 
 
 def retried(work: Callable[[], T], workshop: Workshop, subject: str) -> T:

@@ -108,7 +108,7 @@ def device(
             _down(name, state_of(matrix, state))
         case "info":
             where = state_of(matrix, state)
-            _info(target_of(host, matrix, state), access(where), as_json=json)
+            _info(target_of(host, matrix, state), access(where), where, as_json=json)
         case "trust":
             _trust(target_of(host, matrix, state), fingerprint, state_of(matrix, state))
         case "list":
@@ -161,10 +161,10 @@ def _down(name: str, state: Path) -> None:
     say(f"{chosen} is gone" if gone else "no such virtual board here: nothing to do")
 
 
-def _info(target: BoardAddress, access: Access, *, as_json: bool) -> None:
-    from buildmatrix.boards import reach
+def _info(target: BoardAddress, access: Access, state: Path, *, as_json: bool) -> None:
+    from buildmatrix.boards import seen
 
-    about = asdict(reach.info(target, access))
+    about = asdict(seen.look(target, access, state).info)
     document = {"version": 1, **about, "features": sorted(about["features"])}
     if as_json:
         print_json(document)
