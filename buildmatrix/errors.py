@@ -4,7 +4,8 @@ BuildmatrixError (1)
 ├── UsageError (2)            the command line
 ├── InputError (3)            matrix, recipe, toolchain, model: what people write
 ├── BuildError (4)            a cell failed to build
-│   └── SourceUnavailable     no alternate of a source answered (not a failure of the cell's code)
+│   ├── SourceUnavailable     no alternate of a source answered (not a failure of the cell's code)
+│   └── DamageError           stored content is not what was written: forgotten, made anew (1)
 ├── AuditError (5)            findings that forbid shipping
 ├── DeviceError (6)           device or SSH, permanent: do not retry
 │   └── LinkLost              transient: the same call may succeed
@@ -70,6 +71,12 @@ class BuildError(BuildmatrixError):
 
 class SourceUnavailable(BuildError):
     """No alternate of a source could be had here; the cell is reported, the others go on."""
+
+
+class DamageError(BuildError):
+    """Stored content is not what was written; nothing counts on it any more."""
+
+    exit_code = 1
 
 
 class AuditError(BuildmatrixError):

@@ -13,9 +13,10 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from buildmatrix import scratch
 from buildmatrix.errors import BuildError
 from buildmatrix.protocols import ContainerSpec, Mount, Note, Output
-from buildmatrix.store import read_json, write_json
+from buildmatrix.records import read_record, write_record
 from buildmatrix.toolchain import Identity, Toolchain
 
 if TYPE_CHECKING:
@@ -27,7 +28,7 @@ NOBODY = "65534:65534"
 
 def recorded(toolchain: Toolchain, state: Path) -> Identity | None:
     """What the image of the present definition was, when it was last made or looked at."""
-    record = read_json(_record(toolchain, state))
+    record = read_record(_record(toolchain, state))
     if record.get("definition") != toolchain.definition_digest:
         return None
     return Identity(
@@ -71,7 +72,7 @@ def ensure(
         image=image,
     )
     record = {**asdict(identity), "identity": identity.digest, "written": toolchain.definition}
-    write_json(_record(toolchain, state), record)
+    write_record(_record(toolchain, state), record)
     if known is not None and known.digest != identity.digest:
         reporter.emit(Note("info", changed_packages(known, identity)))
     return identity
@@ -136,8 +137,8 @@ def _base(
         return tag
     say(f"base: no registry answers; debootstrap of {spec.suite}")
     state.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix="base-", dir=state) as folder:
-        tar = Path(folder) / "base.tar"
+    with scratch.folder(state, "base-") as folder:
+        tar = folder / "base.tar"
         bootstrap(spec.suite, tar, say)
         engine.import_rootfs(tar, tag)
     return tag

@@ -16,7 +16,7 @@ from buildmatrix.boards import deploying, measuring
 from buildmatrix.errors import BenchError, BuildmatrixError, DeviceError, RegressionError
 from buildmatrix.nouns import Status
 from buildmatrix.pipeline.perform import build_all
-from buildmatrix.store import read_json, write_json
+from buildmatrix.records import read_record, write_document
 from buildmatrix.verdicts import comparing, publishing, reporting
 
 if TYPE_CHECKING:
@@ -192,7 +192,7 @@ def nights(workshop: Workshop) -> Path:
 def last_good(workshop: Workshop, device: str, model: str) -> str:
     """That model's run of the newest night on this board that found nothing, or was accepted."""
     for folder in sorted(nights(workshop).glob("*/"), reverse=True):
-        record = read_json(folder / "night.json")
+        record = read_record(folder / "night.json")
         if record.get("good") and record.get("device") == device:
             for run in record.get("runs", ()):  # absent from a night of an older program
                 if run["model"] == model:
@@ -220,7 +220,7 @@ def keep(workshop: Workshop, night: Night, *, accept: bool, out: Path | None = N
         place = folder / one.model if number else folder
         publishing.write(shop, comparing.run(shop, one.run), place, compared=one.compared)
     # Last: a night counts once all of it is written.
-    write_json(nights(workshop) / night.id / "night.json", {**document(night), "good": good})
+    write_document(nights(workshop) / night.id / "night.json", {**document(night), "good": good})
     return folder
 
 

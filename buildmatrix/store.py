@@ -1,14 +1,15 @@
 """The store: content-addressed files on disk, entries by cache key.
 
     objects/ab/cdef…   content by sha256, read-only
-    entries/<key>.json what a key holds: files, key material, provenance
+    entries/<key>.json what a key holds: files, key material, provenance; sealed by its checksum
     latest/<id>.json   newest key of a work, to say what changed
     failures/<key>.txt how the last attempt at a key ended; remembered, never served
     locks/<key>        one maker per key, across processes
     tmp/               work in progress; anything here is disposable
 
 Written to a temporary file, synced, renamed: a reader sees all of an entry or none of it, whenever
-a writer is killed. Content is hashed again whenever it is read.
+a writer is killed. Content is hashed again whenever it is read. What turns out to be damaged counts
+as not stored: it is removed with all entries that hold it, so that the next build makes it anew.
 """
 
 from __future__ import annotations
@@ -16,29 +17,34 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import hashlib
-import json
 import os
+import re
 import shutil
-import tempfile
 from dataclasses import asdict
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO
+from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING, BinaryIO
 
+from buildmatrix import records, scratch
 from buildmatrix.cachekey import digest
-from buildmatrix.errors import BuildmatrixError
+from buildmatrix.errors import BuildmatrixError, DamageError
 from buildmatrix.nouns import Entry, FileRecord
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
 FORMAT = 1
+SHA256 = re.compile("[0-9a-f]{64}")
 
 
 class Store:
-    """Safe with many writers. `root` is made when it is missing."""
+    """Safe with many writers. `root` is made when it is missing.
 
-    def __init__(self, root: Path) -> None:
+    `on_damage` gets one sentence for each thing that was not what was written.
+    """
+
+    def __init__(self, root: Path, on_damage: Callable[[str], None] = lambda _: None) -> None:
         self.root = root
+        self.on_damage = on_damage
         for name in ("objects", "entries", "latest", "failures", "locks", "tmp"):
             (root / name).mkdir(parents=True, exist_ok=True)
 
@@ -49,44 +55,58 @@ class Store:
 
     def entry(self, key: str) -> Entry | None:
         """What a key holds, or None. Raises BuildmatrixError for an entry of a newer format."""
+        path = self._entry(key)
         try:
-            written = json.loads((self.root / "entries" / f"{key}.json").read_text())
-        except FileNotFoundError:
+            written = records.unsealed(path.read_bytes())
+        except (FileNotFoundError, NotADirectoryError):
             return None
-        if written["version"] > FORMAT:
+        except IsADirectoryError:
+            written = None
+        if isinstance(written, dict) and isinstance(written.get("version"), int):
+            self._check_format(written["version"])
+        entry = _entry_of(key, written)
+        if entry is None:
+            self._forget(path, f"the entry {key[:12]} was damaged")
+        return entry
+
+    def _check_format(self, version: int) -> None:
+        if version > FORMAT:
             raise BuildmatrixError(
-                f"the store holds entries of format {written['version']}, newer than this program",
+                f"the store holds entries of format {version}, newer than this program",
                 where=str(self.root),
-                hint="use the newer buildmatrix, or another --store",
+                hint="use the newer buildmatrix, or another folder with --state",
             )
-        files = tuple(FileRecord(**record) for record in written["files"])
-        return Entry(key, files, written["material"], written["provenance"])
 
     def latest(self, work_id: str) -> Entry | None:
         """The newest entry that was made for a work, under whatever key."""
         try:
-            key = (self.root / "latest" / digest(work_id)).read_text()
-        except FileNotFoundError:
+            key = (self.root / "latest" / digest(work_id)).read_bytes()
+        except (FileNotFoundError, IsADirectoryError):
             return None
-        return self.entry(key)
+        # It only tells what changed: a damaged one is of no account.
+        word = key.decode("ascii", "replace")
+        return self.entry(word) if word.isalnum() else None
 
     def failure(self, key: str) -> str | None:
         try:
-            return (self.root / "failures" / f"{key}.txt").read_text()
-        except FileNotFoundError:
+            return (self.root / "failures" / f"{key}.txt").read_text(errors="replace")
+        except (FileNotFoundError, IsADirectoryError):
             return None
 
     def open(self, sha256: str) -> BinaryIO:
-        """Content by hash, verified before the first byte is handed out."""
+        """Content by hash, verified before the first byte is handed out.
+
+        Raises DamageError for content that is not there or not what was written; every entry
+        that holds it is forgotten then, so that what it belonged to is made anew.
+        """
         path = self._object(sha256)
         try:
             stream = path.open("rb")
-        except FileNotFoundError:
-            raise self._damaged(sha256, "is missing") from None
+        except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
+            raise self._lost(sha256, "is missing") from None
         if hashlib.file_digest(stream, "sha256").hexdigest() != sha256:
             stream.close()
-            path.unlink(missing_ok=True)
-            raise self._damaged(sha256, "was damaged and is removed")
+            raise self._lost(sha256, "was damaged and is removed")
         stream.seek(0)
         return stream
 
@@ -95,13 +115,8 @@ class Store:
         entry = self.entry(key)
         if entry is None:
             raise BuildmatrixError(f"nothing is stored under {key[:12]}", hint="run `inv build`")
-        try:
-            for record in entry.files:
-                self._place(record, destination / record.path)
-        except BuildmatrixError:
-            # Without all of its content an entry is a lie: forget it, so that it is made again.
-            (self.root / "entries" / f"{key}.json").unlink(missing_ok=True)
-            raise
+        for record in entry.files:
+            self._place(record, destination / record.path)
         return entry
 
     def _place(self, record: FileRecord, path: Path) -> None:
@@ -126,8 +141,7 @@ class Store:
         """Store a folder under a key. The entry appears at once and whole, as the last step."""
         files = tuple(self._take(path, tree) for path in _walk(tree))
         entry = Entry(key, files, material, provenance)
-        written = {"version": FORMAT, **asdict(entry)}
-        self._write(self.root / "entries" / f"{key}.json", json.dumps(written, indent=1).encode())
+        self._write(self._entry(key), records.sealed({"version": FORMAT, **asdict(entry)}))
         if "id" in material:
             self._write(self.root / "latest" / digest(material["id"]), key.encode())
         (self.root / "failures" / f"{key}.txt").unlink(missing_ok=True)
@@ -144,34 +158,50 @@ class Store:
             sha256 = hashlib.file_digest(stream, "sha256").hexdigest()
         size = path.stat().st_size
         target = self._object(sha256)
-        if not target.exists() or target.stat().st_size != size:
+        if not target.is_file() or target.stat().st_size != size:
             with path.open("rb") as stream:
                 self._write(target, stream, mode=0o444)
         return FileRecord(name, sha256, size, executable=bool(path.stat().st_mode & 0o111))
 
     def _write(self, target: Path, content: bytes | BinaryIO, *, mode: int = 0o644) -> None:
         target.parent.mkdir(exist_ok=True)
-        handle, name = tempfile.mkstemp(dir=self.root / "tmp")
-        with os.fdopen(handle, "wb") as temporary:
-            if isinstance(content, bytes):
-                temporary.write(content)
-            else:
-                shutil.copyfileobj(content, temporary)
-            os.fchmod(temporary.fileno(), mode)
-            temporary.flush()
-            os.fsync(temporary.fileno())
-        Path(name).replace(target)
+        with scratch.file(self.root / "tmp", "write-") as name:
+            with name.open("wb") as temporary:
+                if isinstance(content, bytes):
+                    temporary.write(content)
+                else:
+                    shutil.copyfileobj(content, temporary)
+                os.fchmod(temporary.fileno(), mode)
+                temporary.flush()
+                os.fsync(temporary.fileno())
+            if target.is_dir():
+                shutil.rmtree(target)
+            name.replace(target)
         _sync_folder(target.parent)
 
     def _object(self, sha256: str) -> Path:
         return self.root / "objects" / sha256[:2] / sha256[2:]
 
-    def _damaged(self, sha256: str, what: str) -> BuildmatrixError:
-        return BuildmatrixError(
+    def _entry(self, key: str) -> Path:
+        return self.root / "entries" / f"{key}.json"
+
+    # -- damage ----------------------------------------------------------------------------------
+
+    def _lost(self, sha256: str, what: str) -> DamageError:
+        """The error for content that is gone, once nothing in the store counts on it any more."""
+        _remove(self._object(sha256))
+        for path in sorted((self.root / "entries").glob("*.json")):
+            if path.is_file() and sha256.encode() in path.read_bytes():
+                self._forget(path, f"the entry {path.stem[:12]} has lost content")
+        return DamageError(
             f"stored content {sha256[:12]} {what}",
             where=str(self.root),
-            hint="run the command again: what it belonged to is made anew",
+            hint="run `inv build`: what it belonged to is made anew",
         )
+
+    def _forget(self, path: Path, why: str) -> None:
+        _remove(path)
+        self.on_damage(f"{why}: it counts as not stored, and is made anew when it is needed")
 
     # -- many at once ----------------------------------------------------------------------------
 
@@ -181,7 +211,10 @@ class Store:
 
         The kernel frees it when the holder dies, however it dies.
         """
-        with (self.root / "locks" / key).open("a") as handle:
+        path = self.root / "locks" / key
+        if path.is_dir():
+            shutil.rmtree(path, ignore_errors=True)
+        with path.open("a") as handle:
             waited = False
             try:
                 fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -198,31 +231,54 @@ class Store:
         """
         for stale in (self.root / "tmp").glob(f"{key[:16]}-*"):
             shutil.rmtree(stale, ignore_errors=True)
-        folder = Path(tempfile.mkdtemp(prefix=f"{key[:16]}-", dir=self.root / "tmp"))
-        try:
-            yield folder
-        finally:
-            shutil.rmtree(folder, ignore_errors=True)
+        with scratch.folder(self.root / "tmp", f"{key[:16]}-") as path:
+            yield path
+
+    def sweep(self) -> tuple[Path, ...]:
+        """Remove what killed makers left behind; returns what it was."""
+        return scratch.sweep(self.root / "tmp")
 
 
-def read_json(path: Path) -> dict[str, Any]:
-    """A JSON object from disk; empty when there is none or it is not whole."""
-    try:
-        found = json.loads(path.read_text())
-    except (FileNotFoundError, ValueError):
-        return {}
-    return found if isinstance(found, dict) else {}
+def _entry_of(key: str, written: object) -> Entry | None:
+    """The entry that was written down; None for anything that no store wrote under this key."""
+    match written:
+        case {
+            "version": int(),
+            "key": str(named),
+            "files": list(files),
+            "material": dict(material),
+            "provenance": dict(provenance),
+        } if named == key:
+            found = tuple(record for row in files if (record := _record_of(row)) is not None)
+            return Entry(key, found, material, provenance) if len(found) == len(files) else None
+        case _:
+            return None
 
 
-def write_json(path: Path, value: Mapping[str, object]) -> None:
-    """Replace a small JSON file atomically."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}-")
-    with os.fdopen(handle, "w") as temporary:
-        json.dump(value, temporary, indent=1, sort_keys=True)
-        temporary.flush()
-        os.fsync(temporary.fileno())
-    Path(name).replace(path)
+def _record_of(row: object) -> FileRecord | None:
+    match row:
+        case {
+            "path": str(path),
+            "sha256": str(sha256),
+            "size": int(size),
+            "executable": bool(executable),
+            "link": str(link),
+        }:
+            inside = _stays_inside(path) and bool(SHA256.fullmatch(sha256)) != bool(link)
+            return FileRecord(path, sha256, size, executable, link) if inside else None
+        case _:
+            return None
+
+
+def _stays_inside(path: str) -> bool:
+    return bool(path) and not path.startswith("/") and ".." not in PurePosixPath(path).parts
+
+
+def _remove(path: Path) -> None:
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path, ignore_errors=True)
+    else:
+        path.unlink(missing_ok=True)
 
 
 def _walk(tree: Path) -> Iterator[Path]:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Generic, TypeVar
 from buildmatrix import bench, virtual
 from buildmatrix.boards import reach
 from buildmatrix.errors import BuildmatrixError, InputError
-from buildmatrix.store import read_json, write_json
+from buildmatrix.records import read_record, write_record
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -128,12 +128,12 @@ def look(targets: Sequence[BoardAddress], *, access: reach.Access, state: Path) 
             return bench.state(connection)
 
     path = state / "seen.json"
-    seen = read_json(path)
+    seen = read_record(path)
     now = datetime.now(UTC).isoformat(timespec="seconds")
     ended = each(targets, ask)
     seen |= {end.board: now for end in ended if end.error is None}
     if ended:
-        write_json(path, seen)
+        write_record(path, seen)
     return tuple(_look(end, str(seen.get(end.board, ""))) for end in ended)
 
 

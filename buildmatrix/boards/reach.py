@@ -11,7 +11,7 @@ from buildmatrix.errors import AuditError, InputError, LinkLost
 from buildmatrix.nouns import BoardAddress, Bundle, Verb
 from buildmatrix.pipeline.perform import audit_of, blocking_in, plan_all
 from buildmatrix.protocols import Note
-from buildmatrix.store import read_json, write_json
+from buildmatrix.records import read_record, write_record
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -74,12 +74,12 @@ def _address(text: str) -> BoardAddress:
 
 def trust(address: str, fingerprint: str, *, state: Path) -> None:
     """Pin a host key for an address, host:port."""
-    write_json(state / TRUST, {**read_json(state / TRUST), address: fingerprint})
+    write_record(state / TRUST, {**read_record(state / TRUST), address: fingerprint})
 
 
 def pins(state: Path) -> dict[str, str]:
     """What `device trust` pinned: host:port to "SHA256:…"."""
-    return {address: str(key) for address, key in read_json(state / TRUST).items()}
+    return {address: str(key) for address, key in read_record(state / TRUST).items()}
 
 
 def connect(target: BoardAddress, access: Access, *, timeout: float = CONNECT) -> SshConnection:

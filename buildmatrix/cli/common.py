@@ -56,6 +56,9 @@ def command(explained: dict[str, str] | None = None, **options: Any) -> Callable
             except BrokenPipeError:  # `inv cells | head`
                 os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
                 raise Exit("", 141) from None
+            except OSError as failure:
+                refusal = _explained(failure)
+                raise Exit(f"buildmatrix: {refusal}", refusal.exit_code) from None
 
         return task(**options, help=_help(body, explained or {}))(guarded)
 
@@ -66,6 +69,12 @@ def _help(body: Callable[..., None], explained: dict[str, str]) -> dict[str, str
     flags = inspect.signature(body).parameters
     texts = {**COMMON_HELP, **explained}
     return {flag: text for flag, text in texts.items() if flag.replace("-", "_") in flags}
+
+
+def _explained(failure: OSError) -> BuildmatrixError:
+    from buildmatrix.disk import explained
+
+    return explained(failure)
 
 
 def _interrupt(_number: int, _frame: object) -> NoReturn:

@@ -7,14 +7,20 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
-from buildmatrix import images
-from buildmatrix.errors import AuditError, BuildmatrixError, NotCachedError, SourceUnavailable
+from buildmatrix import disk, images
+from buildmatrix.errors import (
+    AuditError,
+    BuildmatrixError,
+    DamageError,
+    NotCachedError,
+    SourceUnavailable,
+)
 from buildmatrix.graph import identify
 from buildmatrix.nouns import Action, Severity, Stage, Verb
 from buildmatrix.plan import OnRecord, key_of, materials, plan
-from buildmatrix.protocols import Finished, Started
+from buildmatrix.protocols import Finished, Note, Started
 from buildmatrix.recipe import SourceSpec
-from buildmatrix.store import read_json, write_json
+from buildmatrix.records import read_record, write_record
 from buildmatrix.toolchain import Toolchain
 
 if TYPE_CHECKING:
@@ -22,6 +28,8 @@ if TYPE_CHECKING:
 
     from buildmatrix.graph import Work
     from buildmatrix.pipeline.workshop import Workshop
+
+MENDED = 20  # damaged things that one build gets over
 
 State = Literal["done", "cached", "failed", "unavailable"]
 
@@ -44,7 +52,7 @@ def known(workshop: Workshop) -> OnRecord:
         if identity is not None:
             workshop.identities.setdefault(toolchain.name, identity)
     entries = {w.id: entry for w in works if (entry := workshop.store.latest(w.id)) is not None}
-    took = read_json(workshop.state / "seconds.json")
+    took = read_record(workshop.state / "seconds.json")
     return OnRecord(
         identities={name: i.digest for name, i in workshop.identities.items()},
         stored=workshop.store.stored() | _held_sources(workshop),
@@ -59,7 +67,7 @@ def known(workshop: Workshop) -> OnRecord:
 
 def gaps(workshop: Workshop) -> dict[str, str]:
     """Source works that could not be had when they were last tried, and why."""
-    found = read_json(workshop.state / "unavailable.json")
+    found = read_record(workshop.state / "unavailable.json")
     return {name: str(text) for name, text in found.items()}
 
 
@@ -78,7 +86,7 @@ def _old_definitions(workshop: Workshop) -> dict[str, Mapping[str, object]]:
     """Definitions that images were made from, where they are no longer the present ones."""
     found: dict[str, Mapping[str, object]] = {}
     for toolchain in workshop.project.toolchains.values():
-        record = read_json(workshop.state / "toolchains" / f"{toolchain.name}.json")
+        record = read_record(workshop.state / "toolchains" / f"{toolchain.name}.json")
         if record and record.get("definition") != toolchain.definition_digest:
             found[f"image:{toolchain.name}"] = dict(record.get("written", {}))
     return found
@@ -93,8 +101,20 @@ def build_all(
 ) -> tuple[Outcome, ...]:
     """Make what is missing. Returns an outcome for every action, in order.
 
-    Raises NotCachedError with `frozen` when something would have to be made.
+    Stored content that turns out to be damaged is forgotten, and the plan is made once more: only
+    what it belonged to is made again. Raises NotCachedError with `frozen` when something would
+    have to be made.
     """
+    workshop.sweep()
+    for _ in range(MENDED):
+        try:
+            return _build_all(workshop, fail_fast=fail_fast, frozen=frozen)
+        except DamageError as damage:
+            workshop.reporter.emit(Note("warning", str(damage.brief)))
+    return _build_all(workshop, fail_fast=fail_fast, frozen=frozen)
+
+
+def _build_all(workshop: Workshop, *, fail_fast: bool, frozen: bool) -> tuple[Outcome, ...]:
     actions = plan_all(workshop)
     missing = [a for a in actions if a.verb in (Verb.RUN, Verb.RERUN)]
     if frozen and missing:
@@ -161,6 +181,13 @@ def _make(workshop: Workshop, work: Work, action: Action, keys: Mapping[str, str
             outcome = Outcome(action, "done", workshop.make(work, keys))
         except SourceUnavailable as gap:
             outcome = Outcome(action, "unavailable", str(gap))
+        except DamageError as damage:
+            seconds = time.monotonic() - started
+            workshop.reporter.emit(Finished(work.id, "failed", seconds, damage.brief))
+            raise
+        except OSError as failure:
+            error = disk.explained(failure)
+            outcome = Outcome(action, "failed", str(error), error.exit_code)
         except BuildmatrixError as failure:
             outcome = Outcome(action, "failed", str(failure), failure.exit_code)
             if action.key:
@@ -217,13 +244,13 @@ def _record(workshop: Workshop, outcomes: Mapping[str, Outcome]) -> None:
     """Remember how long things took, and what could not be had."""
     path = workshop.state / "seconds.json"
     if workshop.seconds:
-        write_json(path, {**read_json(path), **workshop.seconds})
+        write_record(path, {**read_record(path), **workshop.seconds})
     tried = {n: o for n, o in outcomes.items() if o.action.stage is Stage.SOURCE}
     path = workshop.state / "unavailable.json"
-    before = read_json(path)
+    before = read_record(path)
     after = {name: text for name, text in before.items() if name not in tried}
     for name, outcome in tried.items():
         if outcome.state == "unavailable" and outcome.action.verb is not Verb.BLOCKED:
             after[name] = outcome.message.splitlines()[0]
     if after != before:
-        write_json(path, after)
+        write_record(path, after)

@@ -9,17 +9,18 @@ from dataclasses import asdict, dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from buildmatrix import __version__, bootstrap, build, images
+from buildmatrix import __version__, bootstrap, build, images, scratch
 from buildmatrix.cachekey import digest
 from buildmatrix.graph import BundleWork, ModelWork, Work, identify
 from buildmatrix.nouns import Stage
 from buildmatrix.pipeline.project import HARNESS, Project
 from buildmatrix.plan import materials
-from buildmatrix.protocols import Mount, Output
+from buildmatrix.protocols import Mount, Note, Output
 from buildmatrix.recipe import SourceSpec
+from buildmatrix.records import write_document
 from buildmatrix.resolved import ResolvedBuild
 from buildmatrix.sources import Sources
-from buildmatrix.store import Store, write_json
+from buildmatrix.store import Store
 from buildmatrix.toolchain import Identity, Toolchain
 
 if TYPE_CHECKING:
@@ -48,7 +49,16 @@ class Workshop:
 
     @cached_property
     def store(self) -> Store:
-        return Store(self.state / "store")
+        def warn(text: str) -> None:
+            self.reporter.emit(Note("warning", text))
+
+        return Store(self.state / "store", warn)
+
+    def sweep(self) -> None:
+        """Remove what killed builds of this state folder left on the disk."""
+        self.store.sweep()
+        self.sources.sweep()
+        scratch.sweep(self.state, "base-*")
 
     @cached_property
     def sources(self) -> Sources:
@@ -254,7 +264,7 @@ class Workshop:
         facts = elf.read_tree(bundle)
         findings = audit.judge(facts, packed.policy)
         out = workspace / "out"
-        write_json(
+        write_document(
             out / "audit.json",
             {
                 "version": 1,

@@ -7,14 +7,12 @@ trees/<identity>.json   which archive carries a source, and where it came from
 from __future__ import annotations
 
 import hashlib
-import os
 import shutil
-import tempfile
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-from buildmatrix.errors import BuildError, SourceUnavailable
+from buildmatrix import scratch
+from buildmatrix.errors import BuildError, DamageError, SourceUnavailable
 from buildmatrix.recipe import (
     Alternate,
     ArchiveAlternate,
@@ -24,14 +22,15 @@ from buildmatrix.recipe import (
     PypiAlternate,
     SourceSpec,
 )
+from buildmatrix.records import read_record, write_record
 from buildmatrix.sources import pypi
 from buildmatrix.sources.archive import unpack
 from buildmatrix.sources.fetch import archive_commit, archive_folder, download
 from buildmatrix.sources.tree import tree_id
-from buildmatrix.store import read_json, write_json
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
     from buildmatrix.protocols import Reporter
 
@@ -51,8 +50,16 @@ class Sources:
     folder: Path | None = None
 
     def holds(self, identity: str) -> bool:
-        record = read_json(self._record(identity))
-        return bool(record) and self._archive(str(record["archive"])).exists()
+        record = read_record(self._record(identity))
+        return "archive" in record and self._archive(str(record["archive"])).is_file()
+
+    def sweep(self) -> tuple[Path, ...]:
+        """Remove what killed downloads left behind; returns what it was."""
+        return (
+            *scratch.sweep(self.root, "fetch-*"),
+            *scratch.sweep(self.root, "tree-*"),
+            *scratch.sweep(self.root / "archives", "tree-*"),
+        )
 
     def held(self) -> frozenset[str]:
         """Identities of everything in the cache."""
@@ -86,22 +93,22 @@ class Sources:
     def verify(self, source: SourceSpec, identity: str) -> None:
         """Read what is held: its hash, and its tree where one is pinned.
 
-        Raises BuildError; a damaged archive is removed then.
+        Raises BuildError, or DamageError for an archive that was damaged and is removed.
         """
         _check_tree(source, self._checked(identity), where=source.name)
 
     def archive(self, source: SourceSpec, identity: str) -> tuple[Path, Alternate]:
         """The verified file of a source that is held, and the alternate it came from."""
-        origin = read_json(self._record(identity))["origin"]
+        origin = read_record(self._record(identity))["origin"]
         fitting = (a for a in source.alternates if describe(a) == origin)
         return self._checked(identity), next(fitting, source.alternates[0])
 
     def _checked(self, identity: str) -> Path:
-        record = read_json(self._record(identity))
+        record = read_record(self._record(identity))
         archive = self._archive(str(record["archive"]))
-        if _sha256(archive) != record["archive"]:
-            archive.unlink()
-            raise BuildError(
+        if not archive.is_file() or _sha256(archive) != record["archive"]:
+            archive.unlink(missing_ok=True)
+            raise DamageError(
                 "a cached archive was damaged and is removed",
                 where=str(archive),
                 hint="run the command again: it is fetched anew",
@@ -112,19 +119,14 @@ class Sources:
         self, source: SourceSpec, alternate: Alternate, identity: str, base: Path, subject: str
     ) -> str:
         (self.root / "archives").mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(dir=self.root, prefix="fetch-")
-        os.close(handle)
-        temporary = Path(name)
-        try:
+        with scratch.file(self.root, "fetch-") as temporary:
             self._bring(source, alternate, temporary, base, subject)
-            _check_hash(alternate, temporary)
+            _check_hash(source, alternate, temporary)
             _check_tree(source, temporary, where=describe(alternate))
             sha256 = _sha256(temporary)
             temporary.replace(self._archive(sha256))
-        finally:
-            temporary.unlink(missing_ok=True)
         origin = describe(alternate)
-        write_json(self._record(identity), {"archive": sha256, "origin": origin})
+        write_record(self._record(identity), {"archive": sha256, "origin": origin})
         return origin
 
     def _bring(
@@ -212,29 +214,42 @@ def describe(alternate: Alternate) -> str:
             return f"folder {alternate.path}"
 
 
-def _check_hash(alternate: Alternate, archive: Path) -> None:
+def _check_hash(source: SourceSpec, alternate: Alternate, archive: Path) -> None:
     wanted = getattr(alternate, "sha256", None)
-    if wanted is not None and (got := _sha256(archive)) != wanted:
+    if wanted is None or (got := _sha256(archive)) == wanted:
+        return
+    where = describe(alternate)
+    if source.tree is not None and _tree_of(archive, where=where) == source.tree:
         raise BuildError(
-            f"sha256 is {got}, pinned is {wanted}",
-            where=describe(alternate),
-            hint="do not use it; find out why it changed before changing the pin",
+            f"sha256 is {got}, pinned is {wanted}: the pinned files, packed another way",
+            where=where,
+            hint=f"write sha256: {got} into the recipe; the tree id holds the files themselves",
         )
+    raise BuildError(
+        f"sha256 is {got}, pinned is {wanted}",
+        where=where,
+        hint="do not use it; find out why it changed before changing the pin",
+    )
 
 
 def _check_tree(source: SourceSpec, archive: Path, *, where: str) -> None:
     """Alternates must carry the same files: by tree id, not by hope."""
     if source.tree is None:
         return
-    with tempfile.TemporaryDirectory(prefix="tree-", dir=archive.parent) as folder:
-        unpack(archive, Path(folder), on_error=lambda text: BuildError(text, where=where))
-        got = tree_id(Path(folder))
+    got = _tree_of(archive, where=where)
     if got != source.tree:
         raise BuildError(
             f"carries tree {got}, pinned is {source.tree}",
             where=where,
             hint="this alternate is another source: remove it, or pin its tree under its own name",
         )
+
+
+def _tree_of(archive: Path, *, where: str) -> str:
+    """Git's id of the files in an archive. Raises BuildError for one that cannot be unpacked."""
+    with scratch.folder(archive.parent, "tree-") as folder:
+        unpack(archive, folder, on_error=lambda text: BuildError(text, where=where))
+        return tree_id(folder)
 
 
 def _sha256(path: Path) -> str:

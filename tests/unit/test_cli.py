@@ -57,6 +57,7 @@ def test_exit_codes_are_those_of_the_design() -> None:
         "InputError": 3,
         "BuildError": 4,
         "SourceUnavailable": 4,
+        "DamageError": 1,
         "AuditError": 5,
         "DeviceError": 6,
         "LinkLost": 6,

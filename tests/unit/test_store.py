@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
@@ -11,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from buildmatrix.errors import BuildmatrixError
+from buildmatrix.errors import BuildmatrixError, DamageError
 from buildmatrix.store import Store
 
 if TYPE_CHECKING:
@@ -141,3 +142,71 @@ def test_a_dead_makers_workspace_is_cleared_by_the_next(tmp_path: Path) -> None:
         assert not dead.exists()
         assert folder.exists()
     assert not folder.exists()
+
+
+def test_lost_content_takes_all_that_holds_it_along_and_nothing_else(
+    tmp_path: Path, tree: Path
+) -> None:
+    store = Store(tmp_path / "store")
+    entry = store.add("a" * 64, tree, material={}, provenance={})
+    store.add("b" * 64, tree, material={}, provenance={})
+    (tree / "lib" / "libx.so.1").write_bytes(b"other")
+    store.add("c" * 64, tree, material={}, provenance={})
+    sha = next(f.sha256 for f in entry.files if f.path == "lib/libx.so.1")
+    (tmp_path / "store" / "objects" / sha[:2] / sha[2:]).unlink()
+    with pytest.raises(DamageError, match="is missing"):
+        store.open(sha)
+    assert store.stored() == {"c" * 64}
+
+
+def test_a_flipped_bit_in_an_entry_makes_it_not_stored_and_is_told(
+    tmp_path: Path, tree: Path
+) -> None:
+    warnings: list[str] = []
+    store = Store(tmp_path / "store", warnings.append)
+    whole = store.add("a" * 64, tree, material={"id": "build:x"}, provenance={"seconds": 1})
+    path = tmp_path / "store" / "entries" / f"{'a' * 64}.json"
+    image = path.read_bytes()
+    for bit in range(0, len(image) * 8, 97):
+        broken = bytearray(image)
+        broken[bit // 8] ^= 1 << bit % 8
+        path.write_bytes(broken)
+        assert store.entry("a" * 64) in (None, whole)
+    path.write_bytes(b"\x00")
+    assert store.entry("a" * 64) is None
+    assert not path.exists()
+    assert "counts as not stored" in warnings[-1]
+
+
+def test_an_entry_of_the_version_before_is_read_unless_it_leaves_the_tree(
+    tmp_path: Path, tree: Path
+) -> None:
+    store = Store(tmp_path / "store")
+    whole = store.add("a" * 64, tree, material={}, provenance={})
+    path = tmp_path / "store" / "entries" / f"{'a' * 64}.json"
+    plain = json.loads(path.read_bytes())["content"]
+    path.write_text(json.dumps(plain))
+    assert store.entry("a" * 64) == whole
+    plain["files"][0]["path"] = "../outside"
+    path.write_text(json.dumps(plain))
+    assert store.entry("a" * 64) is None
+
+
+def test_folders_in_the_places_of_files_do_not_wedge_the_store(tmp_path: Path, tree: Path) -> None:
+    store = Store(tmp_path / "store")
+    entry = store.add("a" * 64, tree, material={"id": "build:x"}, provenance={})
+    root = tmp_path / "store"
+    for folder in ("entries", "latest", "locks", "failures"):
+        for path in (root / folder).iterdir():
+            path.unlink()
+            path.mkdir()
+    (root / "locks" / ("a" * 64)).mkdir()
+    sha = next(f.sha256 for f in entry.files if f.path == "run")
+    (root / "objects" / sha[:2] / sha[2:]).unlink()
+    (root / "objects" / sha[:2] / sha[2:]).mkdir()
+    assert store.latest("build:x") is None
+    assert store.entry("a" * 64) is None
+    assert store.failure("a" * 64) is None
+    with store.lock("a" * 64):
+        assert store.add("a" * 64, tree, material={"id": "build:x"}, provenance={}) == entry
+    assert store.checkout("a" * 64, tmp_path / "out") == entry == store.latest("build:x")

@@ -1,0 +1,71 @@
+"""What the operating system said of a file, in the words of whoever has to mend it."""
+
+from __future__ import annotations
+
+import errno
+import os
+import pwd
+from pathlib import Path
+
+from buildmatrix.errors import BuildmatrixError
+
+FULL = {errno.ENOSPC: "is full", errno.EDQUOT: "has used up its quota"}
+
+
+def explained(error: OSError) -> BuildmatrixError:
+    """The error of a file system as one of ours: which file, what is in the way, what to do."""
+    path = Path(os.fsdecode(error.filename or error.filename2 or ""))
+    named = error.filename is not None or error.filename2 is not None
+    where = str(path) if named else None
+    if error.errno in FULL:
+        return _full(error.errno, path if named else None)
+    if error.errno == errno.EROFS:
+        brief = "its file system is mounted read-only"
+        return BuildmatrixError(brief, where=where, hint="name a folder that can be written")
+    if error.errno in (errno.EACCES, errno.EPERM) and named:
+        return BuildmatrixError(
+            f"permission denied: {_owner(path)}, this program runs as {_name(os.geteuid())}",
+            where=where,
+            hint="run as the owner, or give the folder to this user with chown -R",
+        )
+    if error.errno in (errno.ENOTDIR, errno.EEXIST) and named:
+        brief = f"is in the way ({os.strerror(error.errno).lower()})"
+        return BuildmatrixError(brief, where=where, hint="move it away, or name another folder")
+    brief = error.strerror or str(error) or type(error).__name__
+    return BuildmatrixError(brief, where=where, hint="see that the file is there and can be read")
+
+
+def _full(number: int, path: Path | None) -> BuildmatrixError:
+    folder = path.parent if path else None
+    place = _mount_point(folder) if folder else "a file system"
+    return BuildmatrixError(
+        f"the file system {place} {FULL[number]}",
+        where=str(folder) if folder else None,
+        hint="free space there, or keep the state elsewhere with --state or BUILDMATRIX_STATE",
+    )
+
+
+def _mount_point(path: Path) -> str:
+    for folder in (path.absolute(), *path.absolute().parents):
+        if folder.is_mount():
+            return str(folder)
+    return "/"
+
+
+def _owner(path: Path) -> str:
+    """Who owns the file, or the nearest folder above it that is there to be seen."""
+    for place in (path, *path.parents):
+        try:
+            about = place.stat()
+        except OSError:
+            continue
+        what = "it" if place == path else str(place)
+        return f"{what} is {_name(about.st_uid)}'s, mode {about.st_mode & 0o7777:o}"
+    return "its owner cannot be seen"
+
+
+def _name(uid: int) -> str:
+    try:
+        return pwd.getpwuid(uid).pw_name
+    except KeyError:
+        return f"user {uid}"

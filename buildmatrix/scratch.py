@@ -1,0 +1,79 @@
+"""Temporary files and folders that are known to be nobody's once their maker is dead.
+
+Whoever makes one holds a lock on it; the kernel lets go when the holder dies, however it dies. So
+`sweep` removes what a killed maker left and never what a living one works in.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+import shutil
+import tempfile
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+YOUNG = 60.0  # seconds in which something may have been made and not yet be locked
+
+
+@contextlib.contextmanager
+def folder(parent: Path, prefix: str) -> Iterator[Path]:
+    """A new empty folder below `parent`, which is there; removed afterwards."""
+    path = Path(tempfile.mkdtemp(prefix=prefix, dir=parent))
+    try:
+        with _locked(path):
+            yield path
+    finally:
+        shutil.rmtree(path, ignore_errors=True)
+
+
+@contextlib.contextmanager
+def file(parent: Path, prefix: str) -> Iterator[Path]:
+    """A new empty file in `parent`; removed afterwards, unless it was moved to its place."""
+    handle, name = tempfile.mkstemp(prefix=prefix, dir=parent)
+    os.close(handle)
+    path = Path(name)
+    try:
+        with _locked(path):
+            yield path
+    finally:
+        path.unlink(missing_ok=True)
+
+
+def sweep(parent: Path, pattern: str = "*", *, now: float | None = None) -> tuple[Path, ...]:
+    """Remove what dead makers left in `parent` under names like `pattern`; returns what it was.
+
+    What is younger than a minute stays: its maker may be about to lock it.
+    """
+    moment = time.time() if now is None else now
+    return tuple(path for path in sorted(parent.glob(pattern)) if _swept(path, moment))
+
+
+def _swept(path: Path, now: float) -> bool:
+    try:
+        if now - path.lstat().st_mtime < YOUNG or path.is_symlink():
+            return False
+        with _locked(path):
+            if path.is_dir():
+                shutil.rmtree(path, ignore_errors=True)
+            else:
+                path.unlink()
+        return not path.exists()
+    except OSError:  # it is somebody's, or it has just gone
+        return False
+
+
+@contextlib.contextmanager
+def _locked(path: Path) -> Iterator[None]:
+    """Hold the lock on a file or folder. Raises BlockingIOError when somebody else holds it."""
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        yield
+    finally:
+        os.close(handle)

@@ -1,0 +1,61 @@
+"""What a killed maker left goes; what a living one works in stays."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from typing import TYPE_CHECKING
+
+from buildmatrix import scratch
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+LATER = time.time() + 3600
+MAKER = """
+import sys, time
+from pathlib import Path
+from buildmatrix import scratch
+with scratch.folder(Path(sys.argv[1]), "work-") as folder, scratch.file(Path(sys.argv[1]), "f-"):
+    (folder / "half").write_text("made")
+    print("ready", flush=True)
+    time.sleep(60)
+"""
+
+
+def test_a_killed_maker_leaves_nothing_and_a_living_one_keeps_all(tmp_path: Path) -> None:
+    maker = subprocess.Popen(
+        [sys.executable, "-c", MAKER, str(tmp_path)], stdout=subprocess.PIPE, env=dict(os.environ)
+    )
+    assert maker.stdout is not None
+    maker.stdout.readline()
+    assert scratch.sweep(tmp_path, now=LATER) == ()
+    assert len(list(tmp_path.iterdir())) == 2
+    maker.send_signal(signal.SIGKILL)
+    maker.wait()
+    maker.stdout.close()
+    assert len(scratch.sweep(tmp_path, now=LATER)) == 2
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_what_is_young_may_have_a_maker_about_to_lock_it(tmp_path: Path) -> None:
+    (tmp_path / "new").mkdir()
+    assert scratch.sweep(tmp_path) == ()
+    assert scratch.sweep(tmp_path, now=LATER) == (tmp_path / "new",)
+
+
+def test_only_what_the_pattern_names_goes(tmp_path: Path) -> None:
+    for name in ("fetch-1", "archives"):
+        (tmp_path / name).mkdir()
+    scratch.sweep(tmp_path, "fetch-*", now=LATER)
+    assert [path.name for path in tmp_path.iterdir()] == ["archives"]
+
+
+def test_a_file_that_was_moved_to_its_place_stays(tmp_path: Path) -> None:
+    with scratch.file(tmp_path, "write-") as path:
+        path.write_text("content")
+        path.rename(tmp_path / "object")
+    assert [path.name for path in tmp_path.iterdir()] == ["object"]
