@@ -161,6 +161,55 @@ class Multiplies:
 
 
 @dataclass(frozen=True, slots=True)
+class VersionNeed:
+    """A symbol version that a file must find in a library (.gnu.version_r)."""
+
+    library: str  # libstdc++.so.6
+    version: str  # GLIBCXX_3.4.32
+    weak: bool = False  # the loader goes on without it
+
+
+@dataclass(frozen=True, slots=True)
+class Import:
+    """A name that must be defined by another file; weak names are not kept."""
+
+    name: str
+    version: str = ""  # GLIBC_2.34, or empty: of any
+    library: str = ""  # that defined the version when the file was linked
+    copied: bool = False  # a library's variable that the program has room for
+
+
+@dataclass(frozen=True, slots=True)
+class Symbols:
+    """The dynamic symbol table as the loader uses it. Too large for a document."""
+
+    imports: tuple[Import, ...] = ()
+    # Name to its versions; an empty one is 'of no version' or the file's base version.
+    exports: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Linking:
+    """What one file asks of the loader beside libraries: program headers, dynamic section."""
+
+    interpreter: str = ""  # PT_INTERP: /lib/ld-linux-armhf.so.3
+    dynamic: bool = False  # it has a dynamic section
+    hashed: bool = True  # DT_HASH or DT_GNU_HASH: without one it offers no symbol
+    flags: tuple[str, ...] = ()  # of DT_FLAGS and DT_FLAGS_1: BIND_NOW, NODEFLIB, PIE, STATIC_TLS
+    filters: tuple[str, ...] = ()  # DT_FILTER
+    auditors: tuple[str, ...] = ()  # DT_AUDIT, DT_DEPAUDIT
+    versions_needed: tuple[VersionNeed, ...] = ()
+    versions_defined: tuple[str, ...] = ()
+    alignment: int = 0  # least p_align of a loaded segment, bytes; 0: none
+    relr: bool = False  # DT_RELR, known to glibc from 2.36 on
+    android_relocations: bool = False  # packed in a form that Android's loader alone knows
+    relocations: tuple[int, ...] = ()  # the types that occur, sorted
+    osabi: int = 0  # EI_OSABI
+    soft_float_flag: bool = False  # e_flags: EF_ARM_ABI_FLOAT_SOFT, which glibc's loader refuses
+    opens: tuple[str, ...] = ()  # names of libraries in its data, where it calls dlopen
+
+
+@dataclass(frozen=True, slots=True)
 class ElfFacts:
     """What one ELF file says about itself; nothing is executed."""
 
@@ -175,7 +224,7 @@ class ElfFacts:
     vfp_args: bool  # Tag_ABI_VFP_args says VFP registers
     soname: str
     needed: tuple[str, ...]
-    rpath: tuple[str, ...]  # DT_RPATH and DT_RUNPATH entries
+    rpath: tuple[str, ...]  # DT_RPATH
     glibc_max: str  # 2.34, "" when no versioned symbol is needed
     glibcxx_max: str
     executable_stack: bool
@@ -188,6 +237,38 @@ class ElfFacts:
     multiplies: Multiplies | None = None
     features: tuple[FeatureUse, ...] | None = None  # beyond ARMv8.0-A, or ARMv7-A with VFPv3-D16
     asks_cpu: bool = False  # it looks at what the processor has, so it may choose at run time
+    runpath: tuple[str, ...] = ()  # DT_RUNPATH
+    time64: bool | None = None  # 32-bit ARM: time_t is 64 bits wide; None: calls nothing with one
+    linking: Linking = field(default_factory=Linking)
+    symbols: Symbols | None = None  # None: not read, or left out of a document
+
+
+class Oddity(StrEnum):
+    """Why a file cannot be judged, wholly or in part."""
+
+    DAMAGED = "damaged"
+    NO_CODE = "no code"  # linked later (LTO), or debug information alone
+    UNREAD = "unread"  # a part of it is in a form that is not read here
+
+
+@dataclass(frozen=True, slots=True)
+class OddFile:
+    """A file, or an object of a static library, that is not what an audit can judge."""
+
+    file: str
+    oddity: Oddity
+    details: str
+
+
+@dataclass(frozen=True, slots=True)
+class ElfTree:
+    """What was read of a tree: a folder, one file, or an archive. Paths are relative, POSIX."""
+
+    facts: tuple[ElfFacts, ...]
+    odd: tuple[OddFile, ...] = ()
+    links: Mapping[str, str] = field(default_factory=dict)  # symlink: its target, as it is written
+    folders: frozenset[str] = frozenset()
+    rooted: bool = False  # it is laid out as a board's root folder: a Debian package, a sysroot
 
 
 class Severity(StrEnum):

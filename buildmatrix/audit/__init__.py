@@ -6,31 +6,25 @@ and a test holds the two together. The checks: `code` of the instructions, `link
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from buildmatrix.audit import code, linking
+from buildmatrix.audit import code, linking, odd
+from buildmatrix.audit.rule import ERROR, WARNING, Rule
 from buildmatrix.audit.tree import Tree
-from buildmatrix.nouns import AuditPolicy, ElfFacts, Finding, Severity
+from buildmatrix.nouns import AuditPolicy, ElfFacts, ElfTree, Finding, Severity
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
-
-    from buildmatrix.audit.tree import Fault
-
-
-@dataclass(frozen=True, slots=True)
-class Rule:
-    code: str
-    severity: Severity
-    meaning: str
-    hint: str
-    check: Callable[[Tree], Iterator[Fault]]
+    from collections.abc import Sequence
 
 
 def judge(facts: Sequence[ElfFacts], policy: AuditPolicy) -> tuple[Finding, ...]:
+    """Findings of files that lie as their names say; `judge_tree` says how they are held."""
+    return judge_tree(ElfTree(tuple(facts)), policy)
+
+
+def judge_tree(files: ElfTree, policy: AuditPolicy) -> tuple[Finding, ...]:
     """Findings of one tree, by file, then code. A file of another machine is judged no further."""
-    tree = Tree(facts, policy)
+    tree = Tree(files, policy)
     found = [
         Finding(rule.code, rule.severity, file, message, rule.hint)
         for rule in RULES
@@ -44,9 +38,8 @@ def blocking(findings: Sequence[Finding]) -> tuple[Finding, ...]:
     return tuple(f for f in findings if f.severity is Severity.ERROR)
 
 
-ERROR, WARNING = Severity.ERROR, Severity.WARNING
 # fmt: off
-RULES = (
+_RULES = (
     Rule("BM101", ERROR, "The file is for another machine.",
          "Compile with the target's cross compiler; build tools do not belong into a product.",
          code.wrong_machine),
@@ -113,3 +106,4 @@ RULES = (
          linking.text_relocations),
 )
 # fmt: on
+RULES = tuple(sorted((*_RULES, *odd.RULES), key=lambda rule: rule.code))

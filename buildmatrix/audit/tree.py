@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-    from buildmatrix.nouns import AuditPolicy, ElfFacts, Target
+    from buildmatrix.nouns import AuditPolicy, ElfFacts, ElfTree, Target
 
 Fault = tuple[str, str]  # file, message
 
@@ -19,12 +19,16 @@ Fault = tuple[str, str]  # file, message
 OBJECT = re.compile(r"(?<=\.a)\(.*\)$")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Tree:
     """What is judged: every file, and those of the target's machine."""
 
-    facts: Sequence[ElfFacts]
+    elf: ElfTree
     policy: AuditPolicy
+
+    @property
+    def facts(self) -> Sequence[ElfFacts]:
+        return self.elf.facts
 
     @property
     def target(self) -> Target:

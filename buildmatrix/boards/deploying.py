@@ -10,7 +10,7 @@ import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TypeVar
 
-from buildmatrix import deploy, device
+from buildmatrix import deploy, device, factsheet
 from buildmatrix.boards.reach import Access, bundles, connect, retried, target_of
 from buildmatrix.errors import DeviceError
 from buildmatrix.nouns import ElfFacts, Severity
@@ -260,7 +260,4 @@ def _refuse(
 def _facts(workshop: Workshop, cell: str) -> tuple[ElfFacts, ...]:
     """What the audit read from the files of a cell's bundle."""
     key = next(action.key for action in plan_all(workshop) if action.id == f"audit:{cell}")
-    return tuple(
-        ElfFacts(**{**facts, "needed": tuple(facts["needed"]), "rpath": tuple(facts["rpath"])})
-        for facts in audit_of(workshop, key)["facts"]
-    )
+    return tuple(factsheet.facts_of(facts) for facts in audit_of(workshop, key)["facts"])

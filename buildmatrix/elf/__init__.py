@@ -1,43 +1,68 @@
 """Reads what an ELF file says about itself; nothing is executed, nothing is judged.
 
-attributes   .ARM.attributes and header flags    dynamic    needs, versions, BLAS, stack
-neon         the code itself                     switches   what the compiler wrote down
-archive      members of static libraries         sections   tables that lie inside the file
+tables       headers, sections, rows            attributes   .ARM.attributes and header flags
+dynamic      libraries, paths, stack            versions     what is needed and defined
+symbols      names asked for and offered        relocations  what the loader must do
+neon         the code itself                    switches     what the compiler wrote down
+calls        time_t and dlopen                  archive      members of static libraries
+sections     tables lie inside the file         facts        all of it, for one file
+contents     one file on disk, whatever it is   names        any bytes as text
 """
 
 from __future__ import annotations
 
-import io
+import os
+from pathlib import Path
 from typing import TYPE_CHECKING
 
-from elftools.elf.elffile import ELFFile
-
-from buildmatrix.elf import archive
-from buildmatrix.elf.attributes import (
-    CPU_ARCH,
-    FP_ARCH,
-    SIMD_ARCH,
-    VFP_ARGS_IN_REGISTERS,
-    attributes,
-    float_abi,
-    word,
-)
-from buildmatrix.elf.dynamic import blas, dynamic, executable_stack, highest, versions
-from buildmatrix.elf.neon import neon_instructions
-from buildmatrix.elf.sections import FAULTS, check_tables
-from buildmatrix.elf.switches import machine_switches
+from buildmatrix.elf import contents
+from buildmatrix.elf.names import path_text
+from buildmatrix.elf.tables import MAGIC
 from buildmatrix.errors import AuditError, InputError
-from buildmatrix.nouns import ElfFacts
+from buildmatrix.nouns import ElfFacts, ElfTree, OddFile, Oddity
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from pathlib import Path
+    from collections.abc import Sequence
 
-MAGIC = b"\x7fELF"
+LOADER_FOLDERS = ("usr/lib", "usr/bin", "usr/sbin", "lib/arm-linux-gnueabihf")
 
 
 def is_elf(path: Path) -> bool:
-    return _begins_with(path, MAGIC)
+    with path.open("rb") as file:
+        return file.read(len(MAGIC)) == MAGIC
+
+
+def survey(root: Path) -> ElfTree:
+    """Everything below a folder that an audit looks at; symlinks are kept as such, not followed.
+
+    Nothing that a file holds stops it: what cannot be read is in `odd`.
+    """
+    files, links, folders = _walk(root)
+    read: list[contents.Content] = []
+    for path in files:
+        name = path_text(path.relative_to(root).as_posix())
+        try:
+            if contents.is_ours(path):
+                read += contents.contents(path, name, root)
+        except OSError as exc:
+            read.append(OddFile(name, Oddity.DAMAGED, f"cannot be read: {exc.strerror}"))
+    return _tree(read, links, folders)
+
+
+def survey_file(path: Path) -> ElfTree:
+    """One file, as a tree in which it stands alone. Raises InputError where it is no ELF file."""
+    try:
+        if contents.is_ours(path):
+            return _tree(list(contents.contents(path, path_text(path.name))))
+    except OSError as exc:
+        raise InputError(
+            f"cannot be read: {exc.strerror}", where=path_text(path), hint="check the path"
+        ) from exc
+    raise InputError(
+        "no ELF file",
+        where=path_text(path),
+        hint="name a program, a library, a static library, or a folder of them",
+    )
 
 
 def read_tree(root: Path) -> tuple[ElfFacts, ...]:
@@ -45,9 +70,7 @@ def read_tree(root: Path) -> tuple[ElfFacts, ...]:
 
     Raises AuditError for a file that begins like ELF, or like a static library, and is none.
     """
-    files = sorted(p for p in root.rglob("*") if p.is_file() and not p.is_symlink())
-    found = (facts for p in files for facts in _found(p, p.relative_to(root).as_posix()))
-    return tuple(found)
+    return _whole(survey(root))
 
 
 def read_file(path: Path, name: str) -> tuple[ElfFacts, ...]:
@@ -55,88 +78,62 @@ def read_file(path: Path, name: str) -> tuple[ElfFacts, ...]:
 
     Raises as `read` does.
     """
-    data = _bytes(path, name)
-    if not archive.is_archive(data):
-        return (_read(data, name),)
-    return tuple(_objects(data, name))
-
-
-def read(path: Path, name: str) -> ElfFacts:
-    """Facts of one file, shown as `name`. Raises InputError (no file), AuditError (broken ELF)."""
-    return _read(_bytes(path, name), name)
-
-
-def _found(path: Path, name: str) -> tuple[ElfFacts, ...]:
-    wanted = is_elf(path) or any(_begins_with(path, magic) for magic in archive.MAGICS)
-    return read_file(path, name) if wanted else ()
-
-
-def _begins_with(path: Path, magic: bytes) -> bool:
-    with path.open("rb") as file:
-        return file.read(len(magic)) == magic
-
-
-def _bytes(path: Path, name: str) -> bytes:
     try:
-        return path.read_bytes()
+        return _whole(_tree(list(contents.contents(path, name))))
     except OSError as exc:
         raise InputError(
             f"cannot be read: {exc.strerror}", where=name, hint="check the path"
         ) from exc
 
 
-def _objects(data: bytes, name: str) -> Iterator[ElfFacts]:
-    try:
-        members = list(archive.members(data))
-    except ValueError as exc:
-        raise AuditError(
-            "is not a whole static library",
-            where=name,
-            details=str(exc),
-            hint="build or copy it again; `ar t` shows where it breaks",
-        ) from exc
-    for member, content in members:
-        if content.startswith(MAGIC):
-            yield _read(content, f"{name}({member})")
+def read(path: Path, name: str) -> ElfFacts:
+    """Facts of one file, shown as `name`. Raises InputError (no file), AuditError (broken ELF)."""
+    (facts,) = read_file(path, name)
+    return facts
 
 
-def _read(data: bytes, name: str) -> ElfFacts:
-    try:
-        return _facts(ELFFile(io.BytesIO(data)), name, len(data))
-    except FAULTS as exc:
-        raise AuditError(
-            "is not a whole ELF file",
-            where=name,
-            details=str(exc),
-            hint="build or copy it again; `readelf -aW` shows where it breaks",
-        ) from exc
+def _walk(root: Path) -> tuple[list[Path], dict[str, str], set[str]]:
+    """Files in order, symlinks with their targets, and folders; '' is the root itself."""
+    files: list[Path] = []
+    links: dict[str, str] = {}
+    folders = {""}
+    for place, subfolders, names in os.walk(root):
+        here = Path(place)
+        for name in (*subfolders, *names):
+            path = here / name
+            relative = path_text(path.relative_to(root).as_posix())
+            if path.is_symlink():
+                links[relative] = path_text(path.readlink())
+            elif name in subfolders:
+                folders.add(relative)
+            elif path.is_file():
+                files.append(path)
+    return sorted(files), links, folders
 
 
-def _facts(elf: ELFFile, name: str, size: int) -> ElfFacts:
-    check_tables(elf, size)
-    arm = elf["e_machine"] == "EM_ARM"
-    flags = elf["e_flags"]
-    tags = attributes(elf) if arm else {}
-    linked = dynamic(elf)
-    needed_versions = tuple(versions(elf))
-    return ElfFacts(
-        file=name,
-        machine=str(elf["e_machine"]) + ("" if elf.little_endian else " (big-endian)"),
-        elf_type=str(elf["e_type"]),
-        eabi=flags >> 24 if arm else 0,
-        float_abi=float_abi(flags, tags) if arm else "unspecified",
-        cpu_arch=word(CPU_ARCH, tags.get("TAG_CPU_ARCH")),
-        fp_arch=word(FP_ARCH, tags.get("TAG_FP_ARCH")),
-        simd=word(SIMD_ARCH, tags.get("TAG_ADVANCED_SIMD_ARCH")),
-        vfp_args=tags.get("TAG_ABI_VFP_ARGS") == VFP_ARGS_IN_REGISTERS,
-        soname=linked.soname,
-        needed=linked.needed,
-        rpath=linked.rpath,
-        glibc_max=highest("GLIBC_", needed_versions),
-        glibcxx_max=highest("GLIBCXX_", needed_versions),
-        executable_stack=executable_stack(elf),
-        neon_instructions=neon_instructions(elf),
-        text_relocations=linked.text_relocations,
-        machine_switches=machine_switches(elf),
-        blas=blas(elf),
+def _tree(
+    read: Sequence[contents.Content],
+    links: dict[str, str] | None = None,
+    folders: set[str] | None = None,
+) -> ElfTree:
+    known = frozenset(folders or ())
+    return ElfTree(
+        facts=tuple(one for one in read if isinstance(one, ElfFacts)),
+        odd=tuple(one for one in read if isinstance(one, OddFile)),
+        links=links or {},
+        folders=known,
+        rooted=any(folder in known for folder in LOADER_FOLDERS),
     )
+
+
+def _whole(tree: ElfTree) -> tuple[ElfFacts, ...]:
+    for odd in tree.odd:
+        if odd.oddity is Oddity.DAMAGED:
+            brief, _, details = odd.details.partition(": ")
+            raise AuditError(
+                brief,
+                where=odd.file,
+                details=details,
+                hint="build or copy it again; `readelf -aW` shows where it breaks",
+            )
+    return tree.facts

@@ -1,103 +1,117 @@
-"""The dynamic section, the symbol versions a file needs, the BLAS it offers, its stack."""
+"""The dynamic section and the program headers: what a file asks of the loader."""
 
 from __future__ import annotations
 
-import re
 from collections import defaultdict
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from elftools.elf.dynamic import DynamicSection
-from elftools.elf.gnuversions import GNUVerNeedSection
-from elftools.elf.sections import SymbolTableSection
-
-from buildmatrix.elf.sections import at_most, first
-from buildmatrix.nouns import version_tuple
+from buildmatrix.elf import tables as table
+from buildmatrix.elf.names import text
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Mapping, Sequence
 
-    from elftools.elf.elffile import ELFFile
-    from elftools.elf.sections import Symbol
+    from buildmatrix.elf.tables import Image
 
-BLAS = ("cblas_sgemm", "sgemm_")  # of its C interface, and of Fortran's
-DF_TEXTREL = 0x4
-VERSION_WEAK = 0x2  # VER_FLG_WEAK: the loader accepts a libc without it
-
-# A relocation format that the loader learned in glibc 2.36 and announces under this name.
-ABI_NAMES = {"GLIBC_ABI_DT_RELR": "GLIBC_2.36"}
+# Tags and flags as gABI chapter 5 and GNU's <elf.h> number them.
+NEEDED, SONAME, RPATH, SYMBOLIC, TEXTREL, RUNPATH, BIND_NOW = 1, 14, 15, 16, 22, 29, 24
+FLAGS, FLAGS_1, RELR = 30, 0x6FFFFFFB, 36
+AUDIT, DEPAUDIT, AUXILIARY, FILTER = 0x6FFFFEFC, 0x6FFFFEFB, 0x7FFFFFFD, 0x7FFFFFFF
+HASHES = (4, 0x6FFFFEF5)  # DT_HASH, DT_GNU_HASH
+ANDROID_RELOCATIONS = (0x6000000F, 0x60000011, 0x6FFFE000)  # DT_ANDROID_REL, _RELA, _RELR
+FLAG_WORDS = {0x2: "SYMBOLIC", 0x4: "TEXTREL", 0x8: "BIND_NOW", 0x10: "STATIC_TLS"}
+FLAG_1_WORDS = {0x1: "NOW", 0x800: "NODEFLIB", 0x8000000: "PIE"}
 
 
 @dataclass(frozen=True, slots=True)
 class Dynamic:
+    """The dynamic section, texts resolved. `flags` are words of DT_FLAGS and DT_FLAGS_1."""
+
+    present: bool = False
     soname: str = ""
     needed: tuple[str, ...] = ()
+    filters: tuple[str, ...] = ()
+    auditors: tuple[str, ...] = ()
     rpath: tuple[str, ...] = ()
-    text_relocations: bool = False
+    runpath: tuple[str, ...] = ()
+    flags: tuple[str, ...] = ()
+    relr: bool = False
+    android_relocations: bool = False
+    hashed: bool = False
 
 
-def dynamic(elf: ELFFile) -> Dynamic:
-    section = first(elf, DynamicSection)
-    if section is None:
+def dynamic(image: Image) -> Dynamic:
+    """Reads the section of type SHT_DYNAMIC up to its DT_NULL. Raises Damaged."""
+    section = image.first(table.DYNAMIC)
+    if section is None or section.type == table.NOBITS:
         return Dynamic()
-    found: dict[str, list[Any]] = defaultdict(list)
-    limit = section["sh_size"] // elf.structs.Elf_Dyn.sizeof()
-    for tag in at_most(limit, section.iter_tags(), "dynamic tags"):
-        kind = tag.entry.d_tag
-        text = kind in ("DT_SONAME", "DT_NEEDED", "DT_RPATH", "DT_RUNPATH")
-        found[kind].append(getattr(tag, kind[3:].lower()) if text else tag.entry.d_val)
-    paths = [path for path in (*found["DT_RPATH"], *found["DT_RUNPATH"]) if path]
+    strings = image.strings(section)
+    entries: dict[int, list[int]] = defaultdict(list)
+    for tag, value in image.rows(section, image.layout.word * 2):
+        if not tag:
+            break
+        entries[tag].append(value)
+
+    def texts(*tags: int) -> tuple[str, ...]:
+        return tuple(strings.at(value) for tag in tags for value in entries[tag])
+
     return Dynamic(
-        soname="".join(found["DT_SONAME"][:1]),
-        needed=tuple(found["DT_NEEDED"]),
-        rpath=tuple(part for path in paths for part in path.split(":")),
-        text_relocations="DT_TEXTREL" in found or any(f & DF_TEXTREL for f in found["DT_FLAGS"]),
+        present=True,
+        soname="".join(texts(SONAME)[:1]),
+        needed=texts(NEEDED),
+        filters=texts(FILTER),
+        auditors=texts(AUDIT, DEPAUDIT),
+        rpath=_paths(texts(RPATH)),
+        runpath=_paths(texts(RUNPATH)),
+        flags=_flags(entries),
+        relr=RELR in entries,
+        android_relocations=any(tag in entries for tag in ANDROID_RELOCATIONS),
+        hashed=any(tag in entries for tag in HASHES),
     )
 
 
-def versions(elf: ELFFile) -> Iterator[str]:
-    """Symbol versions that other libraries must offer, weak references left out."""
-    section = first(elf, GNUVerNeedSection)
-    if section is None:
-        return
-    entries = (entry for _, entries in section.iter_versions() for entry in entries)
-    limit = section["sh_size"] // elf.structs.Elf_Vernaux.sizeof()
-    for entry in at_most(limit, entries, "symbol versions"):
-        if not entry["vna_flags"] & VERSION_WEAK:
-            yield ABI_NAMES.get(entry.name, entry.name)
+def _paths(texts: Sequence[str]) -> tuple[str, ...]:
+    """An empty text is no path at all; an empty part of one is the current folder."""
+    return tuple(part for text in texts if text for part in text.split(":"))
 
 
-def blas(elf: ELFFile) -> tuple[str, ...]:
-    """Those of BLAS that the file offers to others: one function stands for all."""
-    section = next((s for s in elf.iter_sections() if s["sh_type"] == "SHT_DYNSYM"), None)
-    if not isinstance(section, SymbolTableSection) or not _names_blas(elf, section):
-        return ()
-    symbols = at_most(section.num_symbols(), section.iter_symbols(), "symbols")
-    return tuple(sorted({s.name for s in symbols if s.name in BLAS and _offered(s)}))
+def _flags(entries: Mapping[int, Sequence[int]]) -> tuple[str, ...]:
+    bits, bits_1 = (next(iter(entries.get(tag, ())), 0) for tag in (FLAGS, FLAGS_1))
+    words = {word for bit, word in FLAG_WORDS.items() if bits & bit}
+    words |= {word for bit, word in FLAG_1_WORDS.items() if bits_1 & bit}
+    tags = {SYMBOLIC: "SYMBOLIC", TEXTREL: "TEXTREL", BIND_NOW: "BIND_NOW"}
+    return tuple(sorted(words | {word for tag, word in tags.items() if tag in entries}))
 
 
-def _names_blas(elf: ELFFile, section: SymbolTableSection) -> bool:
-    """Most files name none, and to look at a hundred thousand symbols takes seconds."""
-    names: bytes = elf.get_section(section["sh_link"]).data()
-    return any(name.encode() + b"\0" in names for name in BLAS)
+def interpreter(image: Image) -> str:
+    """The loader that PT_INTERP names, or nothing."""
+    for segment in image.segments:
+        if segment.type == table.PT_INTERP:
+            raw = bytes(image.data[segment.offset : segment.offset + segment.file_size])
+            return text(raw.split(b"\0")[0])
+    return ""
 
 
-def _offered(symbol: Symbol) -> bool:
-    return (
-        symbol["st_shndx"] != "SHN_UNDEF"
-        and symbol["st_info"]["bind"] in ("STB_GLOBAL", "STB_WEAK")
-        and symbol["st_other"]["visibility"] in ("STV_DEFAULT", "STV_PROTECTED")
-    )
+def load_alignment(image: Image) -> int:
+    """The least alignment of a loaded segment, in bytes: no page of the board may be larger.
+
+    0 where no segment asks for one. glibc refuses a library with 'ELF load command alignment not
+    page-aligned' (elf/dl-load.c); Linux does not check a program's, and cannot map it.
+    """
+    asked = [s.alignment for s in image.segments if s.type == table.PT_LOAD and s.alignment]
+    return min(asked, default=0)
 
 
-def highest(prefix: str, versions: Iterable[str]) -> str:
-    """The highest dotted number behind `prefix`; GLIBC_PRIVATE has none and does not count."""
-    found = [m[1] for v in versions if (m := re.fullmatch(prefix + r"(\d+(?:\.\d+)*)", v))]
-    return max(found, key=version_tuple, default="")
+def executable_stack(image: Image) -> bool:
+    """Whether the loader makes the stack executable.
 
-
-def executable_stack(elf: ELFFile) -> bool:
-    """What the loader will do: without a PT_GNU_STACK header glibc's default on ARM is yes."""
-    for segment in elf.iter_segments("PT_GNU_STACK"):
-        return bool(segment["p_flags"] & 1)
-    return bool(elf.num_segments() > 0)
+    Without PT_GNU_STACK the default of the machine counts (glibc's DEFAULT_STACK_PERMS in
+    stackinfo.h): executable on 32-bit ARM and x86, not on AArch64 nor on RISC-V.
+    """
+    if not image.segments:
+        return False
+    flags = next((s.flags for s in image.segments if s.type == table.PT_GNU_STACK), None)
+    if flags is None:
+        return image.machine in (3, 40, 62)
+    return bool(flags & 1)

@@ -1,18 +1,17 @@
-"""Looking for sections in a file that need not be what it claims."""
+"""Whether the tables of a file can be what it claims, before anything is read from them."""
 
 from __future__ import annotations
 
-from itertools import islice
-from typing import TYPE_CHECKING, TypeVar
+from itertools import pairwise
+from typing import TYPE_CHECKING
 
 from elftools.common.exceptions import ELFError
 from elftools.construct import ConstructError
-from elftools.elf.sections import Section
+
+from buildmatrix.elf.tables import EXECINSTR, NOBITS, Damaged
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
-
-    from elftools.elf.elffile import ELFFile
+    from buildmatrix.elf.tables import Image, Section
 
 # What pyelftools raises on bytes that are not what they claim: its own errors, and Python's where
 # it trusts the file. A bug of ours would look the same, so the cause stays chained.
@@ -21,39 +20,39 @@ FAULTS = (
     *(LookupError, MemoryError, TypeError, ValueError),
 )
 
-S = TypeVar("S", bound=Section)
-T = TypeVar("T")
 
+def check_tables(image: Image) -> None:
+    """Every table lies inside the file and no two share bytes. Raises Damaged.
 
-def check_tables(elf: ELFFile, size: int) -> None:
-    """Every table lies inside the file. Without this a damaged count costs minutes, not an error.
-
-    A file without section headers is refused: its attributes and symbol versions are gone, and
-    an audit that sees nothing would pass.
+    Without this a damaged count costs minutes, and many sections over the same bytes cost memory
+    that the file does not have. A file without section headers is refused: its attributes are
+    gone, and an audit that sees nothing would pass.
     """
-    if elf["e_shoff"] == 0:
-        raise ELFError("the section header table was stripped; audit the file before that")
-    if elf["e_shentsize"] != elf.structs.Elf_Shdr.sizeof():
-        raise ELFError(f"section headers of {elf['e_shentsize']} bytes")
-    if elf["e_phnum"] and elf["e_phentsize"] != elf.structs.Elf_Phdr.sizeof():
-        raise ELFError(f"program headers of {elf['e_phentsize']} bytes")
-    for section in elf.iter_sections():
-        end = section["sh_offset"] + section["sh_size"]
-        if section["sh_type"] not in ("SHT_NULL", "SHT_NOBITS") and end > size:
-            raise ELFError(f"section {section.name} ends at byte {end}, the file at {size}")
-    for segment in elf.iter_segments():
-        end = segment["p_offset"] + segment["p_filesz"]
-        if end > size:
-            raise ELFError(f"segment {segment['p_type']} ends at byte {end}, the file at {size}")
+    if not image.sections:
+        raise Damaged("the section header table was stripped; audit the file before that")
+    size = len(image.data)
+    for section in image.sections[1:]:
+        if section.type != NOBITS and section.offset + section.size > size:
+            end = section.offset + section.size
+            raise Damaged(f"section {section.name} ends at byte {end}, the file at {size}")
+    for segment in image.segments:
+        end = segment.offset + segment.file_size
+        if end > size and not has_no_code(image):
+            raise Damaged(f"segment {segment.type:#x} ends at byte {end}, the file at {size}")
+    for one, other in pairwise(sorted(map(_span, filter(_takes_room, image.sections[1:])))):
+        if other[0] < one[1]:
+            raise Damaged(f"sections {one[2]} and {other[2]} share bytes of the file")
 
 
-def first(elf: ELFFile, kind: type[S]) -> S | None:
-    return next((s for s in elf.iter_sections() if isinstance(s, kind)), None)
+def has_no_code(image: Image) -> bool:
+    """`objcopy --only-keep-debug` keeps the headers of the code and leaves the code out."""
+    code = [s for s in image.sections if s.flags & EXECINSTR]
+    return bool(code) and all(s.type == NOBITS for s in code)
 
 
-def at_most(limit: int, items: Iterable[T], what: str) -> Iterator[T]:
-    """Bound a walk whose length the file itself dictates."""
-    iterator = iter(items)
-    yield from islice(iterator, limit)
-    for _ in iterator:
-        raise ELFError(f"more {what} than fit into their section")
+def _takes_room(section: Section) -> bool:
+    return section.type != NOBITS and section.size > 0
+
+
+def _span(section: Section) -> tuple[int, int, str]:
+    return section.offset, section.offset + section.size, section.name

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
+from buildmatrix import factsheet
 from buildmatrix.errors import InputError
 from buildmatrix.graph import LIBC
 from buildmatrix.nouns import AuditPolicy, Target, Verb
@@ -45,17 +46,18 @@ def audit_path(path: Path) -> dict[str, Any]:
     """Facts and findings of a file or folder that this program did not make."""
     from buildmatrix import audit, elf
 
-    facts = elf.read_tree(path) if path.is_dir() else elf.read_file(path, path.name)
-    if not facts:
+    tree = elf.survey(path) if path.is_dir() else elf.survey_file(path)
+    facts = tree.facts
+    if not facts and not tree.odd:
         raise InputError("no ELF file here", where=str(path))
     # One file alone says nothing of its neighbours: what it needs is taken as there.
     needed = tuple(name for f in facts for name in f.needed) if path.is_file() else ()
     machines = [f.machine for f in facts]
     long = machines.count(ANY_PI3_64.machine) > machines.count(ANY_PI3.machine)
     target = ANY_PI3_64 if long else ANY_PI3
-    findings = audit.judge(facts, AuditPolicy(target, provided=(*LIBC, *PI_OS, *needed)))
+    findings = audit.judge_tree(tree, AuditPolicy(target, provided=(*LIBC, *PI_OS, *needed)))
     return {
         "version": 1,
         "findings": [asdict(f) for f in findings],
-        "facts": [asdict(f) for f in facts],
+        "facts": [factsheet.document(f) for f in facts],
     }

@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from buildmatrix import __version__, bootstrap, build, images, scratch
+from buildmatrix import __version__, bootstrap, build, factsheet, images, scratch
 from buildmatrix.cachekey import digest
 from buildmatrix.graph import BundleWork, ModelWork, Work, identify
 from buildmatrix.nouns import Stage
@@ -261,15 +261,15 @@ class Workshop:
 
         bundle = workspace / "bundle"
         self.store.checkout(keys[f"bundle:{packed.cell.id}"], bundle)
-        facts = elf.read_tree(bundle)
-        findings = audit.judge(facts, packed.policy)
+        tree = elf.survey(bundle)
+        findings = audit.judge_tree(tree, packed.policy)
         out = workspace / "out"
         write_document(
             out / "audit.json",
             {
                 "version": 1,
                 "findings": [asdict(f) for f in findings],
-                "facts": [asdict(f) for f in facts],
+                "facts": [factsheet.document(f) for f in tree.facts],
             },
         )
         return out

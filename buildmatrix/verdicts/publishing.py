@@ -8,11 +8,11 @@ from datetime import UTC, datetime
 from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
-from buildmatrix import __version__, page, plots, report
+from buildmatrix import __version__, factsheet, page, plots, report
 from buildmatrix.boards import reach
 from buildmatrix.errors import InputError
 from buildmatrix.network import multiply_adds, parameters
-from buildmatrix.nouns import ElfFacts, Finding, Measurement, Severity, Status, Verb
+from buildmatrix.nouns import Finding, Measurement, Severity, Status, Verb
 from buildmatrix.pipeline.perform import audit_of, plan_all
 from buildmatrix.recipe import SourceSpec
 from buildmatrix.rerun import Archive, pack
@@ -196,7 +196,7 @@ def _cells(workshop: Workshop, found: Told) -> Iterator[page.Built]:
         yield page.Built(
             cell=cell,
             bundle_bytes=bundle.size if bundle else None,
-            files=tuple(ElfFacts(**_facts(f)) for f in audited.get("facts", ())),
+            files=tuple(factsheet.facts_of(f) for f in audited.get("facts", ())),
             findings=tuple(
                 Finding(**{**f, "severity": Severity(f["severity"])})
                 for f in audited.get("findings", ())
@@ -214,11 +214,6 @@ def _audit(
         return {}
     present = reach.stored_bundle(workshop, cell, digest, key=packed.key)
     return audit_of(workshop, action.key) if present else {}
-
-
-def _facts(fact: dict[str, Any]) -> dict[str, Any]:
-    """JSON's lists are the model's tuples."""
-    return {name: tuple(v) if isinstance(v, list) else v for name, v in fact.items()}
 
 
 def _made_of(block: Measurement) -> Iterator[tuple[str, str]]:

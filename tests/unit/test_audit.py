@@ -13,7 +13,16 @@ from hypothesis import strategies as st
 
 from buildmatrix import audit, elf
 from buildmatrix.errors import InputError
-from buildmatrix.nouns import AuditPolicy, ElfFacts, Finding, Severity, Target
+from buildmatrix.nouns import (
+    AuditPolicy,
+    ElfFacts,
+    ElfTree,
+    Finding,
+    OddFile,
+    Oddity,
+    Severity,
+    Target,
+)
 from tests import elf_factory as factory
 
 if TYPE_CHECKING:
@@ -413,6 +422,8 @@ def test_every_rule_is_reached_by_a_test() -> None:
         replace(GOOD, file="lib/b.so", needed=(GOOD.soname,), blas=("sgemm_",), soname="b.so"),
     ]
     found |= {f.code for f in audit.judge(pair, POLICY)}
+    odd = tuple(OddFile("x", oddity, "") for oddity in Oddity)
+    found |= {f.code for f in audit.judge_tree(ElfTree((), odd), POLICY)}
     assert found == {r.code for r in audit.RULES}
 
 

@@ -1,0 +1,108 @@
+"""One file on disk: a program, a library, an object, or a static library full of them."""
+
+from __future__ import annotations
+
+import mmap
+from typing import TYPE_CHECKING
+
+from buildmatrix.elf import archive
+from buildmatrix.elf.facts import facts_of
+from buildmatrix.elf.sections import FAULTS, check_tables, has_no_code
+from buildmatrix.elf.tables import MAGIC, Image
+from buildmatrix.nouns import ElfFacts, OddFile, Oddity
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+BITCODE = (b"BC\xc0\xde", b"\xde\xc0\x17\x0b")  # LLVM's, bare and in its wrapper
+MAGICS = (MAGIC, *archive.MAGICS, *BITCODE)
+LONGEST_MAGIC = max(map(len, MAGICS))
+LINKED_LATER = "no code in it: it is linked later"
+COMPRESSED_ZSTD = 2  # ELFCOMPRESS_ZSTD, which pyelftools does not know
+
+Content = ElfFacts | OddFile
+
+
+def is_ours(path: Path) -> bool:
+    """Whether the file begins as one that is read here. Raises OSError."""
+    with path.open("rb") as file:
+        return file.read(LONGEST_MAGIC).startswith(MAGICS)
+
+
+def contents(path: Path, name: str, root: Path | None = None) -> Iterator[Content]:
+    """Facts, or what is odd, of a file, or of each object of a static library as `NAME(MEMBER)`.
+
+    The objects of a thin archive are looked for below `root`, or anywhere without one. Raises
+    OSError.
+    """
+    data = _bytes(path)
+    if bytes(data[: len(archive.MAGIC)]) in archive.MAGICS:
+        yield from _objects(data, name, path, root)
+    else:
+        yield from _one(data, name)
+
+
+def _bytes(path: Path) -> memoryview:
+    """The file's bytes, read when they are looked at: a library may be larger than memory."""
+    with path.open("rb") as file:
+        if not path.stat().st_size:
+            return memoryview(b"")
+        return memoryview(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ))
+
+
+def _objects(data: memoryview, name: str, path: Path, root: Path | None) -> Iterator[Content]:
+    thin = bytes(data[: len(archive.THIN)]) == archive.THIN
+    try:
+        for member in archive.members(data):
+            content = memoryview(member.content)
+            if thin:
+                content = _elsewhere(path.parent, member.name, root)
+            if thin or bytes(content[:LONGEST_MAGIC]).startswith((MAGIC, *BITCODE)):
+                yield from _one(content, f"{name}({member.name})")
+    except ValueError as exc:
+        yield OddFile(name, Oddity.DAMAGED, f"is not a whole static library: {exc}")
+
+
+def _elsewhere(folder: Path, member: str, root: Path | None) -> memoryview:
+    """An object that a thin archive names. Raises ValueError where it is not there."""
+    path = folder / member
+    allowed = root is None or path.resolve().is_relative_to(root.resolve())
+    if not (allowed and path.is_file()):
+        raise ValueError(f"a thin archive holds no objects, and {member} is not there")
+    return _bytes(path)
+
+
+def _one(data: memoryview, name: str) -> Iterator[Content]:
+    if bytes(data[:4]) in BITCODE:
+        yield OddFile(name, Oddity.NO_CODE, f"LLVM bitcode, {LINKED_LATER}")
+        return
+    try:
+        image = Image(data)
+        check_tables(image)
+        absent = _why_no_code(image)
+        yield OddFile(name, Oddity.NO_CODE, absent) if absent else facts_of(image, name)
+        if not absent and (form := _unread_form(image)):
+            yield OddFile(name, Oddity.UNREAD, form)
+    except FAULTS as exc:
+        yield OddFile(name, Oddity.DAMAGED, f"is not a whole ELF file: {exc}")
+
+
+def _why_no_code(image: Image) -> str:
+    if has_no_code(image):
+        return "debug information alone, the code is in another file"
+    empty = not any(s.flags & 0x4 and s.size for s in image.sections)
+    if empty and any(s.name.startswith(".gnu.lto_") for s in image.sections):
+        return f"GCC's intermediate language (LTO), {LINKED_LATER}"
+    return ""
+
+
+def _unread_form(image: Image) -> str:
+    """Debug information in a form that hides what the compiler was told."""
+    section = image.named(".debug_info")
+    if section is None or not section.flags & 0x800:  # SHF_COMPRESSED
+        return ""
+    form = image.numbers(0, "I", image.content(section))[0]
+    if form == COMPRESSED_ZSTD:
+        return "debug information compressed with zstd: what the compiler was told is not read"
+    return ""

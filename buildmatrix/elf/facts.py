@@ -1,0 +1,91 @@
+"""The facts of one ELF file, put together from its tables."""
+
+from __future__ import annotations
+
+import io
+from typing import TYPE_CHECKING
+
+from elftools.elf.elffile import ELFFile
+
+from buildmatrix.elf import attributes as arm
+from buildmatrix.elf import dynamic, versions
+from buildmatrix.elf.calls import opens, time64
+from buildmatrix.elf.neon import neon_instructions
+from buildmatrix.elf.relocations import relocations
+from buildmatrix.elf.switches import machine_switches
+from buildmatrix.elf.symbols import blas, symbols
+from buildmatrix.elf.tables import TYPES, machine_name
+from buildmatrix.nouns import ElfFacts, Linking
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from buildmatrix.elf.tables import Image
+    from buildmatrix.nouns import Symbols, VersionNeed
+
+EM_ARM, EABI5 = 40, 5
+
+
+def facts_of(image: Image, name: str) -> ElfFacts:
+    """What the file says about itself, shown as `name`. Raises Damaged, and pyelftools' errors."""
+    is_arm = image.machine == EM_ARM
+    tags = arm.attributes(image) if is_arm else {}
+    asked = dynamic.dynamic(image)
+    moved = relocations(image)
+    needs = tuple(versions.needed(image).values())
+    table = symbols(image, moved.copied)
+    strong = [need.version for need in needs if not need.weak]
+    # What counts instructions and reads debug information has a reader of its own.
+    elf = ELFFile(io.BytesIO(image.data))
+    return ElfFacts(
+        file=name,
+        machine=machine_name(image),
+        elf_type=TYPES.get(image.type, f"ET_{image.type}"),
+        eabi=image.flags >> 24 if is_arm else 0,
+        float_abi=arm.float_abi(image.flags, tags) if is_arm else "unspecified",
+        cpu_arch=arm.word(arm.CPU_ARCH, tags.get(arm.TAG_CPU_ARCH)),
+        fp_arch=arm.word(arm.FP_ARCH, tags.get(arm.TAG_FP_ARCH)),
+        simd=arm.word(arm.SIMD_ARCH, tags.get(arm.TAG_SIMD_ARCH)),
+        vfp_args=tags.get(arm.TAG_VFP_ARGS) == arm.VFP_ARGS_IN_REGISTERS,
+        soname=asked.soname,
+        needed=asked.needed,
+        rpath=asked.rpath,
+        runpath=asked.runpath,
+        glibc_max=versions.highest("GLIBC_", strong),
+        glibcxx_max=versions.highest("GLIBCXX_", strong),
+        executable_stack=dynamic.executable_stack(image),
+        neon_instructions=neon_instructions(elf),
+        text_relocations="TEXTREL" in asked.flags,
+        machine_switches=machine_switches(elf),
+        blas=blas(table.exports),
+        time64=time64(image, table.imports),
+        linking=_linking(image, asked, moved.types, needs, table),
+        symbols=table,
+    )
+
+
+def _linking(
+    image: Image,
+    asked: dynamic.Dynamic,
+    relocation_types: tuple[int, ...],
+    needs: Sequence[VersionNeed],
+    table: Symbols,
+) -> Linking:
+    soft = image.machine == EM_ARM and image.flags >> 24 == EABI5
+    return Linking(
+        interpreter=dynamic.interpreter(image),
+        dynamic=asked.present,
+        hashed=asked.hashed,
+        flags=asked.flags,
+        filters=asked.filters,
+        auditors=asked.auditors,
+        versions_needed=tuple(needs),
+        versions_defined=tuple(versions.defined(image).values()),
+        alignment=dynamic.load_alignment(image),
+        relr=asked.relr,
+        android_relocations=asked.android_relocations,
+        relocations=relocation_types,
+        osabi=image.osabi,
+        soft_float_flag=soft and bool(image.flags & arm.FLAG_SOFT),
+        opens=opens(image, table.imports),
+    )

@@ -1,0 +1,38 @@
+"""Dynamic relocations: which types occur, and which symbols are copied into the program."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from buildmatrix.elf.symbols import COPY
+from buildmatrix.elf.tables import ALLOC, DYNAMIC, REL, RELA
+
+if TYPE_CHECKING:
+    from buildmatrix.elf.tables import Image
+
+
+@dataclass(frozen=True, slots=True)
+class Relocations:
+    """`types` are the numbers of the processor's ABI; `copied` are indices of dynamic symbols."""
+
+    types: tuple[int, ...] = ()
+    copied: frozenset[int] = frozenset()
+
+
+def relocations(image: Image) -> Relocations:
+    """Those that the loader does: of the sections it maps, where there is a dynamic section.
+
+    A static program does its own, and an object's are the linker's.
+    """
+    if image.first(DYNAMIC) is None:
+        return Relocations()
+    rows: set[tuple[int, int]] = set()
+    copy = COPY.get(image.machine, -1)
+    types: set[int] = set()
+    for section in image.sections:
+        if section.type in (REL, RELA) and section.flags & ALLOC:
+            pairs = set(image.relocations(section))
+            types.update(kind for _, kind in pairs)
+            rows.update(pair for pair in pairs if pair[1] == copy)
+    return Relocations(tuple(sorted(types)), frozenset(symbol for symbol, _ in rows))

@@ -1,0 +1,68 @@
+"""The dynamic symbol table: what a file must be given by others, and what it offers them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from buildmatrix.elf import tables as table
+from buildmatrix.elf import versions
+from buildmatrix.nouns import Import, Symbols
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from buildmatrix.elf.tables import Image
+    from buildmatrix.nouns import VersionNeed
+
+BLAS = ("cblas_sgemm", "sgemm_")  # of its C interface, and of Fortran's
+GLOBAL, WEAK, UNIQUE = 1, 2, 10  # st_info's upper half
+OFFERED_TYPES = frozenset((0, 1, 2, 5, 6, 10))  # untyped, object, function, common, TLS, ifunc
+DEFAULT, PROTECTED = 0, 3  # st_other: whom others may bind to
+LOCAL_INDEX, GLOBAL_INDEX = 0, 1  # in .gnu.version
+BINDINGS = frozenset((GLOBAL, WEAK, UNIQUE))
+
+# R_*_COPY: the program has room for a library's variable, and the library must have it.
+COPY = {3: 5, 40: 20, 62: 5, 183: 1024}
+
+
+def symbols(image: Image, copied: Iterable[int]) -> Symbols:
+    """Strong names that others must define, and names that others may bind to.
+
+    `copied` are the indices of symbols with a copy relocation: the file defines them, and needs
+    them of a library all the same.
+    """
+    section = image.first(table.DYNSYM)
+    if section is None or section.type == table.NOBITS:
+        return Symbols()
+    strings, indices = image.strings(section), versions.of_symbols(image)
+    needed, defined = versions.needed(image), versions.defined(image)
+    imports: list[Import] = []
+    exports: dict[str, tuple[str, ...]] = {}
+    room = frozenset(copied)
+    indices += [GLOBAL_INDEX] * (section.size // 16 + 1 - len(indices))
+    for number, (name, _, _, info, other, where) in enumerate(image.symbols(section)):
+        binding, index = info >> 4, indices[number] & ~versions.HIDDEN
+        if binding not in BINDINGS:
+            continue
+        copy = number in room
+        if (where == table.UNDEFINED or copy) and binding != WEAK:
+            imports.append(_import(strings.at(name), needed.get(index), copied=copy))
+        if where != table.UNDEFINED and _offered(info & 0xF, other & 3, index):
+            text = strings.at(name)
+            exports[text] = (*exports.get(text, ()), defined.get(index, ""))
+    return Symbols(tuple(imports), exports)
+
+
+def _offered(kind: int, visibility: int, index: int) -> bool:
+    return kind in OFFERED_TYPES and visibility in (DEFAULT, PROTECTED) and index != LOCAL_INDEX
+
+
+def _import(name: str, need: VersionNeed | None, *, copied: bool) -> Import:
+    if need is None:
+        return Import(name, copied=copied)
+    return Import(name, need.version, need.library, copied=copied)
+
+
+def blas(offered: Mapping[str, tuple[str, ...]]) -> tuple[str, ...]:
+    """Those of BLAS that the file offers to others: one function stands for all."""
+    return tuple(sorted(name for name in BLAS if name in offered))

@@ -1,0 +1,242 @@
+"""The tables of one ELF file: headers, sections, segments, strings, symbols, relocations.
+
+pyelftools builds every row through a parsing library, some 20 microseconds each: seconds for a
+library of a hundred thousand symbols, and most of the time of an archive of ten thousand objects.
+Here a table is one `struct` walk over the file's bytes. What is judged nowhere by speed (debug
+information) stays with pyelftools. Numbers are those of the System V ABI (gABI), chapters 4 and 5.
+"""
+
+from __future__ import annotations
+
+import struct
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, NamedTuple
+
+from elftools.elf.enums import ENUM_E_MACHINE
+
+from buildmatrix.elf.names import text
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+MAGIC = b"\x7fELF"
+MACHINES = {number: name for name, number in ENUM_E_MACHINE.items() if name != "_default_"}
+TYPES = {0: "ET_NONE", 1: "ET_REL", 2: "ET_EXEC", 3: "ET_DYN", 4: "ET_CORE"}
+
+NOBITS, DYNAMIC, REL, RELA, DYNSYM, SYMTAB, RELR = 8, 6, 9, 4, 11, 2, 19
+VERSYM, VERNEED, VERDEF = 0x6FFFFFFF, 0x6FFFFFFE, 0x6FFFFFFD
+ARM_ATTRIBUTES = 0x70000003
+ALLOC, EXECINSTR = 0x2, 0x4
+PT_LOAD, PT_DYNAMIC, PT_INTERP, PT_GNU_STACK = 1, 2, 3, 0x6474E551
+UNDEFINED, RESERVED, EXTENDED = 0, 0xFF00, 0xFFFF  # section indices
+
+
+class Damaged(ValueError):
+    """The bytes are not what the file says they are; the text says where."""
+
+
+class Section(NamedTuple):
+    """A section header, its name resolved."""
+
+    name: str
+    type: int
+    flags: int
+    address: int
+    offset: int
+    size: int
+    link: int
+    info: int
+    alignment: int
+    row: int  # sh_entsize
+
+
+class Segment(NamedTuple):
+    """A program header."""
+
+    type: int
+    flags: int
+    offset: int
+    address: int
+    file_size: int
+    memory_size: int
+    alignment: int
+
+
+class Symbol(NamedTuple):
+    """A row of a symbol table; `name` is an offset into its string table."""
+
+    name: int
+    value: int
+    size: int
+    info: int
+    other: int
+    section: int
+
+    @property
+    def binding(self) -> int:
+        return self.info >> 4
+
+    @property
+    def type(self) -> int:
+        return self.info & 0xF
+
+    @property
+    def visibility(self) -> int:
+        return self.other & 0x3
+
+
+@dataclass(frozen=True, slots=True)
+class _Layout:
+    """The two ELF classes: struct formats without byte order, and the order of fields."""
+
+    header: str
+    section: str
+    segment: str
+    symbol: str
+    symbol_order: tuple[int, ...]
+    segment_order: tuple[int, ...]
+    word: str  # an address, and either half of a dynamic entry
+    type_bits: int  # of r_info: the type's; the rest is the symbol
+
+
+NARROW = _Layout(
+    "HHIIIIIHHHHHH", "10I", "8I", "IIIBBH", (0, 1, 2, 3, 4, 5), (0, 6, 1, 2, 4, 5, 7), "I", 8
+)
+WIDE = _Layout(
+    "HHIQQQIHHHHHH", "IIQQQQIIQQ", "IIQQQQQQ", "IBBHQQ", (0, 4, 5, 1, 2, 3),
+    (0, 1, 2, 3, 5, 6, 7), "Q", 32,
+)  # fmt: skip
+
+
+class Image:
+    """One ELF file in memory. Raises Damaged where a table does not lie inside the file."""
+
+    def __init__(self, data: bytes | memoryview) -> None:
+        self.data = memoryview(data)
+        ident = bytes(self.data[:16])
+        if len(ident) < 16 or not ident.startswith(MAGIC):
+            raise Damaged("the ELF header ends outside the file")
+        if ident[4] not in (1, 2) or ident[5] not in (1, 2):
+            raise Damaged(f"ELF class {ident[4]} and byte order {ident[5]} do not exist")
+        self.wide = ident[4] == 2
+        self.layout = WIDE if self.wide else NARROW
+        self.order = "<" if ident[5] == 1 else ">"
+        self.osabi = ident[7]
+        fields = self._rows(self.layout.header, 16, 1, "the ELF header")[0]
+        self.type, self.machine, _, self.entry = fields[:4]
+        self._segment_table, self._section_table, self.flags = fields[4:7]
+        self._segment_row, self._segments = fields[8:10]
+        self._section_row, self._sections, self._names = fields[10:13]
+
+    @property
+    def little_endian(self) -> bool:
+        return self.order == "<"
+
+    @cached_property
+    def sections(self) -> tuple[Section, ...]:
+        """In table order, the empty first one included."""
+        if not self._section_table:
+            return ()
+        size = struct.calcsize(self.order + self.layout.section)
+        if self._section_row != size:
+            raise Damaged(f"section headers of {self._section_row} bytes")
+        first = self._rows(self.layout.section, self._section_table, 1, "the section headers")[0]
+        count = self._sections or first[5]
+        rows = self._rows(self.layout.section, self._section_table, count, "the section headers")
+        index = first[6] if self._names == EXTENDED else self._names
+        names = self._names_of(rows, index)
+        return tuple(Section(names.at(row[0]), *row[1:]) for row in rows)
+
+    @cached_property
+    def segments(self) -> tuple[Segment, ...]:
+        count = self._segments
+        if count == EXTENDED and self.sections:
+            count = self.sections[0].info
+        if not count:
+            return ()
+        if self._segment_row != struct.calcsize(self.order + self.layout.segment):
+            raise Damaged(f"program headers of {self._segment_row} bytes")
+        rows = self._rows(self.layout.segment, self._segment_table, count, "the program headers")
+        return tuple(Segment(*(row[i] for i in self.layout.segment_order)) for row in rows)
+
+    def first(self, kind: int) -> Section | None:
+        return next((s for s in self.sections if s.type == kind), None)
+
+    def named(self, name: str) -> Section | None:
+        return next((s for s in self.sections if s.name == name), None)
+
+    def content(self, section: Section) -> memoryview:
+        """The section's bytes as they lie in the file; none for one that takes no room there."""
+        if section.type == NOBITS:
+            return self.data[:0]
+        end, size = section.offset + section.size, len(self.data)
+        if end > size:
+            raise Damaged(f"section {section.name} ends at byte {end}, the file at {size}")
+        return self.data[section.offset : end]
+
+    def strings(self, section: Section) -> Strings:
+        """The string table that a section's rows name."""
+        if not 0 < section.link < len(self.sections):
+            raise Damaged(f"section {section.name} has no string table")
+        return Strings(bytes(self.content(self.sections[section.link])))
+
+    def rows(self, section: Section, layout: str) -> Iterator[tuple[int, ...]]:
+        """The section as rows of one struct format; an incomplete last row is left out."""
+        content = self.content(section)
+        size = struct.calcsize(self.order + layout)
+        return struct.iter_unpack(self.order + layout, content[: len(content) // size * size])
+
+    def symbols(self, section: Section) -> Iterator[Symbol]:
+        """Rows of a symbol table, the empty first one included."""
+        if not self.wide:
+            return map(Symbol._make, self.rows(section, self.layout.symbol))
+        return (
+            Symbol(name, value, size, info, other, index)
+            for name, info, other, index, value, size in self.rows(section, self.layout.symbol)
+        )
+
+    def relocations(self, section: Section) -> Iterator[tuple[int, int]]:
+        """(symbol, type) of every row of a SHT_REL or SHT_RELA section."""
+        layout = self.layout.word * (3 if section.type == RELA else 2)
+        bits = self.layout.type_bits
+        mask = (1 << bits) - 1
+        return ((row[1] >> bits, row[1] & mask) for row in self.rows(section, layout))
+
+    def numbers(self, offset: int, layout: str, data: memoryview) -> tuple[int, ...]:
+        """One row at `offset` of `data`."""
+        try:
+            return struct.unpack_from(self.order + layout, data, offset)
+        except struct.error as exc:
+            raise Damaged(f"a table ends at byte {offset} of its section") from exc
+
+    def _rows(self, layout: str, offset: int, count: int, what: str) -> list[tuple[int, ...]]:
+        end = offset + struct.calcsize(self.order + layout) * count
+        if end > len(self.data):
+            raise Damaged(f"{what} end at byte {end}, the file at {len(self.data)}")
+        return list(struct.iter_unpack(self.order + layout, self.data[offset:end]))
+
+    def _names_of(self, rows: list[tuple[int, ...]], index: int) -> Strings:
+        if not 0 < index < len(rows):
+            return Strings(b"")
+        offset, size = rows[index][4:6]
+        return Strings(bytes(self.data[offset : offset + size]))
+
+
+@dataclass(frozen=True, slots=True)
+class Strings:
+    """A string table; `names.text` says how its bytes are shown."""
+
+    data: bytes
+
+    def at(self, offset: int) -> str:
+        """The text that starts there, empty outside the table."""
+        end = self.data.find(b"\0", offset)
+        raw = self.data[offset:] if end < 0 else self.data[offset:end]
+        return text(bytes(raw))
+
+
+def machine_name(image: Image) -> str:
+    """EM_ARM and the like; a machine that has no name yet by its number."""
+    word = MACHINES.get(image.machine, f"EM_{image.machine}")
+    return word if image.little_endian else f"{word} (big-endian)"

@@ -1,0 +1,126 @@
+"""Files that are not what an audit can judge: each is a finding, and the others' are kept."""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import pytest
+
+from buildmatrix import elf, factsheet
+from buildmatrix.errors import InputError
+from buildmatrix.nouns import Oddity
+from buildmatrix.pipeline.auditing import audit_path
+from tests import elf_factory as factory
+from tests.elf_factory import NEON, VFPV3, make
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+SOFT = {"CPU_arch": 10, "ABI_FP_number_model": 3}
+BITCODE = b"BC\xc0\xde" + bytes(20)
+
+
+def shown(path: Path) -> list[str]:
+    """What `inv audit PATH` lists: code, file, message."""
+    return [f"{f['code']} {f['file']}: {f['message']}" for f in audit_path(path)["findings"]]
+
+
+def test_one_odd_file_stops_no_other(tmp_path: Path) -> None:
+    (tmp_path / "a_damaged.so").write_bytes(make()[:70])
+    (tmp_path / "b_bitcode.o").write_bytes(BITCODE)
+    (tmp_path / "c_soft.o").write_bytes(make(elf_type="ET_REL", attributes=SOFT))
+    (tmp_path / "d_broken.a").write_bytes(factory.ar({"x.o": make()}) + b"?")
+    lines = shown(tmp_path)
+    assert [line.split(":")[0] for line in lines] == [
+        "BM105 a_damaged.so",
+        "BM106 b_bitcode.o",
+        "BM103 c_soft.o",
+        "BM105 d_broken.a",
+    ]
+    assert "is not a whole ELF file: " in lines[0]
+    assert lines[1].endswith("LLVM bitcode, no code in it: it is linked later")
+    assert "is not a whole static library: no member header at byte" in lines[3]
+    assert [f.file for f in elf.survey(tmp_path).facts] == ["c_soft.o", "d_broken.a(x.o)"]
+
+
+def test_bitcode_in_a_static_library_is_said_beside_its_other_objects(tmp_path: Path) -> None:
+    hard = make(elf_type="ET_REL", attributes=VFPV3)
+    (tmp_path / "libx.a").write_bytes(factory.ar({"lto.o": BITCODE, "hard.o": hard}))
+    tree = elf.survey_file(tmp_path / "libx.a")
+    assert [odd.file for odd in tree.odd] == ["libx.a(lto.o)"]
+    assert [facts.file for facts in tree.facts] == ["libx.a(hard.o)"]
+
+
+@pytest.mark.parametrize("unknown", [(72, b"\x05"), (73, b"hi\0"), (200, b"\x81\x01")])
+def test_a_build_attribute_that_is_not_known_is_passed_over(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, unknown: tuple[int, bytes]
+) -> None:
+    """ADDENDA32: from 33 on an odd tag is a text, an even one a number."""
+    tag, value = unknown
+    number = bytes((tag,)) if tag < 128 else bytes((tag & 0x7F | 0x80, tag >> 7))
+    inner = number + value + bytes((12, 1))  # Advanced_SIMD_arch behind it
+    scope = b"\x01" + (5 + len(inner)).to_bytes(4, "little") + inner
+    vendor = b"aeabi\0" + scope
+    section = b"A" + (4 + len(vendor)).to_bytes(4, "little") + vendor
+    monkeypatch.setattr(factory, "_attributes", lambda _: section)
+    (tmp_path / "x").write_bytes(make(attributes=NEON))
+    assert elf.read(tmp_path / "x", "x").simd == "NEONv1"
+
+
+def test_a_thin_archive_is_read_where_its_objects_lie(tmp_path: Path) -> None:
+    (tmp_path / "obj").mkdir()
+    (tmp_path / "obj" / "x.o").write_bytes(make(elf_type="ET_REL", attributes=SOFT))
+    names = b"obj/x.o/\n"
+    thin = b"!<thin>\n" + factory._member("//", names) + factory._member("/0", b"")
+    (tmp_path / "thin.a").write_bytes(thin)
+    (facts,) = elf.survey_file(tmp_path / "thin.a").facts
+    assert (facts.file, facts.float_abi) == ("thin.a(obj/x.o)", "soft")
+
+
+def test_a_thin_archive_in_a_tree_reaches_no_file_outside(tmp_path: Path) -> None:
+    (tmp_path / "x.o").write_bytes(make(elf_type="ET_REL"))
+    (tmp_path / "tree").mkdir()
+    thin = b"!<thin>\n" + factory._member("//", b"../x.o/\n") + factory._member("/0", b"")
+    (tmp_path / "tree" / "thin.a").write_bytes(thin)
+    tree = elf.survey(tmp_path / "tree")
+    assert (tree.facts, [odd.oddity for odd in tree.odd]) == ((), [Oddity.DAMAGED])
+    assert "../x.o is not there" in tree.odd[0].details
+
+
+def test_a_text_is_no_elf_file(tmp_path: Path) -> None:
+    (tmp_path / "notes.txt").write_text("hello")
+    with pytest.raises(InputError, match=r"notes\.txt: no ELF file"):
+        audit_path(tmp_path / "notes.txt")
+
+
+def test_a_file_name_that_is_not_utf_8_makes_valid_json(tmp_path: Path) -> None:
+    name = os.fsencode(tmp_path) + b"/lib\xff\n.so"
+    with open(name, "wb") as file:  # noqa: PTH123 - pathlib takes no bytes
+        file.write(make(soname="lib\udcff.so".encode("utf-8", "surrogateescape").decode("latin-1")))
+    document = audit_path(tmp_path)
+    again = json.loads(json.dumps(document, ensure_ascii=False).encode())
+    assert [facts["file"] for facts in again["facts"]] == [r"lib\xff\n.so"]
+
+
+def test_sections_that_share_bytes_are_refused(tmp_path: Path) -> None:
+    """Many sections over the same bytes would be read many times."""
+    image = bytearray(make(attributes=NEON, needed=["libc.so.6"]))
+    table = int.from_bytes(image[32:36], "little")
+    first, second = (table + 40 * number for number in (1, 2))
+    image[second + 16 : second + 24] = image[first + 16 : first + 24]  # sh_offset, sh_size
+    (tmp_path / "x.so").write_bytes(image)
+    (odd,) = elf.survey(tmp_path).odd
+    assert "share bytes of the file" in odd.details
+
+
+def test_facts_come_back_from_a_document_as_they_were(tmp_path: Path) -> None:
+    (tmp_path / "x.so").write_bytes(
+        make(attributes=NEON, needed=["libc.so.6"], versions={"libc.so.6": ["GLIBC_2.34"]})
+    )
+    (facts,) = elf.survey(tmp_path).facts
+    row = json.loads(json.dumps(factsheet.document(facts)))
+    assert factsheet.facts_of(row) == replace(facts, symbols=None)
+    assert factsheet.facts_of({k: v for k, v in row.items() if k != "linking"}).soname == ""
