@@ -16,6 +16,7 @@ from buildmatrix.boards import deploying, measuring
 from buildmatrix.errors import BenchError, BuildmatrixError, DeviceError, RegressionError
 from buildmatrix.nouns import Status
 from buildmatrix.pipeline.perform import build_all
+from buildmatrix.pipeline.stored import shippable, stored
 from buildmatrix.records import read_record, write_document
 from buildmatrix.verdicts import comparing, publishing, reporting
 
@@ -148,9 +149,11 @@ def built(workshop: Workshop) -> tuple[dict[str, str], list[Trouble]]:
 
 def deployed(workshop: Workshop, target: BoardAddress, access: Access) -> list[Trouble]:
     """All that is built, put on the board; a cell that cannot run there is a trouble."""
+    means = deploying.Means(access, workshop.store, workshop.reporter)
+    done = deploying.deploy_all(shippable(stored(workshop).values()), target, means)
     return [
         Trouble(DeviceError.exit_code, f"{cell} cannot run on {target.name}: {f.code} {f.message}")
-        for cell, findings in deploying.deploy_all(workshop, target, access=access).refused
+        for cell, findings in done.refused
         for f in findings
     ]
 
@@ -162,10 +165,9 @@ def measured(
     failed or that got worse are troubles."""
     model = workshop.project.network.name
     base = last_good(workshop, target.name, model)
-    request = measuring.ask(workshop, settings)
-    blocks = measuring.measure(
-        workshop, target, request, access=access, deadline=DEADLINE, label=LABEL
-    )
+    lab = measuring.lab(workshop)
+    request = measuring.ask(lab, settings)
+    blocks = measuring.measure(lab, target, request, access=access, deadline=DEADLINE, label=LABEL)
     bad = {
         f"{b.cell} batch {b.batch}: {b.status} {b.void_reason}"
         for b in blocks

@@ -287,6 +287,10 @@ class Finding:
     message: str
     hint: str
 
+    def __str__(self) -> str:
+        """One line for people, without the hint."""
+        return f"{self.code} {self.file}: {self.message}"
+
 
 @dataclass(frozen=True, slots=True)
 class AuditPolicy:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from buildmatrix.audit import code, linking, odd
 from buildmatrix.audit.rule import ERROR, WARNING, Rule
 from buildmatrix.audit.tree import Tree
-from buildmatrix.nouns import AuditPolicy, ElfFacts, ElfTree, Finding, Severity
+from buildmatrix.nouns import AuditPolicy, ElfFacts, ElfTree, Finding
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -31,11 +31,6 @@ def judge_tree(files: ElfTree, policy: AuditPolicy) -> tuple[Finding, ...]:
         for file, message in rule.check(tree)
     ]
     return tuple(sorted(found, key=lambda f: (f.file, f.code, f.message)))
-
-
-def blocking(findings: Sequence[Finding]) -> tuple[Finding, ...]:
-    """The findings that forbid shipping."""
-    return tuple(f for f in findings if f.severity is Severity.ERROR)
 
 
 # fmt: off

@@ -10,19 +10,18 @@ import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TypeVar
 
-from buildmatrix import deploy, device, factsheet
-from buildmatrix.boards.reach import Access, bundles, connect, retried, target_of
+from buildmatrix import deploy, device
+from buildmatrix.boards.reach import Access, connect, retried
 from buildmatrix.errors import DeviceError
-from buildmatrix.nouns import ElfFacts, Severity
-from buildmatrix.pipeline.perform import audit_of, plan_all
+from buildmatrix.nouns import Severity
 from buildmatrix.protocols import Finished, Note, Started
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from buildmatrix.nouns import BoardAddress, Bundle, DeviceInfo, Finding
-    from buildmatrix.pipeline.workshop import Workshop
-    from buildmatrix.protocols import Connection, Level
+    from buildmatrix.pipeline.stored import Stored
+    from buildmatrix.protocols import Connection, Level, ObjectReader, Reporter
 
 T = TypeVar("T")
 MARGIN_KIB = 16 * 1024  # left free on the board's disk beside the bundle
@@ -37,6 +36,16 @@ class Wish:
     force: bool = False  # beside somebody's benchmark too
     keep: int = 0  # bundles of each cell that stay; 0: all of them
     quota_mib: int = 0  # for this deploy; 0: the device's own
+
+
+@dataclass(frozen=True, slots=True)
+class Means:
+    """What a deploy works with: the way to boards, the store, who is told, and what is wished."""
+
+    access: Access
+    objects: ObjectReader
+    reporter: Reporter
+    wish: Wish = Wish()
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,133 +82,126 @@ class Greeting:
 
 
 @dataclass(slots=True)
-class _Told:
-    """Says each thing once, however often a lost connection begins anew."""
+class SayOnce:
+    """Reports each text once, however often a lost connection begins anew."""
 
-    workshop: Workshop
+    reporter: Reporter
     already: set[str] = field(default_factory=set)
 
     def __call__(self, level: Level, text: str) -> None:
         if text not in self.already:
             self.already.add(text)
-            self.workshop.reporter.emit(Note(level, text))
+            self.reporter.emit(Note(level, text))
 
 
-def deploy_all(
-    workshop: Workshop, target: BoardAddress, *, access: Access, wish: Wish | None = None
-) -> Deployed:
-    """Put the selected, built cells on a board. A cell that cannot run there is not sent.
+def deploy_all(cells: Sequence[Stored], board: BoardAddress, means: Means) -> Deployed:
+    """Put the bundles of built cells on a board. A cell that cannot run there is not sent.
 
     Raises DeviceError when none can, when a benchmark is at work there (unless forced), and when
     the quota is too small.
     """
-    asked = wish or Wish()
     began = time.monotonic()
-    subject = f"deploy {target.name}"
+    subject = f"deploy {board.name}"
 
     def put(connection: Connection, greeting: Greeting) -> Deployed:
-        pushed, removed = _put(workshop, connection, target, greeting, asked)
+        pushed, removed = _put(connection, board, greeting, means)
         seconds = time.monotonic() - began
         return Deployed(greeting.info, greeting.fit, pushed, greeting.refused, seconds, removed)
 
-    done = _greeted(workshop, target, access, subject, put)
-    said = f"{done.pushed.sent_objects} objects, {done.pushed.sent_bytes / 1e6:.1f} MB sent"
-    workshop.reporter.emit(Finished(subject, "done", done.seconds, said))
+    done = _greeted(cells, board, means, subject, put)
+    sent = f"{done.pushed.sent_objects} objects, {done.pushed.sent_bytes / 1e6:.1f} MB sent"
+    means.reporter.emit(Finished(subject, "done", done.seconds, sent))
     return done
 
 
-def foretell(
-    workshop: Workshop, target: BoardAddress, *, access: Access, wish: Wish | None = None
-) -> Foretold:
+def foretell(cells: Sequence[Stored], board: BoardAddress, means: Means) -> Foretold:
     """What `deploy_all` would do, in bytes and seconds. Nothing is written on the board."""
-    asked = wish or Wish()
     began = time.monotonic()
-    subject = f"look at {target.name}"
+    subject = f"look at {board.name}"
 
     def look(connection: Connection, greeting: Greeting) -> Foretold:
         forecast = deploy.forecast(
             connection,
             greeting.fit,
-            workshop.store,
-            quota_mib=asked.quota_mib or target.quota_mib,
-            keep=asked.keep,
+            means.objects,
+            quota_mib=means.wish.quota_mib or board.quota_mib,
+            keep=means.wish.keep,
         )
         return Foretold(
             greeting.info, greeting.fit, forecast, greeting.refused, greeting.listing.busy
         )
 
-    found = _greeted(workshop, target, access, subject, look)
-    workshop.reporter.emit(Finished(subject, "done", time.monotonic() - began))
-    return found
+    foretold = _greeted(cells, board, means, subject, look)
+    means.reporter.emit(Finished(subject, "done", time.monotonic() - began))
+    return foretold
 
 
 def roll_back(
-    workshop: Workshop, target: BoardAddress, *, access: Access, force: bool = False
+    cells: Sequence[str], board: BoardAddress, *, access: Access, force: bool = False
 ) -> dict[str, str]:
-    """Switch the selected cells back to their previous bundles; the digests, by cell."""
-    with connect(target, access) as connection:
+    """Switch cells back to their previous bundles; the digests, by cell."""
+    with connect(board, access) as connection:
         listing = deploy.glance(connection)
-        cells = [cell.id for cell in workshop.project.cells if cell.id in listing.active]
-        if not cells:
-            raise DeviceError(f"none of the selected cells is on {target.name}")
-        _free(target.name, listing, force=force)
-        return {cell: deploy.rollback(connection, cell) for cell in cells}
+        there = [cell for cell in cells if cell in listing.active]
+        if not there:
+            raise DeviceError(f"none of the selected cells is on {board.name}")
+        _refuse_while_measuring(board.name, listing, force=force)
+        return {cell: deploy.rollback(connection, cell) for cell in there}
 
 
 def _greeted(
-    workshop: Workshop,
-    target: BoardAddress,
-    access: Access,
+    cells: Sequence[Stored],
+    board: BoardAddress,
+    means: Means,
     subject: str,
     work: Callable[[Connection, Greeting], T],
 ) -> T:
     """Do the work on a board that is fit for some of the bundles; again when the link broke."""
-    everything = bundles(workshop)
-    told = _Told(workshop)
-    workshop.reporter.emit(Started(subject, f"{len(everything)} bundles, {target.host}"))
+    say = SayOnce(means.reporter)
+    means.reporter.emit(Started(subject, f"{len(cells)} bundles, {board.host}"))
 
     def attempt() -> T:
-        with connect(target, access) as connection:
-            return work(connection, _greet(workshop, connection, target, everything, told))
+        with connect(board, means.access) as connection:
+            return work(connection, _greet(connection, board, cells, say))
 
-    return retried(attempt, workshop, subject)
+    return retried(attempt, means.reporter, subject)
 
 
 def _greet(
-    workshop: Workshop,
-    connection: Connection,
-    target: BoardAddress,
-    everything: tuple[Bundle, ...],
-    told: _Told,
+    connection: Connection, board: BoardAddress, cells: Sequence[Stored], say: SayOnce
 ) -> Greeting:
     """One question, two answers: what is the board, and what stands there."""
     result = connection.run(device.question() + deploy.question(), timeout=deploy.SHORT)
     text = result.stdout.decode(errors="replace")
-    about = device.parse(target.name, text, now=time.time())
-    fit, refused = _gate(workshop, about, everything, told)
+    about = device.parse(board.name, text, now=time.time())
+    fit, refused = _gate(about, cells, say)
     return Greeting(about, deploy.read_listing(result.stdout), fit, refused)
 
 
 def _put(
-    workshop: Workshop, connection: Connection, target: BoardAddress, greeting: Greeting, wish: Wish
+    connection: Connection,
+    board: BoardAddress,
+    greeting: Greeting,
+    means: Means,
 ) -> tuple[deploy.Pushed, int]:
     """What was pushed, and how many old bundles had to go for it, or were asked to."""
+    wish = means.wish
     todo = wish.verify or deploy.unsettled(greeting.fit, greeting.listing)
     if todo or wish.keep:
-        _free(target.name, greeting.listing, force=wish.force)
+        _refuse_while_measuring(board.name, greeting.listing, force=wish.force)
     removed = 0
-    quota = wish.quota_mib or target.quota_mib
+    quota = wish.quota_mib or board.quota_mib
     if todo and quota:
-        removed = deploy.make_room(connection, greeting.fit, workshop.store, quota_mib=quota)
+        removed = deploy.make_room(connection, greeting.fit, means.objects, quota_mib=quota)
         if removed:
-            text = f"{target.name}: {removed} old bundles removed, the quota is {quota} MiB"
-            workshop.reporter.emit(Note("info", text))
+            text = f"{board.name}: {removed} old bundles removed, the quota is {quota} MiB"
+            means.reporter.emit(Note("info", text))
     pushed = deploy.push(
         connection,
         greeting.fit,
-        workshop.store,
-        reporter=workshop.reporter,
-        subject=f"deploy {target.name}",
+        means.objects,
+        reporter=means.reporter,
+        subject=f"deploy {board.name}",
         verify=wish.verify,
         known=greeting.listing,
     )
@@ -208,8 +210,9 @@ def _put(
     return pushed, removed
 
 
-def _free(name: str, listing: deploy.Listing, *, force: bool) -> None:
-    """Whoever writes to the card while somebody measures spoils his figures."""
+def _refuse_while_measuring(name: str, listing: deploy.Listing, *, force: bool) -> None:
+    """Raise DeviceError, unless forced, while a benchmark runs: writing to the card would spoil
+    the figures of the person who measures."""
     if listing.busy and not force:
         raise DeviceError(
             f"{name} is measuring for {listing.busy}, and a deploy would disturb that",
@@ -218,27 +221,33 @@ def _free(name: str, listing: deploy.Listing, *, force: bool) -> None:
 
 
 def _gate(
-    workshop: Workshop, about: DeviceInfo, everything: tuple[Bundle, ...], told: _Told
+    about: DeviceInfo, cells: Sequence[Stored], say: SayOnce
 ) -> tuple[tuple[Bundle, ...], tuple[tuple[str, tuple[Finding, ...]], ...]]:
-    """Refuse early: compare each bundle's target with the board. Raises when none is left."""
-    targets = {bundle.cell: target_of(workshop, bundle.cell) for bundle in everything}
-    ours = device.meant_for(about, {cell: target.machine for cell, target in targets.items()})
-    if len(ours) < len(everything):
-        others = ", ".join(cell for cell in targets if cell not in ours)
-        told("info", f"{about.name} is {about.elf_machine}; left out, for other machines: {others}")
+    """The bundles that can run on a board, and the cells refused with why.
+
+    Raises DeviceError when no bundle is left.
+    """
+    machines = {one.cell.id: one.target.machine for one in cells}
+    ours = device.meant_for(about, machines)
+    if len(ours) < len(cells):
+        others = ", ".join(cell for cell in machines if cell not in ours)
+        say("info", f"{about.name} is {about.elf_machine}; left out, for other machines: {others}")
     fit, refused = [], []
-    for bundle in (b for b in everything if b.cell in ours):
-        target = targets[bundle.cell]
-        findings = device.unfit(about, target, needs_kib=bundle.size // 1024 + MARGIN_KIB)
+    for one in cells:
+        if one.cell.id not in ours or one.bundle is None:
+            continue
+        needs_kib = one.bundle.size // 1024 + MARGIN_KIB
+        findings = device.unfit(about, one.target, needs_kib=needs_kib)
         errors = tuple(f for f in findings if f.severity is Severity.ERROR)
         for doubt in (f for f in findings if f not in errors):
-            told("warning", f"{doubt.code} {about.name}: {doubt.message}")
+            say("warning", f"{doubt.code} {about.name}: {doubt.message}")
         if errors:
-            because = device.explained(about, target, _facts(workshop, bundle.cell), errors)
-            _refuse(about.name, bundle.cell, errors, because, told)
-            refused.append((bundle.cell, (*errors, *because)))
+            facts = one.audit.facts if one.audit else ()
+            because = device.explained(about, one.target, facts, errors)
+            _refuse(about.name, one.cell.id, errors, because, say)
+            refused.append((one.cell.id, (*errors, *because)))
         else:
-            fit.append(bundle)
+            fit.append(one.bundle)
     if not fit:
         raise DeviceError(
             f"no bundle can run on {about.name}", hint="see the findings above; `inv device info`"
@@ -247,17 +256,12 @@ def _gate(
 
 
 def _refuse(
-    name: str, cell: str, errors: Sequence[Finding], because: Sequence[Finding], told: _Told
+    name: str, cell: str, errors: Sequence[Finding], because: Sequence[Finding], say: SayOnce
 ) -> None:
+    """Report why a cell cannot run on a board, with the files that explain it."""
     for error in errors:
-        told("error", f"{error.code} {cell} cannot run on {name}: {error.message}; {error.hint}")
+        say("error", f"{error.code} {cell} cannot run on {name}: {error.message}; {error.hint}")
     for reason in because[:SHOWN]:
-        told("error", f"{reason.code} {cell}: {reason.file}: {reason.message}")
+        say("error", f"{reason.code} {cell}: {reason.file}: {reason.message}")
     if len(because) > SHOWN:
-        told("error", f"{cell}: and {len(because) - SHOWN} more files of that kind")
-
-
-def _facts(workshop: Workshop, cell: str) -> tuple[ElfFacts, ...]:
-    """What the audit read from the files of a cell's bundle."""
-    key = next(action.key for action in plan_all(workshop) if action.id == f"audit:{cell}")
-    return tuple(factsheet.facts_of(facts) for facts in audit_of(workshop, key)["facts"])
+        say("error", f"{cell}: and {len(because) - SHOWN} more files of that kind")

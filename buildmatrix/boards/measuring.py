@@ -14,25 +14,26 @@ from buildmatrix.bench.journal import parse
 from buildmatrix.bench.order import retakes
 from buildmatrix.bench.request import Entrant, Request, request_of, run_id
 from buildmatrix.bench.verdict import Golden, measurements
-from buildmatrix.boards.reach import bundles, connect, retried, target_of
+from buildmatrix.boards.reach import connect, retried
 from buildmatrix.cachekey import digest
 from buildmatrix.errors import BenchError, DeviceError, InputError
-from buildmatrix.graph import BundleWork
 from buildmatrix.nouns import Run, Severity
-from buildmatrix.pipeline.perform import plan_all
+from buildmatrix.pipeline.stored import shippable, stored
 from buildmatrix.protocols import Finished, Note, Started
 from buildmatrix.results import Results
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     from buildmatrix.boards.reach import Access
     from buildmatrix.matrix import BenchSpec
     from buildmatrix.network import NetworkSpec
-    from buildmatrix.nouns import BoardAddress, DeviceInfo, FileRecord, Measurement
+    from buildmatrix.nouns import BoardAddress, DeviceInfo, Measurement
+    from buildmatrix.pipeline.project import Project
+    from buildmatrix.pipeline.stored import Stored
     from buildmatrix.pipeline.workshop import Workshop
-    from buildmatrix.protocols import Connection
+    from buildmatrix.protocols import Connection, ObjectReader, Reporter
 
 POLL = 4.0  # seconds between looks; each look costs the board some CPU
 JOURNAL_KIB = 8 * 1024  # room that a run's journal and output may take on the board
@@ -70,35 +71,56 @@ def settings(plan: BenchSpec, owner: str) -> Settings:
     )
 
 
-def results_path(workshop: Workshop) -> Path:
-    return workshop.state / "results.sqlite"
+@dataclass(frozen=True, slots=True)
+class Lab:
+    """What a measurement needs beside a board: the cells as they are stored, and where the
+    results go."""
+
+    project: Project  # its first cell's model is the one that is measured
+    cells: Mapping[str, Stored]
+    objects: ObjectReader
+    results: Path
+    reporter: Reporter
 
 
-def ask(workshop: Workshop, settings: Settings) -> Request:
+def lab(workshop: Workshop) -> Lab:
+    """The workshop's cells, looked up in its store, ready to be measured."""
+    return Lab(
+        workshop.project,
+        stored(workshop),
+        workshop.store,
+        workshop.results_path,
+        workshop.reporter,
+    )
+
+
+def ask(lab: Lab, settings: Settings) -> Request:
     """What is to be measured: the selected, built cells of one model at these settings."""
-    net = workshop.project.network
-    there = bundles(workshop, model=net.name)
-    others = [model for model in workshop.project.models if model != net.name]
+    net = lab.project.network
+    cells = shippable(lab.cells.values(), model=net.name)
+    others = [model for model in lab.project.models if model != net.name]
     if others:
         text = (
             f"a run is of one model, now {net.name}; then: inv bench --model {' or '.join(others)}"
         )
-        workshop.reporter.emit(Note("info", text))
+        lab.reporter.emit(Note("info", text))
     return Request(
         run=_new_id(),
         model=net.name,
         model_version=model_version(net),
-        entrants=tuple(Entrant(b.cell, b.digest, _facts(workshop, b.cell)) for b in there),
+        entrants=tuple(
+            Entrant(one.cell.id, one.bundle.digest, one.made_with) for one in cells if one.bundle
+        ),
         tool=__version__,
         **asdict(settings),
     )
 
 
-def replayed(workshop: Workshop, run: str, owner: str) -> Request:
+def replayed(lab: Lab, run: str, owner: str) -> Request:
     """A stored run once more: the same bundles, settings, seed and so the same order."""
-    with Results(results_path(workshop)) as results:
+    with Results(lab.results) as results:
         before = request_of(results.run(run).request)
-    net = workshop.project.networks.get(before.model)
+    net = lab.project.networks.get(before.model)
     if net is None or before.model_version != model_version(net):
         raise InputError(
             f"run {before.run} measured another version of the model '{before.model}'",
@@ -119,86 +141,69 @@ def _new_id() -> str:
     return run_id(datetime.now(UTC), secrets.token_hex(3))
 
 
-def _facts(workshop: Workshop, cell_id: str) -> dict[str, object]:
-    """What a result should remember of how its cell was built."""
-    cell = next(c for c in workshop.project.cells if c.id == cell_id)
-    toolchain = workshop.project.toolchains[cell.toolchain]
-    identity = workshop.identities.get(cell.toolchain)
-    return {
-        "stack": cell.stack,
-        "options": dict(cell.options),
-        "toolchain": cell.toolchain,
-        "toolchain_identity": identity.digest if identity else "",
-        "flags": list(toolchain.spec.flags),
-    }
-
-
-def fitted(
-    workshop: Workshop, target: BoardAddress, request: Request, *, access: Access
-) -> Request:
+def fitted(lab: Lab, board: BoardAddress, request: Request, *, access: Access) -> Request:
     """The request without the cells that are for another machine than the board is."""
-    known = {cell.id for cell in workshop.project.cells}
     machines = {
-        e.cell: target_of(workshop, e.cell).machine for e in request.entrants if e.cell in known
+        entrant.cell: lab.cells[entrant.cell].target.machine
+        for entrant in request.entrants
+        if entrant.cell in lab.cells
     }
     if len(set(machines.values())) < 2:
         return request
 
     def ask() -> DeviceInfo:
-        with connect(target, access) as connection:
-            return device.probe(connection, target.name)
+        with connect(board, access) as connection:
+            return device.probe(connection, board.name)
 
-    ours = device.meant_for(retried(ask, workshop, target.name), machines)
+    ours = device.meant_for(retried(ask, lab.reporter, board.name), machines)
     others = machines.keys() - set(ours)
     return replace(request, entrants=tuple(e for e in request.entrants if e.cell not in others))
 
 
-def start(
-    workshop: Workshop, target: BoardAddress, request: Request, *, access: Access
-) -> bench.RunState:
+def start(lab: Lab, board: BoardAddress, request: Request, *, access: Access) -> bench.RunState:
     """Begin a detached run on the board, or attach to the one that is there.
 
     Raises DeviceError when a bundle cannot run there.
     """
 
     def begin() -> bench.RunState:
-        with connect(target, access) as connection:
+        with connect(board, access) as connection:
             if bench.state(connection).status == "none":  # a run that is there goes on anyway
-                _gate(workshop, device.probe(connection, target.name), request)
+                _gate(lab, device.probe(connection, board.name), request)
             return bench.start(connection, request)
 
-    held = retried(begin, workshop, target.name)
-    if held.run != request.run:
+    run = retried(begin, lab.reporter, board.name)
+    if run.run != request.run:
         text = (
-            f"{target.name} holds run {held.run} of {held.owner or 'somebody'} "
-            f"({held.done} of {held.total} blocks done): attached to it"
+            f"{board.name} holds run {run.run} of {run.owner or 'somebody'} "
+            f"({run.done} of {run.total} blocks done): attached to it"
         )
-        workshop.reporter.emit(Note("warning", text))
-    return held
+        lab.reporter.emit(Note("warning", text))
+    return run
 
 
-def _gate(workshop: Workshop, about: DeviceInfo, request: Request) -> None:
-    """The board against what is to run there, once more: it may have changed since the deploy."""
-    cells = {cell.id: cell for cell in workshop.project.cells}
-    toolchains = {cells[e.cell].toolchain for e in request.entrants if e.cell in cells}
+def _gate(lab: Lab, about: DeviceInfo, request: Request) -> None:
+    """Hold the board against what is to run there once more: it may have changed since the deploy.
+
+    Raises DeviceError when something cannot run.
+    """
+    cells = [lab.cells[e.cell] for e in request.entrants if e.cell in lab.cells]
     findings = {
         finding.message: finding
-        for name in toolchains
-        for finding in device.unfit(
-            about, workshop.project.toolchains[name].target, needs_kib=JOURNAL_KIB
-        )
+        for target in dict.fromkeys(one.target for one in cells)
+        for finding in device.unfit(about, target, needs_kib=JOURNAL_KIB)
     }
     errors = [f for f in findings.values() if f.severity is Severity.ERROR]
     for finding in findings.values():
         text = f"{finding.code} {about.name}: {finding.message}"
-        workshop.reporter.emit(Note("error" if finding in errors else "warning", text))
+        lab.reporter.emit(Note("error" if finding in errors else "warning", text))
     if errors:
         raise DeviceError(f"{about.name} cannot be measured", hint=errors[0].hint)
 
 
 def measure(
-    workshop: Workshop,
-    target: BoardAddress,
+    lab: Lab,
+    board: BoardAddress,
     request: Request,
     *,
     access: Access,
@@ -207,14 +212,14 @@ def measure(
 ) -> tuple[Measurement, ...]:
     """Run and collect. A run found on the board is collected first; unless it asked for the same,
     ours follows it."""
-    request = fitted(workshop, target, request, access=access)
-    held = start(workshop, target, request, access=access)
-    found = collect(workshop, target, access=access, deadline=deadline, label=label)
-    if held.request is None or _same_work(held.request, request):
-        return found
-    workshop.reporter.emit(Note("info", f"run {held.run} asked for something else: now ours"))
-    start(workshop, target, request, access=access)
-    return collect(workshop, target, access=access, deadline=deadline, label=label)
+    request = fitted(lab, board, request, access=access)
+    run = start(lab, board, request, access=access)
+    blocks = collect(lab, board, access=access, deadline=deadline, label=label)
+    if run.request is None or _same_work(run.request, request):
+        return blocks
+    lab.reporter.emit(Note("info", f"run {run.run} asked for something else: now ours"))
+    start(lab, board, request, access=access)
+    return collect(lab, board, access=access, deadline=deadline, label=label)
 
 
 def _same_work(one: Request, other: Request) -> bool:
@@ -222,8 +227,8 @@ def _same_work(one: Request, other: Request) -> bool:
 
 
 def collect(
-    workshop: Workshop,
-    target: BoardAddress,
+    lab: Lab,
+    board: BoardAddress,
     *,
     access: Access,
     deadline: float,
@@ -234,17 +239,17 @@ def collect(
 
     A dropped connection loses nothing: the run goes on, and collecting goes on after it.
     """
-    subject = f"bench {target.name}"
-    workshop.reporter.emit(Started(subject, "waiting for the run on the board"))
+    subject = f"bench {board.name}"
+    lab.reporter.emit(Started(subject, "waiting for the run on the board"))
     began = time.monotonic()
 
     def wait() -> _Settled:
-        with connect(target, access) as connection:
-            about = device.probe(connection, target.name)
-            return _settled(workshop, connection, about, subject, began + deadline)
+        with connect(board, access) as connection:
+            about = device.probe(connection, board.name)
+            return _settled(lab, connection, about, subject, began + deadline)
 
-    settled = retried(wait, workshop, subject)
-    request, about, found = settled.request, settled.about, settled.found
+    settled = retried(wait, lab.reporter, subject)
+    request, about, blocks = settled.request, settled.about, settled.blocks
     run = Run(
         id=request.run,
         device=about.name,
@@ -254,17 +259,17 @@ def collect(
         collected_at=datetime.now(UTC).isoformat(timespec="seconds"),
         label=label,
     )
-    with Results(results_path(workshop)) as results:
-        new = results.insert(found, run)
+    with Results(lab.results) as results:
+        new = results.insert(blocks, run)
 
     def forget() -> None:
-        with connect(target, access) as connection:
+        with connect(board, access) as connection:
             bench.forget(connection, request.run)
 
-    retried(forget, workshop, subject)
-    said = f"{new} new blocks of run {request.run}"
-    workshop.reporter.emit(Finished(subject, "done", time.monotonic() - began, said))
-    return found
+    retried(forget, lab.reporter, subject)
+    seconds = time.monotonic() - began
+    lab.reporter.emit(Finished(subject, "done", seconds, f"{new} new blocks of run {request.run}"))
+    return blocks
 
 
 @dataclass(frozen=True, slots=True)
@@ -274,37 +279,37 @@ class _Settled:
     request: Request
     journal: str
     about: DeviceInfo
-    found: tuple[Measurement, ...]
+    blocks: tuple[Measurement, ...]
 
 
 def _settled(
-    workshop: Workshop, connection: Connection, about: DeviceInfo, subject: str, end: float
+    lab: Lab, connection: Connection, about: DeviceInfo, subject: str, end: float
 ) -> _Settled:
+    """Collect, judge, and have void blocks taken again until none is left, or `end` is there."""
     while True:
         collected = bench.collect(
             connection,
-            reporter=workshop.reporter,
+            reporter=lab.reporter,
             deadline=max(1.0, end - time.monotonic()),
             poll=POLL,
         )
         request = collected.request
-        expected = golden(workshop, request)
-        blocks = parse(collected.journal).blocks
-        found = measurements(blocks, request, golden=expected, device=about)
-        again = retakes(found, request)
+        journal = parse(collected.journal)
+        blocks = measurements(journal.blocks, request, golden=golden(lab, request), device=about)
+        again = retakes(blocks, request)
         if not again:
-            return _Settled(request, collected.journal, about, found)
+            return _Settled(request, collected.journal, about, blocks)
         count = sum(not block.sentinel for block in again)
         text = f"{subject}: {count} {'blocks were' if count > 1 else 'block was'} void; once more"
-        workshop.reporter.emit(Note("warning", text))
+        lab.reporter.emit(Note("warning", text))
         bench.extend(connection, request, again)
 
 
-def golden(workshop: Workshop, request: Request) -> Golden:
+def golden(lab: Lab, request: Request) -> Golden:
     """The expected output, from the model that went into the bundles."""
-    net = workshop.project.networks.get(request.model)
+    nets = lab.project.networks
+    net = nets.get(request.model)
     if net is None or request.model_version != model_version(net):
-        nets = workshop.project.networks
         ours = ", ".join(f"'{name}' {model_version(one)}" for name, one in nets.items())
         raise BenchError(
             f"the run on the board used model '{request.model}' {request.model_version}, "
@@ -312,21 +317,14 @@ def golden(workshop: Workshop, request: Request) -> Golden:
             hint="collect it with the matrix that started it",
         )
     tolerances = {str(name): allowed for name, allowed in net.tolerance.items()}
-    return Golden(expected_output(workshop, net.name), tolerances)
+    return Golden(expected_output(lab, net.name), tolerances)
 
 
-def expected_output(workshop: Workshop, model: str) -> Sequence[float]:
+def expected_output(lab: Lab, model: str) -> Sequence[float]:
     """Of a network for its one input image, by the reference in float64."""
-    # By the present key: the newest entry of a model may be of another version of it.
-    keys = {action.id: action.key for action in plan_all(workshop)}
-    for work in workshop.project.works:
-        if isinstance(work.subject, BundleWork) and work.subject.cell.model == model:
-            entry = workshop.store.entry(keys[work.subject.model])
-            if entry is not None:
-                return _doubles(workshop, next(f for f in entry.files if f.path == "expected.f64"))
-    raise BenchError("the model's expected output is not in the store", hint="run `inv build`")
-
-
-def _doubles(workshop: Workshop, record: FileRecord) -> Sequence[float]:
-    with workshop.store.open(record.sha256) as stream:
+    records = [one.expected for one in lab.cells.values() if one.cell.model == model]
+    record = next((record for record in records if record is not None), None)
+    if record is None:
+        raise BenchError("the model's expected output is not in the store", hint="run `inv build`")
+    with lab.objects.open(record.sha256) as stream:
         return struct.unpack(f"<{record.size // 8}d", stream.read())

@@ -1,4 +1,4 @@
-"""Boards: which one is meant, how it is reached, what could go there."""
+"""Boards: which one is meant, and how it is reached."""
 
 from __future__ import annotations
 
@@ -7,9 +7,8 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from buildmatrix import ssh, virtual
-from buildmatrix.errors import AuditError, InputError, LinkLost
-from buildmatrix.nouns import BoardAddress, Bundle, Verb
-from buildmatrix.pipeline.perform import audit_of, blocking_in, plan_all
+from buildmatrix.errors import InputError, LinkLost
+from buildmatrix.nouns import BoardAddress
 from buildmatrix.protocols import Note
 from buildmatrix.records import read_record, write_record
 
@@ -18,8 +17,7 @@ if TYPE_CHECKING:
     from pathlib import Path
     from typing import TypeVar
 
-    from buildmatrix.nouns import Target
-    from buildmatrix.pipeline.workshop import Workshop
+    from buildmatrix.protocols import Reporter
     from buildmatrix.ssh import SshConnection
 
     T = TypeVar("T")
@@ -113,68 +111,13 @@ def offered(target: BoardAddress, access: Access) -> tuple[str, str, str]:
     )
 
 
-def retried(work: Callable[[], T], workshop: Workshop, subject: str) -> T:
+def retried(work: Callable[[], T], reporter: Reporter, subject: str) -> T:
     """Do it again when the connection broke, with a growing pause; the last failure raises."""
     for attempt in range(1, ATTEMPTS):
         try:
             return work()
         except LinkLost as lost:
             text = f"{subject}: {lost.brief}; trying again ({attempt} of {ATTEMPTS - 1})"
-            workshop.reporter.emit(Note("warning", text))
+            reporter.emit(Note("warning", text))
             time.sleep(min(2**attempt / 2, 10))
     return work()
-
-
-def bundles(workshop: Workshop, *, model: str = "") -> tuple[Bundle, ...]:
-    """The bundles of the selected cells (of one model) that are built and passed their audit.
-
-    Raises InputError when there is none.
-    """
-    actions = {a.id: a for a in plan_all(workshop)}
-    found, missing = [], []
-    for cell in workshop.project.cells:
-        if model and cell.model != model:
-            continue
-        audited, packed = actions.get(f"audit:{cell.id}"), actions.get(f"bundle:{cell.id}")
-        if audited is None or packed is None or audited.verb is not Verb.SKIP:
-            missing.append(cell.id)
-            continue
-        blocking = blocking_in(audit_of(workshop, audited.key))
-        if blocking:
-            raise AuditError(
-                f"{cell.id} has {len(blocking)} findings that forbid shipping",
-                details="\n".join(blocking),
-                hint=f"inv audit {cell.id}",
-            )
-        found.append(_bundle(workshop, cell.id, packed.key))
-    if not found:
-        raise InputError(
-            f"none of the selected cells is built: {', '.join(missing)}", hint="run `inv build`"
-        )
-    return tuple(found)
-
-
-def target_of(workshop: Workshop, cell_id: str) -> Target:
-    """What a cell is built for."""
-    cell = next(cell for cell in workshop.project.cells if cell.id == cell_id)
-    return workshop.project.toolchains[cell.toolchain].target
-
-
-def _bundle(workshop: Workshop, cell: str, key: str) -> Bundle:
-    entry = workshop.store.entry(key)
-    if entry is None:
-        raise InputError(f"the bundle of {cell} is gone from the store", hint="run `inv build`")
-    manifest = next(f for f in entry.files if f.path == "manifest.json")
-    return Bundle(cell, manifest.sha256, entry.files)
-
-
-def stored_bundle(workshop: Workshop, cell: str, digest: str, *, key: str = "") -> Bundle | None:
-    """A bundle by its digest, also one that a later build superseded; None when it is not there.
-
-    With `key` only the entry of that key is looked at.
-    """
-    for candidate in (key,) if key else sorted(workshop.store.stored()):
-        entry = workshop.store.entry(candidate)
-        if entry and any(f.path == "manifest.json" and f.sha256 == digest for f in entry.files):
-            return Bundle(cell, digest, entry.files)
-    return None

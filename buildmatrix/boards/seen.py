@@ -13,7 +13,7 @@ from buildmatrix import device
 from buildmatrix.boards import reach
 from buildmatrix.errors import LinkLost
 from buildmatrix.nouns import DeviceInfo
-from buildmatrix.store import read_json, write_json
+from buildmatrix.records import read_record, write_record
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -49,7 +49,7 @@ def look(target: BoardAddress, access: Access, state: Path) -> Look:
 
 def keep(info: DeviceInfo, at: str, state: Path) -> None:
     """Remember an answer that was given `at` (ISO 8601, UTC)."""
-    write_json(
+    write_record(
         _file(state, info.name),
         {"version": 1, "at": at, "info": ANSWER.dump_python(info, mode="json")},
     )
@@ -73,7 +73,7 @@ def look_or_recall(
 
 def recall(name: str, state: Path) -> Look | None:
     """The last answer of a board; None where there is none, or one of another version."""
-    kept = read_json(_file(state, name))
+    kept = read_record(_file(state, name))
     try:
         return Look(ANSWER.validate_python(kept["info"]), str(kept["at"]), cached=True)
     except (KeyError, ValidationError):

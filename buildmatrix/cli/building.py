@@ -43,7 +43,7 @@ def plan(
 ) -> None:
     """Say what a build would run, why, in which order, and how long it took last time."""
     from buildmatrix.pipeline.documents import plan_document
-    from buildmatrix.pipeline.perform import plan_all
+    from buildmatrix.pipeline.planning import plan_all
 
     with progress() as reporter:
         document = plan_document(plan_all(workshop(matrix, only, state, reporter)))
@@ -106,7 +106,7 @@ def why(
     """Say what in a cell's cache keys changed against what is stored, in words."""
     from buildmatrix.nouns import Verb
     from buildmatrix.pipeline.documents import plan_document
-    from buildmatrix.pipeline.perform import plan_all
+    from buildmatrix.pipeline.planning import plan_all
 
     with progress() as reporter:
         actions = plan_all(workshop(matrix, [cell], state, reporter))
@@ -128,8 +128,8 @@ def audit(
     _c: Any, target: str, matrix: str = "matrix.yaml", json: bool = False, state: str = ""
 ) -> None:
     """Show ELF facts and findings, of a stored cell or of any folder. Exit 5 for errors."""
+    from buildmatrix.audit.document import Audit
     from buildmatrix.pipeline.auditing import audit_cell, audit_path
-    from buildmatrix.pipeline.perform import blocking_in
 
     with progress() as reporter:
         # A cell id never holds a slash, so a path is told by one, or by being there.
@@ -144,7 +144,7 @@ def audit(
         print_json(document)
     else:
         print_table(tables.audit(document))
-    blocking = blocking_in(document)
+    blocking = Audit.from_json(document).blocking
     if blocking:
         raise AuditError(f"{len(blocking)} findings forbid shipping")
 

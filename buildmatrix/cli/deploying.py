@@ -6,7 +6,7 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from buildmatrix.cli.common import command, print_json, progress, say, workshop
-from buildmatrix.cli.devices import HOSTS, access, targets_of
+from buildmatrix.cli.devices import HOSTS, access, boards_of
 from buildmatrix.errors import DeviceError, UsageError
 
 if TYPE_CHECKING:
@@ -48,23 +48,27 @@ def deploy(
 ) -> None:
     """Put built, audited bundles on boards: only what is missing, verified, switched at once."""
     from buildmatrix.boards import deploying, fleet
+    from buildmatrix.pipeline.stored import shippable, stored
 
     _check(dry_run=dry_run, rollback=rollback, keep=keep, quota_mib=quota_mib)
-    kept = keep or (KEEP if prune else 0)
-    wish = deploying.Wish(verify=verify, force=force, keep=kept, quota_mib=quota_mib)
+    left = keep or (KEEP if prune else 0)
+    wish = deploying.Wish(verify=verify, force=force, keep=left, quota_mib=quota_mib)
     with progress() as reporter:
         shop = workshop(matrix, only, state, reporter)
-        ways = access(shop.state)
+        ways, boards = access(shop.state), boards_of(host, shop)
+        cells = () if rollback else shippable(stored(shop).values())
 
-        def put(target: BoardAddress) -> dict[str, Any]:
+        def put(board: BoardAddress) -> dict[str, Any]:
             if rollback:
-                back = deploying.roll_back(shop, target, access=ways, force=force)
-                return _rolled_back(target, back)
+                names = [cell.id for cell in shop.project.cells]
+                digests = deploying.roll_back(names, board, access=ways, force=force)
+                return _rolled_back(board, digests)
+            means = deploying.Means(ways, shop.store, reporter, wish)
             if dry_run:
-                return _foretold(target, deploying.foretell(shop, target, access=ways, wish=wish))
-            return _deployed(target, deploying.deploy_all(shop, target, access=ways, wish=wish))
+                return _foretold(board, deploying.foretell(cells, board, means))
+            return _deployed(board, deploying.deploy_all(cells, board, means))
 
-        ended = fleet.each(targets_of(host, shop), put)
+        ended = fleet.each(boards, put)
     documents = fleet.values(ended)
     if json:
         print_json({"version": 1, "boards": list(documents)})

@@ -59,14 +59,14 @@ def devices_of(matrix: str) -> Mapping[str, BoardAddress]:
     return project.load(Path(matrix)).matrix.devices
 
 
-def target_of(host: str, matrix: str, state: str, shop: Workshop | None = None) -> BoardAddress:
+def board_at(host: str, matrix: str, state: str, shop: Workshop | None = None) -> BoardAddress:
     from buildmatrix.boards import reach
 
     devices = shop.project.matrix.devices if shop else devices_of(matrix)
     return reach.find(host, devices=devices, state=state_of(matrix, state))
 
 
-def targets_of(hosts: Sequence[str] | None, shop: Workshop) -> tuple[BoardAddress, ...]:
+def boards_of(hosts: Sequence[str] | None, shop: Workshop) -> tuple[BoardAddress, ...]:
     """Every board that `--host` means, each once."""
     from buildmatrix.boards import fleet
 
@@ -108,9 +108,9 @@ def device(
             _down(name, state_of(matrix, state))
         case "info":
             where = state_of(matrix, state)
-            _info(target_of(host, matrix, state), access(where), where, as_json=json)
+            _info(board_at(host, matrix, state), access(where), where, as_json=json)
         case "trust":
-            _trust(target_of(host, matrix, state), fingerprint, state_of(matrix, state))
+            _trust(board_at(host, matrix, state), fingerprint, state_of(matrix, state))
         case "list":
             _list(matrix, state_of(matrix, state), as_json=json)
         case _:

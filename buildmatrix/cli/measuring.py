@@ -8,7 +8,7 @@ import platform
 from typing import TYPE_CHECKING, Any
 
 from buildmatrix.cli.common import command, print_json, print_table, progress, say, workshop
-from buildmatrix.cli.devices import HOSTS, access, targets_of
+from buildmatrix.cli.devices import HOSTS, access, boards_of
 from buildmatrix.errors import BenchError, UsageError
 from buildmatrix.nouns import Status
 
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from buildmatrix.bench.request import Request
     from buildmatrix.boards.fleet import Ended
+    from buildmatrix.boards.measuring import Lab
     from buildmatrix.boards.reach import Access
     from buildmatrix.nouns import BoardAddress, Measurement
     from buildmatrix.pipeline.workshop import Workshop
@@ -77,24 +78,23 @@ def bench(
     with progress() as reporter:
         shop = workshop(matrix, only, state, reporter, model=model)
         settings = measuring.settings(shop.project.matrix.bench.overruled(given), owner())
-        targets, ways = targets_of(host, shop), access(shop.state)
+        boards, ways = boards_of(host, shop), access(shop.state)
         if cancel:
-            _cancelled(targets, ways)
+            _cancelled(boards, ways)
             return
+        lab = measuring.lab(shop)
 
         def request() -> Request:  # one for each board: a run is of one board
             if replay:
-                return measuring.replayed(shop, replay, settings.owner)
-            return measuring.ask(shop, settings)
+                return measuring.replayed(lab, replay, settings.owner)
+            return measuring.ask(lab, settings)
 
         if not collect:
-            _started(shop, targets, request, ways)
+            _started(lab, boards, request, ways)
             return
         ended = fleet.each(
-            targets,
-            lambda target: measuring.measure(
-                shop, target, request(), access=ways, deadline=timeout
-            ),
+            boards,
+            lambda board: measuring.measure(lab, board, request(), access=ways, deadline=timeout),
         )
     _tell(shop, ended, as_json=json)
 
@@ -104,17 +104,17 @@ def _given(absent: object, **flags: object) -> dict[str, object]:
 
 
 def _started(
-    shop: Workshop, targets: Sequence[BoardAddress], request: Callable[[], Request], access: Access
+    lab: Lab, boards: Sequence[BoardAddress], request: Callable[[], Request], access: Access
 ) -> None:
     from buildmatrix.boards import fleet, measuring
 
-    def start(target: BoardAddress) -> str:
-        asked = measuring.fitted(shop, target, request(), access=access)
-        held = measuring.start(shop, target, asked, access=access)
-        there = f"run {held.run} is on {target.name}: {held.done} of {held.total} blocks done"
-        return f"{there}\n  inv bench --host {target.name} --collect"
+    def start(board: BoardAddress) -> str:
+        asked = measuring.fitted(lab, board, request(), access=access)
+        run = measuring.start(lab, board, asked, access=access)
+        there = f"run {run.run} is on {board.name}: {run.done} of {run.total} blocks done"
+        return f"{there}\n  inv bench --host {board.name} --collect"
 
-    ended = fleet.each(targets, start)
+    ended = fleet.each(boards, start)
     for words in fleet.values(ended):
         say(words)
     fleet.raise_worst(ended)
@@ -139,16 +139,16 @@ def refuse_wrong(found: Sequence[Measurement]) -> None:
         raise BenchError(f"no time for {'; '.join(reasons.values())}")
 
 
-def _cancelled(targets: Sequence[BoardAddress], access: Access) -> None:
+def _cancelled(boards: Sequence[BoardAddress], access: Access) -> None:
     from buildmatrix import bench as benching
     from buildmatrix.boards import fleet, reach
 
-    def cancel(target: BoardAddress) -> str:
-        with reach.connect(target, access) as connection:
+    def cancel(board: BoardAddress) -> str:
+        with reach.connect(board, access) as connection:
             run = benching.cancel(connection)
-        return f"run {run} is off {target.name}" if run else f"{target.name} holds no run"
+        return f"run {run} is off {board.name}" if run else f"{board.name} holds no run"
 
-    ended = fleet.each(targets, cancel)
+    ended = fleet.each(boards, cancel)
     for words in fleet.values(ended):
         say(words)
     fleet.raise_worst(ended)

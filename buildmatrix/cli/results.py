@@ -16,7 +16,7 @@ from buildmatrix.cli.common import (
     say,
     workshop,
 )
-from buildmatrix.cli.devices import HOST, access, target_of
+from buildmatrix.cli.devices import HOST, access, board_at
 from buildmatrix.cli.measuring import owner
 from buildmatrix.errors import BuildmatrixError, InputError, RegressionError, UsageError
 
@@ -195,7 +195,7 @@ def _board_for_the_night(
 
     chosen = host or shop.project.matrix.nightly.device
     if chosen:
-        yield lambda: target_of(chosen, matrix, str(shop.state), shop)
+        yield lambda: board_at(chosen, matrix, str(shop.state), shop)
         return
     try:
         yield lambda: virtual.up(

@@ -108,11 +108,6 @@ def compare(
     return tuple(alone.get(key) or plain.get(key) or judged[key] for key in keys)
 
 
-def regressed(comparisons: Iterable[Comparison]) -> bool:
-    """Did anything get worse?"""
-    return any(comparison.verdict is Verdict.WORSE for comparison in comparisons)
-
-
 Board = tuple[str, bool]  # device, emulated
 Key = tuple[str, int, int, str, str, bool]
 

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
-from buildmatrix import factsheet
+from buildmatrix.audit.document import Audit
 from buildmatrix.errors import InputError
 from buildmatrix.graph import LIBC
-from buildmatrix.nouns import AuditPolicy, Target, Verb
-from buildmatrix.pipeline.perform import audit_of, plan_all
+from buildmatrix.nouns import AuditPolicy, Target
+from buildmatrix.pipeline.stored import stored
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -26,20 +25,13 @@ PI_OS = ("libgcc_s.so.1", "libgomp.so.1", "libstdc++.so.6", "libz.so.1")
 
 
 def audit_cell(workshop: Workshop) -> dict[str, Any]:
-    """Facts and findings of one stored cell."""
+    """The audit document of the first selected cell. Raises InputError when it is not built."""
     cell = workshop.project.cells[0]
-    action = next((a for a in plan_all(workshop) if a.id == f"audit:{cell.id}"), None)
-    if action is None:
-        raise InputError(
-            f"{cell.id} makes no bundle yet: recipe '{cell.stack}' has no runner", where=cell.where
-        )
-    if action.verb is not Verb.SKIP:
-        raise InputError(
-            f"{cell.id} is not built: {action.reason}",
-            where=cell.where,
-            hint=f"run `inv build --only {cell.id}`",
-        )
-    return {"cell": cell.id, **audit_of(workshop, action.key)}
+    one = stored(workshop)[cell.id]
+    if one.audit is None:
+        hint = f"run `inv build --only {cell.id}`" if one.has_runner else ""
+        raise InputError(f"{cell.id} {one.reason}", where=cell.where, hint=hint)
+    return {"cell": cell.id, **one.audit.to_json()}
 
 
 def audit_path(path: Path) -> dict[str, Any]:
@@ -56,8 +48,4 @@ def audit_path(path: Path) -> dict[str, Any]:
     long = machines.count(ANY_PI3_64.machine) > machines.count(ANY_PI3.machine)
     target = ANY_PI3_64 if long else ANY_PI3
     findings = audit.judge_tree(tree, AuditPolicy(target, provided=(*LIBC, *PI_OS, *needed)))
-    return {
-        "version": 1,
-        "findings": [asdict(f) for f in findings],
-        "facts": [factsheet.document(f) for f in facts],
-    }
+    return Audit(findings, facts).to_json()

@@ -9,8 +9,9 @@ from buildmatrix import images
 from buildmatrix.errors import UsageError
 from buildmatrix.graph import BundleWork
 from buildmatrix.nouns import Stage, Status, Verb
-from buildmatrix.pipeline.perform import gaps, plan_all
+from buildmatrix.pipeline.planning import gaps, plan_all
 from buildmatrix.pipeline.project import select
+from buildmatrix.pipeline.stored import stored
 from buildmatrix.recipe import build_options
 from buildmatrix.resolved import ResolvedBuild, ResolvedRunner
 
@@ -28,12 +29,13 @@ def cells_document(workshop: Workshop, *, only: tuple[str, ...] = ()) -> dict[st
     The workshop holds all cells, whichever are asked for: one may be the proof of another.
     """
     actions = {a.id: a for a in plan_all(workshop)}
+    digests = _digests(workshop, tuple(actions.values()))
     measured = _measured(workshop)
-    proofs, missing = _proofs(workshop, actions, measured), gaps(workshop)
+    proofs, missing = _proofs(workshop, digests, measured), gaps(workshop)
     rows = []
     for cell in select(workshop.project.matrix, only):
         goal = actions[_goal(workshop, cell)]
-        rung, command = _rung(workshop, cell, goal, actions, measured), ""
+        rung, command = _rung(goal, (cell.id, digests[cell.id]), measured), ""
         if rung == "rendered" and (proof := proofs.get(_engine(workshop, cell))):
             rung, command = "runner", f"inv report --only {proof}"
         rows.append(
@@ -68,7 +70,7 @@ def _engine(workshop: Workshop, cell: Cell) -> Engine:
 
 
 def _proofs(
-    workshop: Workshop, actions: Mapping[str, Action], measured: Mapping[tuple[str, str], str]
+    workshop: Workshop, digests: Mapping[str, str], measured: Mapping[tuple[str, str], str]
 ) -> dict[Engine, str]:
     """Engines that gave a right answer with the real library of their stack, and in which cell.
 
@@ -78,7 +80,7 @@ def _proofs(
     return {
         _engine(workshop, cell): cell.id
         for cell in workshop.project.cells
-        if (cell.id, _manifest(workshop, cell, actions)) in measured
+        if (cell.id, digests[cell.id]) in measured
     }
 
 
@@ -103,7 +105,7 @@ def _goal(workshop: Workshop, cell: Cell) -> str:
 
 def _measured(workshop: Workshop) -> dict[tuple[str, str], str]:
     """(cell, bundle digest) -> best rung: a right answer on an emulated board, or on a real one."""
-    path = workshop.state / "results.sqlite"
+    path = workshop.results_path
     if not path.exists():
         return {}
     from buildmatrix.results import Results
@@ -117,24 +119,15 @@ def _measured(workshop: Workshop) -> dict[tuple[str, str], str]:
     return best
 
 
-def _rung(
-    workshop: Workshop,
-    cell: Cell,
-    goal: Action,
-    actions: dict[str, Action],
-    measured: dict[tuple[str, str], str],
-) -> str:
-    """What ran counts only for the very bundle that the cell makes now."""
-    if goal.verb is not Verb.SKIP:
-        return "rendered"
-    return measured.get((cell.id, _manifest(workshop, cell, actions)), "built")
+def _digests(workshop: Workshop, actions: Sequence[Action]) -> dict[str, str]:
+    """Cell -> digest of its stored bundle, or nothing."""
+    cells = stored(workshop, actions=actions, audits=False)
+    return {name: one.bundle.digest if one.bundle else "" for name, one in cells.items()}
 
 
-def _manifest(workshop: Workshop, cell: Cell, actions: Mapping[str, Action]) -> str:
-    """Digest of a cell's stored bundle, or nothing."""
-    packed = actions.get(f"bundle:{cell.id}")
-    entry = workshop.store.entry(packed.key) if packed and packed.key else None
-    return {f.path: f.sha256 for f in entry.files}.get("manifest.json", "") if entry else ""
+def _rung(goal: Action, bundle: tuple[str, str], measured: Mapping[tuple[str, str], str]) -> str:
+    """What ran counts only for the very bundle, (cell, digest), that the cell makes now."""
+    return measured.get(bundle, "built") if goal.verb is Verb.SKIP else "rendered"
 
 
 def _command(rung: str, cell: Cell) -> str:

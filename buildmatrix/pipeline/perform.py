@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import json
 import time
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
-from buildmatrix import disk, images
+from buildmatrix import disk
 from buildmatrix.errors import (
     AuditError,
     BuildmatrixError,
@@ -16,8 +15,9 @@ from buildmatrix.errors import (
     SourceUnavailable,
 )
 from buildmatrix.graph import identify
-from buildmatrix.nouns import Action, Severity, Stage, Verb
-from buildmatrix.plan import OnRecord, key_of, materials, plan
+from buildmatrix.nouns import Action, Stage, Verb
+from buildmatrix.pipeline.planning import plan_all
+from buildmatrix.pipeline.stored import read_audit
 from buildmatrix.protocols import Finished, Note, Started
 from buildmatrix.recipe import SourceSpec
 from buildmatrix.records import read_record, write_record
@@ -42,58 +42,6 @@ class Outcome:
     state: State
     message: str = ""
     exit_code: int = 0
-
-
-def known(workshop: Workshop) -> OnRecord:
-    """What is on record, read once so that the plan can be pure."""
-    works = workshop.project.works
-    for toolchain in workshop.project.toolchains.values():
-        identity = images.recorded(toolchain, workshop.state)
-        if identity is not None:
-            workshop.identities.setdefault(toolchain.name, identity)
-    entries = {w.id: entry for w in works if (entry := workshop.store.latest(w.id)) is not None}
-    took = read_record(workshop.state / "seconds.json")
-    return OnRecord(
-        identities={name: i.digest for name, i in workshop.identities.items()},
-        stored=workshop.store.stored() | _held_sources(workshop),
-        material={
-            **{i: entry.material for i, entry in entries.items()},
-            **_old_definitions(workshop),
-        },
-        seconds={name: float(s) for name, s in took.items()},
-        unavailable=gaps(workshop),
-    )
-
-
-def gaps(workshop: Workshop) -> dict[str, str]:
-    """Source works that could not be had when they were last tried, and why."""
-    found = read_record(workshop.state / "unavailable.json")
-    return {name: str(text) for name, text in found.items()}
-
-
-def _held_sources(workshop: Workshop) -> frozenset[str]:
-    """Keys of the source works whose archive is in the download cache."""
-    sources = tuple(w for w in workshop.project.works if isinstance(w.subject, SourceSpec))
-    material = materials(sources, {})
-    return frozenset(
-        key_of(work, material[work.id])
-        for work in sources
-        if isinstance(work.subject, SourceSpec) and workshop.sources.holds(identify(work.subject))
-    )
-
-
-def _old_definitions(workshop: Workshop) -> dict[str, Mapping[str, object]]:
-    """Definitions that images were made from, where they are no longer the present ones."""
-    found: dict[str, Mapping[str, object]] = {}
-    for toolchain in workshop.project.toolchains.values():
-        record = read_record(workshop.state / "toolchains" / f"{toolchain.name}.json")
-        if record and record.get("definition") != toolchain.definition_digest:
-            found[f"image:{toolchain.name}"] = dict(record.get("written", {}))
-    return found
-
-
-def plan_all(workshop: Workshop) -> tuple[Action, ...]:
-    return plan(workshop.project.works, known(workshop))
 
 
 def build_all(
@@ -213,31 +161,12 @@ def _judged(workshop: Workshop, outcome: Outcome) -> Outcome:
     """An audit that was made is not yet one that lets a bundle pass."""
     if outcome.action.stage is not Stage.AUDIT or outcome.state not in ("done", "cached"):
         return outcome
-    blocking = blocking_in(audit_of(workshop, outcome.action.key))
+    blocking = read_audit(workshop.store, outcome.action.key).blocking
     if not blocking:
         return outcome
-    words = "\n".join(f"  {line}" for line in blocking)
+    words = "\n".join(f"  {finding}" for finding in blocking)
     message = f"{len(blocking)} audit findings\n{words}"
     return Outcome(outcome.action, "failed", message, AuditError.exit_code)
-
-
-def audit_of(workshop: Workshop, key: str) -> dict[str, list[dict[str, Any]]]:
-    """The stored audit document of a cell, by the key of its audit work."""
-    entry = workshop.store.entry(key)
-    if entry is None:
-        raise BuildmatrixError("not audited yet", hint="run `inv build` first")
-    with workshop.store.open(entry.files[0].sha256) as stream:
-        document: dict[str, list[dict[str, Any]]] = json.load(stream)
-    return document
-
-
-def blocking_in(document: Mapping[str, list[dict[str, Any]]]) -> tuple[str, ...]:
-    """The findings of an audit document that forbid shipping, a line each."""
-    return tuple(
-        f"{f['code']} {f['file']}: {f['message']}"
-        for f in document["findings"]
-        if f["severity"] == Severity.ERROR
-    )
 
 
 def _record(workshop: Workshop, outcomes: Mapping[str, Outcome]) -> None:

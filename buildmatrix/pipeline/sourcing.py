@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from buildmatrix.errors import BuildmatrixError, SourceUnavailable
 from buildmatrix.graph import goals, identify
-from buildmatrix.pipeline.perform import gaps
+from buildmatrix.pipeline.planning import gaps
 from buildmatrix.recipe import SourceSpec
 from buildmatrix.sources import describe, file_name, way_out
 

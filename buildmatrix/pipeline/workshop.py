@@ -5,11 +5,11 @@ from __future__ import annotations
 import os
 import shutil
 import time
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from buildmatrix import __version__, bootstrap, build, factsheet, images, scratch
+from buildmatrix import __version__, bootstrap, build, images, scratch
 from buildmatrix.cachekey import digest
 from buildmatrix.graph import BundleWork, ModelWork, Work, identify
 from buildmatrix.nouns import Stage
@@ -72,6 +72,11 @@ class Workshop:
         from buildmatrix.container import DockerEngine
 
         return DockerEngine(self.engine_url)
+
+    @property
+    def results_path(self) -> Path:
+        """The database of everything that was measured."""
+        return self.state / "results.sqlite"
 
     def log_path(self, work: Work) -> Path:
         name = work.id.split(":", 1)[1].replace("/", "_")
@@ -258,20 +263,14 @@ class Workshop:
 
     def _audited(self, packed: BundleWork, keys: Mapping[str, str], workspace: Path) -> Path:
         from buildmatrix import audit, elf
+        from buildmatrix.audit.document import Audit
 
         bundle = workspace / "bundle"
         self.store.checkout(keys[f"bundle:{packed.cell.id}"], bundle)
         tree = elf.survey(bundle)
         findings = audit.judge_tree(tree, packed.policy)
         out = workspace / "out"
-        write_document(
-            out / "audit.json",
-            {
-                "version": 1,
-                "findings": [asdict(f) for f in findings],
-                "facts": [factsheet.document(f) for f in tree.facts],
-            },
-        )
+        write_document(out / "audit.json", Audit(findings, tree.facts).to_json())
         return out
 
     def _provenance(self, work: Work, seconds: float) -> dict[str, object]:

@@ -6,14 +6,13 @@ import json
 from dataclasses import replace
 from datetime import UTC, datetime
 from itertools import groupby
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from buildmatrix import __version__, factsheet, page, plots, report
-from buildmatrix.boards import reach
+from buildmatrix import __version__, page, plots, report
 from buildmatrix.errors import InputError
 from buildmatrix.network import multiply_adds, parameters
-from buildmatrix.nouns import Finding, Measurement, Severity, Status, Verb
-from buildmatrix.pipeline.perform import audit_of, plan_all
+from buildmatrix.nouns import Measurement, Status
+from buildmatrix.pipeline.stored import bundle_by_digest, stored
 from buildmatrix.recipe import SourceSpec
 from buildmatrix.rerun import Archive, pack
 from buildmatrix.verdicts import reporting
@@ -23,7 +22,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
 
-    from buildmatrix.nouns import Action
     from buildmatrix.page import Facts
     from buildmatrix.pipeline.workshop import Workshop
     from buildmatrix.summary import Row
@@ -111,7 +109,7 @@ def repeatable(workshop: Workshop, found: Told, cell: str, folder: Path) -> Arch
             hint=f"measure it again: inv bench --only {cell} --collect",
         )
     rows = [row for row in measured if row.run == run.id]
-    bundle = reach.stored_bundle(workshop, cell, rows[0].first.bundle)
+    bundle = bundle_by_digest(workshop.store, cell, rows[0].first.bundle)
     if bundle is None:
         raise InputError(
             f"the bundle of {cell} that was measured is no longer in the store",
@@ -188,32 +186,21 @@ def _settings(found: Told, names: Sequence[str]) -> Iterator[tuple[str, str]]:
 
 
 def _cells(workshop: Workshop, found: Told) -> Iterator[page.Built]:
-    actions = {action.id: action for action in plan_all(workshop)}
+    """What stands behind each cell's figures; the audit is that of the very bundle measured."""
+    present = stored(workshop)
     newest = {row.cell: row for row in found.rows}
     for cell, row in newest.items():
-        bundle = reach.stored_bundle(workshop, cell, row.first.bundle)
-        audited = _audit(workshop, actions, cell, row.first.bundle)
+        now, digest = present.get(cell), row.first.bundle
+        bundle, audit = (now.bundle, now.audit) if now else (None, None)
+        if bundle is None or bundle.digest != digest:
+            bundle, audit = bundle_by_digest(workshop.store, cell, digest), None
         yield page.Built(
             cell=cell,
             bundle_bytes=bundle.size if bundle else None,
-            files=tuple(factsheet.facts_of(f) for f in audited.get("facts", ())),
-            findings=tuple(
-                Finding(**{**f, "severity": Severity(f["severity"])})
-                for f in audited.get("findings", ())
-            ),
+            files=audit.facts if audit else (),
+            findings=audit.findings if audit else (),
             provenance=(*_made_of(row.first), *_sources(workshop, cell)),
         )
-
-
-def _audit(
-    workshop: Workshop, actions: Mapping[str, Action], cell: str, digest: str
-) -> dict[str, list[dict[str, Any]]]:
-    """The audit of the very bundle that was measured; empty for an older one."""
-    action, packed = actions.get(f"audit:{cell}"), actions.get(f"bundle:{cell}")
-    if action is None or packed is None or action.verb is not Verb.SKIP:
-        return {}
-    present = reach.stored_bundle(workshop, cell, digest, key=packed.key)
-    return audit_of(workshop, action.key) if present else {}
 
 
 def _made_of(block: Measurement) -> Iterator[tuple[str, str]]:

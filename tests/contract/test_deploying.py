@@ -7,10 +7,10 @@ The board is this machine, so bundles are for its own processor.
 from __future__ import annotations
 
 import subprocess
+import time
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import paramiko
@@ -18,11 +18,13 @@ import pytest
 
 from buildmatrix import deploy
 from buildmatrix.agent import PREFIX
+from buildmatrix.audit.document import Audit
 from buildmatrix.boards import deploying, reach
-from buildmatrix.boards.deploying import Wish, deploy_all, foretell, roll_back
+from buildmatrix.boards.deploying import Means, Wish, deploy_all, foretell, roll_back
 from buildmatrix.boards.reach import Access
 from buildmatrix.errors import DeviceError, LinkLost
-from buildmatrix.nouns import ElfFacts, Target
+from buildmatrix.nouns import Cell, ElfFacts, Target
+from buildmatrix.pipeline.stored import Stored
 from buildmatrix.protocols import Note
 from tests import sshd
 from tests.contract.deploy_board import Memory, complete, files, noise
@@ -39,28 +41,32 @@ HERE = Target("x86_64-linux-gnu", "EM_X86_64", "armv8-a", "", "", "2.17")
 
 
 class Bench:
-    """A board of this machine, and a workshop with bundles for it."""
+    """A board of this machine, and cells in a store that are built for it."""
 
-    def __init__(self, target: BoardAddress, home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def __init__(self, target: BoardAddress, home: Path) -> None:
         self.target, self.home = target, home
         self.store, self.reporter = Memory(), RecordingReporter()
         self.bundles: tuple[Bundle, ...] = ()
         self.floor = "2.17"
         self.facts: tuple[ElfFacts, ...] = ()
-        monkeypatch.setattr(deploying, "bundles", lambda _shop: self.bundles)
-        monkeypatch.setattr(deploying, "_facts", lambda _shop, _cell: self.facts)
-        monkeypatch.setattr(f"{reach.__name__}.time.sleep", lambda _seconds: None)
 
     @property
-    def shop(self) -> Any:
-        cells = [SimpleNamespace(id=b.cell, toolchain="host") for b in self.bundles]
-        toolchain = SimpleNamespace(target=replace(HERE, libc_floor=self.floor))
-        project = SimpleNamespace(cells=cells, toolchains={"host": toolchain})
-        return SimpleNamespace(project=project, store=self.store, reporter=self.reporter)
+    def cells(self) -> tuple[Stored, ...]:
+        built_for, audit = replace(HERE, libc_floor=self.floor), Audit((), self.facts)
+        return tuple(
+            Stored(Cell(bundle.cell, "face-cnn", "stack", "host", ()), built_for, bundle, audit)
+            for bundle in self.bundles
+        )
+
+    def means(self, **wish: Any) -> Means:
+        return Means(Access(), self.store, self.reporter, Wish(**wish))
 
     def deploy(self, *bundles: Bundle, **wish: Any) -> deploying.Deployed:
         self.bundles = bundles or self.bundles
-        return deploy_all(self.shop, self.target, access=Access(), wish=Wish(**wish))
+        return deploy_all(self.cells, self.target, self.means(**wish))
+
+    def foretell(self) -> deploying.Foretold:
+        return foretell(self.cells, self.target, self.means())
 
     def notes(self) -> list[str]:
         return [event.message for event in self.reporter.events if isinstance(event, Note)]
@@ -74,7 +80,8 @@ def bench(servers: sshd.Servers, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     home = tmp_path / "home"
     home.mkdir()
     server = servers.start(f"SetEnv HOME={home}")
-    return Bench(server.target(servers.identity), home, monkeypatch)
+    monkeypatch.setattr(time, "sleep", lambda _seconds: None)
+    return Bench(server.target(servers.identity), home)
 
 
 @pytest.fixture
@@ -177,8 +184,8 @@ def test_a_running_benchmark_is_not_disturbed(bench: Bench) -> None:
                 bench.deploy(new, **wish)
             assert "--force" in caught.value.hint
         with pytest.raises(DeviceError, match="measuring for ann@desk"):
-            roll_back(bench.shop, bench.target, access=Access())
-        told = foretell(bench.shop, bench.target, access=Access())
+            roll_back(["c"], bench.target, access=Access())
+        told = bench.foretell()
         assert (told.busy, told.forecast.switched) == ("ann@desk", ("c",))
         assert bench.tree() == before
         assert bench.deploy(old).pushed == deploy.Pushed(0, 0, ()), "nothing to do disturbs nobody"
@@ -191,7 +198,7 @@ def test_a_dry_run_says_bytes_and_seconds_and_changes_nothing(bench: Bench) -> N
     bench.bundles = (bundle,)
     with Link(bench.target.port, mbit=20, round_trip_ms=20) as link:
         bench.target = replace(bench.target, port=link.port)
-        told = foretell(bench.shop, bench.target, access=Access()).forecast
+        told = bench.foretell().forecast
         assert list(bench.home.iterdir()) == []
         done = bench.deploy()
     assert told.wire_bytes == done.pushed.sent_bytes

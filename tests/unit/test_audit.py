@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from buildmatrix import audit, elf
+from buildmatrix.audit.document import Audit
 from buildmatrix.errors import InputError
 from buildmatrix.nouns import (
     AuditPolicy,
@@ -290,7 +291,7 @@ def test_newer_kernels_behind_a_question_to_the_cpu_are_a_warning() -> None:
     assert [line[:5] for line in said(newer)] == ["BM110", "BM111", "BM112"]
     policy = on(dispatched=("bin/runner",))
     findings = audit.judge([newer], policy)
-    assert audit.blocking(findings) == ()
+    assert Audit(findings, ()).blocking == ()
     assert [f"{f.code} {f.message}" for f in findings] == [
         "BM115 Tag_Advanced_SIMD_arch NEON for ARMv8.1, the target is neon-vfpv4; "
         "the recipe says that it asks the CPU first",
@@ -320,7 +321,7 @@ def test_hidden_neon_on_a_board_without_it_is_a_warning() -> None:
     (finding,) = audit.judge([hidden], on("vfpv3"))
     assert (finding.code, finding.severity) == ("BM113", Severity.WARNING)
     assert finding.message.startswith("1 quad-register float multiply instruction and no")
-    assert audit.blocking([finding]) == ()
+    assert Audit((finding,), ()).blocking == ()
 
 
 def test_a_library_of_another_machine_satisfies_nobody_and_is_judged_no_further() -> None:
@@ -361,7 +362,7 @@ def test_the_order_of_findings_is_that_of_files_and_codes(facts: list[ElfFacts])
     found = audit.judge(facts, POLICY)
     assert found == audit.judge(BAD, POLICY)
     assert [f.code for f in found[:4]] == ["BM103", "BM150", "BM150", "BM160"]
-    assert audit.blocking(found) == found
+    assert Audit(found, ()).blocking == found
 
 
 def test_from_bytes_to_verdict(tmp_path: Path) -> None:

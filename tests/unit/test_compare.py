@@ -16,10 +16,11 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from buildmatrix.bench.steady import drift, two_speeds
-from buildmatrix.compare import Comparison, Verdict, compare, regressed
+from buildmatrix.compare import Comparison, Verdict, compare
 from buildmatrix.errors import InputError
 from buildmatrix.nouns import INSTRUCTIONS, TIME, Measurement, Status
 from buildmatrix.summary import Row, rows
+from buildmatrix.verdicts.comparing import Compared, regressions
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -315,7 +316,7 @@ WRONG = ended(Status.WRONG, "off by 4.0e-02, allowed is 1.0e-04")
 def test_a_side_without_a_figure(base: Row, new: Row, verdict: Verdict, reason: str) -> None:
     found = one(base, new)
     assert (found.verdict, found.reason, found.change) == (verdict, reason, None)
-    assert regressed([found]) == (verdict is Verdict.WORSE)
+    assert bool(regressions(Compared("a", "b", (found,)))) == (verdict is Verdict.WORSE)
 
 
 def test_rows_of_one_side_only_are_told() -> None:
@@ -327,7 +328,7 @@ def test_rows_of_one_side_only_are_told() -> None:
         ("tf", Verdict.GONE, 50.0, None),
         ("mxnet", Verdict.ADDED, None, 60.0),
     ]
-    assert not regressed(compare(base, new))
+    assert not regressions(Compared("a", "b", compare(base, new)))
     assert compare([], []) == ()
 
 

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from buildmatrix import elf, factsheet
+from buildmatrix import elf
+from buildmatrix.audit.document import Audit
 from buildmatrix.errors import InputError
 from buildmatrix.nouns import Oddity
 from buildmatrix.pipeline.auditing import audit_path
@@ -121,6 +122,7 @@ def test_facts_come_back_from_a_document_as_they_were(tmp_path: Path) -> None:
         make(attributes=NEON, needed=["libc.so.6"], versions={"libc.so.6": ["GLIBC_2.34"]})
     )
     (facts,) = elf.survey(tmp_path).facts
-    row = json.loads(json.dumps(factsheet.document(facts)))
-    assert factsheet.facts_of(row) == replace(facts, symbols=None)
-    assert factsheet.facts_of({k: v for k, v in row.items() if k != "linking"}).soname == ""
+    document = json.loads(json.dumps(Audit((), (facts,)).to_json()))
+    assert Audit.from_json(document).facts == (replace(facts, symbols=None),)
+    del document["facts"][0]["linking"]
+    assert Audit.from_json(document).facts[0].soname == ""

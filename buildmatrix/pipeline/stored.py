@@ -1,0 +1,156 @@
+"""What the cells have made, as the store has it now: looked up once, for everybody who asks."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from buildmatrix.audit.document import Audit
+from buildmatrix.errors import AuditError, BuildmatrixError, InputError
+from buildmatrix.graph import BundleWork
+from buildmatrix.nouns import Bundle, Verb
+from buildmatrix.pipeline.planning import plan_all
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from buildmatrix.nouns import Action, Cell, FileRecord, Target
+    from buildmatrix.pipeline.workshop import Workshop
+    from buildmatrix.store import Store
+
+MANIFEST = "manifest.json"
+EXPECTED = "expected.f64"
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """One cell: what it is built for, and what of it lies in the store."""
+
+    cell: Cell
+    target: Target
+    bundle: Bundle | None  # None: not built as it would be now
+    audit: Audit | None  # None: not audited, or not asked for
+    reason: str = ""  # why it is not built: words that follow the cell's id
+    has_runner: bool = True  # its recipe has one; else it makes no bundle at all
+    expected: FileRecord | None = None  # the right output of its model, doubles
+    made_with: Mapping[str, object] = field(default_factory=dict)  # what a result remembers of it
+
+    @property
+    def built(self) -> bool:
+        """There is a bundle, and the audit has judged it, whatever it found."""
+        return not self.reason
+
+
+def stored(
+    workshop: Workshop, *, actions: Sequence[Action] | None = None, audits: bool = True
+) -> Mapping[str, Stored]:
+    """The selected cells by id, in the order of the matrix: one plan, one pass over the store.
+
+    `actions` is the plan, where the caller has made it already; without `audits` none is read,
+    which spares whoever only asks for bundles a file for each cell.
+    """
+    planned = {action.id: action for action in (actions or plan_all(workshop))}
+    works = {work.id: work for work in workshop.project.works}
+    cells = {}
+    for cell in workshop.project.cells:
+        work = works.get(f"bundle:{cell.id}")
+        if work is None or not isinstance(work.subject, BundleWork):
+            cells[cell.id] = _without_runner(workshop, cell)
+        else:
+            cells[cell.id] = _with_runner(workshop, work.subject, planned, audits=audits)
+    return cells
+
+
+def _without_runner(workshop: Workshop, cell: Cell) -> Stored:
+    target = workshop.project.toolchains[cell.toolchain].target
+    reason = f"makes no bundle yet: recipe '{cell.stack}' has no runner"
+    return Stored(cell, target, None, None, reason, has_runner=False)
+
+
+def _with_runner(
+    workshop: Workshop, work: BundleWork, planned: Mapping[str, Action], *, audits: bool
+) -> Stored:
+    cell, store = work.cell, workshop.store
+    audited = planned[f"audit:{cell.id}"]
+    bundle = _bundle(store, cell.id, planned[f"bundle:{cell.id}"].key)
+    reason = ""
+    if audited.verb is not Verb.SKIP:
+        reason = f"is not built: {audited.reason}"
+    elif bundle is None:
+        reason = "is not built: its bundle is gone from the store"
+    return Stored(
+        cell,
+        workshop.project.toolchains[cell.toolchain].target,
+        bundle,
+        read_audit(store, audited.key) if audits and not reason else None,
+        reason,
+        expected=_record(store, planned[work.model].key, EXPECTED),
+        made_with=_made_with(workshop, cell),
+    )
+
+
+def _made_with(workshop: Workshop, cell: Cell) -> dict[str, object]:
+    """What a result should remember of how its cell was built."""
+    toolchain = workshop.project.toolchains[cell.toolchain]
+    identity = workshop.identities.get(cell.toolchain)
+    return {
+        "stack": cell.stack,
+        "options": dict(cell.options),
+        "toolchain": cell.toolchain,
+        "toolchain_identity": identity.digest if identity else "",
+        "flags": list(toolchain.spec.flags),
+    }
+
+
+def _bundle(store: Store, cell: str, key: str) -> Bundle | None:
+    """The bundle stored under a key; None for an empty key, or when nothing is there."""
+    entry = store.entry(key) if key else None
+    if entry is None:
+        return None
+    manifest = next(record for record in entry.files if record.path == MANIFEST)
+    return Bundle(cell, manifest.sha256, entry.files)
+
+
+def _record(store: Store, key: str, path: str) -> FileRecord | None:
+    """One file of what is stored under a key; None when there is none."""
+    entry = store.entry(key) if key else None
+    return next((record for record in entry.files if record.path == path), None) if entry else None
+
+
+def read_audit(store: Store, key: str) -> Audit:
+    """The stored audit by the key of its work. Raises BuildmatrixError when there is none."""
+    entry = store.entry(key)
+    if entry is None:
+        raise BuildmatrixError("not audited yet", hint="run `inv build` first")
+    with store.open(entry.files[0].sha256) as stream:
+        return Audit.from_json(json.load(stream))
+
+
+def shippable(cells: Iterable[Stored], *, model: str = "") -> tuple[Stored, ...]:
+    """Those of the cells, or of those of one model, that are built and passed their audit.
+
+    Raises AuditError when one did not pass, InputError when none is built.
+    """
+    wanted = [one for one in cells if not model or one.cell.model == model]
+    for one in wanted:
+        if one.audit is not None and one.audit.blocking:
+            raise AuditError(
+                f"{one.cell.id} has {len(one.audit.blocking)} findings that forbid shipping",
+                details="\n".join(map(str, one.audit.blocking)),
+                hint=f"inv audit {one.cell.id}",
+            )
+    built = tuple(one for one in wanted if one.built)
+    if not built:
+        missing = ", ".join(one.cell.id for one in wanted)
+        raise InputError(f"none of the selected cells is built: {missing}", hint="run `inv build`")
+    return built
+
+
+def bundle_by_digest(store: Store, cell: str, digest: str) -> Bundle | None:
+    """A cell's bundle by its digest, also one that a later build superseded; None: it is gone."""
+    for key in sorted(store.stored()):
+        entry = store.entry(key)
+        if entry and any(f.path == MANIFEST and f.sha256 == digest for f in entry.files):
+            return Bundle(cell, digest, entry.files)
+    return None
