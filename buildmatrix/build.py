@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
+import stat
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from buildmatrix.build_failure import Limits, explained
 from buildmatrix.errors import BuildError
 from buildmatrix.protocols import ContainerSpec, Engine, Mount
 
@@ -18,9 +20,10 @@ if TYPE_CHECKING:
 EPOCH = "1483228800"  # 2017-01-01, for SOURCE_DATE_EPOCH: any fixed time will do
 TAIL = 25  # log lines that an error carries
 
-# A shell's 'Killed' or the compiler driver's word when its child was: the cgroup flag alone does
-# not tell, since it is the compiler that is killed, not the container's first process.
-MEMORY_SIGNS = ("Killed signal terminated program", "internal compiler error: Killed")
+# Read-only in the container and the only one that counts (CCACHE_CONFIGPATH): a build that writes a
+# ccache.conf into its cache changes nothing for the next. The compiler is told by its content, so
+# that a rebuilt image with other bytes under the same date is not taken for the old one.
+CCACHE_CONF = "max_size = 5G\ncompiler_check = content\n"
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +35,7 @@ class Job:
     script: str
     workspace: Path  # holds work/ and out/, made here
     mounts: tuple[Mount, ...]  # sources, dependencies, recipe files; all read-only
-    ccache: Path
+    ccache: Path  # of this recipe and toolchain alone
     products: tuple[str, ...]  # globs that must each match a file in out/
     memory_gib: int
     minutes: int
@@ -50,6 +53,7 @@ def run(job: Job, *, engine: Engine, on_line: Callable[[str], None]) -> Path:
         folder.mkdir(parents=True, exist_ok=True)
         if os.geteuid() == 0:  # the container's user is somebody else then
             os.chown(folder, job.user, job.user)
+    (job.workspace / "ccache.conf").write_text(CCACHE_CONF)
     script = job.workspace / "script.sh"
     script.write_text(f"set -eu\n{job.script}")
     tail: list[str] = []
@@ -74,6 +78,7 @@ def _spec(job: Job, script: Path, work: Path, out: Path) -> ContainerSpec:
         mounts=(
             *job.mounts,
             Mount(script, "/script.sh"),
+            Mount(job.workspace / "ccache.conf", "/ccache.conf"),
             Mount(work, "/work", writable=True),
             Mount(out, "/out", writable=True),
             Mount(job.ccache, "/ccache", writable=True),
@@ -83,6 +88,7 @@ def _spec(job: Job, script: Path, work: Path, out: Path) -> ContainerSpec:
             "JOBS": str(job.jobs),
             "PATH": "/usr/lib/ccache:/usr/local/bin:/usr/bin:/bin",
             "CCACHE_DIR": "/ccache",
+            "CCACHE_CONFIGPATH": "/ccache.conf",
             "SOURCE_DATE_EPOCH": EPOCH,
             "LC_ALL": "C",
             "TZ": "UTC",
@@ -97,23 +103,21 @@ def _spec(job: Job, script: Path, work: Path, out: Path) -> ContainerSpec:
 
 def _judge(job: Job, ended: ContainerExit, tail: list[str]) -> None:
     if ended.status == 0 and not ended.timed_out:
-        return
-    killed = ended.out_of_memory or any(sign in line for line in tail for sign in MEMORY_SIGNS)
-    if ended.timed_out:
-        brief, hint = (
-            f"did not finish within {job.minutes} minutes",
-            "raise `minutes` in the recipe",
-        )
-    elif killed:
-        brief = f"a compile was killed for memory (limit {job.memory_gib} GiB, {job.jobs} jobs)"
-        hint = "run with fewer --jobs, or raise `memory_gib` in the recipe"
-    else:
-        brief = f"the build script ended with status {ended.status}"
-        hint = f"read {job.log}"
+        return  # a child that was killed for memory and made good again is no failure
+    limits = Limits(job.memory_gib, job.minutes, job.jobs)
+    brief, hint = explained(ended, tail, limits, str(job.log))
     raise BuildError(brief, where=job.id, details="\n".join(tail[-TAIL:]), hint=hint)
 
 
 def _collect(job: Job, out: Path) -> None:
+    """See that what was promised is there, and that nothing in it reaches out of it."""
+    for path in sorted(out.rglob("*")):
+        if (fault := _stray(path, out)) is not None:
+            raise BuildError(
+                f"{path.relative_to(out)} {fault}",
+                where=job.id,
+                hint="make a relative link that stays in /out, or copy the file",
+            )
     for pattern in job.products:
         if not any(out.glob(pattern)):
             made = sorted(p.relative_to(out).as_posix() for p in out.rglob("*") if p.is_file())
@@ -123,3 +127,19 @@ def _collect(job: Job, out: Path) -> None:
                 details="\n".join(["what is there:", *made[:20]]) if made else "/out is empty",
                 hint=f"mend the script or `products`; the log is {job.log}",
             )
+
+
+def _stray(path: Path, out: Path) -> str | None:
+    """What is wrong with a file in /out, or None. A link of the container's would be followed on
+    the host, to the host's file."""
+    mode = path.lstat().st_mode
+    if stat.S_ISLNK(mode):
+        link = path.readlink()
+        if link.is_absolute():
+            return f"is an absolute link, to {link}"
+        try:
+            inside = path.resolve().is_relative_to(out.resolve())
+        except (OSError, RuntimeError):
+            return f"is a link that leads round in a circle, to {link}"
+        return None if inside else f"is a link out of /out, to {link}"
+    return None if stat.S_ISREG(mode) or stat.S_ISDIR(mode) else "is neither file, folder nor link"

@@ -79,10 +79,13 @@ class GitAlternate(Spec):
 
 
 class FolderAlternate(Spec):
-    """A folder on this machine, relative to matrix.yaml; the source's tree id is its hash."""
+    """A folder of the project, relative to matrix.yaml; the source's tree id is its hash.
+
+    A recipe is somebody's: it cannot name any folder of the machine and have it packed.
+    """
 
     kind: Literal["folder"]
-    path: str
+    path: RelativePath
 
 
 Alternate = Annotated[

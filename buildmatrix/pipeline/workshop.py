@@ -155,7 +155,7 @@ class Workshop:
             script=unit.script,
             workspace=workspace,
             mounts=self._mounts(work, unit, keys, workspace),
-            ccache=self.state / "ccache",
+            ccache=self.state / "ccache" / f"{unit.recipe.name}@{work.toolchain}",
             products=unit.products,
             memory_gib=unit.limits.memory_gib,
             minutes=unit.limits.minutes,

@@ -144,7 +144,7 @@ mkdir -p /out/lib
 def test_killed_in_a_build_the_next_run_completes(project: Path, tmp_path: Path) -> None:
     write_recipe(project, "tiny", "touch /ccache/going\nsleep 5\n" + SCRIPT)
     state = tmp_path / "state"
-    going = state / "ccache" / "going"
+    going = state / "ccache" / "tiny@armv7hf-bookworm" / "going"
     with cli.start("build", "--only", "tiny-1", cwd=project, state=state) as process:
         wait_for(going.exists, "the container to run")
         process.kill()
@@ -161,7 +161,9 @@ def test_interrupted_nothing_is_left(project: Path, tmp_path: Path) -> None:
     write_recipe(project, "tiny", "touch /ccache/going\nsleep 60\n" + SCRIPT)
     state = tmp_path / "state"
     with cli.start("build", "--only", "tiny-1", cwd=project, state=state) as process:
-        wait_for((state / "ccache" / "going").exists, "the container to run")
+        wait_for(
+            (state / "ccache" / "tiny@armv7hf-bookworm" / "going").exists, "the container to run"
+        )
         process.terminate()
         _, err = process.communicate(timeout=30)
     assert process.returncode == 130
@@ -176,7 +178,8 @@ def test_two_at_once_build_nothing_twice(project: Path, tmp_path: Path) -> None:
     both = [cli.start("build", "--json", cwd=project, state=state) for _ in range(2)]
     ends = [process.communicate(timeout=300) for process in both]
     assert [process.returncode for process in both] == [0, 0], ends
-    assert (state / "ccache" / "made").read_text().split() == ["made", "made"]  # two cells, once
+    made = state / "ccache" / "tiny@armv7hf-bookworm" / "made"
+    assert made.read_text().split() == ["made", "made"]  # two cells, once
 
 
 def test_a_failed_cell_does_not_stop_the_others(project: Path, tmp_path: Path) -> None:
@@ -193,6 +196,41 @@ def test_a_failed_cell_does_not_stop_the_others(project: Path, tmp_path: Path) -
     log = state / "logs" / "build" / "tiny[answer=1]@armv7hf-bookworm.log"
     assert "error: broken" in log.read_text()
     assert str(log) in err
+
+
+def test_a_link_to_the_hosts_files_is_no_product(project: Path, tmp_path: Path) -> None:
+    write_recipe(project, "tiny", SCRIPT + "ln -s /etc/hostname /out/lib/libhost.so\n")
+    _, err = cli.run("build", "--only", "tiny-1", cwd=project, state=tmp_path / "state", code=4)
+    assert "lib/libhost.so is an absolute link, to /etc/hostname" in err
+
+
+def test_a_build_cannot_configure_the_cache_of_the_next(project: Path, tmp_path: Path) -> None:
+    """ccache itself says which file it obeys."""
+    script = (
+        "echo 'max_size = 1M' > /ccache/ccache.conf\n"
+        "! echo 'max_size = 1M' > /ccache.conf\n"
+        "ccache --show-config > /out/lib/config\n"
+    )
+    write_recipe(project, "tiny", "mkdir -p /out/lib\n" + script + SCRIPT)
+    state = tmp_path / "state"
+    cli.run("build", "--only", "tiny-1", cwd=project, state=state)
+    text = next(
+        path.read_text()
+        for path in (state / "store" / "objects").rglob("*")
+        if path.is_file() and b"max_size" in path.read_bytes()
+    )
+    assert "(/ccache.conf) max_size = 5.0G" in text
+    assert "(/ccache.conf) compiler_check = content" in text
+
+
+def test_a_build_that_downloads_is_told_that_there_is_no_network(
+    project: Path, tmp_path: Path
+) -> None:
+    script = "python3 -c 'import socket; socket.getaddrinfo(\"example.org\", 443)'\n"
+    write_recipe(project, "tiny", script)
+    _, err = cli.run("build", "--only", "tiny-1", cwd=project, state=tmp_path / "state", code=4)
+    assert "builds have no network" in err
+    assert "under `sources` in the recipe" in err
 
 
 def test_a_compile_killed_for_memory_is_named_as_such(project: Path, tmp_path: Path) -> None:

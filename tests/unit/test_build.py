@@ -116,6 +116,85 @@ def test_a_failure_says_what_and_what_next(
         assert lines[-1] in caught.value.details
 
 
+@pytest.mark.parametrize(
+    "line",
+    [
+        "cc1plus: out of memory allocating 65536 bytes after a total of 1 bytes",
+        "virtual memory exhausted: Cannot allocate memory",
+        "/tmp/ccX.s: Fatal error: memory exhausted",
+        "/usr/bin/arm-linux-gnueabihf-ld: memory exhausted",
+        "collect2: fatal error: ld terminated with signal 9 [Killed]",
+        "LLVM ERROR: out of memory",
+        "clang: error: unable to execute command: Killed",
+        "ld.lld: error: failed to open out: Cannot allocate memory",
+        "terminate called after throwing an instance of 'std::bad_alloc'",
+    ],
+)
+def test_every_tools_own_words_for_memory_are_known(tmp_path: Path, line: str) -> None:
+    ended = ContainerExit(1, out_of_memory=False, timed_out=False)
+    with pytest.raises(BuildError, match="killed for memory"):
+        build.run(job(tmp_path), engine=Scripted(ended, (line,)), on_line=lambda _: None)
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "curl: (6) Could not resolve host: example.org",
+        "wget: unable to resolve host address 'example.org'",
+        "socket.gaierror: [Errno -3] Temporary failure in name resolution",
+        "npm ERR! request failed, reason: getaddrinfo EAI_AGAIN example.org",
+        "connect: Network is unreachable",
+    ],
+)
+def test_a_build_that_downloads_is_told_where_sources_go(tmp_path: Path, line: str) -> None:
+    ended = ContainerExit(1, out_of_memory=False, timed_out=False)
+    with pytest.raises(BuildError, match="builds have no network") as caught:
+        build.run(job(tmp_path), engine=Scripted(ended, (line,)), on_line=lambda _: None)
+    assert "`sources`" in caught.value.hint
+
+
+def test_a_child_killed_for_memory_and_made_good_again_is_no_failure(tmp_path: Path) -> None:
+    ended = ContainerExit(0, out_of_memory=True, timed_out=False)
+    build.run(job(tmp_path), engine=Scripted(ended, (), "lib/x.so"), on_line=lambda _: None)
+
+
+class Linking(Scripted):
+    """Leaves a link in /out, beside what was promised."""
+
+    def __init__(self, link: str, target: str) -> None:
+        super().__init__(OK, (), "lib/x.so")
+        self.link, self.target = link, target
+
+    def run(self, spec: ContainerSpec, on_line: Callable[[str], None]) -> ContainerExit:
+        ended = super().run(spec, on_line)
+        out = next(m.host for m in spec.mounts if m.container == "/out")
+        (out / "p" / "q").mkdir(parents=True)
+        (out / "p" / "q" / "up").symlink_to("../..")
+        (out / self.link).symlink_to(self.target)
+        return ended
+
+
+@pytest.mark.parametrize(
+    ("target", "words"),
+    [
+        ("/etc/passwd", "is an absolute link"),
+        ("../../../outside", "is a link out of /out"),
+        ("../p/q/up/../outside", "is a link out of /out"),
+        ("round", "leads round in a circle"),
+    ],
+)
+def test_a_link_that_leaves_what_was_made_is_refused(
+    tmp_path: Path, target: str, words: str
+) -> None:
+    with pytest.raises(BuildError, match=words):
+        build.run(job(tmp_path), engine=Linking("lib/round", target), on_line=lambda _: None)
+
+
+def test_links_inside_of_what_was_made_stay(tmp_path: Path) -> None:
+    out = build.run(job(tmp_path), engine=Linking("lib/y.so", "x.so"), on_line=lambda _: None)
+    assert (out / "lib" / "y.so").read_text() == "made"
+
+
 PACKAGES = ("gcc:amd64=12", "libc6:armhf=2.36")
 
 
