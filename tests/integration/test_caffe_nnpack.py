@@ -24,12 +24,13 @@ from buildmatrix.protocols import ContainerSpec, Mount
 from buildmatrix.store import Store
 from tests.boards import STATE
 from tests.integration import cli
-from tests.integration.test_stacks import CHOSEN
+from tests.stacks import CHOSEN
 
 ROOT = Path(__file__).parent.parent.parent
 CELL = "caffe-nnpack-torch-1.9.0"
 pytestmark = [
     pytest.mark.docker,
+    pytest.mark.built,
     pytest.mark.skipif(CELL not in CHOSEN, reason="compiles Caffe again: `scripts/test stacks`"),
 ]
 TOOLCHAIN = "arm64-bookworm"

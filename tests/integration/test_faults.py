@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from buildmatrix.nouns import BoardAddress
 
-pytestmark = [pytest.mark.docker, pytest.mark.board]
+pytestmark = [pytest.mark.docker, pytest.mark.board, pytest.mark.built]
 
 ROOT = Path(__file__).parent.parent.parent
 CELL = "caffe-openblas-0.3.34-neon"

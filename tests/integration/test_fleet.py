@@ -16,7 +16,7 @@ from tests.integration import cli
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-pytestmark = [pytest.mark.docker, pytest.mark.board]
+pytestmark = [pytest.mark.docker, pytest.mark.board, pytest.mark.built]
 
 ROOT = Path(__file__).parent.parent.parent
 CELL = "caffe-openblas-0.3.34-neon"

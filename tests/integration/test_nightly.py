@@ -16,7 +16,7 @@ from tests.integration import cli
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-pytestmark = [pytest.mark.docker, pytest.mark.board]
+pytestmark = [pytest.mark.docker, pytest.mark.board, pytest.mark.built]
 
 ROOT = Path(__file__).parent.parent.parent
 CELL = "caffe-openblas-0.3.34-neon"
@@ -44,6 +44,14 @@ def night(project: Path, *arguments: str, code: int = 0) -> tuple[Any, str]:
     return json.loads(out), err
 
 
+@pytest.fixture
+def begun(project: Path) -> None:
+    """A good night is on record."""
+    if not (STATE / "nights").exists():
+        night(project, "--keep-toolchains")
+
+
+@pytest.mark.nightly
 def test_the_first_night_makes_the_toolchain_from_nothing(project: Path) -> None:
     found, _ = night(project)
     assert found["code"] == 0
@@ -53,7 +61,7 @@ def test_the_first_night_makes_the_toolchain_from_nothing(project: Path) -> None
     assert (found["device"], found["compared_with"]) == ("nightly", "")
 
 
-def test_the_second_night_says_that_nothing_moved(project: Path) -> None:
+def test_the_second_night_says_that_nothing_moved(project: Path, begun: None) -> None:
     first, _ = night(project, "--keep-toolchains")
     assert first["compared_with"]
     assert first["compared_with"] != first["run"]
@@ -63,7 +71,7 @@ def test_the_second_night_says_that_nothing_moved(project: Path) -> None:
     assert "emulated" in report.read_text()
 
 
-def test_a_slowed_cell_is_named_and_the_night_ends_with_8(project: Path) -> None:
+def test_a_slowed_cell_is_named_and_the_night_ends_with_8(project: Path, begun: None) -> None:
     """Right answers, twice the work: only the comparison can find it."""
     engine = project / "recipes" / "caffe" / "runner" / "engine.cpp"
     text = engine.read_text()
@@ -79,12 +87,14 @@ def test_a_slowed_cell_is_named_and_the_night_ends_with_8(project: Path) -> None
     assert again["compared_with"] == found["compared_with"], "a bad night is no base"
 
 
+@pytest.mark.nightly
 def test_an_accepted_night_is_the_new_base(project: Path) -> None:
     found, _ = night(project, "--keep-toolchains", "--accept", code=8)
     after, _ = night(project, "--keep-toolchains")
     assert after["compared_with"] == found["run"]
 
 
+@pytest.mark.nightly
 def test_a_second_model_has_a_run_and_a_base_of_its_own(project: Path) -> None:
     matrix = project / "matrix.yaml"
     matrix.write_text(

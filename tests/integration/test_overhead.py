@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from buildmatrix.nouns import BoardAddress
 
-pytestmark = [pytest.mark.docker, pytest.mark.board]
+pytestmark = [pytest.mark.docker, pytest.mark.board, pytest.mark.built]
 
 ROOT = Path(__file__).parent.parent.parent
 BARE = ROOT / "tests" / "bench" / "caffe_bare.cpp"

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from buildmatrix.protocols import CommandResult, Connection
 
-pytestmark = [pytest.mark.docker, pytest.mark.board]
+pytestmark = [pytest.mark.docker, pytest.mark.board, pytest.mark.built]
 
 ROOT = Path(__file__).parent.parent.parent
 CELL = "caffe-openblas-0.3.34-neon"

@@ -3,51 +3,26 @@
 The boards are a Pi 3 and a Pi 4 that are emulated, and this machine itself for what only proves a
 runner's engine. One state folder and one run a board, so that each stack is built and run once.
 
-Three quarters of an hour of compiling is too much for every push: of the LONG ones the others tell
-enough. `scripts/test stacks` builds and runs them too; the nightly workflow does that.
+`tests.stacks` says which; those that take long are for `scripts/test nightly`.
 """
 
 from __future__ import annotations
 
-import os
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from buildmatrix.pipeline import project
 from tests.boards import STATE
 from tests.integration import cli
+from tests.stacks import CHOSEN, MATRIX, ONLY
 
-pytestmark = [pytest.mark.docker, pytest.mark.board]
+pytestmark = [pytest.mark.docker, pytest.mark.board, pytest.mark.built]
 
 ROOT = Path(__file__).parent.parent.parent
 KINDS = ("pi3-counted", "pi4-64-counted", "host")  # each takes the cells for its machine
 BATCHES = (1, 2)
-LONG = (
-    "tflite-vanilla",
-    "tflite-neon-vfpv4",
-    "tflite-int8-symmetric",
-    "tflite-int8-asymmetric",
-    "tflite-xnnpack",
-    "tflite-ruy-arm64",
-    "xnnpack",
-    "acl",
-    "armnn",
-    "mxnet-wheel-openblas-0.3.34",
-    "mxnet-wheel-openblas-0.3.34-as-shipped",
-    "caffe-openblas-0.3.34-arm64",
-    "caffe-nnpack-torch-1.9.0",
-    "caffe-nnpack",  # never built, but what it is shown by takes long
-    "onnxruntime",
-)
-MATRIX = project.load(ROOT / "matrix.yaml")
-CHOSEN = [
-    cell.id
-    for cell in MATRIX.cells
-    if cell.id not in LONG or os.environ.get("BUILDMATRIX_TEST_STACKS") == "all"
-]
-ONLY = [word for cell in CHOSEN for word in ("--only", cell)]
 
 
 def run(*arguments: str, code: int = 0) -> tuple[str, str]:
@@ -68,20 +43,27 @@ def built() -> dict[str, dict[str, Any]]:
 def measured(built: dict[str, dict[str, Any]]) -> dict[str, list[dict[str, Any]]]:
     """Rows of every cell that could be built; each board runs what is for its machine."""
     rows: dict[str, list[dict[str, Any]]] = {}
-    for kind in KINDS:
-        board = f"stacks-{kind}"
-        run("device", "up", "--name", board, "--kind", kind)
-        try:
-            run("deploy", "--host", board, *ONLY)
-            run(
-                *("bench", "--host", board, *ONLY, "--batches", "1,2", "--rounds", "1"),
-                *("--passes", "1", "--warmup", "0", "--threads", "1", "--collect"),
-            )
-            for row in document("report", "--host", board, *ONLY)["rows"]:
+    with ThreadPoolExecutor(len(KINDS)) as pool:
+        for found in pool.map(measured_on, KINDS):
+            for row in found:
                 rows.setdefault(row["cell"], []).append(row)
-        finally:
-            run("device", "down", "--name", board)
     return rows
+
+
+def measured_on(kind: str) -> list[dict[str, Any]]:
+    """The rows of a board of this kind, which is there only for them."""
+    board = f"stacks-{kind}"
+    run("device", "up", "--name", board, "--kind", kind)
+    try:
+        run("deploy", "--host", board, *ONLY)
+        run(
+            *("bench", "--host", board, *ONLY, "--batches", "1,2", "--rounds", "1"),
+            *("--passes", "1", "--warmup", "0", "--threads", "1", "--collect"),
+        )
+        rows: list[dict[str, Any]] = document("report", "--host", board, *ONLY)["rows"]
+        return rows
+    finally:
+        run("device", "down", "--name", board)
 
 
 def test_what_cannot_be_built_says_where_it_would_come_from(

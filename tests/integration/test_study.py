@@ -19,7 +19,7 @@ from tests.integration import cli
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-pytestmark = [pytest.mark.docker, pytest.mark.board]
+pytestmark = [pytest.mark.docker, pytest.mark.board, pytest.mark.built]
 
 ROOT = Path(__file__).parent.parent.parent
 CELLS = ["caffe-openblas-0.3.21", "caffe-openblas-0.3.34", "caffe-openblas-0.3.34-neon"]
@@ -164,7 +164,7 @@ def test_a_run_left_on_the_board_is_collected_before_ours(board: str) -> None:
     assert "is on study: " in left
     found = document(*common, "--threads", "1", "--batches", "2", "--collect")
     assert [(r["batch"], r["status"]) for r in found["rows"]] == [(2, "ok")]
-    rows = {r["batch"]: r for r in document("report", "--only", CELLS[0])["rows"]}
+    rows = {r["batch"]: r for r in document("report", "--host", board, "--only", CELLS[0])["rows"]}
     assert left.split()[1] == rows[1]["run"] != rows[2]["run"]
 
 

@@ -12,27 +12,14 @@ import pytest
 
 from buildmatrix import errors
 from tests.unit import projects
+from tests.unit.commands import run
 
 ROOT = Path(__file__).parent.parent.parent
-Done = subprocess.CompletedProcess[str]
 
 
-def run(
-    *arguments: str, cwd: Path, program: str = "buildmatrix"
-) -> subprocess.CompletedProcess[str]:
-    argv = {
-        "buildmatrix": [sys.executable, "-m", "buildmatrix"],
-        "inv": [sys.executable, "-m", "invoke"],
-    }[program]
-    return subprocess.run(
-        [*argv, *arguments],
-        cwd=cwd,
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=120,
-        env={**os.environ, "PYTHONPATH": str(ROOT)},
-    )
+def started(program: str, *arguments: str) -> str:
+    """What a real start of a console script says."""
+    return subprocess.check_output([sys.executable, "-m", program, *arguments], cwd=ROOT, text=True)
 
 
 @pytest.fixture
@@ -139,8 +126,7 @@ def test_a_fault_in_the_matrix_has_its_place(project: Path) -> None:
 
 
 def test_inv_has_the_same_commands() -> None:
-    ours = run("--list", cwd=ROOT).stdout
-    theirs = run("--list", cwd=ROOT, program="inv").stdout
+    ours, theirs = started("buildmatrix", "--list"), started("invoke", "--list")
     for command in (
         "cells",
         "plan",

@@ -123,6 +123,7 @@ def noisy(level: float, *, blocks: int = 30, noise: float = 0.02, seed: int = 1)
     return timed((level * np.random.default_rng(seed).normal(1, noise, blocks)).tolist())
 
 
+@pytest.mark.slow
 def test_nothing_changed_nothing_claimed() -> None:
     """At most 1 % of 400 tables may claim a change; none does, and every row is 'same'."""
     changed, others, false = simulated("normal, 2 %", tables=400)
@@ -130,12 +131,14 @@ def test_nothing_changed_nothing_claimed() -> None:
     assert changed[Verdict.SAME] + others[Verdict.SAME] >= 0.99 * 400 * 27
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("noise", [name for name in NOISE if name != "normal, 2 %"])
 def test_noise_of_any_kind_is_no_change(noise: str) -> None:
     changed, _, false = simulated(noise, tables=40)
     assert changed[Verdict.BETTER] + changed[Verdict.WORSE] + false <= 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("shift", "verdict"), [(0.05, Verdict.WORSE), (-0.05, Verdict.BETTER)])
 @pytest.mark.parametrize("noise", ["normal, 2 %", "heavy tails: Student's t, 3 degrees, 2 %"])
 def test_a_change_of_5_percent_is_found_and_no_other(

@@ -23,6 +23,8 @@ from tests import consumers
 if TYPE_CHECKING:
     from buildmatrix.network import NumberFormat
 
+pytestmark = pytest.mark.slow  # other libraries read and run the networks
+
 MODELS = Path(__file__).parents[2] / "models"
 NETWORKS = sorted(path.parent.name for path in MODELS.glob("*/model.yaml"))
 

@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 
     Writer = Callable[[NetworkSpec, tuple[Parameters, ...], str], Mapping[str, bytes]]
 
+pytestmark = pytest.mark.slow  # computes in whole numbers by hand
+
 WRITERS: dict[str, Writer] = {"tflite": tflite.write, "ncnn": ncnn.write}
 
 READERS = [

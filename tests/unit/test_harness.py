@@ -13,6 +13,8 @@ from typing import Any
 import numpy as np
 import pytest
 
+pytestmark = pytest.mark.slow  # compiles C++
+
 HARNESS = Path(__file__).parents[2] / "buildmatrix" / "harness"
 PROBE_STEPS = 3_000_000  # instructions, each of which waits for the one before
 PIXELS = np.array([0.1, 1 / 3, 1e-30, 16777217.0], dtype=np.float32)

@@ -11,6 +11,8 @@ import pytest
 
 from buildmatrix import export, network, reference, schema
 
+pytestmark = pytest.mark.slow  # compiles C++
+
 ROOT = Path(__file__).parents[2]
 HARNESS = ROOT / "buildmatrix" / "harness"
 

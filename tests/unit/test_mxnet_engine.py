@@ -18,6 +18,8 @@ from buildmatrix.export import export
 from buildmatrix.network import NetworkSpec
 from buildmatrix.schema import load
 
+pytestmark = pytest.mark.slow  # compiles C++
+
 ROOT = Path(__file__).parents[2]
 HARNESS = ROOT / "buildmatrix" / "harness"
 ENGINE = ROOT / "recipes" / "mxnet" / "runner" / "engine.cpp"

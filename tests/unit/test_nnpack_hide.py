@@ -6,6 +6,10 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
+pytestmark = pytest.mark.slow  # compiles C
+
 HIDE = Path(__file__).parents[2] / "recipes" / "nnpack" / "hide.py"
 LIBRARY = """\
 extern "C" int blas() { return 1; }

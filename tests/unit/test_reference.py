@@ -188,6 +188,7 @@ def transposed(p: Parameters) -> Parameters:
     return p._replace(weight=p.weight.swapaxes(2, 3)) if square else p
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("fault", [as_float16, without_bias, transposed])
 def test_a_wrong_answer_is_beyond_the_tolerance(
     each: NetworkSpec, fault: Callable[[Parameters], Parameters]

@@ -140,6 +140,7 @@ NOISE: dict[str, Noise] = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("noise", "blocks", "low", "high"),
     [

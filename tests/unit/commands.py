@@ -1,0 +1,87 @@
+"""The command line in a process of its own, without an interpreter's start for every call.
+
+A server has imported everything once and every call is a fork of it: exit code, streams and working
+folder are real. What starting costs, and that it works, is tested with real starts.
+"""
+
+from __future__ import annotations
+
+import functools
+import importlib
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import traceback
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from typing import NoReturn
+
+ROOT = Path(__file__).parent.parent.parent
+IMPORTED = ("buildmatrix.cli", "buildmatrix.pipeline.documents", "buildmatrix.pipeline.workshop")
+
+
+def run(*arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:
+    """`buildmatrix` with these arguments: its exit code and what it wrote."""
+    with tempfile.TemporaryDirectory() as folder:
+        out, err = Path(folder, "out"), Path(folder, "err")
+        asked = {"arguments": arguments, "cwd": str(cwd), "out": str(out), "err": str(err)}
+        server = _server()
+        assert server.stdin is not None
+        assert server.stdout is not None
+        server.stdin.write(json.dumps(asked) + "\n")
+        server.stdin.flush()
+        code = int(server.stdout.readline())
+        return subprocess.CompletedProcess(arguments, code, out.read_text(), err.read_text())
+
+
+@functools.cache
+def _server() -> subprocess.Popen[str]:
+    """It ends with this process, which closes its input."""
+    return subprocess.Popen(
+        [sys.executable, "-m", "tests.unit.commands"],
+        cwd=ROOT,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+
+
+def serve() -> None:
+    """Run what is asked for, a line of JSON each, and answer with the exit codes."""
+    for module in IMPORTED:
+        importlib.import_module(module)
+    for line in sys.stdin:
+        child = os.fork()
+        if child == 0:
+            _become(json.loads(line))
+        _, status = os.waitpid(child, 0)
+        sys.stdout.write(f"{os.waitstatus_to_exitcode(status)}\n")
+        sys.stdout.flush()
+
+
+def _become(asked: dict[str, Any]) -> NoReturn:
+    """The console script in a folder, with arguments and streams of its own."""
+    os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
+    for number, name in ((1, "out"), (2, "err")):
+        os.dup2(os.open(asked[name], os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), number)
+    os.chdir(asked["cwd"])
+    sys.argv = ["buildmatrix", *asked["arguments"]]
+    code = 1
+    try:
+        sys.modules["buildmatrix.cli"].main()
+    except SystemExit as end:
+        code = end.code if isinstance(end.code, int) else int(end.code is not None)
+    except BaseException:  # noqa: BLE001 # as an interpreter does, which ends there
+        traceback.print_exc()
+    finally:
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(code)
+
+
+if __name__ == "__main__":
+    serve()
