@@ -6,6 +6,7 @@ Every image is complete: headers, segments, sections and their tables. `readelf 
 
 from __future__ import annotations
 
+import itertools
 import struct
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -226,6 +227,7 @@ def _verneed(
     versions: Mapping[str, Sequence[str]], weak: Sequence[str], strings: _Strings
 ) -> bytes:
     out = b""
+    numbers = itertools.count(2)  # what .gnu.version would name them by, each once
     for position, (library, names) in enumerate(versions.items()):
         size = 16 + 16 * len(names)
         following = size if position + 1 < len(versions) else 0
@@ -233,7 +235,7 @@ def _verneed(
         for index, name in enumerate(names):
             step = 16 if index + 1 < len(names) else 0
             flags = 2 if name in weak else 0
-            out += struct.pack("<IHHII", 0, flags, 2 + index, strings.at(name), step)
+            out += struct.pack("<IHHII", 0, flags, next(numbers), strings.at(name), step)
     return out
 
 

@@ -9,10 +9,10 @@ from invoke.exceptions import Exit, ParseError
 from invoke.program import Program
 
 from buildmatrix import __version__
-from buildmatrix.cli import building, deploying, devices, housekeeping, measuring, results
+from buildmatrix.cli import auditing, building, deploying, devices, housekeeping, measuring, results
 
 namespace = Collection()
-for module in (building, devices, deploying, measuring, results, housekeeping):
+for module in (building, auditing, devices, deploying, measuring, results, housekeeping):
     for task in module.TASKS:
         namespace.add_task(task)
 

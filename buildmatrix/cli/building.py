@@ -1,4 +1,4 @@
-"""cells, plan, build, why, audit, sources, toolchains: from the matrix to bundles."""
+"""cells, plan, build, why, sources, toolchains: from the matrix to bundles."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from buildmatrix.cli.common import (
     say,
     workshop,
 )
-from buildmatrix.errors import AuditError, BuildError, UsageError
+from buildmatrix.errors import AuditError, BuildError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -121,35 +121,6 @@ def why(
 
 
 @command(
-    {"target": "a cell id, or a file or folder with ELF files"},
-    positional=["target"],
-)
-def audit(
-    _c: Any, target: str, matrix: str = "matrix.yaml", json: bool = False, state: str = ""
-) -> None:
-    """Show ELF facts and findings, of a stored cell or of any folder. Exit 5 for errors."""
-    from buildmatrix.audit.document import Audit
-    from buildmatrix.pipeline.auditing import audit_cell, audit_path
-
-    with progress() as reporter:
-        # A cell id never holds a slash, so a path is told by one, or by being there.
-        path = Path(target)
-        if "/" in target or path.exists():
-            if not path.exists():
-                raise UsageError(f"no such file or folder: {target}")
-            document = audit_path(path)
-        else:
-            document = audit_cell(workshop(matrix, [target], state, reporter))
-    if json:
-        print_json(document)
-    else:
-        print_table(tables.audit(document))
-    blocking = Audit.from_json(document).blocking
-    if blocking:
-        raise AuditError(f"{len(blocking)} findings forbid shipping")
-
-
-@command(
     {"rebuild": "make the images from nothing"},
     iterable=["only"],
 )
@@ -204,4 +175,4 @@ def sources(
         raise BuildError(f"damaged: {', '.join(damaged)}", hint="run `inv build` to fetch them")
 
 
-TASKS = (cells, plan, build, why, audit, toolchains, sources)
+TASKS = (cells, plan, build, why, toolchains, sources)

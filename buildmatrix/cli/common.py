@@ -5,8 +5,10 @@ from __future__ import annotations
 import functools
 import getpass
 import inspect
+import io
 import json
 import os
+import re
 import signal
 import sys
 from pathlib import Path
@@ -26,6 +28,8 @@ if TYPE_CHECKING:
     from buildmatrix.protocols import Reporter
 
 F = TypeVar("F", bound="Callable[..., None]")
+
+NO_UTF8 = re.compile(r"[\ud800-\udfff]")  # see os.fsdecode, 'surrogateescape'
 
 COMMON_HELP = {
     "matrix": "the matrix file (default: matrix.yaml)",
@@ -145,16 +149,22 @@ def asked(prompt: str) -> str:
 
 
 def print_json(document: object) -> None:
-    json.dump(document, sys.stdout, indent=1, ensure_ascii=False)
-    sys.stdout.write("\n")
+    """A document on stdout, valid JSON whatever the names of files are."""
+    text = json.dumps(document, indent=1, ensure_ascii=False)
+    # A byte of a file name that is no UTF-8 is a lone surrogate here, which JSON cannot carry.
+    sys.stdout.write(NO_UTF8.sub(lambda byte: rf"\\x{ord(byte[0]) & 0xFF:02x}", text) + "\n")
 
 
 def print_table(table: object, *, width: int = 0) -> None:
-    """A rich renderable on stdout: as wide as the terminal, 100 columns in a pipe."""
+    """A rich renderable on stdout: as wide as the terminal; in a pipe COLUMNS, 100 without it."""
     from rich.console import Console
 
-    terminal = sys.stdout.isatty()
-    Console(width=width or (None if terminal else 100), highlight=False).print(table)
+    columns = os.environ.get("COLUMNS", "")
+    piped = int(columns) if columns.isdecimal() else 100
+    chosen = width or (None if sys.stdout.isatty() else piped)
+    if isinstance(sys.stdout, io.TextIOWrapper):  # for names of files that are no UTF-8
+        sys.stdout.reconfigure(errors="backslashreplace")
+    Console(width=chosen, highlight=False).print(table)
 
 
 def say(text: str) -> None:

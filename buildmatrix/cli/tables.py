@@ -80,42 +80,6 @@ def build(document: dict[str, Any]) -> RenderableType:
     return table
 
 
-def audit(document: dict[str, Any]) -> RenderableType:
-    facts = _table(
-        "file",
-        "float",
-        "cpu",
-        "fp",
-        "SIMD",
-        "NEON\nmultiplies",
-        "GLIBC",
-        title=f"Facts{' of ' + document['cell'] if 'cell' in document else ''}",
-    )
-    facts.columns[0].no_wrap = facts.columns[4].no_wrap = True
-    facts.columns[5].justify = "right"
-    for f in document["facts"]:
-        facts.add_row(
-            escape(f["file"]),
-            f["float_abi"],
-            f["cpu_arch"],
-            f["fp_arch"],
-            f["simd"] or "-",
-            "?" if f["neon_instructions"] is None else str(f["neon_instructions"]),
-            f["glibc_max"],
-        )
-    if not document["findings"]:
-        return Group(facts, Text("\nno findings", style="green"))
-    findings = _table("code", "file", "finding", title="\nFindings")
-    findings.columns[0].no_wrap = True
-    for f in document["findings"]:
-        findings.add_row(
-            f"[{SEVERITIES[f['severity']]}]{f['code']}[/]",
-            escape(f["file"]),
-            f"{escape(f['message'])}\n[dim]{escape(f['hint'])}[/]",
-        )
-    return Group(facts, findings)
-
-
 def toolchains(document: dict[str, Any]) -> RenderableType:
     table = _table("toolchain", "identity", "packages", "what it is")
     for t in document["toolchains"]:

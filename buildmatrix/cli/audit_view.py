@@ -1,0 +1,254 @@
+"""How an audit looks on a terminal of any width: its target, its facts, its causes.
+
+No figure is ever cut or dropped. Where the columns leave a path too little room, a file gets two
+lines: its path, then what is known of it, each with its name.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import PurePosixPath
+from typing import TYPE_CHECKING, Any
+
+from rich.cells import cell_len
+from rich.console import Group
+from rich.padding import Padding
+from rich.table import Table
+from rich.text import Text
+
+from buildmatrix.audit import RULES
+from buildmatrix.audit.causes import causes
+from buildmatrix.audit.document import Audit
+from buildmatrix.cli.tables import SEVERITIES
+from buildmatrix.nouns import Severity
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+    from rich.console import Console, ConsoleOptions, RenderableType
+
+    from buildmatrix.nouns import Finding
+
+PATH_ROOM = 32  # cells that a path gets beside the columns, if it is as long
+MEANINGS = {rule.code: rule.meaning for rule in RULES}
+
+
+def view(document: Mapping[str, Any]) -> RenderableType:
+    """All of an audit's document, for people."""
+    cell = f"{document['cell']}, " if "cell" in document else ""
+    findings = Audit.from_json(document).findings
+    return Group(
+        *_target(cell, document["target"]),
+        Text(),
+        FactsTable(tuple(columns(document["facts"])), tuple(f["file"] for f in document["facts"])),
+        Text(),
+        *_causes(findings),
+        _sum(findings),
+    )
+
+
+# -- what it was judged against -----------------------------------------------------------------
+
+
+def _target(cell: str, target: Mapping[str, Any]) -> Iterator[RenderableType]:
+    yield Text.assemble(
+        f"{cell}judged against ", (target["name"], "bold"), f": {target['summary']}"
+    )
+    stdcxx = target["libstdcxx"]
+    page = target["page_size"]
+    parts = (
+        target["machine"],
+        target["march"],
+        target["fpu"],
+        target["cpu"],
+        f"glibc {target['glibc'] or 'any'}",
+        f"libstdc++ {f'GLIBCXX_{stdcxx}' if stdcxx else 'any'}",
+        f"pages of {page // 1024} KiB" if page else "pages of any size",
+    )
+    yield Flow(tuple(part for part in parts if part), ", ", style="dim")
+    if target["cpu_features"]:
+        yield Text(f"CPU features: {' '.join(target['cpu_features'])}", style="dim")
+    for limit in target["limits_off"]:
+        yield Text(limit, style="yellow")
+
+
+# -- facts --------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """One fact of every file, as text; `short` is its head in a table, two lines at most."""
+
+    name: str
+    short: str
+    values: tuple[str, ...]
+    right: bool = False
+
+    @property
+    def width(self) -> int:
+        return max(cell_len(text) for text in (*self.short.split("\n"), *self.values))
+
+
+def columns(facts: Sequence[Mapping[str, Any]]) -> Iterator[Column]:
+    """The columns that tell something: what no file has, and a machine that all share, is none."""
+    rows = (
+        ("machine", "machine", [f["machine"].removeprefix("EM_") for f in facts]),
+        ("float", "float", [f["float_abi"] for f in facts]),
+        ("cpu", "cpu", [f["cpu_arch"] for f in facts]),
+        ("fp", "fp", [f["fp_arch"] for f in facts]),
+        ("SIMD", "SIMD", [f["simd"] for f in facts]),
+        ("beyond the base", "needs", [_features(f) for f in facts]),
+        ("vector multiplies", "vector\nmultiplies", [multiplies(f) for f in facts]),
+        ("glibc", "glibc", [f["glibc_max"] for f in facts]),
+        ("libstdc++", "libstdc++", [f["glibcxx_max"] for f in facts]),
+    )
+    for name, short, values in rows:
+        told = {value for value in values if value not in ("", "unspecified")}
+        always = name in ("vector multiplies", "glibc", "libstdc++")
+        if always or (told and not (name == "machine" and len(told) == 1)):
+            shown = tuple("-" if v in ("", "unspecified") else v for v in values)
+            yield Column(name, short, shown, right=name == "vector multiplies")
+
+
+def _features(facts: Mapping[str, Any]) -> str:
+    """The features beyond the base of its width that the file's instructions need."""
+    used = facts.get("features")
+    return "" if used is None else " ".join(one["feature"] for one in used)
+
+
+def multiplies(facts: Mapping[str, Any]) -> str:
+    """Vector multiplies by what they multiply; '?' where it is not known what is code.
+
+    >>> multiplies({"neon_instructions": 70, "multiplies": None})
+    '70 f32'
+    >>> multiplies({"neon_instructions": 0, "multiplies": {"float32": 0, "int8": 12, "int16": 0}})
+    '12 int8'
+    >>> multiplies({"neon_instructions": None})
+    '?'
+    """
+    if facts["neon_instructions"] is None:
+        return "?"
+    kinds = facts.get("multiplies") or {"float32": facts["neon_instructions"]}
+    words = {"float32": "f32", "float32_pair": "f32x2", "float16": "f16", "bfloat16": "bf16"}
+    told = [f"{number} {words.get(kind, kind)}" for kind, number in kinds.items() if number]
+    return " ".join(told) or "0"
+
+
+@dataclass(frozen=True, slots=True)
+class FactsTable:
+    """A row for each file where the path has room beside the columns, else two lines."""
+
+    columns: tuple[Column, ...]
+    files: tuple[str, ...]
+
+    def __rich_console__(
+        self, _console: Console, options: ConsoleOptions
+    ) -> Iterator[RenderableType]:
+        if not self.files:
+            return
+        longest = max(map(cell_len, self.files))
+        room = options.max_width - sum(column.width + 2 for column in self.columns)
+        if room >= min(longest, PATH_ROOM):
+            yield self._table()
+        else:
+            yield from self._lines()
+
+    def _table(self) -> Table:
+        table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim")
+        table.add_column("file", overflow="fold")
+        for column in self.columns:
+            table.add_column(
+                column.short, no_wrap=True, justify="right" if column.right else "left"
+            )
+        for number, file in enumerate(self.files):
+            table.add_row(Text(file), *(Text(column.values[number]) for column in self.columns))
+        return table
+
+    def _lines(self) -> Iterator[RenderableType]:
+        for number, file in enumerate(self.files):
+            yield Text(file, overflow="fold")
+            told = tuple(f"{one.name} {one.values[number]}" for one in self.columns)
+            yield Flow(told, "  ", indent=4, style="dim")
+
+
+# -- findings -----------------------------------------------------------------------------------
+
+
+def _causes(findings: Sequence[Finding]) -> Iterator[RenderableType]:
+    """A code with its meaning, under it each cause with its files, then the mend, told once."""
+    code, hint = "", ""
+    for cause in causes(findings):
+        if hint and (cause.code, cause.hint) != (code, hint):
+            yield _mend(hint)
+        if cause.code != code:
+            colour = SEVERITIES[cause.severity]
+            meaning = MEANINGS.get(cause.code, "")
+            yield Text.assemble((cause.code, colour), f" {cause.severity.value}: {meaning}")
+        code, hint = cause.code, cause.hint
+        yield _indented(cause.message, 2)
+        for folder, names in places(cause.files):
+            yield Flow(names, ", ", head=f"in {folder}: " if folder else "", indent=4, style="cyan")
+    if hint:
+        yield _mend(hint)
+
+
+def _mend(hint: str) -> RenderableType:
+    return Group(_indented(hint, 2, style="dim"), Text())
+
+
+def _indented(words: str, cells: int, style: str = "") -> Padding:
+    return Padding(Text(words, style=style), (0, 0, 0, cells), expand=False)
+
+
+def places(files: Iterable[str]) -> list[tuple[str, tuple[str, ...]]]:
+    """Files by folder, where that says less: many of one folder are told by their names in it.
+
+    >>> places(["lib/a.so", "lib/b.so", "run"])
+    [('', ('lib/a.so', 'lib/b.so')), ('', ('run',))]
+    >>> places(["x/lib/a.so", "x/lib/b.so", "x/lib/c.so"])
+    [('x/lib', ('a.so', 'b.so', 'c.so'))]
+    """
+    folders: dict[str, list[str]] = {}
+    for file in files:
+        folders.setdefault(str(PurePosixPath(file).parent), []).append(file)
+    return [
+        ("", tuple(there))
+        if folder == "." or len(there) < 3
+        else (folder, tuple(file.removeprefix(f"{folder}/") for file in there))
+        for folder, there in folders.items()
+    ]
+
+
+@dataclass(frozen=True, slots=True)
+class Flow:
+    """Items one after the other, none of them broken that fits on a line of its own."""
+
+    items: tuple[str, ...]
+    separator: str
+    head: str = ""
+    indent: int = 0
+    style: str = ""
+
+    def __rich_console__(
+        self, _console: Console, options: ConsoleOptions
+    ) -> Iterator[RenderableType]:
+        room = options.max_width - self.indent
+        lines = [self.head]
+        for number, item in enumerate(self.items):
+            last = number == len(self.items) - 1
+            told = item if last else item + self.separator
+            if lines[-1] and cell_len((lines[-1] + told).rstrip()) > room:
+                lines.append("")
+            lines[-1] += told
+        for line in lines:
+            text = Text(line.rstrip(), style=self.style, overflow="fold")
+            yield Padding(text, (0, 0, 0, self.indent), expand=False)
+
+
+def _sum(findings: Sequence[Finding]) -> Text:
+    if not findings:
+        return Text("no findings", style="green")
+    counts = [(s, sum(f.severity is s for f in findings)) for s in Severity]
+    told = ", ".join(f"{n} {s.value}{'s' if n > 1 else ''}" for s, n in counts if n)
+    files = len({finding.file for finding in findings})
+    return Text(f"{told} in {files} file{'s' if files > 1 else ''}")

@@ -1,0 +1,100 @@
+"""audit: a cell's bundle, or any file or folder, against a board that is named."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from buildmatrix.cli.common import command, print_json, print_table, progress, state_of, workshop
+from buildmatrix.cli.devices import access, devices_of
+from buildmatrix.errors import AuditError, InputError, UsageError
+
+if TYPE_CHECKING:
+    from buildmatrix.pipeline.baselines import Choice
+    from buildmatrix.progress import Progress
+
+
+@command(
+    {
+        "subject": "a cell id, or a file or folder with ELF files",
+        "target": "judge against a board kind (pi4-64, pi4-64@trixie, zero) or a toolchain",
+        "host": "judge against a board, by what it says of itself",
+        "sarif": "SARIF 2.1.0 on stdout, for code hosts",
+    },
+    positional=["subject"],
+)
+def audit(
+    _c: Any,
+    subject: str,
+    target: str = "",
+    host: str = "",
+    sarif: bool = False,
+    matrix: str = "matrix.yaml",
+    json: bool = False,
+    state: str = "",
+) -> None:
+    """Show ELF facts and findings, of a stored cell or of any file or folder. Exit 5 for errors."""
+    from buildmatrix.audit.document import Audit
+
+    if target and host:
+        raise UsageError("--target or --host, not both: a board is one or the other")
+    with progress() as reporter:
+        choice = _choice(target, host, matrix, state)
+        document = _judged(subject, choice, matrix, state, reporter)
+    if sarif:
+        from buildmatrix.sarif import log
+
+        print_json(log(document, Path(subject), here=Path.cwd()))
+    elif json:
+        print_json(document)
+    else:
+        from buildmatrix.cli.audit_view import view
+
+        print_table(view(document))
+    blocking = Audit.from_json(document).blocking
+    if blocking:
+        raise AuditError(f"{len(blocking)} findings forbid shipping")
+
+
+def _choice(target: str, host: str, matrix: str, state: str) -> Choice | None:
+    """What --target or --host chose; None where neither was given."""
+    from buildmatrix.pipeline import baselines
+
+    if target:
+        return baselines.named(target, Path(matrix).resolve().parent / "toolchains")
+    if not host:
+        return None
+    from buildmatrix.boards import seen
+
+    where = state_of(matrix, state)
+    look = seen.look_or_recall(host, devices=devices_of(matrix), access=access(where), state=where)
+    return baselines.of_board(look.info, seen=look.at, cached=look.cached)
+
+
+def _judged(
+    subject: str, choice: Choice | None, matrix: str, state: str, reporter: Progress
+) -> dict[str, Any]:
+    """A cell by its id; what is no cell, or has a slash, by its path."""
+    from buildmatrix.pipeline.auditing import audit_cell, audit_path
+    from buildmatrix.pipeline.baselines import by_default
+
+    path = Path(subject)
+    if "/" not in subject and (_is_cell(subject, matrix) or not path.exists()):
+        return audit_cell(workshop(matrix, [subject], state, reporter), choice)
+    if not path.exists():
+        raise UsageError(f"no such file or folder: {subject}")
+    return audit_path(path, choice or by_default)
+
+
+def _is_cell(subject: str, matrix: str) -> bool:
+    """Whether the matrix, if there is one that can be read, has a cell of that name."""
+    from buildmatrix.pipeline import project
+
+    try:
+        there = project.load(Path(matrix)).matrix.cells if Path(matrix).exists() else ()
+    except InputError:
+        return False
+    return any(cell.id == subject for cell in there)
+
+
+TASKS = (audit,)
