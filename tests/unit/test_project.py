@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -10,7 +11,8 @@ from buildmatrix.errors import InputError, UsageError
 from buildmatrix.pipeline import project
 from tests.unit import projects
 
-MODELS = Path(__file__).parents[2] / "models"
+ROOT = Path(__file__).parents[2]
+MODELS = ROOT / "models"
 TWO = projects.MATRIX + "bench: {model: [face-cnn, lenet-5]}\n"
 
 
@@ -59,3 +61,11 @@ def test_a_model_goes_by_the_name_of_its_folder(matrix: Path) -> None:
         (models / name / "model.yaml").write_text(text)
     with pytest.raises(InputError, match="folder 'lenet-5' calls itself 'face-cnn'"):
         project.load(matrix)
+
+
+def test_the_demo_builds_what_its_board_runs_and_nothing_else() -> None:
+    script = (ROOT / "scripts" / "demo").read_text()
+    chosen = tuple(re.findall(r"--only ([^\s)]+)", script))
+    loaded = project.load(ROOT / "matrix.yaml", only=chosen)
+    assert [cell.id for cell in loaded.cells] == list(chosen)
+    assert {work.toolchain for work in loaded.works} == {"", "armv7hf-bookworm"}
