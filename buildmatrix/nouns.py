@@ -206,6 +206,7 @@ class Linking:
     relocations: tuple[int, ...] = ()  # the types that occur, sorted
     osabi: int = 0  # EI_OSABI
     soft_float_flag: bool = False  # e_flags: EF_ARM_ABI_FLOAT_SOFT, which glibc's loader refuses
+    soft_float_by_header: bool = False  # that flag alone says so, no attribute does
     opens: tuple[str, ...] = ()  # names of libraries in its data, where it calls dlopen
 
 
@@ -269,6 +270,7 @@ class ElfTree:
     links: Mapping[str, str] = field(default_factory=dict)  # symlink: its target, as it is written
     folders: frozenset[str] = frozenset()
     rooted: bool = False  # it is laid out as a board's root folder: a Debian package, a sysroot
+    promised_libc: str = ""  # the glibc that a wheel says it is content with: 2.27
 
 
 class Severity(StrEnum):

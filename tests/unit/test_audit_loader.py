@@ -1,0 +1,414 @@
+"""The audit looks for libraries and names as glibc's loader does; each case was run with one.
+
+The verdicts here are those of ld.so 2.31, 2.36 and 2.41, told by `--list`, LD_DEBUG and exit codes
+of programs for both machines; scripts that run them for real stand beside the proof of the audit.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from buildmatrix import audit
+from buildmatrix.nouns import (
+    AuditPolicy,
+    ElfFacts,
+    ElfTree,
+    Import,
+    Linking,
+    Symbols,
+    Target,
+    VersionNeed,
+)
+
+PI4 = Target("aarch64-linux-gnu", "EM_AARCH64", "armv8-a", "", "hard", "")
+PI3 = Target("arm-linux-gnueabihf", "EM_ARM", "armv7-a", "neon-vfpv4", "hard", "")
+LIBC = ("libc.so.6", "libm.so.6", "ld-linux-aarch64.so.1", "ld-linux-armhf.so.3", "libstdc++.so.6")
+POLICY = AuditPolicy(PI4, provided=LIBC)
+LOADER = "/lib/ld-linux-aarch64.so.1"
+
+
+def library(file: str, *needed: str, **more: object) -> ElfFacts:
+    """A shared library whose soname is its file name."""
+    facts = ElfFacts(
+        file=file,
+        machine="EM_AARCH64",
+        elf_type="ET_DYN",
+        eabi=0,
+        float_abi="unspecified",
+        cpu_arch="",
+        fp_arch="",
+        simd="",
+        vfp_args=False,
+        soname=file.rpartition("/")[2],
+        needed=needed,
+        rpath=(),
+        glibc_max="",
+        glibcxx_max="",
+        executable_stack=False,
+        neon_instructions=0,
+        symbols=Symbols(),
+        linking=Linking(dynamic=True, alignment=65536),
+    )
+    return replace(facts, **more)  # type: ignore[arg-type]
+
+
+def program(*needed: str, file: str = "bin/prog", **more: object) -> ElfFacts:
+    made = library(file, *needed, soname="")
+    link = replace(made.linking, interpreter=LOADER, flags=("PIE",))
+    return replace(made, linking=link, **more)  # type: ignore[arg-type]
+
+
+def linked(facts: ElfFacts, **more: object) -> ElfFacts:
+    return replace(facts, linking=replace(facts.linking, **more))  # type: ignore[arg-type]
+
+
+def told(*facts: ElfFacts, policy: AuditPolicy = POLICY, **tree: object) -> list[str]:
+    found = audit.judge_tree(ElfTree(facts, **tree), policy)  # type: ignore[arg-type]
+    return [f"{f.code} {f.file}: {f.message}" for f in found]
+
+
+def codes(*facts: ElfFacts, policy: AuditPolicy = POLICY, **tree: object) -> list[str]:
+    return [line.split(":")[0] for line in told(*facts, policy=policy, **tree)]
+
+
+# -- where libraries are looked for -------------------------------------------------------------
+
+ORIGIN = ("$ORIGIN/../lib",)
+A, B = library("lib/liba.so", "libb.so"), library("lib/libb.so", "libc.so.6")
+
+
+def test_a_runpath_is_not_inherited() -> None:
+    (line,) = told(program("liba.so", runpath=ORIGIN), A, B)
+    assert line.startswith("BM152 lib/liba.so: needs libb.so, which lies in lib: it has no RUNPATH")
+    assert "the RUNPATH of bin/prog holds for that file's own needs only" in line
+
+
+def test_an_rpath_is_inherited() -> None:
+    assert told(program("liba.so", rpath=ORIGIN), A, B) == []
+
+
+def test_an_rpath_is_not_used_by_who_has_a_runpath() -> None:
+    own = replace(A, runpath=("$ORIGIN/other",))
+    assert codes(program("liba.so", rpath=ORIGIN), own, B) == ["BM152 lib/liba.so"]
+
+
+def test_an_rpath_beside_a_runpath_counts_for_nobody() -> None:
+    both = program("liba.so", rpath=ORIGIN, runpath=ORIGIN)
+    assert codes(both, A, B) == ["BM152 lib/liba.so"]
+
+
+def test_each_library_with_a_runpath_of_its_own_is_found() -> None:
+    assert told(program("liba.so", runpath=ORIGIN), replace(A, runpath=("$ORIGIN",)), B) == []
+
+
+def test_what_is_loaded_already_is_not_looked_for() -> None:
+    """The program needs both, so libb.so is there when liba.so asks: breadth first."""
+    assert told(program("liba.so", "libb.so", runpath=ORIGIN), A, B) == []
+    late = library("lib/libc2.so", "libb.so", runpath=("$ORIGIN",))
+    assert codes(program("liba.so", "libc2.so", runpath=ORIGIN), A, B, late) == [
+        "BM152 lib/liba.so"
+    ]
+
+
+def test_a_soname_of_what_is_loaded_answers() -> None:
+    odd = library("lib/libodd.so", soname="libb.so")
+    assert told(program("libodd.so", "liba.so", runpath=ORIGIN), odd, A) == []
+
+
+def test_without_any_path_nothing_is_found_in_the_tree() -> None:
+    (line,) = told(program("libb.so"), B)
+    assert line == (
+        "BM152 bin/prog: needs libb.so, which lies in lib: "
+        "it has no RUNPATH, and no RPATH above it leads there"
+    )
+
+
+def test_files_are_opened_and_not_sonames() -> None:
+    mid = library("lib/libmid.so", soname="libmid.so.1")
+    (line,) = told(program("libmid.so.1", runpath=ORIGIN), mid)
+    assert line.startswith("BM152 bin/prog: needs libmid.so.1, which is the soname of lib/libmid")
+    links = {"lib/libmid.so.1": "libmid.so"}
+    assert told(program("libmid.so.1", runpath=ORIGIN), mid, links=links) == []
+
+
+@pytest.mark.parametrize(
+    ("path", "links", "found"),
+    [
+        ("${ORIGIN}/../lib", {}, True),
+        ("$ORIGIN/../$LIB", {}, False),
+        ("$ORIGIN/../lib/aarch64-linux-gnu", {"lib/aarch64-linux-gnu": "."}, True),
+        ("$ORIGIN/../$LIB", {"lib/aarch64-linux-gnu": "../lib"}, True),
+        ("$ORIGIN/../$PLATFORM", {"aarch64": "lib"}, True),
+        ("$ORIGIN/../${PLATFORM}", {}, False),
+        ("$ORIGINAL/../lib", {}, False),  # another word, and no token
+        ("$ORIGIN/../missing/../lib", {}, False),  # a folder that is not there leads nowhere
+        ("$ORIGIN/../loop", {"loop": "loop"}, False),
+        ("$ORIGIN/../deep", {"deep": "deeper", "deeper": "lib"}, True),
+        ("$ORIGIN/../outside", {"outside": "/usr/lib"}, False),
+        ("lib", {}, False),  # of whatever folder it is started in
+        ("", {}, False),
+    ],
+)
+def test_the_path_is_expanded_and_walked_as_the_kernel_does(
+    path: str, links: dict[str, str], found: bool
+) -> None:
+    lines = told(program("libb.so", runpath=(path,)), B, links=links)
+    assert ([line for line in lines if line.startswith("BM152")] == []) is found
+
+
+def test_a_library_for_another_machine_is_passed_over() -> None:
+    foreign = library("lib/libb.so", machine="EM_ARM")
+    lines = told(program("libb.so", runpath=("$ORIGIN/../lib", "$ORIGIN")), foreign)
+    assert lines[0] == "BM152 bin/prog: needs libb.so; lib/libb.so is passed over, it is for EM_ARM"
+    own = library("bin/libb.so")
+    assert told(program("libb.so", runpath=(*ORIGIN, "$ORIGIN")), foreign, own)[0][:5] == "BM101"
+
+
+def test_in_a_root_folder_the_boards_own_places_count() -> None:
+    place = "usr/lib/aarch64-linux-gnu"
+    facts = (program("libb.so", file="usr/bin/prog"), library(f"{place}/libb.so"))
+    assert told(*facts, rooted=True) == []
+    assert codes(*facts) == ["BM152 usr/bin/prog"]
+    merged = (program("libb.so", file="usr/bin/prog"), library(f"{place}/x/libb.so"))
+    links = {f"{place}/libb.so": f"/{place}/x/libb.so"}
+    assert told(*merged, rooted=True, links=links) == []
+    nodeflib = linked(facts[0], flags=("PIE", "NODEFLIB"))
+    assert codes(nodeflib, facts[1], rooted=True) == ["BM152 usr/bin/prog", "BM165 usr/bin/prog"]
+
+
+def test_libraries_that_no_program_loads_are_left_to_who_does() -> None:
+    """A wheel's libraries without any path: whoever loads them may have loaded the others."""
+    assert told(A, B) == []
+    assert codes(replace(A, runpath=("$ORIGIN/other",)), B) == ["BM152 lib/liba.so"]
+
+
+def test_a_path_as_the_name_of_a_library() -> None:
+    by_path = program("build/libb.so")
+    assert told(by_path, B) == [
+        "BM146 bin/prog: needs 'build/libb.so': it is looked for at that path only"
+    ]
+    assert told(program("$ORIGIN/../lib/libb.so"), B) == []
+
+
+# -- the loader itself --------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("path", "starts"),
+    [
+        ("/lib/ld-linux-aarch64.so.1", True),
+        ("/usr/lib/ld-linux-aarch64.so.1", True),
+        ("/lib/aarch64-linux-gnu/ld-linux-aarch64.so.1", True),
+        ("/opt/x/ld-linux-aarch64.so.1", False),
+        ("/lib/ld-musl-aarch64.so.1", False),
+        ("/lib64/ld-linux-aarch64.so.1", False),
+    ],
+)
+def test_the_loader_that_a_program_names(path: str, starts: bool) -> None:
+    lines = codes(linked(program("libc.so.6"), interpreter=path))
+    assert lines == ([] if starts else ["BM145 bin/prog"])
+
+
+def test_the_soft_float_loader_is_not_on_a_hard_float_board() -> None:
+    arm = replace(program("libc.so.6"), machine="EM_ARM", eabi=5, float_abi="hard")
+    soft = linked(arm, interpreter="/lib/ld-linux.so.3")
+    policy = AuditPolicy(PI3, provided=LIBC)
+    assert told(soft, policy=policy) == [
+        "BM145 bin/prog: is started by /lib/ld-linux.so.3, "
+        "the board's loader is /lib/ld-linux-armhf.so.3"
+    ]
+
+
+def test_a_library_may_name_any_loader_and_a_static_program_none() -> None:
+    assert told(linked(library("lib/libx.so"), interpreter="/opt/ld.so")) == []
+    assert told(linked(program(), interpreter="")) == []
+    assert codes(linked(program("libc.so.6"), interpreter="")) == ["BM145 bin/prog"]
+
+
+def test_what_the_loader_refuses_of_a_file_it_finds() -> None:
+    exe = replace(library("lib/libb.so"), elf_type="ET_EXEC")
+    lines = told(program("libb.so", runpath=ORIGIN), exe)
+    assert lines == ["BM148 lib/libb.so: is needed as a library and is a program: cannot be loaded"]
+    bsd = linked(library("lib/libb.so"), osabi=9)
+    assert codes(program("libb.so", runpath=ORIGIN), bsd) == ["BM148 lib/libb.so"]
+    assert told(linked(program("libc.so.6"), osabi=9)) == [], "the kernel does not look at it"
+
+
+# -- versions -----------------------------------------------------------------------------------
+
+
+def needs(facts: ElfFacts, name: str, version: str, *, weak: bool = False) -> ElfFacts:
+    return linked(facts, versions_needed=(VersionNeed(name, version, weak),))
+
+
+STD = linked(library("lib/libstdc++.so.6"), versions_defined=("GLIBCXX_3.4", "GLIBCXX_3.4.30"))
+
+
+def test_a_version_is_held_to_the_library_that_is_loaded() -> None:
+    asks = needs(program("libstdc++.so.6", runpath=ORIGIN), "libstdc++.so.6", "GLIBCXX_3.4.32")
+    assert told(asks, STD) == [
+        "BM131 bin/prog: needs GLIBCXX_3.4.32, lib/libstdc++.so.6 ends at GLIBCXX_3.4.30"
+    ]
+    newer = linked(STD, versions_defined=("GLIBCXX_3.4.30", "GLIBCXX_3.4.32"))
+    assert told(asks, newer) == []
+    assert told(asks, linked(STD, versions_defined=())) == [], "without versions it is accepted"
+    weak = needs(asks, "libstdc++.so.6", "GLIBCXX_3.4.32", weak=True)
+    assert told(weak, STD) == []
+
+
+def test_a_version_is_held_to_the_boards_library_where_that_is_known() -> None:
+    asks = needs(program("libstdc++.so.6"), "libstdc++.so.6", "GLIBCXX_3.4.32")
+    assert told(asks) == []
+    board = replace(POLICY, libraries={"libstdc++.so.6": ("GLIBCXX_3.4.30", "CXXABI_1.3.13")})
+    assert told(asks, policy=board) == [
+        "BM131 bin/prog: needs GLIBCXX_3.4.32, the board's libstdc++.so.6 ends at GLIBCXX_3.4.30"
+    ]
+    for version in ("GLIBCXX_3.4.9", "GLIBCXX_3.4.30", "CXXABI_1.3.13"):
+        older = needs(program("libstdc++.so.6"), "libstdc++.so.6", version)
+        assert told(older, policy=board) == []
+
+
+def test_versions_of_a_library_that_nothing_loads() -> None:
+    """What `patchelf --remove-needed` leaves; ld.so 2.36 ends in an assertion."""
+    asks = needs(program("libc.so.6"), "libssl.so.3", "OPENSSL_3.0.0")
+    assert told(asks) == [
+        "BM131 bin/prog: needs OPENSSL_3.0.0 of libssl.so.3, and nothing loads libssl.so.3"
+    ]
+
+
+def test_packed_relocations_want_their_version() -> None:
+    packed = linked(program("libc.so.6"), relr=True)
+    asks = linked(packed, versions_needed=(VersionNeed("libc.so.6", "GLIBC_2.17"),))
+    assert codes(asks) == ["BM132 bin/prog"]
+    announced = VersionNeed("libc.so.6", "GLIBC_ABI_DT_RELR")
+    assert told(linked(packed, versions_needed=(announced,))) == []
+    assert told(packed) == [], "without versions glibc 2.36 takes it"
+    old = replace(POLICY, target=replace(PI4, libc_floor="2.31"))
+    assert codes(packed, policy=old) == ["BM132 bin/prog"]
+
+
+def test_a_wheel_is_held_to_its_own_tag() -> None:
+    lines = told(library("x/libx.so", glibc_max="2.34"), promised_libc="2.27")
+    assert lines == ["BM135 x/libx.so: needs GLIBC_2.34, the wheel's tag says glibc 2.27"]
+    assert told(library("x/libx.so", glibc_max="2.27"), promised_libc="2.27") == []
+
+
+# -- names --------------------------------------------------------------------------------------
+
+
+def asking(facts: ElfFacts, *names: Import | str) -> ElfFacts:
+    made = tuple(name if isinstance(name, Import) else Import(name) for name in names)
+    return replace(facts, symbols=Symbols(imports=made))
+
+
+def offering(facts: ElfFacts, *names: str, version: str = "") -> ElfFacts:
+    return replace(facts, symbols=Symbols(exports=dict.fromkeys(names, (version,))))
+
+
+def test_a_name_that_nobody_in_the_process_defines() -> None:
+    user = asking(library("lib/liba.so", "libc.so.6"), "__atomic_load_8", "f")
+    start = program("liba.so", runpath=ORIGIN)
+    assert told(start, user) == [
+        "BM143 lib/liba.so: __atomic_load_8, f are defined nowhere in what bin/prog loads; "
+        "link with libatomic (-latomic)"
+    ]
+    exporting = offering(start, "f", "__atomic_load_8")
+    assert told(exporting, user) == [], "a program may offer names to its libraries"
+
+
+def test_the_boards_own_names_are_known() -> None:
+    assert told(asking(program("libc.so.6"), "printf", "memcpy")) == []
+    assert codes(asking(program("libc.so.6"), "cosf")) == ["BM143 bin/prog"]
+    assert told(asking(program("libm.so.6"), "cosf")) == []
+
+
+def test_names_are_not_judged_where_a_library_is_missing_or_not_known() -> None:
+    assert codes(asking(program("libgone.so"), "f")) == ["BM140 bin/prog"]
+    unknown = replace(POLICY, provided=(*LIBC, "libvendor.so.1"))
+    assert told(asking(program("libvendor.so.1"), "f"), policy=unknown) == []
+
+
+def test_a_name_of_a_version_that_the_library_does_not_have() -> None:
+    ask = Import("f", "V_2", "libb.so")
+    start = asking(program("libb.so", runpath=ORIGIN), ask)
+    lib = linked(offering(B, "f", version="V_1"), versions_defined=("V_1", "V_2"))
+    assert told(start, lib) == ["BM143 bin/prog: f@V_2 is defined nowhere in what bin/prog loads"]
+    assert told(start, linked(offering(B, "f", version="V_2"), versions_defined=("V_2",))) == []
+    assert told(start, linked(offering(B, "f"), versions_defined=("V_2",))) == []
+    assert told(start, offering(B, "f")) == [], "a library without versions offers any"
+
+
+def test_a_library_without_a_hash_table_offers_nothing() -> None:
+    start = asking(program("libb.so", runpath=ORIGIN), "f")
+    assert codes(start, linked(offering(B, "f"), hashed=False)) == ["BM143 bin/prog"]
+
+
+def test_room_for_a_librarys_variable_does_not_define_it() -> None:
+    both = Symbols((Import("v", copied=True),), {"v": ("",)})
+    start = replace(program("libb.so", runpath=ORIGIN), symbols=both)
+    assert codes(start, B) == ["BM143 bin/prog"]
+    assert told(start, offering(B, "v")) == []
+
+
+def test_a_plug_in_leaves_names_to_its_program() -> None:
+    plug = asking(library("lib/plug.so", runpath=ORIGIN), "host_register", "cblas_sgemm")
+    assert codes(plug) == ["BM143 lib/plug.so", "BM144 lib/plug.so"]
+    assert "cblas_sgemm" in told(plug)[0]
+    extension = asking(library("x/mod.so", runpath=ORIGIN), "PyLong_FromLong", "_Py_NoneStruct")
+    assert told(extension) == [], "Python's own names come from the interpreter"
+
+
+# -- memory, and what may go wrong later --------------------------------------------------------
+
+
+def test_segments_and_pages() -> None:
+    small = linked(library("lib/libx.so"), alignment=4096)
+    assert codes(small) == ["BM163 lib/libx.so"]
+    for page, expected in (
+        (4096, []),
+        (16384, ["BM162 lib/libx.so"]),
+        (65536, ["BM162 lib/libx.so"]),
+    ):
+        assert codes(small, policy=replace(POLICY, page_size=page)) == expected
+    assert told(library("lib/libx.so"), policy=replace(POLICY, page_size=16384)) == []
+
+
+def test_relocations_that_the_loader_does_not_do() -> None:
+    odd = linked(library("lib/libx.so"), relocations=(257, 283, 1025))
+    assert told(odd) == [
+        "BM134 lib/libx.so: asks the loader for relocations that it does not do: R_AARCH64_CALL26"
+    ]
+    assert codes(linked(library("lib/libx.so"), android_relocations=True)) == ["BM134 lib/libx.so"]
+
+
+def test_a_soft_float_flag_that_no_code_asks_for() -> None:
+    """`ld -shared` of assembly alone writes it."""
+    arm = replace(library("lib/libx.so"), machine="EM_ARM", eabi=5, float_abi="soft")
+    alone = linked(arm, soft_float_flag=True, soft_float_by_header=True)
+    policy = AuditPolicy(PI3, provided=LIBC)
+    assert codes(alone, policy=policy) == ["BM104 lib/libx.so"]
+    assert codes(linked(arm, soft_float_flag=True), policy=policy) == ["BM103 lib/libx.so"]
+
+
+def test_two_widths_of_time_in_one_process() -> None:
+    wide, narrow = replace(A, needed=(), time64=True), replace(B, time64=False)
+    start = program("liba.so", "libb.so", runpath=ORIGIN)
+    (line,) = told(start, wide, narrow)
+    assert line.startswith(
+        "BM133 bin/prog: time_t has 64 bits in lib/liba.so and 32 in lib/libb.so"
+    )
+    assert told(start, wide, replace(narrow, time64=True)) == []
+
+
+def test_what_a_program_opens_by_name_is_a_note() -> None:
+    opener = linked(program("libc.so.6"), opens=("libGL.so.1", "libm.so.6", "plug/libb.so"))
+    (finding,) = audit.judge_tree(ElfTree((opener, B)), POLICY)
+    assert (finding.code, finding.severity.value) == ("BM147", "note")
+    assert finding.message.startswith("may open libGL.so.1 at run time")
+
+
+def test_static_tls_and_auditors_are_notes() -> None:
+    tls = linked(library("lib/libx.so"), flags=("STATIC_TLS",), auditors=("libaudit.so",))
+    assert codes(tls) == ["BM164 lib/libx.so", "BM165 lib/libx.so"]
