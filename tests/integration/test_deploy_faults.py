@@ -21,10 +21,10 @@ from buildmatrix import deploy, device, ssh
 from buildmatrix.errors import DeviceError, LinkLost
 from buildmatrix.nouns import BoardAddress, Target
 from buildmatrix.protocols import Advanced
+from tests import binfmt
 from tests.boards import boot, remove
 from tests.contract.deploy_board import Memory, noise
 from tests.fakes import RecordingReporter
-from tests.integration import test_virtual_kinds
 from tests.linkshaper import Link
 
 if TYPE_CHECKING:
@@ -42,7 +42,7 @@ HELD_BACK = 300_000
 NAME = "deploy-faults"
 BOOKWORM = Target("arm-linux-gnueabihf", "EM_ARM", "armv7-a", "neon-vfpv4", "hard", "2.36")
 
-arm_programs = test_virtual_kinds.arm_programs
+arm_programs = binfmt.arm_programs
 
 
 @pytest.fixture(scope="module")

@@ -22,7 +22,7 @@ from buildmatrix.device import probe, unfit
 from buildmatrix.errors import DeviceError, LinkLost
 from buildmatrix.nouns import Target
 from buildmatrix.ssh import connect
-from tests import boards
+from tests import binfmt, boards
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -263,23 +263,7 @@ def test_a_link_outlives_a_power_cut_and_goes_with_the_board(spare: str) -> None
         socket.create_connection((target.host, target.port))
 
 
-BINFMT = Path("/proc/sys/fs/binfmt_misc")
-
-
-@pytest.fixture
-def arm_programs() -> Iterator[None]:
-    """The kernel runs ARM programs; what this host had not before is undone."""
-    mounted = not (BINFMT / "register").exists()
-    if mounted:
-        subprocess.run(["mount", "-t", "binfmt_misc", "binfmt_misc", BINFMT], check=True)
-    registered = not (BINFMT / "qemu-arm").exists()
-    if registered:
-        (BINFMT / "register").write_bytes(Path("/usr/lib/binfmt.d/qemu-arm.conf").read_bytes())
-    yield
-    if registered:
-        (BINFMT / "qemu-arm").write_text("-1")
-    if mounted:
-        subprocess.run(["umount", BINFMT], check=True)
+arm_programs = binfmt.arm_programs
 
 
 @pytest.mark.docker
