@@ -22,12 +22,14 @@ from buildmatrix.recipe import (
 )
 from buildmatrix.resolved import ResolvedBuild, ResolvedRunner, Resolver
 from buildmatrix.selector import matches
+from buildmatrix.works import BundleWork, Graph, ModelWork, Work, work_id
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from buildmatrix.recipe import AuditSpec
     from buildmatrix.toolchain import Toolchain
+    from buildmatrix.works import Subject
 
 LIBC = (
     "ld-linux-armhf.so.3",
@@ -46,39 +48,6 @@ UNLOCKED = "unlocked"  # stands where a commit will
 
 
 @dataclass(frozen=True, slots=True)
-class ModelWork:
-    """A network in the format of one stack."""
-
-    network: str
-    format: str
-
-
-@dataclass(frozen=True, slots=True)
-class BundleWork:
-    """A cell's bundle: which works' products go into it, and what it is held against."""
-
-    cell: Cell
-    runner: str
-    libraries: tuple[str, ...]  # build works whose lib/ goes along, the stack's own first
-    model: str
-    policy: AuditPolicy
-
-
-@dataclass(frozen=True, slots=True)
-class Work:
-    """One thing to make."""
-
-    id: str
-    cell: str  # the first cell that needs it
-    stage: Stage
-    subject: Toolchain | SourceSpec | ResolvedBuild | ModelWork | BundleWork
-    toolchain: str  # empty where none is involved
-    needs: tuple[str, ...]
-    material: Mapping[str, object]
-    blocked: str = ""  # why it cannot be made, when that is known without trying
-
-
-@dataclass(frozen=True, slots=True)
 class Inputs:
     """Everything that decides the works, read beforehand. The digests are of our own code that
     shapes an artifact: the harness, the exporters, the bundle's layout, the audit's rules."""
@@ -92,19 +61,11 @@ class Inputs:
     audit_digest: str
 
 
-def expand(cells: Iterable[Cell], inputs: Inputs) -> tuple[Work, ...]:
+def expand(cells: Iterable[Cell], inputs: Inputs) -> Graph:
     """The works of all cells, each once, in an order in which they can be made."""
     builder = _Builder(inputs)
-    for cell in cells:
-        builder.add(cell)
-    return tuple(builder.works.values())
-
-
-def goals(works: Iterable[Work]) -> tuple[str, ...]:
-    """The works that nothing else needs: what the cells are for."""
-    works = tuple(works)
-    needed = {need for work in works for need in work.needs}
-    return tuple(work.id for work in works if work.id not in needed)
+    goals = {cell.id: builder.add(cell) for cell in cells}
+    return Graph(tuple(builder.works.values()), goals)
 
 
 class _Builder:
@@ -118,18 +79,20 @@ class _Builder:
         self.builds: dict[tuple[object, ...], str] = {}  # ids, by what decides them
         self.policies: dict[tuple[object, ...], AuditPolicy] = {}
 
-    def add(self, cell: Cell) -> None:
+    def add(self, cell: Cell) -> str:
+        """Add all that a cell needs; its goal: the audit, or without a runner the build."""
         recipe = self.inputs.recipes[cell.stack]
         options = dict(cell.options)
         build = self._build(recipe, options, cell)
-        if recipe.spec.runner is not None:
-            self._packed(recipe, recipe.spec.runner, options, cell, build)
+        if recipe.spec.runner is None:
+            return build
+        return self._audit(recipe, recipe.spec.runner, options, cell, build)
 
     def _put(
         self,
         stage: Stage,
         name: str,
-        subject: Toolchain | SourceSpec | ResolvedBuild | ModelWork | BundleWork,
+        subject: Subject,
         *,
         cell: Cell,
         material: Mapping[str, object],
@@ -139,7 +102,7 @@ class _Builder:
         """Add a work unless it is there; its id."""
         anywhere = stage in (Stage.SOURCE, Stage.MODEL)
         toolchain = "" if anywhere else cell.toolchain
-        identifier = f"{stage}:{name}"
+        identifier = work_id(stage, name)
         if identifier not in self.works:
             self.works[identifier] = Work(
                 identifier, cell.id, stage, subject, toolchain, needs, material, blocked
@@ -222,9 +185,10 @@ class _Builder:
                 found += self._run_dependencies(other, {**options, **dependency.options}, cell)
         return found
 
-    def _packed(
+    def _audit(
         self, recipe: Recipe, spec: RunnerSpec, options: Options, cell: Cell, build: str
-    ) -> None:
+    ) -> str:
+        """Add a cell's bundle and its audit; the audit's id."""
         toolchain = self.inputs.toolchains[cell.toolchain]
         unit = self.resolver.runner(recipe, spec, options, toolchain)
         runner = self._runner(unit, cell, build)
@@ -245,7 +209,7 @@ class _Builder:
             material={"cell": cell.id, "layout": self.inputs.bundle_digest},
         )
         policy = packed.policy
-        self._put(
+        return self._put(
             Stage.AUDIT,
             cell.id,
             packed,
@@ -268,13 +232,16 @@ class _Builder:
             unit,
             cell=cell,
             # What the build was compiled against, the runner is too.
-            needs=(build, *(n for n in self.works[build].needs if not n.startswith("source:"))),
+            needs=(build, *(n for n in self.works[build].needs if self._is_made(n))),
             material={
                 "script": unit.script,
                 "engine": unit.engine,
                 "harness": self.inputs.harness_digest,
             },
         )
+
+    def _is_made(self, work: str) -> bool:
+        return self.works[work].stage is not Stage.SOURCE
 
     def _model(self, model_format: str, cell: Cell) -> str:
         return self._put(

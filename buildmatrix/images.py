@@ -15,9 +15,11 @@ from typing import TYPE_CHECKING
 
 from buildmatrix import scratch
 from buildmatrix.errors import BuildError
+from buildmatrix.nouns import Stage
 from buildmatrix.protocols import ContainerSpec, Mount, Note, Output
 from buildmatrix.records import read_record, write_record
 from buildmatrix.toolchain import Identity, Toolchain
+from buildmatrix.works import work_id
 
 if TYPE_CHECKING:
     from buildmatrix.protocols import Engine, Reporter
@@ -49,7 +51,7 @@ def ensure(
     rebuild: bool = False,
 ) -> Identity:
     """The image, made if it is not there. Raises BuildError when it cannot be or fails its test."""
-    subject = f"image:{toolchain.name}"
+    subject = work_id(Stage.IMAGE, toolchain.name)
 
     def say(line: str) -> None:
         reporter.emit(Output(subject, line))

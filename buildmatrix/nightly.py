@@ -137,12 +137,12 @@ def built(workshop: Workshop) -> tuple[dict[str, str], list[Trouble]]:
     troubles = [
         Trouble(outcome.exit_code, f"{outcome.action.id}: {outcome.message}")
         for outcome in outcomes
-        if outcome.state == "failed" and not outcome.message.startswith("needs ")
+        if outcome.state == "failed" and not outcome.fault
     ]
-    goals = {o.action.id: o.state for o in outcomes}
+    states = {o.action.id: o.state for o in outcomes}
+    goals = workshop.project.graph.goals
     cells: dict[str, str] = {
-        cell.id: goals.get(f"audit:{cell.id}") or goals.get(f"bundle:{cell.id}") or "unavailable"
-        for cell in workshop.project.cells
+        cell.id: states.get(goals[cell.id], "unavailable") for cell in workshop.project.cells
     }
     return cells, troubles
 

@@ -111,6 +111,7 @@ class Action:
     needs: tuple[str, ...] = ()
     key: str = ""  # cache key; empty while the toolchain image's identity is unknown
     predicted_seconds: float | None = None
+    blocked_by: str = ""  # BLOCKED: id of the action that is the root of it, where it is another
 
 
 @dataclass(frozen=True, slots=True)
@@ -258,7 +259,9 @@ class OddFile:
 
     file: str
     oddity: Oddity
-    details: str
+    details: str  # one line for people
+    brief: str = ""  # of what is damaged: what it is not, and `cause`, where that was seen
+    cause: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,11 +6,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from buildmatrix.cachekey import FORMAT, changes, digest
-from buildmatrix.graph import Work, goals
 from buildmatrix.nouns import Action, Stage, Verb
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping
+
+    from buildmatrix.works import Graph, Work
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +25,7 @@ class OnRecord:
     unavailable: Mapping[str, str]  # work id -> why it could not be had, last time
 
 
-def materials(works: Sequence[Work], identities: Mapping[str, str]) -> dict[str, dict[str, object]]:
+def materials(works: Iterable[Work], identities: Mapping[str, str]) -> dict[str, dict[str, object]]:
     """Full key material by work id; a work above an image of unknown identity is left out."""
     known: dict[str, dict[str, object]] = {}
     keys: dict[str, str] = {}
@@ -51,16 +52,20 @@ def key_of(work: Work, material: Mapping[str, object]) -> str:
     return str(material["identity"]) if work.stage is Stage.IMAGE else digest(material)
 
 
-def plan(works: Sequence[Work], known: OnRecord) -> tuple[Action, ...]:
+def plan(graph: Graph, known: OnRecord) -> tuple[Action, ...]:
     """Every work with its verb and its reason, in an order that can be executed."""
-    material = materials(works, known.identities)
-    keys = {work.id: key_of(work, material[work.id]) for work in works if work.id in material}
-    held = {w.id for w in works if w.id in keys and _is_held(w, keys[w.id], known)}
-    wanted = _wanted(works, held)
-    blocked = _blocked(works, held, wanted)
+    material = materials(graph, known.identities)
+    keys = {work.id: key_of(work, material[work.id]) for work in graph if work.id in material}
+    held = {w.id for w in graph if w.id in keys and _is_held(w, keys[w.id], known)}
+    wanted = _wanted(graph, held)
+    roots = _roots(graph, held, wanted)
     actions = []
-    for work in works:
-        verb, reason = _verdict(work, keys.get(work.id, ""), material, held, wanted, blocked, known)
+    for work in graph:
+        root = roots.get(work.id, "")
+        if root:
+            verb, reason = Verb.BLOCKED, work.blocked or f"needs {root}"
+        else:
+            verb, reason = _verdict(work, keys.get(work.id, ""), material, held, wanted, known)
         actions.append(
             Action(
                 id=work.id,
@@ -71,6 +76,7 @@ def plan(works: Sequence[Work], known: OnRecord) -> tuple[Action, ...]:
                 needs=work.needs,
                 key=keys.get(work.id, ""),
                 predicted_seconds=known.seconds.get(work.id),
+                blocked_by="" if root == work.id else root,
             )
         )
     return tuple(actions)
@@ -80,32 +86,29 @@ def _is_held(work: Work, key: str, known: OnRecord) -> bool:
     return work.stage is Stage.IMAGE or key in known.stored
 
 
-def _wanted(works: Sequence[Work], held: set[str]) -> set[str]:
+def _wanted(graph: Graph, held: set[str]) -> set[str]:
     """What has to exist now: the goals, and whatever a work that must be made needs."""
-    by_id = {work.id: work for work in works}
     wanted: set[str] = set()
-    queue = list(goals(works))
+    queue = list(graph.goals.values())
     while queue:
         one = queue.pop()
         if one not in wanted:
             wanted.add(one)
             if one not in held:
-                queue.extend(by_id[one].needs)
+                queue.extend(graph.by_id[one].needs)
     return wanted
 
 
-def _blocked(works: Sequence[Work], held: set[str], wanted: set[str]) -> dict[str, str]:
-    """Works that cannot be made: why, or which root of the trouble they need."""
-    blocked: dict[str, str] = {}
+def _roots(graph: Graph, held: set[str], wanted: set[str]) -> dict[str, str]:
+    """Of each work that cannot be made, the work that is the root of it: itself, or one below."""
     roots: dict[str, str] = {}
-    for work in works:  # needs come first
+    for work in graph:  # needs come first
         if work.id in held or work.id not in wanted:
             continue
         root = work.id if work.blocked else next((roots[n] for n in work.needs if n in roots), "")
         if root:
             roots[work.id] = root
-            blocked[work.id] = work.blocked or f"needs {root}"
-    return blocked
+    return roots
 
 
 def _verdict(
@@ -114,11 +117,8 @@ def _verdict(
     material: Mapping[str, Mapping[str, object]],
     held: set[str],
     wanted: set[str],
-    blocked: Mapping[str, str],
     known: OnRecord,
 ) -> tuple[Verb, str]:
-    if work.id in blocked:
-        return Verb.BLOCKED, blocked[work.id]
     if work.id in held:
         return Verb.SKIP, f"stored as {key[:12]}"
     if work.id not in wanted:

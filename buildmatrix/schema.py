@@ -152,7 +152,7 @@ def _sentence(kind: str, message: str, position: Position, error: Any) -> str:
             near = did_you_mean(tag, re.findall(r"'([^']*)'", expected))
             return f"'{tag}' is not known{near}; allowed: {expected}"
         case _:
-            text = message.removeprefix("Value error, ")
+            text = str(error["ctx"]["error"]) if kind == "value_error" else message
             return f"'{name}': {text[0].lower()}{text[1:]} (got {_shown(error['input'])})"
 
 

@@ -91,7 +91,7 @@ def build(
 def _fail_for(outcomes: Sequence[Outcome]) -> None:
     """Exit by the worst thing found. A source out of reach is reported, not a failure."""
     failed = [o for o in outcomes if o.state == "failed"]
-    roots = [o for o in failed if not o.message.startswith("needs ")]
+    roots = [o for o in failed if not o.fault]
     named = ", ".join(o.action.id for o in roots)
     if any(o.exit_code != AuditError.exit_code for o in failed):
         raise BuildError(f"failed: {named}", hint="the messages above name the logs")

@@ -129,11 +129,10 @@ def _tree(
 def _whole(tree: ElfTree) -> tuple[ElfFacts, ...]:
     for odd in tree.odd:
         if odd.oddity is Oddity.DAMAGED:
-            brief, _, details = odd.details.partition(": ")
             raise AuditError(
-                brief,
+                odd.brief,
                 where=odd.file,
-                details=details,
+                details=odd.cause,
                 hint="build or copy it again; `readelf -aW` shows where it breaks",
             )
     return tree.facts

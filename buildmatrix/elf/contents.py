@@ -61,7 +61,7 @@ def _objects(data: memoryview, name: str, path: Path, root: Path | None) -> Iter
             if thin or bytes(content[:LONGEST_MAGIC]).startswith((MAGIC, *BITCODE)):
                 yield from _one(content, f"{name}({member.name})")
     except ValueError as exc:
-        yield OddFile(name, Oddity.DAMAGED, f"is not a whole static library: {exc}")
+        yield _damaged(name, "is not a whole static library", exc)
 
 
 def _elsewhere(folder: Path, member: str, root: Path | None) -> memoryview:
@@ -85,7 +85,11 @@ def _one(data: memoryview, name: str) -> Iterator[Content]:
         if not absent and (form := _unread_form(image)):
             yield OddFile(name, Oddity.UNREAD, form)
     except FAULTS as exc:
-        yield OddFile(name, Oddity.DAMAGED, f"is not a whole ELF file: {exc}")
+        yield _damaged(name, "is not a whole ELF file", exc)
+
+
+def _damaged(name: str, brief: str, fault: Exception) -> OddFile:
+    return OddFile(name, Oddity.DAMAGED, f"{brief}: {fault}", brief=brief, cause=str(fault))
 
 
 def _why_no_code(image: Image) -> str:

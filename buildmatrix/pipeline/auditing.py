@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING, Any
 
 from buildmatrix.audit.document import Audit
 from buildmatrix.errors import InputError
-from buildmatrix.graph import LIBC, BundleWork
+from buildmatrix.graph import LIBC
 from buildmatrix.nouns import AuditPolicy
 from buildmatrix.pipeline.baselines import by_default, of_toolchain
 from buildmatrix.pipeline.planning import plan_all
 from buildmatrix.pipeline.stored import stored
+from buildmatrix.works import BundleWork
 
 if TYPE_CHECKING:
     from buildmatrix.baseline import Baseline
@@ -35,10 +36,11 @@ def audit_cell(workshop: Workshop, choice: Choice | None = None) -> dict[str, An
     if choice is None:
         baseline = of_toolchain(workshop.project.toolchains[cell.toolchain])
         return {"cell": cell.id, **_document(baseline, one.audit)}
-    work = next(w.subject for w in workshop.project.works if w.id == f"bundle:{cell.id}")
-    assert isinstance(work, BundleWork)
-    key = next(action.key for action in actions if action.id == f"bundle:{cell.id}")
-    return {"cell": cell.id, **_against(workshop, work, key, choice)}
+    work = workshop.project.graph.bundle_of(cell.id)
+    assert work is not None
+    assert isinstance(work.subject, BundleWork)
+    key = next(action.key for action in actions if action.id == work.id)
+    return {"cell": cell.id, **_against(workshop, work.subject, key, choice)}
 
 
 def audit_path(path: Path, choice: Choice = by_default) -> dict[str, Any]:

@@ -7,20 +7,20 @@ from typing import TYPE_CHECKING, Any
 
 from buildmatrix import images
 from buildmatrix.errors import UsageError
-from buildmatrix.graph import BundleWork
-from buildmatrix.nouns import Stage, Status, Verb
+from buildmatrix.nouns import Status, Verb
 from buildmatrix.pipeline.planning import gaps, plan_all
 from buildmatrix.pipeline.project import select
 from buildmatrix.pipeline.stored import stored
-from buildmatrix.recipe import build_options
-from buildmatrix.resolved import ResolvedBuild, ResolvedRunner
+from buildmatrix.resolved import ResolvedRunner
+from buildmatrix.works import BundleWork
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
     from buildmatrix.nouns import Action, Cell
     from buildmatrix.pipeline.perform import Outcome
     from buildmatrix.pipeline.workshop import Workshop
+    from buildmatrix.works import Graph
 
 
 def cells_document(workshop: Workshop, *, only: tuple[str, ...] = ()) -> dict[str, Any]:
@@ -34,7 +34,7 @@ def cells_document(workshop: Workshop, *, only: tuple[str, ...] = ()) -> dict[st
     proofs, missing = _proofs(workshop, digests, measured), gaps(workshop)
     rows = []
     for cell in select(workshop.project.matrix, only):
-        goal = actions[_goal(workshop, cell)]
+        goal = actions[workshop.project.graph.goals[cell.id]]
         rung, command = _rung(goal, (cell.id, digests[cell.id]), measured), ""
         if rung == "rendered" and (proof := proofs.get(_engine(workshop, cell))):
             rung, command = "runner", f"inv report --only {proof}"
@@ -45,7 +45,7 @@ def cells_document(workshop: Workshop, *, only: tuple[str, ...] = ()) -> dict[st
                 "toolchain": cell.toolchain,
                 "options": dict(cell.options),
                 "shown": {"rung": rung, "command": command or _command(rung, cell)},
-                "reason": _reason(goal, actions, missing),
+                "reason": _reason(workshop.project.graph, goal, actions, missing),
                 "where": str(cell.where),
             }
         )
@@ -60,11 +60,11 @@ Engine = tuple[str, str]  # digest of a runner's engine file, and the model form
 
 def _engine(workshop: Workshop, cell: Cell) -> Engine:
     """What a cell's runner is made of; two empty words without a runner."""
-    works = {work.id: work for work in workshop.project.works}
-    bundle = works.get(f"bundle:{cell.id}")
+    graph = workshop.project.graph
+    bundle = graph.bundle_of(cell.id)
     if bundle is None or not isinstance(bundle.subject, BundleWork):
         return ("", "")
-    unit = works[bundle.subject.runner].subject
+    unit = graph.by_id[bundle.subject.runner].subject
     assert isinstance(unit, ResolvedRunner)
     return unit.engine, unit.model_format
 
@@ -82,25 +82,6 @@ def _proofs(
         for cell in workshop.project.cells
         if (cell.id, digests[cell.id]) in measured
     }
-
-
-def _goal(workshop: Workshop, cell: Cell) -> str:
-    """The last work of a cell: its audit, or the build of a stack that has no runner yet."""
-    own = build_options(workshop.project.recipes[cell.stack].spec)
-    wanted = {k: v for k, v in cell.options if k in own}
-    built = ""
-    for work in workshop.project.works:
-        if work.id == f"audit:{cell.id}":
-            return work.id
-        unit = work.subject
-        if (
-            work.stage is Stage.BUILD
-            and isinstance(unit, ResolvedBuild)
-            and (unit.recipe.name, work.toolchain) == (cell.stack, cell.toolchain)
-            and dict(unit.options) == wanted
-        ):
-            built = work.id
-    return built
 
 
 def _measured(workshop: Workshop) -> dict[tuple[str, str], str]:
@@ -140,24 +121,18 @@ def _command(rung: str, cell: Cell) -> str:
             return f"inv report --only {cell.id}"
 
 
-def _reason(goal: Action, actions: Mapping[str, Action], missing: Mapping[str, str]) -> str:
+def _reason(
+    graph: Graph, goal: Action, actions: Mapping[str, Action], missing: Mapping[str, str]
+) -> str:
     match goal.verb:
         case Verb.SKIP:
             return "stored"
         case Verb.BLOCKED:
-            root = actions.get(goal.reason.removeprefix("needs "), goal)
-            return f"out of reach: {root.reason}"
+            return f"out of reach: {actions.get(goal.blocked_by, goal).reason}"
         case _:
-            gap = next((missing[a.id] for a in _below(goal, actions) if a.id in missing), "")
+            needed = [w.id for w in graph.below(goal.id) if actions[w.id].verb is not Verb.SKIP]
+            gap = next((missing[need] for need in needed if need in missing), "")
             return f"{gap}, when last tried" if gap else f"to be built: {goal.reason}"
-
-
-def _below(goal: Action, actions: Mapping[str, Action]) -> Iterator[Action]:
-    """All that has to be made for it."""
-    for need in goal.needs:
-        if actions[need].verb is not Verb.SKIP:
-            yield actions[need]
-            yield from _below(actions[need], actions)
 
 
 def plan_document(actions: Sequence[Action]) -> dict[str, Any]:
@@ -171,6 +146,7 @@ def plan_document(actions: Sequence[Action]) -> dict[str, Any]:
             "needs": list(a.needs),
             "key": a.key,
             "predicted_seconds": a.predicted_seconds if a.verb in (Verb.RUN, Verb.RERUN) else None,
+            "blocked_by": a.blocked_by,
         }
         for a in actions
     ]
@@ -185,6 +161,7 @@ def build_document(workshop: Workshop, outcomes: Sequence[Outcome]) -> dict[str,
             "id": o.action.id,
             "state": o.state,
             "message": o.message,
+            "fault": o.fault,
             "key": o.action.key,
             "seconds": workshop.seconds.get(o.action.id) if o.state == "done" else None,
         }
@@ -192,7 +169,7 @@ def build_document(workshop: Workshop, outcomes: Sequence[Outcome]) -> dict[str,
     ]
     cells = []
     for cell in workshop.project.cells:
-        ended = by_id.get(_goal(workshop, cell))
+        ended = by_id.get(workshop.project.graph.goals[cell.id])
         cells.append(
             {
                 "id": cell.id,
@@ -205,9 +182,9 @@ def build_document(workshop: Workshop, outcomes: Sequence[Outcome]) -> dict[str,
 
 
 def _cause(ended: Outcome | None, by_id: dict[str, Outcome]) -> str:
-    """The root of a failure: follow 'needs' to the action that itself failed."""
-    while ended is not None and ended.message.startswith("needs "):
-        ended = by_id.get(ended.message.removeprefix("needs "))
+    """Why a cell is not there: the message of the action that is at fault."""
+    if ended is not None and ended.fault:
+        ended = by_id.get(ended.fault)
     return ended.message if ended is not None and ended.state != "done" else ""
 
 

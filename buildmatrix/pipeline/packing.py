@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from pathlib import Path
 
-    from buildmatrix.graph import BundleWork
+    from buildmatrix.works import BundleWork
 
     Export = Callable[[tuple[str, ...], Path], None]  # copies files out of the toolchain image
 

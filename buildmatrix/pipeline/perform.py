@@ -26,8 +26,8 @@ from buildmatrix.toolchain import Toolchain
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from buildmatrix.graph import Work
     from buildmatrix.pipeline.workshop import Workshop
+    from buildmatrix.works import Work
 
 MENDED = 20  # damaged things that one build gets over
 
@@ -36,12 +36,14 @@ State = Literal["done", "cached", "failed", "unavailable"]
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """How one action ended. A message that begins with 'needs' names the action at fault."""
+    """How one action ended."""
 
     action: Action
     state: State
     message: str = ""
     exit_code: int = 0
+    fault: str = ""  # id of the action that is the root of it, where it is another
+    brief: str = ""  # of the message, where it was out of reach, what stays on record
 
 
 def build_all(
@@ -71,7 +73,7 @@ def _build_all(workshop: Workshop, *, fail_fast: bool, frozen: bool) -> tuple[Ou
             details="\n".join(f"{a.id}: {a.reason}" for a in missing),
             hint="run `inv build` without --frozen",
         )
-    works = {work.id: work for work in workshop.project.works}
+    works = workshop.project.graph.by_id
     outcomes = _images(workshop, works, actions)
     if outcomes:
         actions = plan_all(workshop)  # the images are what they are now: every key is known
@@ -107,12 +109,13 @@ def _perform(
     if action.verb is Verb.SKIP:
         return _judged(workshop, Outcome(action, "cached", action.reason))
     if action.verb is Verb.BLOCKED:
-        return Outcome(action, "unavailable", action.reason)
+        return Outcome(action, "unavailable", action.reason, fault=action.blocked_by)
     stopped = next(
         (o for n in work.needs if (o := outcomes[n]).state in ("failed", "unavailable")), None
     )
     if stopped is not None:
-        return Outcome(action, stopped.state, f"needs {stopped.action.id}", stopped.exit_code)
+        words, root = f"needs {stopped.action.id}", stopped.fault or stopped.action.id
+        return Outcome(action, stopped.state, words, stopped.exit_code, fault=root)
     return _judged(workshop, _make(workshop, work, action, keys))
 
 
@@ -120,7 +123,7 @@ def _make(workshop: Workshop, work: Work, action: Action, keys: Mapping[str, str
     """Under a lock, and looked up again there: another process may have made it meanwhile."""
     started = time.monotonic()
     # An image's key is known only once it is made, so its lock goes by name.
-    lock = work.id.replace(":", "-") if work.stage is Stage.IMAGE else action.key
+    lock = f"{work.stage}-{work.name}" if work.stage is Stage.IMAGE else action.key
     with workshop.store.lock(lock):
         if _made_meanwhile(workshop, work, action.key):
             return Outcome(action, "cached", "made by another process meanwhile")
@@ -128,7 +131,7 @@ def _make(workshop: Workshop, work: Work, action: Action, keys: Mapping[str, str
         try:
             outcome = Outcome(action, "done", workshop.make(work, keys))
         except SourceUnavailable as gap:
-            outcome = Outcome(action, "unavailable", str(gap))
+            outcome = Outcome(action, "unavailable", str(gap), brief=gap.brief)
         except DamageError as damage:
             seconds = time.monotonic() - started
             workshop.reporter.emit(Finished(work.id, "failed", seconds, damage.brief))
@@ -180,6 +183,6 @@ def _record(workshop: Workshop, outcomes: Mapping[str, Outcome]) -> None:
     after = {name: text for name, text in before.items() if name not in tried}
     for name, outcome in tried.items():
         if outcome.state == "unavailable" and outcome.action.verb is not Verb.BLOCKED:
-            after[name] = outcome.message.splitlines()[0]
+            after[name] = outcome.brief
     if after != before:
         write_record(path, after)

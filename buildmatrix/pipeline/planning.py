@@ -6,9 +6,11 @@ from typing import TYPE_CHECKING
 
 from buildmatrix import images
 from buildmatrix.graph import identify
+from buildmatrix.nouns import Stage
 from buildmatrix.plan import OnRecord, key_of, materials, plan
 from buildmatrix.recipe import SourceSpec
 from buildmatrix.records import read_record
+from buildmatrix.works import work_id
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -19,12 +21,12 @@ if TYPE_CHECKING:
 
 def plan_all(workshop: Workshop) -> tuple[Action, ...]:
     """Every work of the selected cells with its verb and its reason."""
-    return plan(workshop.project.works, on_record(workshop))
+    return plan(workshop.project.graph, on_record(workshop))
 
 
 def on_record(workshop: Workshop) -> OnRecord:
     """Everything that the plan asks of the disk, read once so that the plan itself is pure."""
-    works = workshop.project.works
+    works = workshop.project.graph
     for toolchain in workshop.project.toolchains.values():
         identity = images.recorded(toolchain, workshop.state)
         if identity is not None:
@@ -51,7 +53,7 @@ def gaps(workshop: Workshop) -> dict[str, str]:
 
 def _held_sources(workshop: Workshop) -> frozenset[str]:
     """Keys of the source works whose archive is in the download cache."""
-    sources = tuple(w for w in workshop.project.works if isinstance(w.subject, SourceSpec))
+    sources = tuple(w for w in workshop.project.graph if isinstance(w.subject, SourceSpec))
     material = materials(sources, {})
     return frozenset(
         key_of(work, material[work.id])
@@ -66,5 +68,5 @@ def _old_definitions(workshop: Workshop) -> dict[str, Mapping[str, object]]:
     for toolchain in workshop.project.toolchains.values():
         record = read_record(workshop.state / "toolchains" / f"{toolchain.name}.json")
         if record and record.get("definition") != toolchain.definition_digest:
-            definitions[f"image:{toolchain.name}"] = dict(record.get("written", {}))
+            definitions[work_id(Stage.IMAGE, toolchain.name)] = dict(record.get("written", {}))
     return definitions

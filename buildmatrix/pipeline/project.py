@@ -15,12 +15,12 @@ from buildmatrix.selector import matches_id
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from buildmatrix.graph import Work
     from buildmatrix.matrix import Matrix
     from buildmatrix.network import NetworkSpec
     from buildmatrix.nouns import Cell
     from buildmatrix.recipe import Recipe
     from buildmatrix.toolchain import Toolchain
+    from buildmatrix.works import Graph
 
 PACKAGE = Path(__file__).parent.parent
 HARNESS = PACKAGE / "harness"
@@ -37,7 +37,7 @@ class Project:
     recipes: Mapping[str, Recipe]
     toolchains: Mapping[str, Toolchain]
     networks: Mapping[str, NetworkSpec]  # of all models that the matrix names
-    works: tuple[Work, ...]
+    graph: Graph
 
     @property
     def network(self) -> NetworkSpec:

@@ -6,7 +6,7 @@ import shutil
 from typing import TYPE_CHECKING, Any
 
 from buildmatrix.errors import BuildmatrixError, SourceUnavailable
-from buildmatrix.graph import goals, identify
+from buildmatrix.graph import identify
 from buildmatrix.pipeline.planning import gaps
 from buildmatrix.recipe import SourceSpec
 from buildmatrix.sources import describe, file_name, way_out
@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from buildmatrix.graph import Work
     from buildmatrix.pipeline.workshop import Workshop
+    from buildmatrix.works import Work
 
 
 def sources_document(
@@ -55,24 +55,14 @@ def sources_document(
 
 def _needed(workshop: Workshop) -> Iterator[tuple[Work, SourceSpec, list[str]]]:
     """Source works in the order of the matrix, with the cells that need them."""
-    by_id = {work.id: work for work in workshop.project.works}
-    users: dict[str, list[str]] = {}
-    for goal in goals(workshop.project.works):
-        for need in _below(by_id[goal], by_id):
-            users.setdefault(need, []).append(by_id[goal].cell)
-    for work in by_id.values():
+    graph = workshop.project.graph
+    users: dict[str, set[str]] = {}
+    for goal in graph.goals.values():
+        for work in graph.below(goal):
+            users.setdefault(work.id, set()).add(graph.by_id[goal].cell)
+    for work in graph:
         if isinstance(work.subject, SourceSpec):
-            yield work, work.subject, sorted(set(users.get(work.id, [])))
-
-
-def _below(work: Work, by_id: dict[str, Work]) -> set[str]:
-    found: set[str] = set()
-    todo = [*work.needs]
-    while todo:
-        if (one := todo.pop()) not in found:
-            found.add(one)
-            todo += by_id[one].needs
-    return found
+            yield work, work.subject, sorted(users.get(work.id, ()))
 
 
 def _state(workshop: Workshop, work: Work, gaps: Any) -> tuple[str, str]:

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 
 from buildmatrix.audit.document import Audit
 from buildmatrix.errors import AuditError, BuildmatrixError, InputError
-from buildmatrix.graph import BundleWork
 from buildmatrix.nouns import Bundle, Verb
 from buildmatrix.pipeline.planning import plan_all
+from buildmatrix.works import BundleWork
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from buildmatrix.nouns import Action, Cell, FileRecord, Target
     from buildmatrix.pipeline.workshop import Workshop
     from buildmatrix.store import Store
+    from buildmatrix.works import Work
 
 MANIFEST = "manifest.json"
 EXPECTED = "expected.f64"
@@ -51,14 +52,16 @@ def stored(
     which spares whoever only asks for bundles a file for each cell.
     """
     planned = {action.id: action for action in (actions or plan_all(workshop))}
-    works = {work.id: work for work in workshop.project.works}
+    graph = workshop.project.graph
     cells = {}
     for cell in workshop.project.cells:
-        work = works.get(f"bundle:{cell.id}")
-        if work is None or not isinstance(work.subject, BundleWork):
+        bundle, audit = graph.bundle_of(cell.id), graph.audit_of(cell.id)
+        if bundle is None or audit is None:
             cells[cell.id] = _without_runner(workshop, cell)
         else:
-            cells[cell.id] = _with_runner(workshop, work.subject, planned, audits=audits)
+            cells[cell.id] = _with_runner(
+                workshop, bundle, planned[audit.id], planned, audits=audits
+            )
     return cells
 
 
@@ -69,11 +72,16 @@ def _without_runner(workshop: Workshop, cell: Cell) -> Stored:
 
 
 def _with_runner(
-    workshop: Workshop, work: BundleWork, planned: Mapping[str, Action], *, audits: bool
+    workshop: Workshop,
+    work: Work,
+    audited: Action,
+    planned: Mapping[str, Action],
+    *,
+    audits: bool,
 ) -> Stored:
-    cell, store = work.cell, workshop.store
-    audited = planned[f"audit:{cell.id}"]
-    bundle = _bundle(store, cell.id, planned[f"bundle:{cell.id}"].key)
+    assert isinstance(work.subject, BundleWork)
+    cell, store = work.subject.cell, workshop.store
+    bundle = _bundle(store, cell.id, planned[work.id].key)
     reason = ""
     if audited.verb is not Verb.SKIP:
         reason = f"is not built: {audited.reason}"
@@ -85,7 +93,7 @@ def _with_runner(
         bundle,
         read_audit(store, audited.key) if audits and not reason else None,
         reason,
-        expected=_record(store, planned[work.model].key, EXPECTED),
+        expected=_record(store, planned[work.subject.model].key, EXPECTED),
         made_with=_made_with(workshop, cell),
     )
 

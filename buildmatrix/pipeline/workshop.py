@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from buildmatrix import __version__, bootstrap, build, images, scratch
 from buildmatrix.cachekey import digest
-from buildmatrix.graph import BundleWork, ModelWork, Work, identify
+from buildmatrix.graph import identify
 from buildmatrix.nouns import Stage
 from buildmatrix.pipeline.project import HARNESS, Project
 from buildmatrix.plan import materials
@@ -22,6 +22,7 @@ from buildmatrix.resolved import ResolvedBuild
 from buildmatrix.sources import Sources
 from buildmatrix.store import Store
 from buildmatrix.toolchain import Identity, Toolchain
+from buildmatrix.works import BundleWork, ModelWork, Work
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -79,8 +80,7 @@ class Workshop:
         return self.state / "results.sqlite"
 
     def log_path(self, work: Work) -> Path:
-        name = work.id.split(":", 1)[1].replace("/", "_")
-        return self.state / "logs" / work.stage / f"{name}.log"
+        return self.state / "logs" / work.stage / f"{work.name}.log"
 
     def make(self, work: Work, keys: Mapping[str, str]) -> str:
         """Make one work and keep it. Returns a few words on what came of it.
@@ -110,7 +110,7 @@ class Workshop:
 
     def _material(self, work: Work) -> Mapping[str, object]:
         identities = {name: i.digest for name, i in self.identities.items()}
-        return materials(self.project.works, identities)[work.id]
+        return materials(self.project.graph, identities)[work.id]
 
     def image(self, toolchain: Toolchain, *, rebuild: bool = False) -> str:
         """Make or look at a toolchain's image, and note what it is."""
@@ -138,7 +138,7 @@ class Workshop:
             case BundleWork():
                 if work.stage is Stage.BUNDLE:
                     return self._bundled(work, work.subject, keys, workspace)
-                return self._audited(work.subject, keys, workspace)
+                return self._audited(work, work.subject, keys, workspace)
             case _:
                 raise AssertionError(work.stage)
 
@@ -186,9 +186,8 @@ class Workshop:
         self, work: Work, unit: ResolvedBuild, keys: Mapping[str, str], workspace: Path
     ) -> tuple[Mount, ...]:
         """The inputs, laid out below the workspace and mounted read-only."""
-        by_id = {w.id: w for w in self.project.works}
         for need in work.needs:
-            subject = by_id[need].subject
+            subject = self.project.graph.by_id[need].subject
             if isinstance(subject, SourceSpec):
                 self.sources.unpack(identify(subject), workspace / "src" / subject.name)
             elif isinstance(subject, ResolvedBuild):
@@ -261,12 +260,14 @@ class Workshop:
             builder=f"buildmatrix {__version__}",
         )
 
-    def _audited(self, packed: BundleWork, keys: Mapping[str, str], workspace: Path) -> Path:
+    def _audited(
+        self, work: Work, packed: BundleWork, keys: Mapping[str, str], workspace: Path
+    ) -> Path:
         from buildmatrix import audit, elf
         from buildmatrix.audit.document import Audit
 
         bundle = workspace / "bundle"
-        self.store.checkout(keys[f"bundle:{packed.cell.id}"], bundle)
+        self.store.checkout(keys[work.needs[0]], bundle)
         tree = elf.survey(bundle)
         findings = audit.judge_tree(tree, packed.policy)
         out = workspace / "out"

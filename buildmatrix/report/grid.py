@@ -104,7 +104,7 @@ def _grid(rows: Sequence[Row], bound: float | None, told: Mapping[str, Sequence[
     first = rows[0].first
     where = f"{first.device} (emulated)" if first.emulated else first.device
     threads = "1 thread" if first.threads == 1 else f"{first.threads} threads"
-    notes = _Notes()
+    notes = _Notes(rows)
     grid = Grid(
         title=f"{where}: {first.model}, {threads}, {_passes(rows)}, ms an image",
         emulated=first.emulated,
@@ -126,7 +126,11 @@ def _passes(rows: Sequence[Row]) -> str:
 class _Notes:
     """Footnotes in the making: one number for one reason of one cell."""
 
-    def __init__(self) -> None:
+    def __init__(self, rows: Sequence[Row]) -> None:
+        self._largest: dict[str, int] = {}
+        for row in rows:
+            if row.status is Status.OK:
+                self._largest[row.cell] = max(row.batch, self._largest.get(row.cell, 0))
         self._numbered: dict[tuple[str, str], list[int]] = {}
         self._memory: dict[str, str] = {}
         self._void: list[Measurement] = []
@@ -135,7 +139,9 @@ class _Notes:
     def value(self, row: Row) -> Value:
         """The field of a row; anything but a time leaves a note."""
         if row.status in (Status.OOM, Status.SKIPPED):
-            self._memory.setdefault(row.cell, row.reason.partition("; ")[2] or row.reason)
+            largest = self._largest.get(row.cell)
+            ran = f"the largest that ran is {largest}" if largest else "no batch size ran"
+            self._memory[row.cell] = ran
             return Value("-")
         if row.status is Status.OK:
             self._void += [block for block in row.blocks if block.status is Status.VOID]
@@ -152,7 +158,7 @@ class _Notes:
 
     def lines(self) -> Iterator[str]:
         if self._memory:
-            told = [f"{cell}: {words}" for cell, words in self._memory.items() if words]
+            told = [f"{cell}: {words}" for cell, words in self._memory.items()]
             yield "; ".join([NO_ROOM, *told])
         if self._void:
             reasons = "; ".join(dict.fromkeys(block.void_reason for block in self._void))

@@ -215,15 +215,11 @@ def _made_of(block: Measurement) -> Iterator[tuple[str, str]]:
 
 def _sources(workshop: Workshop, cell: str) -> Facts:
     """Every source that went in, by the tree that was verified."""
-    works = {work.id: work for work in workshop.project.works}
-    todo, seen = [f"bundle:{cell}"], {}
-    while todo:
-        work = works.get(todo.pop())
-        if work is not None and work.id not in seen:
-            seen[work.id] = work
-            todo += work.needs
+    graph = workshop.project.graph
+    bundle = graph.bundle_of(cell)
+    works = graph.below(bundle.id) if bundle else ()
     return tuple(
         (f"source {work.subject.name}", f"tree {work.subject.tree or 'not known'}")
-        for work in seen.values()
+        for work in works
         if isinstance(work.subject, SourceSpec)
     )

@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from buildmatrix.matrix import Matrix
+    from buildmatrix.works import Graph
 
 BLAS = """\
 version: 1
@@ -92,7 +93,7 @@ def expand(root: Path, text: str = MATRIX) -> Matrix:
     return matrix.expand(schema.parse(text, file="matrix.yaml"), recipes, toolchains)
 
 
-def works(root: Path, text: str = MATRIX) -> tuple[graph.Work, ...]:
+def works(root: Path, text: str = MATRIX) -> Graph:
     inputs = graph.Inputs(
         recipes=recipe.load_all(root / "recipes"),
         toolchains=toolchain.load_all(root / "toolchains"),

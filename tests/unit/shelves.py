@@ -68,8 +68,8 @@ def put(shop: Workshop, *stages: Stage, findings: Sequence[Finding] = ()) -> Non
         )
     keys = {action.id: action.key for action in plan_all(shop)}
     identities = {name: one.digest for name, one in shop.identities.items()}
-    material = materials(shop.project.works, identities)
-    for work in shop.project.works:
+    material = materials(shop.project.graph, identities)
+    for work in shop.project.graph:
         if work.stage in stages and work.id in material:
             with shop.store.workspace(keys[work.id]) as tree:
                 for path, content in _files(work.stage, work.cell, findings).items():

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 import pytest
 
 from buildmatrix.errors import InputError
-from buildmatrix.graph import goals
 from buildmatrix.nouns import Stage, Verb
 from buildmatrix.plan import OnRecord, key_of, materials, plan
 from tests.unit import projects
@@ -16,7 +15,7 @@ from tests.unit import projects
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from buildmatrix.graph import Work
+    from buildmatrix.works import Graph
 
 NOTHING = OnRecord({}, frozenset(), {}, {}, {})
 IMAGE = {"tc": "identity"}
@@ -24,21 +23,21 @@ KNOWN_IMAGE = OnRecord(IMAGE, frozenset(), {}, {}, {})
 
 
 @pytest.fixture
-def works(tmp_path: Path) -> tuple[Work, ...]:
+def works(tmp_path: Path) -> Graph:
     return projects.works(projects.write(tmp_path))
 
 
-def everything(works: tuple[Work, ...]) -> OnRecord:
+def everything(works: Graph) -> OnRecord:
     material = materials(works, IMAGE)
     keys = {w.id: key_of(w, material[w.id]) for w in works}
     return OnRecord(IMAGE, frozenset(keys.values()), material, {}, {})
 
 
-def verbs(works: tuple[Work, ...], known: OnRecord) -> dict[str, str]:
+def verbs(works: Graph, known: OnRecord) -> dict[str, str]:
     return {a.id: a.verb.value for a in plan(works, known)}
 
 
-def test_one_stack_build_serves_every_blas(works: tuple[Work, ...]) -> None:
+def test_one_stack_build_serves_every_blas(works: Graph) -> None:
     ids = [w.id for w in works]
     assert len(ids) == len(set(ids))
     assert [i for i in ids if i.startswith("build:")] == [
@@ -48,7 +47,7 @@ def test_one_stack_build_serves_every_blas(works: tuple[Work, ...]) -> None:
         "build:blas[blas=one,neon=true]@tc",
     ]
     assert [i for i in ids if i.startswith("runner:")] == ["runner:net@tc"]
-    assert goals(works) == ("audit:net-one", "audit:net-two", "audit:net-one-neon")
+    assert tuple(works.goals.values()) == ("audit:net-one", "audit:net-two", "audit:net-one-neon")
 
 
 def test_what_decides_only_the_runner_builds_the_library_once(tmp_path: Path) -> None:
@@ -77,14 +76,14 @@ def test_what_decides_only_the_runner_builds_the_library_once(tmp_path: Path) ->
         projects.works(root, matrix)
 
 
-def test_needs_come_first(works: tuple[Work, ...]) -> None:
+def test_needs_come_first(works: Graph) -> None:
     seen: set[str] = set()
     for work in works:
         assert set(work.needs) <= seen
         seen.add(work.id)
 
 
-def test_from_nothing_everything_runs_but_what_is_blocked(works: tuple[Work, ...]) -> None:
+def test_from_nothing_everything_runs_but_what_is_blocked(works: Graph) -> None:
     actions = {a.id: a for a in plan(works, NOTHING)}
     assert actions["image:tc"].verb is Verb.RUN
     assert actions["build:net@tc"].reason == "the image of tc has to be made first"
@@ -97,11 +96,11 @@ def test_from_nothing_everything_runs_but_what_is_blocked(works: tuple[Work, ...
     assert actions["audit:net-one"].verb is Verb.RUN
 
 
-def test_all_stored_nothing_runs(works: tuple[Work, ...]) -> None:
+def test_all_stored_nothing_runs(works: Graph) -> None:
     assert set(verbs(works, everything(works)).values()) == {"SKIP"}
 
 
-def test_a_stored_goal_needs_nothing_below_it(works: tuple[Work, ...]) -> None:
+def test_a_stored_goal_needs_nothing_below_it(works: Graph) -> None:
     """Sources may be gone and the engine away, as long as what was made from them is stored."""
     known = everything(works)
     audits = {a.key for a in plan(works, known) if a.stage is Stage.AUDIT}
@@ -113,7 +112,7 @@ def test_a_stored_goal_needs_nothing_below_it(works: tuple[Work, ...]) -> None:
 
 
 def test_a_change_says_what_it_was_and_touches_only_what_is_above(
-    works: tuple[Work, ...], tmp_path: Path
+    works: Graph, tmp_path: Path
 ) -> None:
     known = everything(works)
     (tmp_path / "recipes" / "net" / "build.sh.j2").write_text("make -k {{ target.triple }}\n")
@@ -127,7 +126,7 @@ def test_a_change_says_what_it_was_and_touches_only_what_is_above(
     assert "needs.runner:net@tc" in actions["bundle:net-one"].reason
 
 
-def test_a_changed_compiler_reruns_all_that_it_made(works: tuple[Work, ...]) -> None:
+def test_a_changed_compiler_reruns_all_that_it_made(works: Graph) -> None:
     known = replace(everything(works), identities={"tc": "another"})
     changed = verbs(works, known)
     assert changed["build:net@tc"] == "RERUN"
@@ -143,7 +142,7 @@ def test_a_run_time_setting_is_in_no_key(tmp_path: Path) -> None:
     assert materials(projects.works(root, bench), IMAGE) == before
 
 
-def test_a_source_that_was_out_of_reach_is_tried_again(works: tuple[Work, ...]) -> None:
+def test_a_source_that_was_out_of_reach_is_tried_again(works: Graph) -> None:
     source = next(w.id for w in works if w.id.startswith("source:net"))
     known = replace(NOTHING, unavailable={source: "HTTP 404"})
     action = next(a for a in plan(works, known) if a.id == source)

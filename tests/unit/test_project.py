@@ -68,4 +68,4 @@ def test_the_demo_builds_what_its_board_runs_and_nothing_else() -> None:
     chosen = tuple(re.findall(r"--only ([^\s)]+)", script))
     loaded = project.load(ROOT / "matrix.yaml", only=chosen)
     assert [cell.id for cell in loaded.cells] == list(chosen)
-    assert {work.toolchain for work in loaded.works} == {"", "armv7hf-bookworm"}
+    assert {work.toolchain for work in loaded.graph} == {"", "armv7hf-bookworm"}

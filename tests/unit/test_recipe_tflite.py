@@ -7,14 +7,14 @@ from pathlib import Path
 import pytest
 
 from buildmatrix import recipe, resolved, toolchain
-from buildmatrix.graph import BundleWork
 from buildmatrix.pipeline import project
+from buildmatrix.works import BundleWork
 
 ROOT = Path(__file__).parent.parent.parent
 
 
 def test_the_audit_tells_the_two_sets_of_flags_apart() -> None:
-    works = project.load(ROOT / "matrix.yaml").works
+    works = project.load(ROOT / "matrix.yaml").graph
     policies = {
         w.subject.cell.id: w.subject.policy for w in works if isinstance(w.subject, BundleWork)
     }
@@ -54,7 +54,7 @@ def test_all_libraries_are_measured_through_one_engine() -> None:
 
 
 def test_the_xnnpack_cell_takes_the_very_library_of_the_neon_cell() -> None:
-    needs = {w.id: w.needs for w in project.load(ROOT / "matrix.yaml").works}
+    needs = {w.id: w.needs for w in project.load(ROOT / "matrix.yaml").graph}
     library = [i for i in needs["bundle:tflite-neon-vfpv4"] if i.startswith("build:tflite[")]
     assert len(library) == 1
     assert library[0] in needs["bundle:tflite-xnnpack"]
@@ -68,7 +68,7 @@ def test_the_ruy_cell_is_where_debians_ruy_has_neon() -> None:
         script = resolved.Resolver().build(found, {**options, "ruy": True}, images[image]).script
         assert "-DTFLITE_ENABLE_RUY=ON" in script
         assert ("RUY_PLATFORM_NEON 0" in script) is hidden
-    works = project.load(ROOT / "matrix.yaml").works
+    works = project.load(ROOT / "matrix.yaml").graph
     cells = {w.subject.cell for w in works if isinstance(w.subject, BundleWork)}
     ruy = [c for c in cells if dict(c.options).get("ruy") is True]
     assert [(c.id, c.toolchain) for c in ruy] == [("tflite-ruy-arm64", "arm64-bookworm")]

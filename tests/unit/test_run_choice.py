@@ -8,14 +8,14 @@ import pytest
 
 from buildmatrix import recipe
 from buildmatrix.errors import InputError
-from buildmatrix.graph import BundleWork
 from buildmatrix.resolved import ResolvedBuild
+from buildmatrix.works import BundleWork
 from tests.unit import projects
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from buildmatrix.graph import Work
+    from buildmatrix.works import Graph
 
 OTHER = """\
 version: 1
@@ -60,7 +60,7 @@ def root(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def packed(works: tuple[Work, ...], cell: str) -> BundleWork:
+def packed(works: Graph, cell: str) -> BundleWork:
     (subject,) = (w.subject for w in works if w.id == f"bundle:{cell}")
     assert isinstance(subject, BundleWork)
     return subject

@@ -1,0 +1,111 @@
+"""Works: the things to make, and the graph of those that the cells need.
+
+An id reads as `stage:name` and is made here alone; nobody takes one apart again, because a work's
+stage, cell and subject are fields.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+from buildmatrix.nouns import AuditPolicy, Cell, Stage
+from buildmatrix.recipe import SourceSpec
+from buildmatrix.resolved import ResolvedBuild
+from buildmatrix.toolchain import Toolchain
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+
+def work_id(stage: Stage, name: str) -> str:
+    """The id of the work of a stage that is called so.
+
+    >>> work_id(Stage.AUDIT, "caffe-openblas")
+    'audit:caffe-openblas'
+    """
+    return f"{stage}:{name}"
+
+
+@dataclass(frozen=True, slots=True)
+class ModelWork:
+    """A network in the format of one stack."""
+
+    network: str
+    format: str
+
+
+@dataclass(frozen=True, slots=True)
+class BundleWork:
+    """A cell's bundle: which works' products go into it, and what it is held against."""
+
+    cell: Cell
+    runner: str
+    libraries: tuple[str, ...]  # build works whose lib/ goes along, the stack's own first
+    model: str
+    policy: AuditPolicy
+
+
+Subject = Toolchain | SourceSpec | ResolvedBuild | ModelWork | BundleWork
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """One thing to make."""
+
+    id: str
+    cell: str  # the first cell that needs it
+    stage: Stage
+    subject: Subject
+    toolchain: str  # empty where none is involved
+    needs: tuple[str, ...]
+    material: Mapping[str, object]
+    blocked: str = ""  # why it cannot be made, when that is known without trying
+
+    @property
+    def name(self) -> str:
+        """The id without its stage, fit for a file's name."""
+        return self.id[len(self.stage) + 1 :].replace("/", "_")
+
+
+@dataclass(frozen=True)
+class Graph:
+    """The works of all cells, each once, in an order in which they can be made."""
+
+    works: tuple[Work, ...]
+    goals: Mapping[str, str]  # cell -> id of the work that it is for; nothing else is after that
+
+    def __iter__(self) -> Iterator[Work]:
+        return iter(self.works)
+
+    @cached_property
+    def by_id(self) -> Mapping[str, Work]:
+        return {work.id: work for work in self.works}
+
+    @cached_property
+    def _of_cell(self) -> Mapping[tuple[Stage, str], Work]:
+        return {
+            (work.stage, work.subject.cell.id): work
+            for work in self.works
+            if isinstance(work.subject, BundleWork)
+        }
+
+    def bundle_of(self, cell: str) -> Work | None:
+        """The work that makes a cell's bundle; None for a recipe without a runner."""
+        return self._of_cell.get((Stage.BUNDLE, cell))
+
+    def audit_of(self, cell: str) -> Work | None:
+        """The work that audits a cell's bundle; None for a recipe without a runner."""
+        return self._of_cell.get((Stage.AUDIT, cell))
+
+    def below(self, work: str) -> tuple[Work, ...]:
+        """All that a work needs, directly or not, each once, nearest first."""
+        reached: dict[str, Work] = {}
+        todo = [*self.by_id[work].needs]
+        while todo:
+            need = todo.pop(0)
+            if need not in reached:
+                reached[need] = self.by_id[need]
+                todo += reached[need].needs
+        return tuple(reached.values())

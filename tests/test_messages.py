@@ -1,0 +1,70 @@
+"""What people are told is written from fields and read by people only: no code takes it apart."""
+
+from __future__ import annotations
+
+import ast
+from pathlib import Path
+
+import pytest
+
+PACKAGE = Path(__file__).parent.parent / "buildmatrix"
+MODULES = sorted(PACKAGE.rglob("*.py"))
+# What an outside program printed, which an error only carries along, has no other form than text.
+OUTSIDE = {"virtual/machine.py": ["'host forwarding rule' not in error.details"]}  # QEMU's
+SENTENCES = {"message", "reason", "brief", "details", "hint", "sentence"}
+READERS = {  # not `splitlines`: laying out words line by line is no reading
+    "startswith", "endswith", "removeprefix", "removesuffix", "split", "rsplit", "partition",
+    "rpartition", "find", "index", "match", "fullmatch", "search", "findall", "sub",
+}  # fmt: skip
+
+
+def sentence(node: ast.AST) -> bool:
+    """A variable, a field or a member of a document that holds words for people."""
+    match node:
+        case ast.Name(id=name) | ast.Attribute(attr=name):
+            return name in SENTENCES
+        case ast.Subscript(slice=ast.Constant(value=name)):
+            return name in SENTENCES
+        case ast.Call(func=ast.Name(id="str"), args=[inner]):
+            return sentence(inner)
+        case _:
+            return False
+
+
+def readings(source: str) -> list[str]:
+    """Places where such words are searched, cut, or looked into with `in`."""
+    found = []
+    for node in ast.walk(ast.parse(source)):
+        match node:
+            case ast.Call(func=ast.Attribute(value=subject, attr=verb), args=arguments):
+                read = verb in READERS and any(map(sentence, (subject, *arguments)))
+            case ast.Compare(ops=[ast.In() | ast.NotIn()], comparators=[subject]):
+                read = sentence(subject)
+            case ast.Subscript(value=subject, slice=ast.Slice()):
+                read = sentence(subject)
+            case _:
+                read = False
+        if read:
+            found.append(ast.unparse(node))
+    return found
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda path: path.stem)
+def test_no_message_is_parsed(path: Path) -> None:
+    allowed = OUTSIDE.get(str(path.relative_to(PACKAGE)), [])
+    assert [text for text in readings(path.read_text()) if text not in allowed] == []
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        'failed = outcome.message.startswith("needs ")',
+        'root = goal.reason.removeprefix("needs ")',
+        're.match("needs (.*)", outcome.message)',
+        'if "needs" in row["reason"]: pass',
+        'first = str(error.brief).partition(":")',
+        "word = action.reason[6:]",
+    ],
+)
+def test_a_seeded_reading_is_found(code: str) -> None:
+    assert len(readings(code)) == 1
