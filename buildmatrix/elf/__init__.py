@@ -3,7 +3,8 @@
 tables       headers, sections, rows            attributes   .ARM.attributes and header flags
 dynamic      libraries, paths, stack            versions     what is needed and defined
 symbols      names asked for and offered        relocations  what the loader must do
-neon         the code itself                    switches     what the compiler wrote down
+code         what instructions need             switches     what the compiler wrote down
+marks        which bytes are instructions       rows        symbols as arrays
 calls        time_t and dlopen                  archive      members of static libraries
 sections     tables lie inside the file         facts        all of it, for one file
 contents     one file on disk, whatever it is   names        any bytes as text

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import io
 from typing import TYPE_CHECKING
-
-from elftools.elf.elffile import ELFFile
 
 from buildmatrix.elf import attributes as arm
 from buildmatrix.elf import dynamic, versions
 from buildmatrix.elf.calls import opens, time64
-from buildmatrix.elf.neon import neon_instructions
+from buildmatrix.elf.code import code_facts
 from buildmatrix.elf.relocations import relocations
 from buildmatrix.elf.switches import machine_switches
 from buildmatrix.elf.symbols import blas, symbols
@@ -35,8 +32,7 @@ def facts_of(image: Image, name: str) -> ElfFacts:
     needs = tuple(versions.needed(image).values())
     table = symbols(image, moved.copied)
     strong = [need.version for need in needs if not need.weak]
-    # What counts instructions and reads debug information has a reader of its own.
-    elf = ELFFile(io.BytesIO(image.data))
+    code = code_facts(image)
     return ElfFacts(
         file=name,
         machine=machine_name(image),
@@ -54,9 +50,11 @@ def facts_of(image: Image, name: str) -> ElfFacts:
         glibc_max=versions.highest("GLIBC_", strong),
         glibcxx_max=versions.highest("GLIBCXX_", strong),
         executable_stack=dynamic.executable_stack(image),
-        neon_instructions=neon_instructions(elf),
+        neon_instructions=code.neon_instructions,
+        multiplies=code.multiplies,
+        features=code.features,
         text_relocations="TEXTREL" in asked.flags,
-        machine_switches=machine_switches(elf),
+        machine_switches=machine_switches(image),
         blas=blas(table.exports),
         time64=time64(image, table.imports),
         linking=_linking(image, asked, moved.types, needs, table),

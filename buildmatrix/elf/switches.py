@@ -7,6 +7,7 @@ driver made of the words: for -march=native it is the processor's own name and i
 
 from __future__ import annotations
 
+import io
 from typing import TYPE_CHECKING
 
 from elftools.common.exceptions import DWARFError
@@ -16,7 +17,7 @@ from buildmatrix.elf.sections import FAULTS
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from elftools.elf.elffile import ELFFile
+    from buildmatrix.elf.tables import Image
 
 PREFIXES = ("-m", "--param=l1-cache-", "--param=l2-cache-")
 
@@ -24,26 +25,30 @@ PREFIXES = ("-m", "--param=l1-cache-", "--param=l2-cache-")
 UNREADABLE = (*FAULTS, DWARFError, NotImplementedError)
 
 
-def machine_switches(elf: ELFFile) -> tuple[str, ...]:
+def machine_switches(image: Image) -> tuple[str, ...]:
     """The recorded switches that speak of the processor, each once, sorted."""
-    words = (word for line in (*_command_lines(elf), *_producers(elf)) for word in line.split())
+    words = (word for line in (*_command_lines(image), *_producers(image)) for word in line.split())
     return tuple(sorted({word for word in words if word.startswith(PREFIXES)}))
 
 
-def _command_lines(elf: ELFFile) -> Iterator[str]:
+def _command_lines(image: Image) -> Iterator[str]:
     """Each ends with a NUL; GCC before 11 ended each word with one."""
-    section = elf.get_section_by_name(".GCC.command.line")
+    section = image.named(".GCC.command.line")
     if section is not None:
-        yield from section.data().decode(errors="replace").split("\0")
+        yield from bytes(image.content(section)).decode(errors="replace").split("\0")
 
 
-def _producers(elf: ELFFile) -> list[str]:
+def _producers(image: Image) -> list[str]:
     """DW_AT_producer of every unit. What cannot be read is left out: it is evidence only where it
     is there, and a library is no worse for debug information that we cannot follow."""
     found: list[str] = []
-    if elf.get_section_by_name(".debug_info") is None:
+    if image.named(".debug_info") is None:
         return found
+    # What few files have need not cost all.
+    from elftools.elf.elffile import ELFFile  # noqa: PLC0415
+
     try:
+        elf = ELFFile(io.BytesIO(image.data))
         for unit in elf.get_dwarf_info(follow_links=False).iter_CUs():
             producer = unit.get_top_DIE().attributes.get("DW_AT_producer")
             if producer is not None and isinstance(producer.value, bytes):

@@ -27,7 +27,7 @@ ADDED = {
     "8.5": "flagm2 frint sb ssbs dcpodp",
     "8.6": "bf16 i8mm",
     "8.7": "wfxt",
-    "8.8": "mops",
+    "8.8": "mops hbc",
     "8.9": "cssc",
 }
 NINE = "fphp asimdhp sve sve2"  # on top of 8.5, 9.1 on top of 8.6 and so on

@@ -149,7 +149,6 @@ HEAVY = (
     "docker",
     "paramiko",
     "numpy",
-    "capstone",
     "elftools",
     "google.protobuf",
     "pydantic",

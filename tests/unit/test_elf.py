@@ -208,6 +208,42 @@ def test_the_second_half_of_a_thumb_instruction_is_no_instruction(
     assert facts(make(text=[("$t", text[2:])])).neon_instructions == 1
 
 
+def test_a_thumb_section_of_one_repeated_byte_is_read_in_linear_time(
+    facts: Callable[[bytes], ElfFacts],
+) -> None:
+    """All halfwords could open a long instruction: pairs are counted from the start, once."""
+    assert facts(make(text=[("$t", b"\xef" * 65536)])).neon_instructions == 0
+
+
+def test_the_pieces_of_a_long_thumb_section_meet_between_two_instructions(
+    facts: Callable[[bytes], ElfFacts], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    text = factory.T32_PUSH + (factory.T32_VMLA_Q + factory.T32_PUSH) * 50 + T32_TWO * 20
+    for piece in (8, 12, 64, 1 << 22):
+        monkeypatch.setattr("buildmatrix.elf.code.PIECE", piece)
+        assert facts(make(text=[("$t", text)])).neon_instructions == 90
+
+
+def test_the_code_says_what_it_needs_how_often_and_where(
+    facts: Callable[[bytes], ElfFacts],
+) -> None:
+    ldadd, sdot = bytes.fromhex("bc027db8"), bytes.fromhex("1f97976e")
+    image = make(
+        machine="EM_AARCH64",
+        symbols="functions",
+        text=[("$x", ldadd * 2), ("$x", sdot + ldadd), ("$x", factory.A64_RETURN)],
+    )
+    features = facts(image).features
+    assert features is not None
+    assert [(f.feature, f.count, f.functions, f.holders) for f in features] == [
+        ("atomics", 3, ("function_0", "function_1"), 2),
+        ("asimddp", 1, ("function_1",), 1),
+    ]
+    multiplies = facts(image).multiplies
+    assert multiplies is not None
+    assert (multiplies.int8, multiplies.float32) == (1, 0)
+
+
 @pytest.mark.parametrize(
     ("code", "count"),
     [

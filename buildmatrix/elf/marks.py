@@ -1,0 +1,118 @@
+"""Which bytes of a section are instructions, of which set, and in which function.
+
+Told by the mapping symbols ($a, $t, $x, $d) of .symtab. A stripped file has none: then the low bit
+of each function's address tells, of those in .dynsym, of the entry point and of the constructors.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from buildmatrix.elf.rows import are_functions
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from buildmatrix.elf.rows import Program, SymbolRows
+
+A32, T32, A64, DATA = range(4)
+SETS = {ord("a"): A32, ord("t"): T32, ord("x"): A64, ord("d"): DATA}
+
+
+@dataclass(frozen=True, slots=True)
+class Marks:
+    """From each address on, in order, what the bytes are."""
+
+    addresses: NDArray[np.int64]
+    sets: NDArray[np.uint8]
+
+    def at(self, addresses: NDArray[np.int64]) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
+        """The set at each address, and where its piece begins; the first mark tells of before."""
+        place = np.maximum(np.searchsorted(self.addresses, addresses, side="right") - 1, 0)
+        return self.sets[place], self.addresses[place]
+
+
+@dataclass(frozen=True, slots=True)
+class Functions:
+    """The functions of one section, by address."""
+
+    starts: NDArray[np.int64]
+    sizes: NDArray[np.int64]
+    names: NDArray[np.int64]  # offsets in the table's texts
+    table: SymbolRows | None
+
+    def of(self, addresses: NDArray[np.int64]) -> NDArray[np.int64]:
+        """The index of the function at each address, -1 where it is in none."""
+        if not len(self.starts):
+            return np.full(len(addresses), -1)
+        place = np.searchsorted(self.starts, addresses, side="right") - 1
+        size = self.sizes[np.maximum(place, 0)]
+        outside = (size > 0) & (addresses >= self.starts[np.maximum(place, 0)] + size)
+        return np.where(outside, -1, place)
+
+    def name(self, index: int) -> str:
+        return self.table.name(int(self.names[index])) if self.table else ""
+
+
+def marks_of(program: Program, index: int, pointers: NDArray[np.int64]) -> Marks | None:
+    """The marks of section `index`; None where nothing tells what its bytes are.
+
+    `pointers` are addresses of code that the file holds, with Thumb's low bit.
+    """
+    for table in program.symbols:
+        chosen = table.of(index)
+        first, second, third = _letters(chosen["name"], table.texts)
+        known = (second == ord("a")) | (second == ord("t")) | (second == ord("x"))
+        mapping = (first == ord("$")) & (known | (second == ord("d")))
+        mapping &= (third == 0) | (third == ord("."))
+        if mapping.any():
+            kinds = np.array([SETS.get(letter, DATA) for letter in range(128)], np.uint8)
+            return _ordered(chosen["value"][mapping].astype(np.int64), kinds[second[mapping]])
+    if not program.arm:
+        return Marks(np.array([0]), np.array([A64], np.uint8))
+    return _by_functions(program, index, pointers)
+
+
+def functions_of(program: Program, index: int) -> Functions:
+    """The functions of section `index`, of .symtab where it is there, else of .dynsym."""
+    thumb = program.arm
+    for table in program.symbols:
+        chosen = table.of(index)
+        chosen = chosen[are_functions(chosen)]
+        if len(chosen):
+            starts = chosen["value"].astype(np.int64) & (~1 if thumb else -1)
+            order = np.argsort(starts, kind="stable")
+            offsets = chosen["name"].astype(np.int64)[order]
+            return Functions(starts[order], chosen["size"].astype(np.int64)[order], offsets, table)
+    none = np.zeros(0, np.int64)
+    return Functions(none, none, none, None)
+
+
+def _by_functions(program: Program, index: int, pointers: NDArray[np.int64]) -> Marks | None:
+    section = program.image.sections[index]
+    rows = [table.of(index) for table in program.symbols]
+    values = [row["value"][are_functions(row)].astype(np.int64) for row in rows]
+    inside = (pointers & ~1 >= section.address) & (pointers < section.address + section.size)
+    addresses = np.concatenate(values) if values else np.zeros(0, np.int64)
+    new = pointers[inside & ~np.isin(pointers & ~1, addresses & ~1)]
+    addresses = np.concatenate([addresses, new])
+    if section.name in (".plt", ".iplt"):  # every linker writes ARM's code there
+        return Marks(np.array([section.address]), np.array([A32], np.uint8))
+    if not len(addresses):
+        return None
+    return _ordered(addresses & ~1, np.where(addresses & 1, T32, A32).astype(np.uint8))
+
+
+def _ordered(addresses: NDArray[np.int64], sets: NDArray[np.uint8]) -> Marks:
+    order = np.argsort(addresses, kind="stable")
+    return Marks(addresses[order], sets[order])
+
+
+def _letters(offsets: NDArray[np.uint32], texts: bytes) -> tuple[NDArray[np.uint8], ...]:
+    """The first three bytes of each name."""
+    letters = np.frombuffer(texts, np.uint8)
+    start = np.minimum(offsets, len(letters) - 4)
+    return letters[start], letters[start + 1] & 127, letters[start + 2]

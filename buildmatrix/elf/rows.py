@@ -1,0 +1,85 @@
+"""Symbol tables as arrays: what is asked of a hundred thousand rows at once."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from buildmatrix.elf.tables import DYNSYM, NOBITS, SYMTAB, Damaged
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from buildmatrix.elf.tables import Image, Section
+
+EM_ARM, EM_AARCH64 = 40, 183
+FUNC, GNU_IFUNC = 2, 10  # st_info's lower half
+WIDE = np.dtype(
+    {
+        "names": ["name", "info", "other", "section", "value", "size"],
+        "formats": ["<u4", "u1", "u1", "<u2", "<u8", "<u8"],
+    }
+)
+NARROW = np.dtype(
+    {
+        "names": ["name", "value", "size", "info", "other", "section"],
+        "formats": ["<u4", "<u4", "<u4", "u1", "u1", "<u2"],
+    }
+)
+
+
+@dataclass(frozen=True, slots=True)
+class SymbolRows:
+    """A symbol table: its rows as they stand, their names, and their order by section."""
+
+    kind: int  # SYMTAB, DYNSYM
+    rows: NDArray[np.void]
+    texts: bytes
+    order: NDArray[np.int64]
+    sections: NDArray[np.uint16]  # in that order
+
+    def of(self, section: int) -> NDArray[np.void]:
+        """The rows of one section."""
+        first, end = np.searchsorted(self.sections, (section, section + 1))
+        return self.rows[self.order[first:end]]
+
+    def name(self, offset: int) -> str:
+        return self.texts[offset : self.texts.find(b"\0", offset)].decode(errors="replace")
+
+
+class Program:
+    """A little-endian file for ARM, with its symbols as arrays."""
+
+    def __init__(self, image: Image) -> None:
+        self.image = image
+        self.arm = image.machine == EM_ARM
+
+    @cached_property
+    def symbols(self) -> tuple[SymbolRows, ...]:
+        """Each symbol table, .symtab before .dynsym."""
+        tables = [s for s in self.image.sections if s.type in (SYMTAB, DYNSYM)]
+        return tuple(self._rows(table) for table in sorted(tables, key=lambda s: s.type))
+
+    def _rows(self, table: Section) -> SymbolRows:
+        row = WIDE if self.image.wide else NARROW
+        data = self.image.content(table)
+        rows = np.frombuffer(data, row, len(data) // row.itemsize)
+        if not 0 < table.link < len(self.image.sections):
+            raise Damaged(f"section {table.name} has no string table")
+        names = self.image.sections[table.link]
+        texts = b"" if names.type == NOBITS else bytes(self.image.content(names))
+        order = np.argsort(rows["section"], kind="stable")
+        return SymbolRows(table.type, rows, texts + bytes(4), order, rows["section"][order])
+
+
+def program(image: Image) -> Program | None:
+    """None for a file of another machine or byte order, whose code is not read."""
+    readable = image.little_endian and image.machine in (EM_ARM, EM_AARCH64)
+    return Program(image) if readable else None
+
+
+def are_functions(rows: NDArray[np.void]) -> NDArray[np.bool_]:
+    return np.isin(rows["info"] & 15, (FUNC, GNU_IFUNC))
