@@ -25,10 +25,11 @@ from buildmatrix.nouns import Severity
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-    from rich.console import Console, ConsoleOptions, RenderableType
+    from rich.console import Console, ConsoleOptions, JustifyMethod, RenderableType
 
     from buildmatrix.nouns import Finding
 
+GAP = 2  # cells between columns
 PATH_ROOM = 32  # cells that a path gets beside the columns, if it is as long
 MEANINGS = {rule.code: rule.meaning for rule in RULES}
 
@@ -85,8 +86,15 @@ class Column:
     right: bool = False
 
     @property
-    def width(self) -> int:
-        return max(cell_len(text) for text in (*self.short.split("\n"), *self.values))
+    def least(self) -> int:
+        """The width that breaks no word."""
+        return max(cell_len(word) for text in (self.short, *self.values) for word in text.split())
+
+    @property
+    def most(self) -> int:
+        """The width in which every value has one line."""
+        heads = self.short.split("\n")
+        return max(cell_len(text) for text in (*heads, *self.values))
 
 
 def columns(facts: Sequence[Mapping[str, Any]]) -> Iterator[Column]:
@@ -147,19 +155,20 @@ class FactsTable:
         if not self.files:
             return
         longest = max(map(cell_len, self.files))
-        room = options.max_width - sum(column.width + 2 for column in self.columns)
-        if room >= min(longest, PATH_ROOM):
-            yield self._table()
+        least = [min(longest, PATH_ROOM), *(column.least for column in self.columns)]
+        spare = options.max_width - sum(least) - GAP * len(self.columns)
+        if spare >= 0:
+            most = [longest, *(column.most for column in self.columns)]
+            yield self._table(_widened(least, most, spare))
         else:
             yield from self._lines()
 
-    def _table(self) -> Table:
-        table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim")
-        table.add_column("file", overflow="fold")
-        for column in self.columns:
-            table.add_column(
-                column.short, no_wrap=True, justify="right" if column.right else "left"
-            )
+    def _table(self, widths: Sequence[int]) -> Table:
+        table = Table(box=None, pad_edge=False, padding=(0, GAP, 0, 0), header_style="dim")
+        table.add_column("file", overflow="fold", width=widths[0])
+        for column, width in zip(self.columns, widths[1:], strict=True):
+            side: JustifyMethod = "right" if column.right else "left"
+            table.add_column(column.short, justify=side, width=width)
         for number, file in enumerate(self.files):
             table.add_row(Text(file), *(Text(column.values[number]) for column in self.columns))
         return table
@@ -169,6 +178,20 @@ class FactsTable:
             yield Text(file, overflow="fold")
             told = tuple(f"{one.name} {one.values[number]}" for one in self.columns)
             yield Flow(told, "  ", indent=4, style="dim")
+
+
+def _widened(least: Sequence[int], most: Sequence[int], spare: int) -> list[int]:
+    """Widths between least and most, the first ones served first.
+
+    >>> _widened([10, 5, 5], [12, 5, 9], 3)
+    [12, 5, 6]
+    """
+    widths = []
+    for low, high in zip(least, most, strict=True):
+        given = min(high - low, spare)
+        widths.append(low + given)
+        spare -= given
+    return widths
 
 
 # -- findings -----------------------------------------------------------------------------------
