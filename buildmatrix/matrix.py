@@ -21,6 +21,7 @@ from buildmatrix.nouns import BoardAddress, Cell, Dropped, Scalar
 from buildmatrix.recipe import ARCHITECTURE, OptionSpec, Recipe
 from buildmatrix.schema import Document, Position, Spec
 from buildmatrix.selector import Value, Values, matches
+from buildmatrix.settings import NightlySpec, Settings
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -54,38 +55,16 @@ class ExcludeSpec(Open):
     reason: Annotated[str, Field(min_length=1)]
 
 
-class BenchSpec(Spec):
-    """Run-time settings: they never rebuild anything."""
+class BenchSpec(Settings):
+    """Which models are measured, and how; nothing here ever rebuilds anything."""
 
     model: str | Annotated[list[str], Field(min_length=1)] = Field(
         default="face-cnn", description="folders of models/; cells of a second one end in its name"
     )
-    batches: Annotated[list[Annotated[int, Field(ge=1)]], Field(min_length=1)] = [1, 2, 4]
-    rounds: Annotated[int, Field(ge=1, description="turns of every cell at every batch")] = 5
-    passes: Annotated[int, Field(ge=1, description="timed forward passes of one turn")] = 20
-    warmup: Annotated[int, Field(ge=0)] = 5
-    threads: Annotated[int, Field(ge=1, le=1024)] = 4
-    seed: int = 1
-    retakes: Annotated[int, Field(ge=0, description="extra rounds for void blocks")] = 2
-    governor: bool = Field(
-        default=True, description="set it to performance, where we have the rights"
-    )
-    wireless: Literal["keep", "off"] = "keep"
 
     @property
     def models(self) -> tuple[str, ...]:
         return tuple(dict.fromkeys([self.model] if isinstance(self.model, str) else self.model))
-
-
-class NightlySpec(Spec):
-    """What `inv nightly` measures on, and how; what is left out is as under `bench`."""
-
-    device: str = Field("", description="a name under devices; empty: a virtual board of its own")
-    batches: list[Annotated[int, Field(ge=1)]] = []
-    rounds: Annotated[int, Field(ge=1)] | None = None
-    passes: Annotated[int, Field(ge=1)] | None = None
-    warmup: Annotated[int, Field(ge=0)] | None = None
-    threads: Annotated[int, Field(ge=1, le=1024)] | None = None
 
 
 class DeviceSpec(Spec):

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from buildmatrix.boards.reach import Access
     from buildmatrix.nouns import BoardAddress, Measurement
     from buildmatrix.pipeline.workshop import Workshop
+    from buildmatrix.settings import Settings
     from buildmatrix.toolchain import Identity
     from buildmatrix.verdicts.comparing import Compared
 
@@ -71,8 +72,9 @@ class Night:
 def nightly(
     workshop: Workshop,
     target: Callable[[], BoardAddress],
-    settings: measuring.Settings,
+    settings: Settings,
     *,
+    owner: str,
     access: Access,
     rebuild: bool = True,
 ) -> Night:
@@ -90,7 +92,7 @@ def nightly(
         troubles += deployed(workshop, board, access)
         for model in workshop.project.models:
             with _kept(troubles):
-                run, found = measured(_of_model(workshop, model), board, settings, access)
+                run, found = measured(_of_model(workshop, model), board, settings, owner, access)
                 night = replace(night, runs=(*night.runs, run))
                 troubles += found
     return replace(night, troubles=tuple(troubles))
@@ -159,14 +161,14 @@ def deployed(workshop: Workshop, target: BoardAddress, access: Access) -> list[T
 
 
 def measured(
-    workshop: Workshop, target: BoardAddress, settings: measuring.Settings, access: Access
+    workshop: Workshop, target: BoardAddress, settings: Settings, owner: str, access: Access
 ) -> tuple[Measured, list[Trouble]]:
     """The workshop's one model measured, beside the last good night; cells that are wrong, that
     failed or that got worse are troubles."""
     model = workshop.project.network.name
     base = last_good(workshop, target.name, model)
     lab = measuring.lab(workshop)
-    request = measuring.ask(lab, settings)
+    request = measuring.ask(lab, settings, owner)
     blocks = measuring.measure(lab, target, request, access=access, deadline=DEADLINE, label=LABEL)
     bad = {
         f"{b.cell} batch {b.batch}: {b.status} {b.void_reason}"
@@ -202,10 +204,10 @@ def last_good(workshop: Workshop, device: str, model: str) -> str:
     return ""
 
 
-def settings(workshop: Workshop, owner: str) -> measuring.Settings:
+def settings(workshop: Workshop) -> Settings:
     """The matrix's `nightly` settings, and its `bench` settings where those say nothing."""
-    night = workshop.project.matrix.nightly.model_dump(exclude={"device"}, exclude_defaults=True)
-    return measuring.settings(workshop.project.matrix.bench.overruled(night), owner)
+    matrix = workshop.project.matrix
+    return matrix.nightly.over(matrix.bench)
 
 
 def keep(workshop: Workshop, night: Night, *, accept: bool, out: Path | None = None) -> Path:

@@ -27,48 +27,16 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from buildmatrix.boards.reach import Access
-    from buildmatrix.matrix import BenchSpec
     from buildmatrix.network import NetworkSpec
     from buildmatrix.nouns import BoardAddress, DeviceInfo, Measurement
     from buildmatrix.pipeline.project import Project
     from buildmatrix.pipeline.stored import Stored
     from buildmatrix.pipeline.workshop import Workshop
     from buildmatrix.protocols import Connection, ObjectReader, Reporter
+    from buildmatrix.settings import Settings
 
 POLL = 4.0  # seconds between looks; each look costs the board some CPU
 JOURNAL_KIB = 8 * 1024  # room that a run's journal and output may take on the board
-
-
-@dataclass(frozen=True, slots=True)
-class Settings:
-    """Run-time settings of a benchmark."""
-
-    batches: tuple[int, ...]
-    rounds: int
-    passes: int
-    warmup: int
-    threads: int
-    seed: int
-    retakes: int
-    governor: bool
-    wireless: str
-    owner: str  # user@machine, for whoever finds the board busy
-
-
-def settings(plan: BenchSpec, owner: str) -> Settings:
-    """What the matrix says, or a command line over it."""
-    return Settings(
-        batches=tuple(plan.batches),
-        rounds=plan.rounds,
-        passes=plan.passes,
-        warmup=plan.warmup,
-        threads=plan.threads,
-        seed=plan.seed,
-        retakes=plan.retakes,
-        governor=plan.governor,
-        wireless=plan.wireless,
-        owner=owner,
-    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,8 +62,11 @@ def lab(workshop: Workshop) -> Lab:
     )
 
 
-def ask(lab: Lab, settings: Settings) -> Request:
-    """What is to be measured: the selected, built cells of one model at these settings."""
+def ask(lab: Lab, settings: Settings, owner: str) -> Request:
+    """What is to be measured: the selected, built cells of one model at these settings.
+
+    `owner` is user@machine, for whoever finds the board busy.
+    """
     net = lab.project.network
     cells = shippable(lab.cells.values(), model=net.name)
     others = [model for model in lab.project.models if model != net.name]
@@ -112,7 +83,8 @@ def ask(lab: Lab, settings: Settings) -> Request:
             Entrant(one.cell.id, one.bundle.digest, one.made_with) for one in cells if one.bundle
         ),
         tool=__version__,
-        **asdict(settings),
+        owner=owner,
+        **settings.chosen(),
     )
 
 

@@ -49,12 +49,12 @@ def bench(
     only: Any = None,
     model: str = "",
     batches: str = "",
-    rounds: int = 0,
-    passes: int = 0,
-    warmup: int = -1,
-    threads: int = 0,
-    seed: int = -1,
-    retakes: int = -1,
+    rounds: str | None = None,
+    passes: str | None = None,
+    warmup: str | None = None,
+    threads: str | None = None,
+    seed: str | None = None,
+    retakes: str | None = None,
     keep_governor: bool = False,
     wireless_off: bool = False,
     replay: str = "",
@@ -67,17 +67,20 @@ def bench(
     """Run the common forward pass on a board, detached; --collect waits and prints the table."""
     from buildmatrix.boards import fleet, measuring
 
-    given = {
-        **_given(0, rounds=rounds, passes=passes, threads=threads),
-        **_given(-1, warmup=warmup, seed=seed, retakes=retakes),
-        **_given(
-            None, batches=_numbers(batches) or None, governor=False if keep_governor else None
-        ),
-        **_given(None, wireless="off" if wireless_off else None),
-    }
+    given = _given(
+        rounds=rounds,
+        passes=passes,
+        threads=threads,
+        warmup=warmup,
+        seed=seed,
+        retakes=retakes,
+        batches=_numbers("batches", batches) if batches else None,
+        governor=False if keep_governor else None,
+        wireless="off" if wireless_off else None,
+    )
     with progress() as reporter:
         shop = workshop(matrix, only, state, reporter, model=model)
-        settings = measuring.settings(shop.project.matrix.bench.overruled(given), owner())
+        settings = shop.project.matrix.bench.overruled(given)
         boards, ways = boards_of(host, shop), access(shop.state)
         if cancel:
             _cancelled(boards, ways)
@@ -86,8 +89,8 @@ def bench(
 
         def request() -> Request:  # one for each board: a run is of one board
             if replay:
-                return measuring.replayed(lab, replay, settings.owner)
-            return measuring.ask(lab, settings)
+                return measuring.replayed(lab, replay, owner())
+            return measuring.ask(lab, settings, owner())
 
         if not collect:
             _started(lab, boards, request, ways)
@@ -99,8 +102,13 @@ def bench(
     _tell(shop, ended, as_json=json)
 
 
-def _given(absent: object, **flags: object) -> dict[str, object]:
-    return {name: value for name, value in flags.items() if value != absent}
+def _given(**flags: object) -> dict[str, object]:
+    """The flags that were given; a text stands for one whole number. Raises UsageError."""
+    words = {name: value for name, value in flags.items() if value is not None}
+    return {
+        name: _numbers(name, value)[0] if isinstance(value, str) and name != "wireless" else value
+        for name, value in words.items()
+    }
 
 
 def _started(
@@ -172,11 +180,12 @@ def _tell(
     refuse_wrong(found)
 
 
-def _numbers(text: str) -> list[int]:
+def _numbers(flag: str, text: str) -> list[int]:
     try:
-        return [int(part) for part in text.split(",") if part.strip()]
+        return [int(part) for part in text.split(",") if part.strip()] or [int(text)]
     except ValueError:
-        raise UsageError(f"--batches {text}: write whole numbers, as 1,2,4") from None
+        example = "whole numbers, as 1,2,4" if flag == "batches" else "a whole number"
+        raise UsageError(f"--{flag} {text}: write {example}") from None
 
 
 TASKS = (bench,)

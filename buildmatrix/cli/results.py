@@ -173,7 +173,8 @@ def nightly(
             night = nights.nightly(
                 shop,
                 board,
-                nights.settings(shop, owner()),
+                nights.settings(shop),
+                owner=owner(),
                 access=access(shop.state),
                 rebuild=not keep_toolchains,
             )

@@ -13,12 +13,12 @@ import io
 import json
 import shlex
 import tarfile
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from datetime import datetime
 from importlib import resources
 from typing import TYPE_CHECKING, Any, BinaryIO
 
-from buildmatrix.bench.request import check_run, request_of
+from buildmatrix.bench.request import Request, check_run, request_of
 from buildmatrix.deploy import check
 from buildmatrix.errors import InputError
 from buildmatrix.nouns import FileRecord, Status
@@ -33,22 +33,9 @@ if TYPE_CHECKING:
 
 VERSION = 1  # of row.json
 EXPECTED = "model/expected.f64"  # the golden output, beside the model it belongs to
-# Of the request; the others are those of row.json, or say who asked and are nobody's business.
-SETTINGS = (
-    "batches",
-    "rounds",
-    "passes",
-    "warmup",
-    "threads",
-    "seed",
-    "retakes",
-    "limit_seconds",
-    "governor",
-    "wireless",
-    "model",
-    "model_version",
-    "tool",
-)
+# Of the request: those of row.json are written there, and who asked is nobody's business.
+ELSEWHERE = {"run", "entrants", "owner", "version"}
+SETTINGS = tuple(one.name for one in fields(Request) if one.name not in ELSEWHERE)
 
 
 @dataclass(frozen=True, slots=True)

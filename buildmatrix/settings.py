@@ -1,0 +1,56 @@
+"""How a benchmark run is made: the one list of its settings, with their limits and meanings.
+
+matrix.yaml's `bench`, its `nightly`, the request to a board, the archive of a row and the flags of
+`inv bench` are all made from it. None of them rebuilds anything.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, create_model
+
+from buildmatrix.schema import Spec
+
+Count = Annotated[int, Field(ge=1)]
+
+
+class Settings(Spec):
+    """What a run may be asked for, beside the cells and the model."""
+
+    batches: Annotated[list[Count], Field(min_length=1)] = [1, 2, 4]
+    rounds: Annotated[int, Field(ge=1, description="turns of every cell at every batch")] = 5
+    passes: Annotated[int, Field(ge=1, description="timed forward passes of one turn")] = 20
+    warmup: Annotated[int, Field(ge=0)] = 5
+    threads: Annotated[int, Field(ge=1, le=1024)] = 4
+    seed: int = 1
+    retakes: Annotated[int, Field(ge=0, description="extra rounds for void blocks")] = 2
+    governor: bool = Field(
+        default=True, description="set it to performance, where we have the rights"
+    )
+    wireless: Literal["keep", "off"] = "keep"
+
+    def chosen(self) -> dict[str, Any]:
+        """The settings by name, as a request to a board takes them."""
+        values = {name: getattr(self, name) for name in Settings.model_fields}
+        return {**values, "batches": tuple(self.batches)}
+
+
+def _partial() -> Any:
+    """The same, where each may be left out: the fields of `Settings`, none with a value."""
+    fields: dict[str, Any] = {}
+    for name, field in Settings.model_fields.items():
+        bounds = tuple(field.metadata)
+        limited: Any = Annotated[(field.annotation, *bounds)] if bounds else field.annotation
+        fields[name] = (limited | None, None)
+    return create_model("Partial", __base__=Spec, **fields)
+
+
+class NightlySpec(_partial()):  # type: ignore[misc] # its fields are made from Settings
+    """What `inv nightly` measures on, and how; what is left out is as under `bench`."""
+
+    device: str = Field("", description="a name under devices; empty: a virtual board of its own")
+
+    def over(self, settings: Settings) -> Settings:
+        """The night's settings: its own, and where it says nothing those given."""
+        return settings.overruled(self.model_dump(exclude={"device"}, exclude_defaults=True))
