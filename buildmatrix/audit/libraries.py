@@ -159,8 +159,11 @@ def not_a_library(tree: Tree) -> Iterator[Fault]:
 
 
 def two_blas(tree: Tree) -> Iterator[Fault]:
-    """Of a name that two libraries of one process offer, the loader gives all who ask the first."""
-    for process in tree.processes:
+    """Of a name that two libraries of one process offer, the loader gives all who ask the first.
+
+    A system's own packages are no cell to be measured: Debian's libblas.so.3 is a layer on another.
+    """
+    for process in tree.processes if not tree.elf.rooted else ():
         loaded = list(process.files)
         for name in dict.fromkeys(name for one in loaded for name in one.blas):
             first, *others = (one.file for one in loaded if name in one.blas)

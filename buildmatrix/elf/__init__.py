@@ -25,6 +25,7 @@ from buildmatrix.nouns import ElfFacts, ElfTree, OddFile, Oddity
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+MAGICS = contents.MAGICS  # of the files that are read here
 LOADER_FOLDERS = ("usr/lib", "usr/bin", "usr/sbin", "lib/arm-linux-gnueabihf")
 
 

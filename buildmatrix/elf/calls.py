@@ -31,6 +31,7 @@ __xstat __xstat64 __fxstat __fxstat64 __lxstat __lxstat64 __fxstatat __fxstatat6
 TIME32 = frozenset(TIME32_NAMES.split())
 TIME64 = re.compile(r"__(\w+?)(64|64_time64|_time64|64_r)")
 LIBRARY_NAME = re.compile(rb"\.so(?:\.[0-9]+)*\0")
+PLAIN = re.compile(r"(?:[\w./+-]*/)?\w[\w.+-]*", re.ASCII)
 LONGEST = 255  # of a file name
 OPENERS = frozenset(("dlopen", "dlmopen"))
 
@@ -70,6 +71,6 @@ def _names(data: bytes) -> list[str]:
     for match in LIBRARY_NAME.finditer(data):
         start = data.rfind(b"\0", max(0, match.start() - LONGEST), match.start()) + 1
         text = data[start : match.end() - 1].decode("ascii", errors="replace")
-        if start and re.fullmatch(r"[\w./+-]+", text) and not text.startswith(".so"):
+        if start and PLAIN.fullmatch(text):
             found.append(text)
     return found

@@ -14,10 +14,12 @@ from buildmatrix.nouns import AuditPolicy
 from buildmatrix.pipeline.baselines import by_default, of_toolchain
 from buildmatrix.pipeline.planning import plan_all
 from buildmatrix.pipeline.stored import stored
+from buildmatrix.sources import layout, wheel
 from buildmatrix.works import BundleWork
 
 if TYPE_CHECKING:
     from buildmatrix.baseline import Baseline
+    from buildmatrix.nouns import ElfTree
     from buildmatrix.pipeline.baselines import Choice
     from buildmatrix.pipeline.workshop import Workshop
 
@@ -44,15 +46,15 @@ def audit_cell(workshop: Workshop, choice: Choice | None = None) -> dict[str, An
 
 
 def audit_path(path: Path, choice: Choice = by_default) -> dict[str, Any]:
-    """The audit of a file or folder that this program did not make, against a chosen baseline."""
-    from buildmatrix import audit, elf
+    """The audit of a file, folder, wheel, Debian package or archive that this program did not
+    make, against a chosen baseline."""
+    from buildmatrix import audit
 
-    tree = elf.survey(path) if path.is_dir() else elf.survey_file(path)
+    tree, alone = _read(path)
     if not tree.facts and not tree.odd:
-        raise InputError("no ELF file here", where=str(path))
+        raise InputError("no ELF file here", where=ascii(str(path))[1:-1])
     baseline = choice([one.machine for one in tree.facts])
-    # One file alone says nothing of its neighbours: what it needs is taken as there.
-    needed = tuple(name for one in tree.facts for name in one.needed) if path.is_file() else ()
+    needed = tuple(name for one in tree.facts for name in one.needed) if alone else ()
     policy = AuditPolicy(
         baseline.target,
         provided=(*LIBC, *baseline.provided, *needed),
@@ -60,6 +62,24 @@ def audit_path(path: Path, choice: Choice = by_default) -> dict[str, Any]:
         page_size=baseline.page_size,
     )
     return _document(baseline, Audit(audit.judge_tree(tree, policy), tree.facts))
+
+
+def _read(path: Path) -> tuple[ElfTree, bool]:
+    """The tree at a path, and whether what it needs is taken as there: one file alone says nothing
+    of its neighbours, and a Debian package's are in those that it depends on."""
+    from buildmatrix import elf
+
+    if path.is_dir():
+        return elf.survey(path), False
+    if not path.is_file() or not layout.is_archive(path):
+        return elf.survey_file(path), True
+    with tempfile.TemporaryDirectory(prefix="buildmatrix-audit-") as folder:
+        layout.lay_out(path, Path(folder), elf.MAGICS)
+        tree = elf.survey(Path(folder))
+    with path.open("rb") as file:
+        deb = layout.is_deb(file.read(512))
+    promised = wheel.promised_libc(path.name)
+    return replace(tree, rooted=deb or tree.rooted, promised_libc=promised), deb
 
 
 def _against(workshop: Workshop, work: BundleWork, key: str, choice: Choice) -> dict[str, Any]:

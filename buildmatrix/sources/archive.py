@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import sys
 import zipfile
-from typing import TYPE_CHECKING, BinaryIO, cast
+from typing import IO, TYPE_CHECKING, BinaryIO, cast
 
 if sys.version_info >= (3, 12):
     import tarfile
@@ -46,23 +46,27 @@ def unpack(archive: Path, destination: Path, *, on_error: Callable[[str], Except
 def _tar(archive: Path, *, deb: bool) -> Iterator[tarfile.TarFile]:
     """The archive itself, or the files of a Debian package."""
     with contextlib.ExitStack() as stack:
-        stream: BinaryIO = stack.enter_context(archive.open("rb"))
+        stream: IO[bytes] = stack.enter_context(archive.open("rb"))
         if deb:
-            stream = _data(stream)
+            stream = stack.enter_context(member_of(stream, "data.tar"))
         yield stack.enter_context(tarfile.open(fileobj=stream))
 
 
-def _data(stream: BinaryIO) -> BinaryIO:
+@contextlib.contextmanager
+def member_of(stream: IO[bytes], start: str) -> Iterator[IO[bytes]]:
+    """The member of a Debian package whose name begins so, as a stream of its own."""
     from debian.arfile import ArError, ArFile
 
     try:
-        members = ArFile(fileobj=stream).getmembers()
+        members = ArFile(fileobj=cast("BinaryIO", stream)).getmembers()
     except ArError as error:
         raise tarfile.ReadError(str(error)) from None
     for member in members:
-        if member.name.startswith("data.tar"):
-            return cast("BinaryIO", member)  # its read and seek, which is all that tarfile uses
-    raise tarfile.ReadError("a Debian package without data")
+        if member.name.startswith(start):
+            # It has read and seek, which is all that tarfile uses.
+            yield cast("IO[bytes]", member)
+            return
+    raise tarfile.ReadError(f"a Debian package without {start}")
 
 
 def _take_off_top(folder: Path) -> None:
