@@ -18,6 +18,7 @@ from buildmatrix.errors import BuildError
 from buildmatrix.nouns import Stage
 from buildmatrix.protocols import ContainerSpec, Mount, Note, Output
 from buildmatrix.records import read_record, write_record
+from buildmatrix.state import State
 from buildmatrix.toolchain import Identity, Toolchain
 from buildmatrix.works import work_id
 
@@ -112,7 +113,7 @@ def export(image: str, paths: tuple[str, ...], destination: Path, *, engine: Eng
 
 
 def _record(toolchain: Toolchain, state: Path) -> Path:
-    return state / "toolchains" / f"{toolchain.name}.json"
+    return State(state).toolchain(toolchain.name)
 
 
 def _base(

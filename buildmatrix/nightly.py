@@ -189,13 +189,9 @@ def against(workshop: Workshop, base: str, tonight: str, blocks: Sequence[Measur
     return comparing.compared_sides(before, after, base, tonight)
 
 
-def nights(workshop: Workshop) -> Path:
-    return workshop.state / "nights"
-
-
 def last_good(workshop: Workshop, device: str, model: str) -> str:
     """That model's run of the newest night on this board that found nothing, or was accepted."""
-    for folder in sorted(nights(workshop).glob("*/"), reverse=True):
+    for folder in sorted(workshop.paths.nights.glob("*/"), reverse=True):
         record = read_record(folder / "night.json")
         if record.get("good") and record.get("device") == device:
             for run in record.get("runs", ()):  # absent from a night of an older program
@@ -218,13 +214,15 @@ def keep(workshop: Workshop, night: Night, *, accept: bool, out: Path | None = N
     """
     regressed_only = {trouble.code for trouble in night.troubles} <= {RegressionError.exit_code}
     good = not night.troubles or (accept and regressed_only)
-    folder = out or nights(workshop) / night.id
+    folder = out or workshop.paths.nights / night.id
     for number, one in enumerate(night.runs):
         shop = _of_model(workshop, one.model)
         place = folder / one.model if number else folder
         publishing.write(shop, comparing.run(shop, one.run), place, compared=one.compared)
     # Last: a night counts once all of it is written.
-    write_document(nights(workshop) / night.id / "night.json", {**document(night), "good": good})
+    write_document(
+        workshop.paths.nights / night.id / "night.json", {**document(night), "good": good}
+    )
     return folder
 
 

@@ -11,6 +11,7 @@ import pytest
 ROOT = Path(__file__).parent.parent
 SETTINGS = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["buildmatrix"]
 ORDER: list[list[str]] = SETTINGS["layers"]["order"]
+INSIDE: dict[str, list[list[str]]] = SETTINGS["layers"]["inside"]
 OWNERS: dict[str, list[str]] = SETTINGS["owners"]
 LEVEL = {module: -depth for depth, layer in enumerate(ORDER) for module in layer}
 FREE = {"__init__", "__main__"}
@@ -72,3 +73,72 @@ def test_a_seeded_fault_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
         "plan imports store, which is not below it",
         "plan imports paramiko, which belongs to ssh",
     ]
+
+
+# ---- inside packages
+
+
+def dotted(path: Path) -> str:
+    return ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
+
+
+def modules_known(paths: list[Path]) -> dict[str, set[str]]:
+    """Each module, and those of ours that it imports, for types only or inside functions too."""
+    known = {dotted(path): path for path in paths}
+    return {name: (set(imports(path)) & known.keys()) - {name} for name, path in known.items()}
+
+
+def circles(graph: dict[str, set[str]]) -> list[set[str]]:
+    """Modules that reach themselves, each circle once."""
+
+    def reach(start: str) -> set[str]:
+        seen: set[str] = set()
+        todo = [*graph[start]]
+        while todo:
+            if (one := todo.pop()) not in seen:
+                seen.add(one)
+                todo += graph[one]
+        return seen
+
+    reached = {name: reach(name) for name in graph}
+    found = []
+    for name in graph:
+        circle = {other for other in reached[name] if name in reached[other]}
+        if circle and circle not in found:
+            found.append(circle)
+    return found
+
+
+def test_no_module_is_in_a_circle() -> None:
+    graph = modules_known(MODULES)
+    for name, others in graph.items():  # a package's name alone is not its __init__'s content
+        others -= {other for other in others if name.startswith(f"{other}.")}
+    assert circles(graph) == []
+
+
+@pytest.mark.parametrize("package", INSIDE)
+def test_a_room_has_an_order_of_its_own(package: str) -> None:
+    level = {module: -depth for depth, layer in enumerate(INSIDE[package]) for module in layer}
+    folder = ROOT / "buildmatrix" / package
+    assert set(level) == {path.stem for path in folder.glob("*.py")} - FREE
+    prefix = f"buildmatrix.{package}."
+    wrong = [
+        f"{path.stem} imports {other}"
+        for path in sorted(folder.glob("*.py"))
+        if path.stem not in FREE
+        for name in imports(path)
+        if name.startswith(prefix)
+        if (other := name.removeprefix(prefix).split(".")[0]) in level
+        if other != path.stem and level[other] >= level[path.stem]
+    ]
+    assert wrong == []
+
+
+def test_a_seeded_circle_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    package = tmp_path / "buildmatrix"
+    package.mkdir()
+    monkeypatch.setitem(globals(), "ROOT", tmp_path)
+    (package / "a.py").write_text("if TYPE_CHECKING:\n    from buildmatrix.b import B\n")
+    (package / "b.py").write_text("def f():\n    from buildmatrix import a\n")
+    graph = modules_known([package / "a.py", package / "b.py"])
+    assert circles(graph) == [{"buildmatrix.a", "buildmatrix.b"}]

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from buildmatrix.agent import PREFIX, call, failure, script
-from buildmatrix.bench.order import plan_lines
+from buildmatrix.bench.order import plan_lines, plan_text
 from buildmatrix.bench.request import Request, check_run, read_request, run_files
 from buildmatrix.errors import BenchError
 from buildmatrix.protocols import Advanced
@@ -63,7 +63,8 @@ def start(connection: Connection, request: Request, *, prefix: str = PREFIX) -> 
     the board, DeviceError and LinkLost from the connection.
     """
     program = script(SCRIPTS, f"begin {request.run}", prefix=prefix)
-    result = call(connection, program, timeout=TIMEOUT, stdin=[run_files(request)])
+    files = run_files(request, plan_text(request))
+    result = call(connection, program, timeout=TIMEOUT, stdin=[files])
     words = result.stdout.decode()
     if words.startswith("absent "):
         raise BenchError(

@@ -11,7 +11,6 @@ from datetime import UTC
 from typing import TYPE_CHECKING, Any, Literal
 
 from buildmatrix.agent import CELL, DIGEST, source
-from buildmatrix.bench.order import plan_text
 from buildmatrix.errors import BenchError, InputError
 
 if TYPE_CHECKING:
@@ -62,15 +61,18 @@ def run_id(now: datetime, nonce: str) -> str:
     return f"{now.astimezone(UTC):%Y%m%dT%H%M%SZ}-{nonce}"
 
 
-def run_files(request: Request) -> bytes:
-    """The folder of a run as a tar: request, plan, agent, and a link to each bundle measured."""
+def run_files(request: Request, plan: str) -> bytes:
+    """The folder of a run as a tar: request, plan, agent, and a link to each bundle measured.
+
+    `plan` is the order of its blocks as the agent reads it, from `order.plan_text`.
+    """
     check_run(request.run)
     for entrant in request.entrants:
         if not CELL.fullmatch(entrant.cell) or not DIGEST.fullmatch(entrant.bundle):
             raise InputError(f"{entrant.cell!r} cannot be measured", hint="deploy it first")
     files = {
         "request.json": json.dumps(asdict(request)) + "\n",
-        "plan": plan_text(request),
+        "plan": plan,
         "settings": _settings(request),
         "agent.sh": source("owner", "lease", "journal", "condition", "board", "memory", "bench")
         + '\nagent "$1"\n',

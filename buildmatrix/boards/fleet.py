@@ -14,6 +14,7 @@ from buildmatrix import bench, virtual
 from buildmatrix.boards import reach
 from buildmatrix.errors import BuildmatrixError, InputError
 from buildmatrix.records import read_record, write_record
+from buildmatrix.state import State
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -127,7 +128,7 @@ def look(targets: Sequence[BoardAddress], *, access: reach.Access, state: Path) 
         with reach.connect(target, access, timeout=LOOK) as connection:
             return bench.state(connection)
 
-    path = state / "seen.json"
+    path = State(state).seen
     seen = read_record(path)
     now = datetime.now(UTC).isoformat(timespec="seconds")
     ended = each(targets, ask)

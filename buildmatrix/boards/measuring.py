@@ -57,7 +57,7 @@ def lab(workshop: Workshop) -> Lab:
         workshop.project,
         stored(workshop),
         workshop.store,
-        workshop.results_path,
+        workshop.paths.results,
         workshop.reporter,
     )
 

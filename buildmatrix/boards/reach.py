@@ -11,6 +11,7 @@ from buildmatrix.errors import InputError, LinkLost
 from buildmatrix.nouns import BoardAddress
 from buildmatrix.protocols import Note
 from buildmatrix.records import read_record, write_record
+from buildmatrix.state import State
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -22,7 +23,6 @@ if TYPE_CHECKING:
 
     T = TypeVar("T")
 
-TRUST = "trust.json"
 CONNECT = 30.0  # seconds
 ATTEMPTS = 5  # of a call whose connection broke
 
@@ -72,12 +72,13 @@ def _address(text: str) -> BoardAddress:
 
 def trust(address: str, fingerprint: str, *, state: Path) -> None:
     """Pin a host key for an address, host:port."""
-    write_record(state / TRUST, {**read_record(state / TRUST), address: fingerprint})
+    path = State(state).trust
+    write_record(path, {**read_record(path), address: fingerprint})
 
 
 def pins(state: Path) -> dict[str, str]:
     """What `device trust` pinned: host:port to "SHA256:…"."""
-    return {address: str(key) for address, key in read_record(state / TRUST).items()}
+    return {address: str(key) for address, key in read_record(State(state).trust).items()}
 
 
 def connect(target: BoardAddress, access: Access, *, timeout: float = CONNECT) -> SshConnection:

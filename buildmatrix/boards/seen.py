@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
-from urllib.parse import quote
 
 from pydantic import TypeAdapter, ValidationError
 
@@ -14,6 +13,7 @@ from buildmatrix.boards import reach
 from buildmatrix.errors import LinkLost
 from buildmatrix.nouns import DeviceInfo
 from buildmatrix.records import read_record, write_record
+from buildmatrix.state import State
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     from buildmatrix.boards.reach import Access
     from buildmatrix.nouns import BoardAddress
 
-FOLDER = "boards"  # below the state folder, a file for each board
 ANSWER = TypeAdapter(DeviceInfo)
 
 
@@ -81,4 +80,4 @@ def recall(name: str, state: Path) -> Look | None:
 
 
 def _file(state: Path, name: str) -> Path:
-    return state / FOLDER / f"{quote(name, safe='@:')}.json"
+    return State(state).board(name)

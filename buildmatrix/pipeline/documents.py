@@ -86,7 +86,7 @@ def _proofs(
 
 def _measured(workshop: Workshop) -> dict[tuple[str, str], str]:
     """(cell, bundle digest) -> best rung: a right answer on an emulated board, or on a real one."""
-    path = workshop.results_path
+    path = workshop.paths.results
     if not path.exists():
         return {}
     from buildmatrix.results import Results

@@ -174,11 +174,11 @@ def _judged(workshop: Workshop, outcome: Outcome) -> Outcome:
 
 def _record(workshop: Workshop, outcomes: Mapping[str, Outcome]) -> None:
     """Remember how long things took, and what could not be had."""
-    path = workshop.state / "seconds.json"
+    path = workshop.paths.seconds
     if workshop.seconds:
         write_record(path, {**read_record(path), **workshop.seconds})
     tried = {n: o for n, o in outcomes.items() if o.action.stage is Stage.SOURCE}
-    path = workshop.state / "unavailable.json"
+    path = workshop.paths.unavailable
     before = read_record(path)
     after = {name: text for name, text in before.items() if name not in tried}
     for name, outcome in tried.items():

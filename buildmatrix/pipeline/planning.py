@@ -32,7 +32,7 @@ def on_record(workshop: Workshop) -> OnRecord:
         if identity is not None:
             workshop.identities.setdefault(toolchain.name, identity)
     entries = {w.id: entry for w in works if (entry := workshop.store.latest(w.id)) is not None}
-    took = read_record(workshop.state / "seconds.json")
+    took = read_record(workshop.paths.seconds)
     return OnRecord(
         identities={name: i.digest for name, i in workshop.identities.items()},
         stored=workshop.store.stored() | _held_sources(workshop),
@@ -47,7 +47,7 @@ def on_record(workshop: Workshop) -> OnRecord:
 
 def gaps(workshop: Workshop) -> dict[str, str]:
     """Source works that could not be had when they were last tried, and why."""
-    reasons = read_record(workshop.state / "unavailable.json")
+    reasons = read_record(workshop.paths.unavailable)
     return {name: str(reason) for name, reason in reasons.items()}
 
 
@@ -66,7 +66,7 @@ def _old_definitions(workshop: Workshop) -> dict[str, Mapping[str, object]]:
     """Definitions that images were made from, where they are no longer the present ones."""
     definitions: dict[str, Mapping[str, object]] = {}
     for toolchain in workshop.project.toolchains.values():
-        record = read_record(workshop.state / "toolchains" / f"{toolchain.name}.json")
+        record = read_record(workshop.paths.toolchain(toolchain.name))
         if record and record.get("definition") != toolchain.definition_digest:
             definitions[work_id(Stage.IMAGE, toolchain.name)] = dict(record.get("written", {}))
     return definitions

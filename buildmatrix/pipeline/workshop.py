@@ -20,6 +20,7 @@ from buildmatrix.recipe import SourceSpec
 from buildmatrix.records import write_document
 from buildmatrix.resolved import ResolvedBuild
 from buildmatrix.sources import Sources
+from buildmatrix.state import State
 from buildmatrix.store import Store
 from buildmatrix.toolchain import Identity, Toolchain
 from buildmatrix.works import BundleWork, ModelWork, Work
@@ -53,7 +54,7 @@ class Workshop:
         def warn(text: str) -> None:
             self.reporter.emit(Note("warning", text))
 
-        return Store(self.state / "store", warn)
+        return Store(self.paths.store, warn)
 
     def sweep(self) -> None:
         """Remove what killed builds of this state folder left on the disk."""
@@ -64,7 +65,7 @@ class Workshop:
     @cached_property
     def sources(self) -> Sources:
         return Sources(
-            self.state / "sources", self.mirror, self.index, self.reporter, self.source_folder
+            self.paths.sources, self.mirror, self.index, self.reporter, self.source_folder
         )
 
     @cached_property
@@ -75,12 +76,12 @@ class Workshop:
         return DockerEngine(self.engine_url)
 
     @property
-    def results_path(self) -> Path:
-        """The database of everything that was measured."""
-        return self.state / "results.sqlite"
+    def paths(self) -> State:
+        """Everything below `state`, by name."""
+        return State(self.state)
 
     def log_path(self, work: Work) -> Path:
-        return self.state / "logs" / work.stage / f"{work.name}.log"
+        return self.paths.log(work.stage, work.name)
 
     def make(self, work: Work, keys: Mapping[str, str]) -> str:
         """Make one work and keep it. Returns a few words on what came of it.
@@ -155,7 +156,7 @@ class Workshop:
             script=unit.script,
             workspace=workspace,
             mounts=self._mounts(work, unit, keys, workspace),
-            ccache=self.state / "ccache" / f"{unit.recipe.name}@{work.toolchain}",
+            ccache=self.paths.ccache(unit.recipe.name, work.toolchain),
             products=unit.products,
             memory_gib=unit.limits.memory_gib,
             minutes=unit.limits.minutes,

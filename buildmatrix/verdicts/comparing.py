@@ -70,14 +70,14 @@ def compared_sides(base: Told, new: Told, base_name: str, new_name: str) -> Comp
 
 def run(workshop: Workshop, name: str, only: tuple[str, ...] = ()) -> Told:
     """One run's rows, and words about it."""
-    with Results(workshop.results_path) as results:
+    with Results(workshop.paths.results) as results:
         blocks = [b for b in results.blocks(name) if not b.sentinel and matches_id(only, b.cell)]
     return reporting.told(workshop, blocks)
 
 
 def _run(workshop: Workshop, name: str, device: str | None) -> str:
     """The id of a run, by a word or by its beginning."""
-    with Results(workshop.results_path) as results:
+    with Results(workshop.paths.results) as results:
         if name not in ("latest", "previous"):
             return results.run(name).id
         newest = results.runs(device=device)

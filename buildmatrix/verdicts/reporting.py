@@ -43,7 +43,7 @@ def bound(net: NetworkSpec) -> float:
 
 def latest(workshop: Workshop, *, device: str | None, only: tuple[str, ...] = ()) -> Told:
     """The newest results of every cell, with all that is kept of their runs."""
-    with Results(workshop.results_path) as results:
+    with Results(workshop.paths.results) as results:
         found = results.latest(model=workshop.project.network.name, device=device)
     # Without --only, results of cells that left the matrix are still results.
     return told(workshop, [block for block in found if matches_id(only, block.cell)])
@@ -55,7 +55,7 @@ def told(workshop: Workshop, blocks: Iterable[Measurement]) -> Told:
     found = tuple(
         sorted(rows(blocks), key=lambda row: (places.get(row.cell, len(places)), row.batch))
     )
-    with Results(workshop.results_path) as results:
+    with Results(workshop.paths.results) as results:
         sentinels = tuple(
             block
             for run in dict.fromkeys(row.run for row in found)

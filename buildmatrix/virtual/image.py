@@ -6,6 +6,7 @@ import contextlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from buildmatrix.state import State
 from buildmatrix.virtual import host
 from buildmatrix.virtual.kernel import kernel
 from buildmatrix.virtual.rootfs import root
@@ -39,7 +40,7 @@ def image(
     Raises DeviceError when a host program is missing or a step fails.
     """
     host.require()
-    shelf = state.absolute() / "virtual"
+    shelf = State(state.absolute()).virtual
     with root(shelf, kind.root, mirror=mirror, used=used, reporter=reporter) as disk:
         if not kind.kernel:
             yield Image(disk, None)

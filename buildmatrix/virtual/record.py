@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from buildmatrix.errors import UsageError
 from buildmatrix.nouns import BoardAddress
+from buildmatrix.state import State
 from buildmatrix.virtual import host, link, power
 from buildmatrix.virtual.rootfs import fingerprint
 
@@ -35,7 +36,7 @@ class Board:
 
 def boards(state: Path) -> tuple[Board, ...]:
     """Every board of this state directory, by name."""
-    found = map(read, sorted(_directory(state, "x").parent.glob("*/")))
+    found = map(read, sorted(State(state.absolute()).virtual_boards.glob("*/")))
     return tuple(board for board in found if board is not None)
 
 
@@ -114,4 +115,4 @@ def _directory(state: Path, name: str) -> Path:
         raise UsageError(
             f"{name!r} cannot be a board's name", hint="use lower-case letters, digits, - _ ."
         )
-    return state.absolute() / "virtual" / "boards" / name
+    return State(state.absolute()).virtual_boards / name

@@ -1,0 +1,87 @@
+"""The state folder: every path below it, by name. Nothing here reads or writes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+from urllib.parse import quote
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """Where everything is kept; docs/architecture.md says what each part is for."""
+
+    root: Path
+
+    @property
+    def store(self) -> Path:
+        """What was made, by cache key; laid out by `store`."""
+        return self.root / "store"
+
+    @property
+    def sources(self) -> Path:
+        """Archives fetched, and the trees unpacked from them."""
+        return self.root / "sources"
+
+    @property
+    def results(self) -> Path:
+        """The database of everything that was measured."""
+        return self.root / "results.sqlite"
+
+    @property
+    def nights(self) -> Path:
+        """A folder for each night: its record and its report."""
+        return self.root / "nights"
+
+    @property
+    def seconds(self) -> Path:
+        """How long each work took last, by work id."""
+        return self.root / "seconds.json"
+
+    @property
+    def unavailable(self) -> Path:
+        """Sources that could not be had when last tried, with the reason, by work id."""
+        return self.root / "unavailable.json"
+
+    @property
+    def trust(self) -> Path:
+        """Host keys that `device trust` pinned, by address."""
+        return self.root / "trust.json"
+
+    @property
+    def seen(self) -> Path:
+        """When each board last answered."""
+        return self.root / "seen.json"
+
+    @property
+    def toolchains(self) -> Path:
+        """What the image of each toolchain turned out to be."""
+        return self.root / "toolchains"
+
+    @property
+    def virtual(self) -> Path:
+        """Images of virtual boards, and the boards made from them."""
+        return self.root / "virtual"
+
+    @property
+    def virtual_boards(self) -> Path:
+        return self.virtual / "boards"
+
+    def toolchain(self, name: str) -> Path:
+        """The record of one toolchain's image."""
+        return self.toolchains / f"{name}.json"
+
+    def ccache(self, recipe: str, toolchain: str) -> Path:
+        """The compiler cache of one recipe under one toolchain."""
+        return self.root / "ccache" / f"{recipe}@{toolchain}"
+
+    def log(self, stage: str, name: str) -> Path:
+        """What the container of one work printed."""
+        return self.root / "logs" / stage / f"{name}.log"
+
+    def board(self, name: str) -> Path:
+        """What a board said when it was last asked all; its name may be an address."""
+        return self.root / "boards" / f"{quote(name, safe='@:')}.json"
