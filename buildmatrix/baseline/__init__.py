@@ -91,7 +91,7 @@ class Baseline:
             "fpu": self.target.fpu,
             "float_abi": self.target.float_abi,
             "cpu": self.cpu,
-            "cpu_features": sorted(self.features),
+            "cpu_features": sorted(features_of(self.target) | self.features),
             "glibc": self.target.libc_floor or None,
             "libstdcxx": self.libstdcxx or None,
             "libraries": {name: list(versions) for name, versions in self.libraries.items()},

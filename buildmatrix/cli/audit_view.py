@@ -6,6 +6,7 @@ lines: its path, then what is known of it, each with its name.
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any
@@ -38,10 +39,11 @@ def view(document: Mapping[str, Any]) -> RenderableType:
     """All of an audit's document, for people."""
     cell = f"{document['cell']}, " if "cell" in document else ""
     findings = Audit.from_json(document).findings
+    facts, has = document["facts"], frozenset(document["target"]["cpu_features"])
     return Group(
         *_target(cell, document["target"]),
         Text(),
-        FactsTable(tuple(columns(document["facts"])), tuple(f["file"] for f in document["facts"])),
+        FactsTable(tuple(columns(facts, has)), tuple(one["file"] for one in facts)),
         Text(),
         *_causes(findings),
         _sum(findings),
@@ -87,25 +89,33 @@ class Column:
 
     @property
     def least(self) -> int:
-        """The width that breaks no word."""
-        return max(cell_len(word) for text in (self.short, *self.values) for word in text.split())
+        """The width that breaks no word; figures stay beside what they count."""
+        words = (text.split("\n" if self.right else None) for text in self.values)
+        heads = self.short.split("\n")
+        return max(cell_len(word) for word in (*heads, *itertools.chain(*words)))
 
     @property
     def most(self) -> int:
-        """The width in which every value has one line."""
-        heads = self.short.split("\n")
-        return max(cell_len(text) for text in (*heads, *self.values))
+        """The width in which no line of a value is broken."""
+        return max(cell_len(line) for text in (self.short, *self.values) for line in _lines(text))
 
 
-def columns(facts: Sequence[Mapping[str, Any]]) -> Iterator[Column]:
-    """The columns that tell something: what no file has, and a machine that all share, is none."""
+def _lines(text: str) -> list[str]:
+    return text.split("\n")
+
+
+def columns(facts: Sequence[Mapping[str, Any]], cpu_features: frozenset[str]) -> Iterator[Column]:
+    """The columns that tell something: what no file has, and a machine that all share, is none.
+
+    Of the features that code needs those are told that a CPU with `cpu_features` lacks.
+    """
     rows = (
         ("machine", "machine", [f["machine"].removeprefix("EM_") for f in facts]),
         ("float", "float", [f["float_abi"] for f in facts]),
         ("cpu", "cpu", [f["cpu_arch"] for f in facts]),
         ("fp", "fp", [f["fp_arch"] for f in facts]),
         ("SIMD", "SIMD", [f["simd"] for f in facts]),
-        ("beyond the base", "needs", [_features(f) for f in facts]),
+        ("CPU lacks", "CPU\nlacks", [_lacking(f, cpu_features) for f in facts]),
         ("vector multiplies", "vector\nmultiplies", [multiplies(f) for f in facts]),
         ("glibc", "glibc", [f["glibc_max"] for f in facts]),
         ("libstdc++", "libstdc++", [f["glibcxx_max"] for f in facts]),
@@ -118,14 +128,13 @@ def columns(facts: Sequence[Mapping[str, Any]]) -> Iterator[Column]:
             yield Column(name, short, shown, right=name == "vector multiplies")
 
 
-def _features(facts: Mapping[str, Any]) -> str:
-    """The features beyond the base of its width that the file's instructions need."""
-    used = facts.get("features")
-    return "" if used is None else " ".join(one["feature"] for one in used)
+def _lacking(facts: Mapping[str, Any], cpu_features: frozenset[str]) -> str:
+    used = {use["feature"] for use in facts["features"] or ()}
+    return " ".join(sorted(used - cpu_features))
 
 
 def multiplies(facts: Mapping[str, Any]) -> str:
-    """Vector multiplies by what they multiply; '?' where it is not known what is code.
+    """Vector multiplies by what they multiply, a line each; '?': not known what is code.
 
     >>> multiplies({"neon_instructions": 70, "multiplies": None})
     '70 f32'
@@ -139,7 +148,7 @@ def multiplies(facts: Mapping[str, Any]) -> str:
     kinds = facts.get("multiplies") or {"float32": facts["neon_instructions"]}
     words = {"float32": "f32", "float32_pair": "f32x2", "float16": "f16", "bfloat16": "bf16"}
     told = [f"{number} {words.get(kind, kind)}" for kind, number in kinds.items() if number]
-    return " ".join(told) or "0"
+    return "\n".join(told) or "0"
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,7 +170,7 @@ class FactsTable:
             most = [longest, *(column.most for column in self.columns)]
             yield self._table(_widened(least, most, spare))
         else:
-            yield from self._lines()
+            yield from self._stacked()
 
     def _table(self, widths: Sequence[int]) -> Table:
         table = Table(box=None, pad_edge=False, padding=(0, GAP, 0, 0), header_style="dim")
@@ -173,10 +182,11 @@ class FactsTable:
             table.add_row(Text(file), *(Text(column.values[number]) for column in self.columns))
         return table
 
-    def _lines(self) -> Iterator[RenderableType]:
+    def _stacked(self) -> Iterator[RenderableType]:
         for number, file in enumerate(self.files):
             yield Text(file, overflow="fold")
-            told = tuple(f"{one.name} {one.values[number]}" for one in self.columns)
+            values = (one.values[number].replace("\n", " + ") for one in self.columns)
+            told = tuple(map("{0.name} {1}".format, self.columns, values))
             yield Flow(told, "  ", indent=4, style="dim")
 
 
