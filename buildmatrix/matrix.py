@@ -2,6 +2,8 @@
 
 A combination becomes a cell; only the options that its recipe uses count, so combinations that
 differ in nothing the recipe uses are one cell. What an exclusion drops is kept with its reason.
+Nothing that was written vanishes without a word: an included cell stands as it is written, also
+beside a combination with the same options, and an axis that no stack uses is an error.
 """
 
 from __future__ import annotations
@@ -28,7 +30,11 @@ if TYPE_CHECKING:
 
     from buildmatrix.toolchain import Toolchain
 
+LONGEST_ID = 120  # characters: file names and container names are made of it
 CELL_ID = r"^[A-Za-z0-9][A-Za-z0-9._+-]*$"  # safe as a file name here and on the board
+
+
+_Decided = tuple[str, str, tuple[tuple[str, Scalar], ...]]  # stack, toolchain, options
 
 
 class Open(BaseModel):
@@ -44,8 +50,11 @@ class Open(BaseModel):
 class IncludeSpec(Open):
     """One more cell: its name and every variable it needs."""
 
+    # Said by `_combinations`, in a sentence; an editor is told by the schema.
+    model_config = ConfigDict(json_schema_extra={"required": ["name"]})
+
     __pydantic_extra__: dict[str, Value]
-    name: str
+    name: str = Field("", description="the cell's id; an include is a whole cell")
 
 
 class ExcludeSpec(Open):
@@ -113,6 +122,14 @@ class Matrix:
 
 
 @dataclass(frozen=True, slots=True)
+class _Wanted:
+    """A cell, and what its own include says of it: no exclusion takes that back."""
+
+    cell: Cell
+    written: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
 class _Known:
     """What the matrix may name."""
 
@@ -126,19 +143,65 @@ def expand(
 ) -> Matrix:
     """All cells, kept and dropped. Raises InputError at the place of the first fault."""
     spec = document.build(MatrixSpec)
+    _written_once(document, spec)
     _linked_lengths(document, spec)
     known = _Known(recipes, toolchains, Deciding(recipes))
-    wanted: dict[tuple[str, str, tuple[tuple[str, Scalar], ...]], Cell] = {}
-    for variables, at, name in _combinations(spec):
+    wanted: dict[tuple[_Decided, str], _Wanted] = {}
+    for variables, at, name in _combinations(document, spec):
         cell = _cell(document, variables, at, name, known)
-        wanted.setdefault((cell.stack, cell.toolchain, cell.options), cell)
+        decided = (cell.stack, cell.toolchain, cell.options)
+        if at[0] == "include":
+            written = frozenset(spec.include[int(at[1])].variables)
+            same = wanted.get((decided, ""))  # the combination that it is, if it has its name too
+            key = (decided, "" if same and same.cell.id == cell.id else cell.id)
+            wanted[key] = _Wanted(cell, written)
+        else:
+            wanted.setdefault((decided, ""), _Wanted(cell))
+    _every_axis_used(document, spec, (one.cell for one in wanted.values()))
     cells = tuple(
-        _of_model(cell, model, spec) for model in spec.bench.models for cell in wanted.values()
+        replace(w, cell=_of_model(w.cell, model, spec))
+        for model in spec.bench.models
+        for w in wanted.values()
     )
-    _unique(cells)
+    _unique(tuple(w.cell for w in cells))
     kept, dropped = _exclude(document, spec, cells)
     _grouped(document, spec)
     return Matrix(kept, dropped, spec.bench, spec.nightly, _devices(spec), spec.groups)
+
+
+def _written_once(document: Document, spec: MatrixSpec) -> None:
+    """A variable comes from one place: a second one would take over without a word."""
+    places: dict[str, Position] = {name: ("axes", name) for name in spec.axes}
+    if spec.toolchain is not None and (spec.axes or spec.zip):
+        places.setdefault("toolchain", ("toolchain",))
+    linked = [(("zip", i, name), name) for i, group in enumerate(spec.zip) for name in group]
+    doubles: list[tuple[Position, str]] = [*linked]
+    if "toolchain" in spec.axes and spec.toolchain is not None:
+        places["toolchain"] = ("toolchain",)
+        doubles.insert(0, (("axes", "toolchain"), "toolchain"))
+    for at, name in doubles:
+        if name in places:
+            other = document.locate(places[name])
+            brief = f"'{name}' is written twice, also at {other}"
+            raise document.fault(at, brief, hint="keep it in one of the two places")
+        places[name] = at
+    for name, values in spec.axes.items():
+        again = next((i for i, value in enumerate(values) if value in values[:i]), None)
+        if again is not None:
+            at = ("axes", name, again)
+            raise document.fault(at, f"{values[again]!r} is in this axis already")
+
+
+def _every_axis_used(document: Document, spec: MatrixSpec, cells: Iterable[Cell]) -> None:
+    """An axis that decides nothing is most often a misspelt one."""
+    used = {"stack", "toolchain"} | {option for cell in cells for option, _ in cell.options}
+    places: list[tuple[Position, str]] = [(("axes", name), name) for name in spec.axes]
+    places += [(("zip", i, name), name) for i, group in enumerate(spec.zip) for name in group]
+    for at, name in places:
+        if name not in used:
+            near = did_you_mean(name, sorted(used))
+            brief = f"no stack of this matrix uses '{name}'{near}"
+            raise document.fault(at, brief, hint=f"axes that are used: {_join(sorted(used))}")
 
 
 def _linked_lengths(document: Document, spec: MatrixSpec) -> None:
@@ -149,8 +212,18 @@ def _linked_lengths(document: Document, spec: MatrixSpec) -> None:
             raise document.fault(("zip", i), f"linked axes must be equally long: {shown}")
 
 
-def _combinations(spec: MatrixSpec) -> Iterator[tuple[dict[str, Scalar], Position, str]]:
+def _combinations(
+    document: Document, spec: MatrixSpec
+) -> Iterator[tuple[dict[str, Scalar], Position, str]]:
     """Every combination: its variables, where it stands, and its name or name template."""
+    for i, entry in enumerate(spec.include):
+        if not entry.name:
+            raise document.fault(
+                ("include", i),
+                "an include is a whole cell, and this one has no name",
+                hint="add `name:`, `stack:` and its options; what is to vary goes into `axes` or "
+                "`zip`",
+            )
     toolchains = spec.toolchain if isinstance(spec.toolchain, list) else [spec.toolchain]
     groups: list[list[dict[str, Scalar]]] = [[{n: v} for v in vs] for n, vs in spec.axes.items()]
     for linked in spec.zip:
@@ -245,14 +318,30 @@ def _value(
 
 def _id(document: Document, name: str, shown: dict[str, Scalar], at: Position) -> str:
     place: Position = (*at, "name") if at[0] == "include" else ("name",)
+    parts: list[str] = []
     try:
-        identifier = string.Formatter().vformat(name, (), shown)
-    except (KeyError, IndexError, ValueError) as error:
+        for text, field, layout, conversion in string.Formatter().parse(name):
+            parts.append(text)
+            if layout or conversion:
+                raise ValueError(f"{{{field}}} takes no layout here")
+            if field is not None:
+                parts.append(_word(shown[field]))
+    except KeyError as error:
         brief = f"name: {error} is not a variable of this cell; there are: {_join(shown)}"
         raise document.fault(place, brief) from None
+    except ValueError as error:
+        raise document.fault(place, f"name: {error}") from None
+    identifier = "".join(parts)
+    if len(identifier) > LONGEST_ID:
+        raise document.fault(place, f"a cell id of {len(identifier)} characters is too long")
     if not re.match(CELL_ID, identifier):
         raise document.fault(place, f"'{identifier}' is no cell id: use letters, digits, . _ + -")
     return identifier
+
+
+def _word(value: Scalar) -> str:
+    """A value as YAML writes it."""
+    return str(value).lower() if isinstance(value, bool) else str(value)
 
 
 def _unique(cells: tuple[Cell, ...]) -> None:
@@ -269,10 +358,10 @@ def _unique(cells: tuple[Cell, ...]) -> None:
 
 
 def _exclude(
-    document: Document, spec: MatrixSpec, cells: tuple[Cell, ...]
+    document: Document, spec: MatrixSpec, wanted: tuple[_Wanted, ...]
 ) -> tuple[tuple[Cell, ...], tuple[Dropped, ...]]:
     kept, dropped, useful = [], [], set()
-    for cell in cells:
+    for cell, written in ((w.cell, w.written) for w in wanted):
         values = {
             "name": cell.id.removesuffix(f".{cell.model}"),
             "stack": cell.stack,
@@ -282,7 +371,8 @@ def _exclude(
         rules = [
             i
             for i, rule in enumerate(spec.exclude)
-            if matches(rule.variables, {**values, **dict(cell.options)})
+            if not (written and rule.variables.keys() <= written)
+            and matches(rule.variables, {**values, **dict(cell.options)})
         ]
         useful.update(rules)
         if rules:

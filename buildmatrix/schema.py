@@ -59,6 +59,8 @@ class Spec(BaseModel):
         return data
 
 
+LARGEST = 4 << 20  # characters of one file
+
 M = TypeVar("M", bound=BaseModel)
 
 
@@ -179,6 +181,9 @@ def read(path: Path, *, name: str = "") -> Document:
 
 def parse(text: str, *, file: str) -> Document:
     """Parse YAML text; `file` is the name shown in errors."""
+    if len(text) > LARGEST:
+        brief = f"has {len(text) >> 20} MiB; what people write is below {LARGEST >> 20}"
+        raise InputError(brief, where=file)
     try:
         node = yaml.compose(text, Loader=_StrictLoader)
     except yaml.MarkedYAMLError as error:
@@ -187,6 +192,8 @@ def parse(text: str, *, file: str) -> Document:
         raise InputError(f"not valid YAML: {error.problem or error}", where=where) from None
     except yaml.YAMLError as error:  # a byte that YAML does not allow
         raise InputError(f"not valid YAML: {error}", where=file) from None
+    except RecursionError:
+        raise InputError("is nested too deeply to be read", where=file) from None
     places: dict[Position, tuple[int, int]] = {(): (1, 1)}
     data = None if node is None else _value(node, (), places, file)
     return Document(file, data, places)
@@ -221,7 +228,12 @@ def _scalar(node: yaml.ScalarNode, file: str) -> str | int | float | bool | None
     if node.tag not in read_as:
         where = Location(file, node.start_mark.line + 1, node.start_mark.column + 1)
         raise InputError(f"tag {node.tag} is not read here", where=where)
-    return read_as[node.tag](node.value)
+    try:
+        return read_as[node.tag](node.value)
+    except ValueError:  # Python reads no integer of more than 4300 digits
+        where = Location(file, node.start_mark.line + 1, node.start_mark.column + 1)
+        brief = f"a number of {len(node.value)} characters is not read here"
+        raise InputError(brief, where=where) from None
 
 
 def load(path: Path, model: type[M], *, name: str = "") -> M:

@@ -31,6 +31,13 @@ F = TypeVar("F", bound="Callable[..., None]")
 
 NO_UTF8 = re.compile(r"[\ud800-\udfff]")  # see os.fsdecode, 'surrogateescape'
 
+# What decides how the network is reached: git gets these as every other download does.
+NETWORK = (
+    *("http_proxy", "https_proxy", "all_proxy", "no_proxy"),
+    *("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY"),
+    *("SSL_CERT_FILE", "SSL_CERT_DIR", "GIT_SSL_CAINFO", "GIT_PROXY_SSL_CAINFO"),
+)
+
 COMMON_HELP = {
     "matrix": "the matrix file (default: matrix.yaml)",
     "only": "glob on cell ids; repeatable",
@@ -127,6 +134,7 @@ def workshop(
         source_folder=Path(folder) if folder else None,
         jobs=jobs or os.cpu_count() or 1,
         engine_url=os.environ.get("DOCKER_HOST") or None,
+        network={name: os.environ[name] for name in NETWORK if name in os.environ},
     )
 
 

@@ -46,6 +46,7 @@ class Workshop:
     source_folder: Path | None = None
     jobs: int = 1
     engine_url: str | None = None
+    network: Mapping[str, str] = field(default_factory=dict)  # variables for proxies, certificates
     identities: dict[str, Identity] = field(default_factory=dict)
     seconds: dict[str, float] = field(default_factory=dict)
 
@@ -65,7 +66,12 @@ class Workshop:
     @cached_property
     def sources(self) -> Sources:
         return Sources(
-            self.paths.sources, self.mirror, self.index, self.reporter, self.source_folder
+            self.paths.sources,
+            self.mirror,
+            self.index,
+            self.reporter,
+            self.source_folder,
+            self.network,
         )
 
     @cached_property

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import shutil
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from buildmatrix import scratch
@@ -23,13 +23,13 @@ from buildmatrix.recipe import (
     SourceSpec,
 )
 from buildmatrix.records import read_record, write_record
-from buildmatrix.sources import pypi
+from buildmatrix.sources import address, pypi
 from buildmatrix.sources.archive import unpack
 from buildmatrix.sources.fetch import archive_commit, archive_folder, download
 from buildmatrix.sources.tree import tree_id
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
     from pathlib import Path
 
     from buildmatrix.protocols import Reporter
@@ -40,7 +40,8 @@ class Sources:
     """The download cache.
 
     `mirror` and `index` tell the addresses of the Debian mirror and of the Python index; `folder`
-    holds archives and is looked into before anything is downloaded, for machines without a network.
+    holds archives and is looked into before anything is downloaded, for machines without a network;
+    `network` are the variables that name proxies and certificates.
     """
 
     root: Path
@@ -48,6 +49,7 @@ class Sources:
     index: Callable[[], str]
     reporter: Reporter
     folder: Path | None = None
+    network: Mapping[str, str] = field(default_factory=dict)
 
     def holds(self, identity: str) -> bool:
         record = read_record(self._record(identity))
@@ -148,9 +150,9 @@ class Sources:
             case GitAlternate():
                 if alternate.commit is None:
                     raise SourceUnavailable(f"{alternate.branch!r} is not locked to a commit")
-                archive_commit(alternate.url, alternate.commit, temporary)
+                archive_commit(alternate.url, alternate.commit, temporary, self.network)
             case FolderAlternate():
-                archive_folder(base / alternate.path, temporary)
+                archive_folder(base, alternate.path, temporary)
 
     def _in_pool(self, alternate: DebianAlternate) -> str:
         initial = alternate.package[: 4 if alternate.package.startswith("lib") else 1]
@@ -200,16 +202,17 @@ def file_name(alternate: Alternate) -> str:
 
 
 def describe(alternate: Alternate) -> str:
-    """An alternate in a few words. No mirror's name: which one serves it is a local matter."""
+    """An alternate in a few words. No mirror's name: which one serves it is a local matter; and
+    no credentials."""
     match alternate:
         case DebianAlternate():
             return f"Debian source package {alternate.package}, {alternate.file}"
         case PypiAlternate():
             return f"Python package {alternate.package}, {alternate.file}"
         case ArchiveAlternate():
-            return alternate.url
+            return address.shown(alternate.url)
         case GitAlternate():
-            return f"{alternate.url} {alternate.commit or alternate.branch}"
+            return f"{address.shown(alternate.url)} {alternate.commit or alternate.branch}"
         case FolderAlternate():
             return f"folder {alternate.path}"
 

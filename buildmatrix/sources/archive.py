@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import contextlib
+import errno
+import lzma
+import struct
 import sys
 import zipfile
+import zlib
 from typing import IO, TYPE_CHECKING, BinaryIO, cast
 
 if sys.version_info >= (3, 12):
@@ -16,30 +20,72 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
+# What the libraries raise for bytes that are no archive, or are one that they cannot read.
+FAULTS = (
+    *(tarfile.TarError, zipfile.BadZipFile, EOFError, ValueError, zlib.error, lzma.LZMAError),
+    *(RuntimeError, NotImplementedError, struct.error),  # zipfile: encrypted; unknown method
+)
+NO_ARCHIVES_FAULT = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO, errno.EACCES)
 DEB = b"!<arch>\n"  # ar(5), the outer format of deb(5)
 ZIP = b"PK\x03\x04"
+
+# Bounds of what one source may become: TensorFlow has 30,000 files, PyTorch's wheel 3 GB unpacked.
+MOST_FILES = 500_000
+MOST_BYTES = 16 << 30
+ALWAYS_FINE = 1 << 30  # below this nobody counts how well it was packed
+LARGEST_RATIO = 200  # gzip's best on text of one letter is 1030; real sources stay below 40
 
 
 def unpack(archive: Path, destination: Path, *, on_error: Callable[[str], Exception]) -> None:
     """Extract safely; a single top folder is taken off, but not from a Debian package.
 
     Python's 'data' filter refuses absolute paths, `..`, links that leave, devices; zipfile drops
-    the first two and makes no links.
+    the first two and makes no links. Raises what `on_error` makes of a sentence for an archive
+    that is damaged, encrypted, or unpacks to more than any source has.
     """
+    room = _Room(archive.stat().st_size)
     destination.mkdir(parents=True, exist_ok=True)
     with archive.open("rb") as stream:
         magic = stream.read(len(DEB))
     try:
         if magic.startswith(ZIP):
             with zipfile.ZipFile(archive) as zipped:
+                for entry in zipped.infolist():
+                    room.take(entry.file_size)
                 zipped.extractall(destination)
         else:
             with _tar(archive, deb=magic == DEB) as tar:
-                tar.extractall(destination, filter="data")
-    except (tarfile.TarError, zipfile.BadZipFile, OSError, EOFError) as error:
+                tar.extractall(destination, members=_counted(tar, room), filter="data")
+    except OSError as error:
+        if error.errno in NO_ARCHIVES_FAULT:
+            raise
         raise on_error(f"cannot be unpacked: {error}") from None
+    except FAULTS as error:
+        raise on_error(f"cannot be unpacked: {error or type(error).__name__}") from None
     if magic != DEB:
         _take_off_top(destination)
+
+
+class _Room:
+    """Counts what an archive of `packed` bytes unpacks to, and stops it. Raises ValueError."""
+
+    def __init__(self, packed: int) -> None:
+        self.most = min(MOST_BYTES, max(ALWAYS_FINE, packed * LARGEST_RATIO))
+        self.files = self.bytes = 0
+
+    def take(self, size: int) -> None:
+        self.files += 1
+        self.bytes += size
+        if self.files > MOST_FILES:
+            raise ValueError(f"it holds more than {MOST_FILES} files")
+        if self.bytes > self.most:
+            raise ValueError(f"it unpacks to more than {self.most >> 20} MiB")
+
+
+def _counted(tar: tarfile.TarFile, room: _Room) -> Iterator[tarfile.TarInfo]:
+    for member in tar:
+        room.take(member.size)
+        yield member
 
 
 @contextlib.contextmanager

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import http.client
 import shutil
 import subprocess
 import sys
@@ -18,8 +20,10 @@ else:  # the 'data' filter came with 3.11.4
 
 from buildmatrix.errors import SourceUnavailable
 from buildmatrix.protocols import Advanced
+from buildmatrix.sources import address
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
     from typing import IO
 
@@ -27,14 +31,17 @@ if TYPE_CHECKING:
 
 TRIES = 3
 CHUNK = 1 << 18
+NO_SERVERS_FAULT = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO)
+LARGEST = 8 << 30  # bytes of one download; PyTorch's largest wheel of 2026 has 3
 
 
 def download(url: str, destination: IO[bytes], *, reporter: Reporter, subject: str) -> None:
     """Fetch a URL into an open file.
 
-    A server's 'no' (4xx) is final; a broken connection or a 5xx is tried again with a growing
-    pause. Raises SourceUnavailable.
+    A server's 'no' (4xx) is final; a broken connection, an answer that is not HTTP or a 5xx is
+    tried again with a growing pause. Raises SourceUnavailable, whatever the server says.
     """
+    where = address.shown(url)
     for attempt in range(1, TRIES + 1):
         destination.seek(0)
         destination.truncate()
@@ -44,30 +51,46 @@ def download(url: str, destination: IO[bytes], *, reporter: Reporter, subject: s
         except urllib.error.HTTPError as error:
             error.close()
             if error.code < 500 or attempt == TRIES:
-                raise SourceUnavailable(f"HTTP {error.code} {error.reason}", where=url) from None
-        except OSError as error:
-            reason = getattr(error, "reason", error)
+                raise SourceUnavailable(f"HTTP {error.code} {error.reason}", where=where) from None
+        except (http.client.HTTPException, ValueError) as error:  # a redirect to no address
             if attempt == TRIES:
-                raise SourceUnavailable(f"no answer: {reason}", where=url) from None
+                brief = f"the answer is not HTTP ({type(error).__name__})"
+                raise SourceUnavailable(brief, where=where) from None
+        except OSError as error:
+            if error.errno in NO_SERVERS_FAULT:
+                raise  # the disk is full, say: no alternate helps
+            reason = address.shown(str(getattr(error, "reason", error)))
+            if attempt == TRIES:
+                raise SourceUnavailable(f"no answer: {reason}", where=where) from None
         time.sleep(2**attempt / 2)
 
 
 def _download(url: str, destination: IO[bytes], reporter: Reporter, subject: str) -> None:
-    with urllib.request.urlopen(url, timeout=60) as response:
-        total = int(response.headers.get("Content-Length") or 0)
+    with urllib.request.urlopen(address.request(url), timeout=60) as response:
+        length = (response.headers.get("Content-Length") or "").strip()
+        total = int(length) if length.isascii() and length.isdigit() and len(length) < 20 else 0
         done = 0
         while chunk := response.read(CHUNK):
-            destination.write(chunk)
             done += len(chunk)
+            if max(done, total) > LARGEST:
+                brief = f"is larger than {LARGEST >> 30} GiB"
+                raise SourceUnavailable(brief, where=address.shown(url))
+            destination.write(chunk)
             reporter.emit(Advanced(subject, done, total, "bytes"))
     if total and done != total:
         raise OSError(f"the connection ended after {done} of {total} bytes")
 
 
-def archive_commit(url: str, commit: str, destination: Path) -> None:
-    """Write `git archive` of one commit, fetched alone. The commit's hash is the check."""
+def archive_commit(
+    url: str, commit: str, destination: Path, network: Mapping[str, str] | None = None
+) -> None:
+    """Write `git archive` of one commit, fetched alone. The commit's hash is the check.
+
+    `network` holds the variables that name proxies and certificates, as for every download.
+    """
     if shutil.which("git") is None:
-        raise SourceUnavailable("git is not installed", where=url, hint="install git")
+        where = address.shown(url)
+        raise SourceUnavailable("git is not installed", where=where, hint="install git")
     with tempfile.TemporaryDirectory(prefix="buildmatrix-git-") as folder:
         for arguments in (
             ["init", "-q"],
@@ -75,12 +98,14 @@ def archive_commit(url: str, commit: str, destination: Path) -> None:
             ["fetch", "-q", "--depth", "1", "--no-tags", url, commit],
             ["archive", "--format=tar", "-o", str(destination.resolve()), commit],
         ):
-            _git(arguments, folder=folder, url=url)
+            _git(arguments, folder=folder, url=url, network=network or {})
 
 
-def _git(arguments: list[str], *, folder: str, url: str) -> None:
+def _git(arguments: list[str], *, folder: str, url: str, network: Mapping[str, str]) -> None:
     # An own, small environment: no credential helper may ask, no user configuration may redirect.
     environment = {
+        **network,
+        **({"GIT_SSL_CAINFO": network["SSL_CERT_FILE"]} if "SSL_CERT_FILE" in network else {}),
         "PATH": "/usr/local/bin:/usr/bin:/bin",
         "GIT_TERMINAL_PROMPT": "0",
         "GIT_CONFIG_GLOBAL": "/dev/null",
@@ -98,15 +123,23 @@ def _git(arguments: list[str], *, folder: str, url: str) -> None:
             errors="replace",
         )
     except subprocess.TimeoutExpired:
-        raise SourceUnavailable("git did not finish within 30 minutes", where=url) from None
+        brief = "git did not finish within 30 minutes"
+        raise SourceUnavailable(brief, where=address.shown(url)) from None
     if done.returncode != 0:
-        said = done.stderr.strip().splitlines()
-        raise SourceUnavailable(f"git: {said[-1] if said else 'failed'}", where=url)
+        lines = address.shown(done.stderr).strip().splitlines()
+        brief = f"git: {lines[-1] if lines else 'failed'}"
+        raise SourceUnavailable(brief, where=address.shown(url))
 
 
-def archive_folder(folder: Path, destination: Path) -> None:
-    """Pack a local folder, so that all sources look the same from here on."""
+def archive_folder(base: Path, path: str, destination: Path) -> None:
+    """Pack a folder of the project `base`, so that all sources look the same from here on.
+
+    Raises SourceUnavailable when it is not there, or is a link that leaves the project.
+    """
+    folder = base / path
     if not folder.is_dir():
         raise SourceUnavailable("no such folder", where=str(folder))
+    if not folder.resolve().is_relative_to(base.resolve()):
+        raise SourceUnavailable("is a link out of the project", where=str(folder))
     with tarfile.open(destination, "w") as archive:
         archive.add(folder, arcname="source")

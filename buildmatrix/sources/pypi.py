@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+import http.client
 import json
 import re
 import urllib.request
@@ -10,10 +11,12 @@ from typing import TYPE_CHECKING
 from urllib.parse import urljoin
 
 from buildmatrix.errors import SourceUnavailable
+from buildmatrix.sources import address
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+LARGEST = 64 << 20  # bytes of a package's page
 JSON = "application/vnd.pypi.simple.v1+json"  # PEP 691; older mirrors answer with PEP 503's HTML
 ANCHOR = re.compile(r"""<a\s[^>]*?href\s*=\s*["']([^"'#]+)[^>]*>\s*([^<\s]+)\s*</a>""", re.I)
 
@@ -21,19 +24,22 @@ ANCHOR = re.compile(r"""<a\s[^>]*?href\s*=\s*["']([^"'#]+)[^>]*>\s*([^<\s]+)\s*<
 def locate(index: str, package: str, file: str) -> str:
     """The address of one file of a package. Raises SourceUnavailable when the index lacks it.
 
-    `index` is the base address of a simple index (PEP 503, PEP 691).
+    `index` is the base address of a simple index (PEP 503, PEP 691), with credentials or without.
     """
     page = f"{index.rstrip('/')}/{normalized(package)}/"
-    request = urllib.request.Request(page, headers={"Accept": f"{JSON}, text/html;q=0.5"})
+    request = address.request(page, {"Accept": f"{JSON}, text/html;q=0.5"})
     try:
         with urllib.request.urlopen(request, timeout=60) as response:
             kind = response.headers.get_content_type()
-            text = response.read().decode()
-    except OSError as error:
-        raise SourceUnavailable(f"the Python index does not answer: {error}") from None
-    for name, address in links(text, kind):
-        if name == file:
-            return urljoin(page, address)
+            text = response.read(LARGEST).decode(errors="replace")
+        for name, link in links(text, kind):
+            if name == file:
+                return address.with_credentials_of(page, urljoin(page, link))
+    except (OSError, http.client.HTTPException) as error:
+        reason = address.shown(str(error)) or type(error).__name__
+        raise SourceUnavailable(f"the Python index does not answer: {reason}") from None
+    except (ValueError, KeyError, TypeError):
+        raise SourceUnavailable(f"the Python index's page of {package} is not one") from None
     raise SourceUnavailable(f"the Python index lists no {file} of {package}")
 
 
@@ -43,8 +49,8 @@ def links(text: str, kind: str) -> Iterator[tuple[str, str]]:
         for entry in json.loads(text)["files"]:
             yield entry["filename"], entry["url"]
     else:
-        for address, name in ANCHOR.findall(text):
-            yield html.unescape(name), html.unescape(address)
+        for link, name in ANCHOR.findall(text):
+            yield html.unescape(name), html.unescape(link)
 
 
 def normalized(package: str) -> str:

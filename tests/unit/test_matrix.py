@@ -30,12 +30,23 @@ def test_cells_hold_every_option_that_is_used(root: Path) -> None:
 
 
 def test_an_axis_that_a_recipe_does_not_use_does_not_multiply_it(root: Path) -> None:
-    text = projects.MATRIX.replace("blas: [one, two]", "blas: [one, two], colour: [red, blue]")
-    assert [c.id for c in projects.expand(root, text).cells] == [
-        "net-one",
-        "net-two",
-        "net-one-neon",
-    ]
+    paint = root / "recipes" / "paint"
+    paint.mkdir()
+    options = "options: {colour: {summary: which, default: red}}\n"
+    build = "build: {script: build.sh.j2, products: [lib/p]}\n"
+    (paint / "recipe.yaml").write_text(
+        f"version: 1\nname: paint\nsummary: a stack\n{options}{build}"
+    )
+    (paint / "build.sh.j2").write_text("make {{ option.colour }}\n")
+    text = """\
+version: 1
+toolchain: tc
+axes: {stack: [net], blas: [one, two], colour: [red, blue]}
+name: "{stack}-{blas}"
+include: [{name: paint-red, stack: paint, colour: red}]
+"""
+    ids = [c.id for c in projects.expand(root, text).cells]
+    assert ids == ["net-one", "net-two", "paint-red"]
 
 
 MODELS = "bench: {model: [face-cnn, lenet-5]}\n"
@@ -126,7 +137,7 @@ axes: {stack: [net]}
 zip: [{blas: [one, two], neon: [true, false]}]
 name: "{stack}-{blas}-{neon}"
 """
-    assert [c.id for c in projects.expand(root, text).cells] == ["net-one-True", "net-two-False"]
+    assert [c.id for c in projects.expand(root, text).cells] == ["net-one-true", "net-two-false"]
 
 
 def test_an_exclusion_keeps_its_reason_and_place(root: Path) -> None:
@@ -158,6 +169,36 @@ def test_an_exclusion_keeps_its_reason_and_place(root: Path) -> None:
             'exclude:\n  - {blas: three, reason: "x"}\ninclude:',
             "matrix.yaml:6:5: this exclusion matches no cell",
         ),
+        (
+            "blas: [one, two]",
+            "blas: [one, two], noen: [true]",
+            "uses 'noen' (did you mean 'neon'?)",
+        ),
+        (
+            "blas: [one, two]",
+            "blas: [one, two, one]",
+            "matrix.yaml:3:39: 'one' is in this axis alr",
+        ),
+        (
+            "include:",
+            "zip: [{blas: [one]}]\ninclude:",
+            "matrix.yaml:5:8: 'blas' is written twice, als",
+        ),
+        ("include:", "zip: [{neon: [true]}, {neon: [true]}]\ninclude:", "'neon' is written twice"),
+        (
+            "stack: [net]",
+            "stack: [net], toolchain: [tc]",
+            "'toolchain' is written twice, also at m",
+        ),
+        (
+            "{name: net-one-neon, stack: net",
+            "{stack: net",
+            "an include is a whole cell, and this one",
+        ),
+        ("{stack}-{blas}", "{stack:>999999999}", "name: {stack} takes no layout here"),
+        ("{stack}-{blas}", "{stack!r}", "name: {stack} takes no layout here"),
+        ("{stack}-{blas}", "{stack.__class__}", "is not a variable"),
+        ("{stack}-{blas}", "x" * 200, "a cell id of 200 characters is too long"),
         ("include:", "zip: [{a: [1, 2], b: [1]}]\ninclude:", "linked axes must be equally long"),
         ("version: 1", "version: 2", "matrix.yaml:1:1: 'version' cannot be 2; allowed: 1"),
     ],
@@ -166,6 +207,28 @@ def test_faults(root: Path, old: str, new: str, message: str) -> None:
     with pytest.raises(InputError) as caught:
         projects.expand(root, projects.MATRIX.replace(old, new, 1))
     assert message in str(caught.value)
+
+
+def test_an_included_cell_stands_as_it_is_written(root: Path) -> None:
+    """Beside an excluded combination of the same options, under its own name."""
+    text = projects.MATRIX.replace("net-one-neon, stack: net, blas: one, neon: true", "%s")
+    text += 'exclude: [{blas: two, reason: "slow"}]\n'
+    expanded = projects.expand(root, text % "wanted, stack: net, blas: two")
+    assert [c.id for c in expanded.cells] == ["net-one", "wanted"]
+    assert [d.id for d in expanded.dropped] == ["net-two"]
+
+
+def test_an_exclusion_drops_an_included_cell_by_what_that_leaves_open(root: Path) -> None:
+    text = projects.MATRIX + 'exclude: [{neon: true, toolchain: "t*", reason: "old compiler"}]\n'
+    expanded = projects.expand(root, text)
+    assert [c.id for c in expanded.cells] == ["net-one", "net-two"]
+    assert [d.id for d in expanded.dropped] == ["net-one-neon"]
+
+
+def test_an_include_that_is_a_combination_by_name_and_options_is_it(root: Path) -> None:
+    text = projects.MATRIX.replace("net-one-neon, stack: net, blas: one, neon: true", "%s")
+    expanded = projects.expand(root, text % "net-two, stack: net, blas: two")
+    assert [c.id for c in expanded.cells] == ["net-one", "net-two"]
 
 
 def test_a_dependency_cycle_is_named(root: Path) -> None:
@@ -195,5 +258,5 @@ def test_kept_and_dropped_are_the_whole_product(
         text += f"exclude: [{{blas: {drop}, reason: r}}]\n"
     expanded = projects.expand(root, text)
     ids = [c.id for c in expanded.cells] + [d.id for d in expanded.dropped]
-    assert sorted(ids) == sorted(f"net-{b}-{n}" for b in blas for n in neon)
+    assert sorted(ids) == sorted(f"net-{b}-{str(n).lower()}" for b in blas for n in neon)
     assert all(f"-{drop}-" not in c.id for c in expanded.cells) or drop not in blas

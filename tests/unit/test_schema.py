@@ -115,3 +115,18 @@ def test_plain_scalars_are_those_of_yaml_1_2(plain: str, value: object) -> None:
 def test_no_text_brings_the_reader_down(text: str) -> None:
     with contextlib.suppress(InputError):
         parse(text, file="x.yaml").build(Shapes)
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        (
+            "version: " + "1" * 5000,
+            "shapes.yaml:1:10: a number of 5000 characters is not read here",
+        ),
+        ("shapes: " + "[" * 3000 + "]" * 3000, "shapes.yaml: is nested too deeply to be read"),
+        ("# " + "a" * (5 << 20), "shapes.yaml: has 5 MiB; what people write is below 4"),
+    ],
+)
+def test_what_no_person_writes_is_a_clean_error(text: str, words: str) -> None:
+    assert words in fault(text)

@@ -372,3 +372,71 @@ def test_a_commit_comes_from_a_folder_only_where_its_tree_is_pinned(tmp_path: Pa
     assert cache.holds("i")
     with pytest.raises(SourceUnavailable):
         cache.fetch(SourceSpec(name="blas", alternates=[git]), "j", base=tmp_path, subject="s")
+
+
+def packed(kind: str, members: dict[str, int]) -> bytes:
+    """An archive of zeros: names and sizes."""
+    if kind == "tar":
+        return tarball({name: bytes(size) for name, size in members.items()})
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as zipped:
+        for name, size in members.items():
+            zipped.writestr(name, bytes(size))
+    return buffer.getvalue()
+
+
+@pytest.mark.parametrize("kind", ["tar", "zip"])
+def test_what_unpacks_to_more_than_any_source_has_is_refused_before_it_fills_the_disk(
+    tmp_path: Path, kind: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("buildmatrix.sources.archive.ALWAYS_FINE", 1 << 20)
+    (tmp_path / "a").write_bytes(packed(kind, {"a/zeros": 3 << 20}))
+    with pytest.raises(BuildError, match="unpacks to more than 1 MiB"):
+        unpack(tmp_path / "a", tmp_path / "out", on_error=BuildError)
+    assert sum(p.stat().st_size for p in (tmp_path / "out").rglob("*")) < 1 << 20
+
+
+@pytest.mark.parametrize("kind", ["tar", "zip"])
+def test_an_archive_of_too_many_files_is_refused(
+    tmp_path: Path, kind: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("buildmatrix.sources.archive.MOST_FILES", 10)
+    (tmp_path / "a").write_bytes(packed(kind, {f"a/{i}": 1 for i in range(11)}))
+    with pytest.raises(BuildError, match="more than 10 files"):
+        unpack(tmp_path / "a", tmp_path / "out", on_error=BuildError)
+
+
+def test_an_encrypted_wheel_is_a_clean_error(tmp_path: Path) -> None:
+    image = bytearray(packed("zip", {"a/x": 8}))
+    for signature, flags in ((b"PK\x03\x04", 6), (b"PK\x01\x02", 8)):
+        image[image.index(signature) + flags] |= 1  # 'encrypted', APPNOTE 4.4.4
+    (tmp_path / "a").write_bytes(image)
+    with pytest.raises(BuildError, match=r"cannot be unpacked.*encrypted"):
+        unpack(tmp_path / "a", tmp_path / "out", on_error=BuildError)
+
+
+def test_the_pinned_files_packed_another_way_are_told_as_that(
+    tmp_path: Path, mirror: tuple[Path, str]
+) -> None:
+    pool, url = mirror
+    (tmp_path / "tree").mkdir()
+    (tmp_path / "tree" / "Makefile").write_text("all:\n")
+    before, after = (tarball({f"{top}/Makefile": b"all:\n"}) for top in ("blas-1", "blas-2"))
+    (pool / "blas.tar.gz").write_bytes(after)
+    spec = SourceSpec(name="blas", tree=tree_id(tmp_path / "tree"), alternates=[debian(before)])
+    with pytest.raises(BuildError, match="the pinned files, packed another way") as caught:
+        sources(tmp_path, url).fetch(spec, "i", base=tmp_path, subject="s")
+    assert hashlib.sha256(after).hexdigest() in caught.value.hint
+
+
+def test_a_folder_source_cannot_leave_the_project(tmp_path: Path) -> None:
+    for path in ("/etc", "../other", "a/../../b"):
+        with pytest.raises(ValueError, match="inside the folder"):
+            FolderAlternate(kind="folder", path=path)
+    (tmp_path / "project").mkdir()
+    (tmp_path / "project" / "src").symlink_to(tmp_path)
+    spec = SourceSpec(name="x", alternates=[FolderAlternate(kind="folder", path="src")])
+    with pytest.raises(SourceUnavailable, match="is a link out of the project"):
+        sources(tmp_path, "http://127.0.0.1:9").fetch(
+            spec, "i", base=tmp_path / "project", subject="s"
+        )

@@ -1,0 +1,57 @@
+"""Addresses that may carry credentials: sent as authorisation, shown as ***, kept nowhere."""
+
+from __future__ import annotations
+
+import base64
+import re
+import urllib.request
+from typing import TYPE_CHECKING
+from urllib.parse import SplitResult, unquote, urlsplit, urlunsplit
+
+from buildmatrix.errors import SourceUnavailable
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+USERINFO = re.compile(r"(?<=://)[^/@\s]+@")  # RFC 3986, 3.2.1
+
+
+def shown(text: str) -> str:
+    """The text with the credentials of every address in it replaced.
+
+    >>> shown("fetch https://me:secret@host.example/a.tar failed")
+    'fetch https://***@host.example/a.tar failed'
+    """
+    return USERINFO.sub("***@", text)
+
+
+def request(url: str, headers: Mapping[str, str] | None = None) -> urllib.request.Request:
+    """A request whose credentials are a header that no redirect takes along.
+
+    Raises SourceUnavailable for what is no address.
+    """
+    parts = _parts(url)
+    host = parts.netloc.rpartition("@")[2]
+    asked = urllib.request.Request(urlunsplit(parts._replace(netloc=host)), headers=headers or {})
+    if parts.username is not None:
+        pair = f"{unquote(parts.username)}:{unquote(parts.password or '')}".encode()
+        asked.add_unredirected_header("Authorization", f"Basic {base64.b64encode(pair).decode()}")
+    return asked
+
+
+def with_credentials_of(page: str, url: str) -> str:
+    """A link of a page with the page's credentials, where it leads to the same server (as pip)."""
+    from_page, link = _parts(page), _parts(url)
+    userinfo, at, host = from_page.netloc.rpartition("@")
+    if not at or "@" in link.netloc or (link.scheme, link.netloc) != (from_page.scheme, host):
+        return url
+    return urlunsplit(link._replace(netloc=f"{userinfo}@{host}"))
+
+
+def _parts(url: str) -> SplitResult:
+    try:
+        parts = urlsplit(url)
+        _ = parts.port  # a word in the port's place is told only when it is asked for
+    except ValueError as error:
+        raise SourceUnavailable(f"is no address: {error}", where=shown(url)) from None
+    return parts

@@ -1,0 +1,151 @@
+"""A server that answers strangely is one failed alternate; credentials go to one server only."""
+
+from __future__ import annotations
+
+import base64
+import io
+import socketserver
+import threading
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from buildmatrix.errors import SourceUnavailable
+from buildmatrix.sources import address, fetch, pypi
+from tests.fakes import RecordingReporter
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+@contextmanager
+def server(*answers: bytes) -> Iterator[tuple[str, list[bytes]]]:
+    """Answers in turn on loopback, the last one for ever; gives its host:port and what it got."""
+    requests: list[bytes] = []
+
+    class Strange(socketserver.BaseRequestHandler):
+        def handle(self) -> None:
+            head = b""
+            while b"\r\n\r\n" not in head and (piece := self.request.recv(65536)):
+                head += piece
+            requests.append(head)
+            self.request.sendall(answers[min(len(requests), len(answers)) - 1])
+
+    with socketserver.ThreadingTCPServer(("127.0.0.1", 0), Strange) as serving:
+        thread = threading.Thread(target=serving.serve_forever, kwargs={"poll_interval": 0.01})
+        thread.start()
+        try:
+            yield f"127.0.0.1:{serving.server_address[1]}", requests
+        finally:
+            serving.shutdown()
+            thread.join()
+
+
+def answer(body: bytes, *headers: str, status: str = "200 OK") -> bytes:
+    lines = [f"HTTP/1.1 {status}", f"Content-Length: {len(body)}", "Connection: close", *headers]
+    return ("\r\n".join(lines) + "\r\n\r\n").encode() + body
+
+
+def got(url: str) -> bytes:
+    target = io.BytesIO()
+    fetch.download(url, target, reporter=RecordingReporter(), subject="s")
+    return target.getvalue()
+
+
+@pytest.fixture(autouse=True)
+def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("time.sleep", lambda _: None)
+
+
+@pytest.mark.parametrize(
+    "strange",
+    [
+        b"\x16\x03\x01 not HTTP at all\r\n\r\n",
+        b"HTTP/1.1 what\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n",
+        b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nshort",
+        b"HTTP/1.1 200 OK\r\n" + b"X: " + b"a" * 70000 + b"\r\n\r\n",
+        b"HTTP/1.1 301 Moved\r\nLocation: nowhere://x\r\nContent-Length: 0\r\n\r\n",
+        b"HTTP/1.1 301 Moved\r\nLocation: http://[::bad/\r\nContent-Length: 0\r\n\r\n",
+        b"",
+    ],
+)
+def test_what_is_no_answer_is_one_failed_alternate(strange: bytes) -> None:
+    with server(strange) as (host, requests), pytest.raises(SourceUnavailable):
+        got(f"http://{host}/a.tar")
+    assert len(requests) <= fetch.TRIES
+
+
+def test_a_length_that_is_no_number_is_not_believed() -> None:
+    strange = b"HTTP/1.1 200 OK\r\nContent-Length: lots\r\nConnection: close\r\n\r\nbody"
+    with server(strange) as (host, _):
+        assert got(f"http://{host}/a.tar") == b"body"
+
+
+def test_a_download_has_a_largest_size(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(fetch, "LARGEST", 1 << 30)
+    huge = b"HTTP/1.1 200 OK\r\nContent-Length: 99999999999\r\n\r\nx"
+    with server(huge) as (host, _), pytest.raises(SourceUnavailable, match="larger than 1 GiB"):
+        got(f"http://{host}/a.tar")
+
+
+@pytest.mark.parametrize(
+    ("kind", "body"),
+    [
+        (pypi.JSON, b"{"),
+        (pypi.JSON, b"[]"),
+        (pypi.JSON, b'{"files": [{}]}'),
+        ("text/html", b"\xff"),
+    ],
+)
+def test_an_index_page_that_is_none_is_one_failed_alternate(kind: str, body: bytes) -> None:
+    with (
+        server(answer(body, f"Content-Type: {kind}")) as (host, _),
+        pytest.raises(SourceUnavailable, match="the Python index"),
+    ):
+        pypi.locate(f"http://{host}/simple", "blas", "blas-1.whl")
+
+
+def test_credentials_are_sent_as_authorisation_and_not_along_a_redirect() -> None:
+    with server(answer(b"content")) as (other, elsewhere):
+        moved = answer(b"", f"Location: http://{other}/a.tar", status="302 Found")
+        with server(moved) as (host, first):
+            assert got(f"http://me:p%40ss@{host}/a.tar") == b"content"
+    pair = base64.b64encode(b"me:p@ss")
+    assert b"Authorization: Basic " + pair in first[0]
+    assert b"me:" not in first[0].replace(pair, b"")
+    assert b"Authorization" not in elsewhere[0]
+
+
+def test_a_private_index_gets_its_credentials_for_its_own_files_only() -> None:
+    page = "https://me:token@index.example/simple/blas/"
+    own = "https://me:token@index.example/files/blas-1.whl"
+    assert address.with_credentials_of(page, "https://index.example/files/blas-1.whl") == own
+    for other in (
+        "https://files.example/blas-1.whl",
+        "http://index.example/files/blas-1.whl",
+        "https://index.example:8443/blas-1.whl",
+        "https://you:own@index.example/blas-1.whl",
+    ):
+        assert address.with_credentials_of(page, other) == other
+
+
+def test_no_error_shows_credentials() -> None:
+    refused = answer(b"", status="403 Forbidden")
+    with server(refused) as (host, _), pytest.raises(SourceUnavailable) as caught:
+        got(f"http://me:token@{host}/a.tar")
+    assert "token" not in str(caught.value)
+    assert f"http://***@{host}/a.tar" in str(caught.value)
+    with pytest.raises(SourceUnavailable) as caught:
+        got("http://me:token@host.example:no-port/a.tar")
+    assert "token" not in str(caught.value)
+
+
+@given(st.text(alphabet=st.characters(exclude_characters="/@ \t\n", codec="ascii"), min_size=1))
+def test_credentials_of_any_kind_are_hidden(secret: str) -> None:
+    text = f"git: https://{secret.strip() or 'x'}@host.example/r.git failed"
+    if not any(letter.isspace() for letter in secret):
+        assert address.shown(text) == "git: https://***@host.example/r.git failed"
