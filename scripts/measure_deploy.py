@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
-from buildmatrix import deploy, device, ssh, virtual  # noqa: E402
+from buildmatrix import agent, deploy, device, ssh, virtual  # noqa: E402
 from buildmatrix.boards import reach  # noqa: E402
 from buildmatrix.errors import BuildmatrixError, InputError  # noqa: E402
 from buildmatrix.nouns import BoardAddress, Bundle  # noqa: E402
@@ -68,7 +68,7 @@ FOREIGN = (
     "zlib1g",
 )
 SHARE = 0.15  # of the first variant's bytes, at most, for each further one
-NOTHING = 10_000  # bytes, at most, when nothing changed
+NOTHING = 3_000  # bytes, at most, when nothing changed
 
 Put = Callable[[Bundle, Path, BoardAddress], int]  # what goes there, its folder, where; calls made
 
@@ -192,7 +192,8 @@ def ours(shop: Workshop) -> Put:
     def put(bundle: Bundle, _folder: Path, target: BoardAddress) -> int:
         with ssh.connect(target, timeout=30, known_hosts=None) as connection:
             counting = Counting(connection)
-            answer = counting.run(device.question() + deploy.question(), timeout=60).stdout
+            line = f"{device.QUESTION}; {deploy.QUESTION}"
+            answer = agent.call(counting, line, timeout=60).stdout
             device.parse("pi3", answer.decode(errors="replace"))
             deploy.push(
                 counting,

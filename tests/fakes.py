@@ -5,10 +5,12 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import os
+import shlex
 import subprocess
 from concurrent.futures import ThreadPoolExecutor
 from typing import IO, TYPE_CHECKING
 
+from buildmatrix.agent import LONGEST
 from buildmatrix.errors import LinkLost
 from buildmatrix.protocols import CommandResult, ContainerExit
 
@@ -29,6 +31,11 @@ class RecordingReporter:
         self.events.append(event)
 
 
+def sent_bytes(script: str) -> int:
+    """Of the command as it goes over the wire, see SshConnection.run."""
+    return len(f"exec sh -c {shlex.quote(script)}".encode())
+
+
 class LocalShell:
     """A Connection to this machine: real sh, tar and sha256sum, with `home` as the board's HOME."""
 
@@ -40,6 +47,7 @@ class LocalShell:
         self, script: str, *, timeout: float, stdin: Iterable[bytes] | None = None
     ) -> CommandResult:
         self.scripts.append(script)
+        assert sent_bytes(script) < LONGEST, "dropbear would close the link"
         process = subprocess.Popen(
             ["sh", "-c", script],
             cwd=self.home,

@@ -118,6 +118,10 @@ growing() { # FILE: its size, and the sum of just as much of it
 
 survey() { # names on stdin; 'dry' writes nothing, 'verify' reads all content that is here
     names=$(cat)
+    if [ -n "$fresh" ]; then
+        glance
+        return
+    fi
     if [ "${1-}" != dry ]; then
         mkdir -p objects parts bundles cells runs || exit
         rescue
@@ -240,7 +244,12 @@ discard() { # 'cell NAME', 'bundle DIGEST' and 'parts' on stdin, then objects th
         case $kind/$name in
             */*/*) ;;
             cell/*) rm -f "cells/$name" ;;
-            parts/) rm -f parts/* ;;
+            parts/)
+                rm -f parts/*
+                for file in agent/* agent/.[!.]*; do # those of other versions
+                    [ "$file" = "$agent" ] || rm -f "$file"
+                done
+                ;;
             bundle/*) # out of bundles/ in one step: half a tree must never stand under its name
                 listing | grep -q -e "^cell .* $name\$" -e "^held $name\$" ||
                     { mv "bundles/$name" "$work/" && echo "removed $name"; }

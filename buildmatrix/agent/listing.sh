@@ -17,3 +17,13 @@ listing() {
         done
     echo end
 }
+
+glance() { # what a deploy asks first; nothing is looked at where nothing was ever deployed
+    if [ -z "$fresh" ] && [ -d objects ]; then
+        listing
+        return
+    fi
+    echo fresh
+    command -v zstd > /dev/null && echo zstd
+    echo end
+}

@@ -8,7 +8,7 @@ read -r boot < /proc/sys/kernel/random/boot_id
 ticks() { # PID: sets $ticks to its start time; fails when it is gone or a zombie
     { read -r stat < "/proc/$1/stat"; } 2> /dev/null || return 1
     # shellcheck disable=SC2086 # fields 3 and up, after '(name)'
-    set -- ${stat##*) }
+    set -- ${stat##*\) }
     [ "$1" != Z ] || return 1
     shift 19
     ticks=$1

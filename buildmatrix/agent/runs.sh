@@ -18,7 +18,7 @@ current() { # sets $run and $status: none, running, stale, stopped or done
 }
 
 state() { # 'none', or: RUN STATUS DONE TOTAL SILENT and the request
-    current || { echo none; return; }
+    [ -z "$fresh" ] && current || { echo none; return; }
     case $status in stopped | "done") (cd "runs/$run" && undo) ;; esac
     blocks=$(grep -c '^{"block":' "runs/$run/journal.jsonl")
     echo "$run $status $blocks $(total "runs/$run") $silent"
@@ -94,7 +94,7 @@ follow() { # RUN OFFSET: resumes when needed; STATUS TOTAL, then the journal fro
     tail -c "+$(($2 + 1))" "runs/$1/journal.jsonl"
 }
 
-discard() { # $run. What a power cut leaves of it, the next begin removes
+remove() { # $run. What a power cut leaves of it, the next begin removes
     rm -f runs/current
     rm -rf "runs/$run"
 }
@@ -103,7 +103,7 @@ forget() { # RUN: after its results are safe elsewhere
     current
     [ "$run" = "$1" ] || return 0
     [ "$status" = "done" ] || return 3
-    discard
+    remove
 }
 
 cancel() { # ends who is at work, puts the board right; prints the run, and what stayed changed
@@ -117,5 +117,5 @@ cancel() { # ends who is at work, puts the board right; prints the run, and what
         mend
         restore || cat restore
     )
-    discard
+    remove
 }

@@ -12,7 +12,7 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
-from buildmatrix.agent import PREFIX, call, failure, script
+from buildmatrix.agent import PREFIX, ask, call, failure
 from buildmatrix.bench.order import plan_lines, plan_text
 from buildmatrix.bench.request import Request, check_run, read_request, run_files
 from buildmatrix.errors import BenchError
@@ -25,7 +25,6 @@ if TYPE_CHECKING:
     from buildmatrix.protocols import Connection, Reporter
 
 TIMEOUT = 120.0  # seconds for one call; the benchmark itself runs detached
-SCRIPTS = ("lease", "journal", "condition", "runs")
 
 # stale: its agent lives but has not been heard of for a minute; whoever collects takes it over
 RunStatus = Literal["none", "running", "stale", "stopped", "done"]
@@ -62,9 +61,10 @@ def start(connection: Connection, request: Request, *, prefix: str = PREFIX) -> 
     An unfinished run whose agent died is resumed. Raises BenchError for a bundle that is not on
     the board, DeviceError and LinkLost from the connection.
     """
-    program = script(SCRIPTS, f"begin {request.run}", prefix=prefix)
     files = run_files(request, plan_text(request))
-    result = call(connection, program, timeout=TIMEOUT, stdin=[files])
+    result = call(
+        connection, f"begin {request.run}", prefix=prefix, timeout=TIMEOUT, stdin=lambda: [files]
+    )
     words = result.stdout.decode()
     if words.startswith("absent "):
         raise BenchError(
@@ -78,7 +78,7 @@ def state(connection: Connection, *, prefix: str = PREFIX) -> RunState:
 
     What a dead agent changed on the board is put back on the way.
     """
-    result = call(connection, script(SCRIPTS, "state", prefix=prefix), timeout=TIMEOUT)
+    result = call(connection, "state", prefix=prefix, timeout=TIMEOUT, mode="keep")
     return read_state(result.stdout.decode())
 
 
@@ -101,7 +101,7 @@ def collect(
     end, journal, status = time.monotonic() + deadline, b"", ""
     while status != "done":
         line = f"follow {held.run} {len(journal)}"
-        result = call(connection, script(SCRIPTS, line, prefix=prefix), timeout=TIMEOUT)
+        result = call(connection, line, prefix=prefix, timeout=TIMEOUT)
         first, _, news = result.stdout.partition(b"\n")
         status, total = first.decode().split()
         journal += news[: news.rfind(b"\n") + 1]
@@ -127,9 +127,9 @@ def extend(
     run is gone.
     """
     check_run(request.run)
-    program = script(SCRIPTS, f"extend {request.run} {blocks[0].index}", prefix=prefix)
+    line = f"extend {request.run} {blocks[0].index}"
     lines = plan_lines(request, blocks).encode()
-    result = call(connection, program, timeout=TIMEOUT, stdin=[lines])
+    result = call(connection, line, prefix=prefix, timeout=TIMEOUT, stdin=lambda: [lines])
     held = read_state(result.stdout.decode())
     if held.run != request.run:
         raise _gone(request.run)
@@ -141,7 +141,7 @@ def cancel(connection: Connection, *, prefix: str = PREFIX) -> str:
 
     Raises BenchError when what the run had changed on the board could not be put back.
     """
-    result = call(connection, script(SCRIPTS, "cancel", prefix=prefix), timeout=TIMEOUT)
+    result = call(connection, "cancel", prefix=prefix, timeout=TIMEOUT)
     run, _, left = result.stdout.decode().partition("\n")
     if left:
         raise BenchError(
@@ -155,7 +155,7 @@ def cancel(connection: Connection, *, prefix: str = PREFIX) -> str:
 def forget(connection: Connection, run: str, *, prefix: str = PREFIX) -> None:
     """Remove a finished run from the board, once its results are stored. Twice is harmless."""
     check_run(run)
-    result = connection.run(script(SCRIPTS, f"forget {run}", prefix=prefix), timeout=TIMEOUT)
+    result = ask(connection, f"forget {run}", prefix=prefix, timeout=TIMEOUT)
     if result.status == 3:
         raise BenchError(f"run {run} is not finished", hint="collect it first")
     if result.status != 0:

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TypeVar
 
 from buildmatrix import deploy, device
+from buildmatrix.agent import call
 from buildmatrix.boards.reach import Access, connect, retried
 from buildmatrix.errors import DeviceError
 from buildmatrix.nouns import Severity
@@ -131,7 +132,7 @@ def foretell(cells: Sequence[Stored], board: BoardAddress, means: Means) -> Fore
             greeting.info, greeting.fit, forecast, greeting.refused, greeting.listing.busy
         )
 
-    foretold = _greeted(cells, board, means, subject, look)
+    foretold = _greeted(cells, board, means, subject, look, writes=False)
     means.reporter.emit(Finished(subject, "done", time.monotonic() - began))
     return foretold
 
@@ -155,6 +156,8 @@ def _greeted(
     means: Means,
     subject: str,
     work: Callable[[Connection, Greeting], T],
+    *,
+    writes: bool = True,
 ) -> T:
     """Do the work on a board that is fit for some of the bundles; again when the link broke."""
     say = SayOnce(means.reporter)
@@ -162,20 +165,22 @@ def _greeted(
 
     def attempt() -> T:
         with connect(board, means.access) as connection:
-            return work(connection, _greet(connection, board, cells, say))
+            answer = _question(connection, writes=writes)
+            return work(connection, _greet(answer, board, cells, say))
 
     return retried(attempt, means.reporter, subject)
 
 
-def _greet(
-    connection: Connection, board: BoardAddress, cells: Sequence[Stored], say: SayOnce
-) -> Greeting:
-    """One question, two answers: what is the board, and what stands there."""
-    result = connection.run(device.question() + deploy.question(), timeout=deploy.SHORT)
-    text = result.stdout.decode(errors="replace")
-    about = device.parse(board.name, text, now=time.time())
+def _question(connection: Connection, *, writes: bool) -> bytes:
+    """What is the board, and what stands there: one round trip."""
+    line = f"{device.QUESTION}; {deploy.QUESTION}"
+    return call(connection, line, timeout=deploy.SHORT, mode="keep" if writes else "look").stdout
+
+
+def _greet(answer: bytes, board: BoardAddress, cells: Sequence[Stored], say: SayOnce) -> Greeting:
+    about = device.parse(board.name, answer.decode(errors="replace"), now=time.time())
     fit, refused = _gate(about, cells, say)
-    return Greeting(about, deploy.read_listing(result.stdout), fit, refused)
+    return Greeting(about, deploy.read_listing(answer), fit, refused)
 
 
 def _put(

@@ -11,10 +11,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from buildmatrix.agent import PREFIX, failure, script
-from buildmatrix.deploy.ask import LONG, SHORT, Mode, active, glance, question, survey
+from buildmatrix.agent import PREFIX, ask, failure
 from buildmatrix.deploy.forecast import Forecast, forecast
 from buildmatrix.deploy.listing import Listing, Part, read_lines, read_listing
+from buildmatrix.deploy.questions import LONG, QUESTION, SHORT, Survey, active, glance, survey
 from buildmatrix.deploy.room import doomed, make_room, prune, superseded
 from buildmatrix.deploy.stream import Shipment, ship, tar_stream
 from buildmatrix.deploy.upload import (
@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from buildmatrix.protocols import Connection, ObjectReader, Reporter
 
 __all__ = [
+    "QUESTION",
     "SHORT",
     "Forecast",
     "Listing",
@@ -53,7 +54,6 @@ __all__ = [
     "plan_upload",
     "prune",
     "push",
-    "question",
     "read_listing",
     "rollback",
     "ship",
@@ -93,7 +93,7 @@ def push(
 ) -> Pushed:
     """Make every bundle the active one of its cell.
 
-    `known` is the answer to `question`, if that was asked already. With `verify`, content that is
+    `known` is the answer to QUESTION, if that was asked already. With `verify`, content that is
     on the board is read and hashed there too, and mended. Raises DeviceError naming the file when
     one arrives damaged (nothing is switched then), and LinkLost from the connection.
     """
@@ -106,13 +106,19 @@ def push(
     result = CommandResult(0, b"", b"")
     for attempt in range(ATTEMPTS):
         if attempt or not listing.fresh:
-            mode: Mode = "verify" if verify else ""
+            mode: Survey = "verify" if verify else ""
             listing = survey(connection, names_of(bundles), prefix=prefix, mode=mode)
         if listing.corrupt:
             reporter.emit(Note("warning", f"{subject}: mending {_files(bundles, listing.corrupt)}"))
         shipment = ship(bundles, listing, objects, anew=verify)
         result, bytes_sent = _send(
-            connection, shipment, objects, prefix=prefix, reporter=reporter, subject=subject
+            connection,
+            shipment,
+            objects,
+            prefix=prefix,
+            bare=listing.fresh,
+            reporter=reporter,
+            subject=subject,
         )
         sent += len(shipment.upload.travelling)
         kept += shipment.upload.kept
@@ -135,8 +141,7 @@ def rollback(connection: Connection, cell: str, *, prefix: str = PREFIX) -> str:
     A second rollback returns to where the first one started. Raises DeviceError without one.
     """
     check_cell(cell)
-    program = script(("listing", "deploy"), f"rollback {cell}", prefix=prefix)
-    result = connection.run(program, timeout=SHORT)
+    result = ask(connection, f"rollback {cell}", prefix=prefix, timeout=SHORT)
     if result.status == 3:
         raise DeviceError(
             f"{cell} has no previous bundle on this board", hint="deploy the cell again instead"
@@ -155,6 +160,7 @@ def _send(
     objects: ObjectReader,
     *,
     prefix: str,
+    bare: bool,
     reporter: Reporter,
     subject: str,
 ) -> tuple[CommandResult, int]:
@@ -173,8 +179,8 @@ def _send(
             wire += len(chunk)
             yield chunk
 
-    program = script(("listing", "deploy"), f"receive {shipment.codec}", prefix=prefix)
-    result = connection.run(program, timeout=LONG + total / SLOWEST_LINK, stdin=counted())
+    line, limit = f"receive {shipment.codec}", LONG + total / SLOWEST_LINK
+    result = ask(connection, line, prefix=prefix, timeout=limit, stdin=counted, bare=bare)
     if result.status != 0:
         raise failure(result)
     if damaged := {name for (name,) in read_lines(result.stdout)["bad"]}:

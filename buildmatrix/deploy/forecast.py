@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from buildmatrix.agent import PREFIX, call
-from buildmatrix.deploy.ask import SHORT, survey
+from buildmatrix.deploy.questions import SHORT, survey
 from buildmatrix.deploy.room import added_kib, doomed, superseded
 from buildmatrix.deploy.stream import ship, tar_stream
 from buildmatrix.deploy.upload import check, names_of, unsettled
@@ -93,7 +93,13 @@ def link(connection: Connection) -> tuple[float, float]:
 
     def timed(size: int) -> float:
         started = time.monotonic()
-        call(connection, "cat > /dev/null", timeout=SHORT, stdin=[os.urandom(size)])
+        call(
+            connection,
+            "cat > /dev/null",
+            timeout=SHORT,
+            stdin=lambda: [os.urandom(size)],
+            mode="look",
+        )
         return time.monotonic() - started
 
     latency, size = min(timed(0), timed(0)), PROBE

@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
-from buildmatrix.agent import PREFIX, call, script
-from buildmatrix.deploy.ask import LONG, as_lines, survey
+from buildmatrix.agent import PREFIX, call
 from buildmatrix.deploy.listing import read_lines, read_listing
+from buildmatrix.deploy.questions import LONG, as_lines, survey
 from buildmatrix.deploy.upload import names_of, plan_upload, resumed
 from buildmatrix.errors import DeviceError, InputError
 
@@ -28,8 +28,8 @@ def prune(connection: Connection, *, keep: int = 2, prefix: str = PREFIX) -> int
     The active bundle stays, and what an uncollected benchmark run needs. Objects go when no
     bundle links to them, and what cut pushes left goes too.
     """
-    program = script(("listing", "deploy"), "past; listing", prefix=prefix)
-    listing = read_listing(call(connection, program, timeout=LONG).stdout)
+    answer = call(connection, "past; listing", prefix=prefix, timeout=LONG)
+    listing = read_listing(answer.stdout)
     return discard(connection, (*doomed(listing, keep=keep), "parts"), prefix=prefix)
 
 
@@ -101,6 +101,8 @@ def added_kib(bundles: Sequence[Bundle], upload: Upload, listing: Listing) -> in
 
 def discard(connection: Connection, lines: Iterable[str], *, prefix: str) -> int:
     """Have the board remove what 'bundle DIGEST', 'cell NAME' and 'parts' lines name."""
-    program = script(("listing", "deploy"), "discard", prefix=prefix)
-    result = call(connection, program, timeout=LONG, stdin=as_lines(lines))
+    wanted = tuple(lines)
+    result = call(
+        connection, "discard", prefix=prefix, timeout=LONG, stdin=lambda: as_lines(wanted)
+    )
     return len(read_lines(result.stdout)["removed"])

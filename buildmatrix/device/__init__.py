@@ -9,7 +9,7 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
-from buildmatrix.agent import plain
+from buildmatrix.agent import ask
 from buildmatrix.device.answer import parse
 from buildmatrix.device.gate import FPU_NEEDS, explained, meant_for, unfit
 
@@ -17,15 +17,12 @@ if TYPE_CHECKING:
     from buildmatrix.nouns import DeviceInfo
     from buildmatrix.protocols import Connection
 
-__all__ = ["FPU_NEEDS", "explained", "meant_for", "parse", "probe", "question", "unfit"]
+QUESTION = "probe"  # as agent.ask takes it; `parse` reads the answer, other lines apart
 
-
-def question() -> str:
-    """The program that asks a board what it is; it writes nothing and needs nothing there."""
-    return plain("probe") + "probe\n"
+__all__ = ["FPU_NEEDS", "QUESTION", "explained", "meant_for", "parse", "probe", "unfit"]
 
 
 def probe(connection: Connection, name: str, *, timeout: float = 30) -> DeviceInfo:
     """Ask the board `name`; LinkLost when it does not answer, DeviceError when not a Linux."""
-    result = connection.run(question(), timeout=timeout)
+    result = ask(connection, QUESTION, timeout=timeout, mode="look")
     return parse(name, result.stdout.decode(errors="replace"), now=time.time())

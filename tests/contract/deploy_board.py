@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, BinaryIO
 import pytest
 
 from buildmatrix import deploy
-from buildmatrix.agent import PREFIX
+from buildmatrix.agent import PREFIX, program
 from buildmatrix.errors import LinkLost
 from buildmatrix.nouns import Bundle, FileRecord
 from tests.fakes import LocalShell, RecordingReporter
@@ -112,9 +112,11 @@ class CutLink(Board):
     def run(
         self, script: str, *, timeout: float, stdin: Iterable[bytes] | None = None
     ) -> CommandResult:
-        if self.after is None or "\nreceive " not in script:
+        if self.after is None or "receive " not in script:
             return super().run(script, timeout=timeout, stdin=stdin)
-        head, self.after = b"".join(stdin or ())[: self.after], None
+        whole, carried = b"".join(stdin or ()), program().carried
+        start = len(carried) if whole.startswith(carried) else 0
+        head, self.after = whole[: start + self.after], None
         super().run(script, timeout=timeout, stdin=[head])
         raise LinkLost("the connection broke")
 

@@ -109,7 +109,7 @@ class Dying(Board):
     def run(
         self, script: str, *, timeout: float, stdin: Iterable[bytes] | None = None
     ) -> CommandResult:
-        self.looks += "\nfollow r1" in script
+        self.looks += "follow r1" in script
         if self.looks == 2:
             raise LinkLost("the connection broke")
         return super().run(script, timeout=timeout, stdin=stdin)

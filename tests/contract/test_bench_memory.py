@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from buildmatrix import bench
-from buildmatrix.agent import PREFIX, script
+from buildmatrix.agent import PREFIX, source
 from buildmatrix.bench.journal import parse
 from buildmatrix.bench.verdict import measurements
 from buildmatrix.errors import BenchError
@@ -66,6 +66,11 @@ def test_a_batch_that_cannot_fit_is_skipped_with_its_figures(shell: Board) -> No
         assert found[number, 1, True] == (Status.OK, "")
 
 
+def inside(names: tuple[str, ...], line: str) -> str:
+    """A line that uses the scripts named, in the prefix."""
+    return f"cd {PREFIX} && {{\n{source('owner', *names)}\n{line}\n}}"
+
+
 @pytest.mark.parametrize("end", ["kill -KILL $$", "exit 3"])
 def test_what_ran_out_of_memory_is_not_tried_again(shell: Board, end: str) -> None:
     bundle(shell.home, "one", f"[ $batch -lt 4 ] || {{ {end}; }}")
@@ -116,7 +121,7 @@ def test_the_prediction(tmp_path: Path, sh: str, memory: str, batch: int, why: o
     folder.mkdir()
     (folder / "memory").write_text(memory.replace(",", "\n") + "\n" if memory else "")
     line = f'available() {{ echo 1000; }}; fits a {batch} || echo "{{$why}}"'
-    result = Board(tmp_path, sh).run(script(("memory",), line, prefix=PREFIX), timeout=10)
+    result = Board(tmp_path, sh).run(inside(("memory",), line), timeout=10)
     assert result.stderr == b""
     assert (json.loads(result.stdout) if result.stdout else None) == why
 
@@ -229,10 +234,10 @@ def test_a_line_joins_the_journal_whole_or_not_at_all(tmp_path: Path, sh: str, r
     (folder / "line").write_text('{"block":1,"stdout":"' + 5000 * "x" + '"}\n')
     blocks = len(before) // 512 + room
     result = Board(tmp_path, sh).run(
-        script(("journal",), f"trap '' XFSZ; (ulimit -f {blocks}; commit); echo $?", prefix=PREFIX),
+        inside(("journal",), f"trap '' XFSZ; (ulimit -f {blocks}; commit); echo $?"),
         timeout=10,
     )
     assert result.stdout == b"1\n"
     assert (folder / "journal.jsonl").read_text() == before
-    Board(tmp_path, sh).run(script(("journal",), "commit", prefix=PREFIX), timeout=10)
+    Board(tmp_path, sh).run(inside(("journal",), "commit"), timeout=10)
     assert (folder / "journal.jsonl").read_text() == before + (folder / "line").read_text()

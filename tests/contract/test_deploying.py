@@ -103,7 +103,7 @@ def test_nothing_changed_is_one_round_trip_and_few_bytes(bench: Bench, sessions:
     cells = [bench.store.bundle(f"cell{n}", files("lib/a") | {"n": b"%d" % n}) for n in range(12)]
     first = bench.deploy(*cells)
     assert len(first.pushed.switched) == 12
-    assert sessions == ["session"] * 2, "what is it and what stands there; send"
+    assert sessions == ["session"] * 3, "what is it and what stands there; with scripts; send"
     sessions.clear()
     with Link(bench.target.port) as link:
         bench.target = replace(bench.target, port=link.port)

@@ -12,12 +12,15 @@ import os
 import signal
 import threading
 import time
+from contextlib import contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
+from unittest.mock import patch
 
 import pytest
 
-from buildmatrix import deploy, device, ssh
+from buildmatrix import agent, deploy, device, ssh
+from buildmatrix.agent import call, calls
 from buildmatrix.errors import DeviceError, LinkLost
 from buildmatrix.nouns import BoardAddress, Target
 from buildmatrix.protocols import Advanced
@@ -162,7 +165,8 @@ def test_nothing_changed_is_one_round_trip_and_few_bytes(
         push(connection, store, bundle, ".same")
     with Link(target.port) as link, connected(target, port=link.port) as connection:
         asked = Counting(connection)
-        answer = asked.run(device.question() + deploy.question(".same"), timeout=60).stdout
+        both = f"{device.QUESTION}; {deploy.QUESTION}"
+        answer = call(asked, both, prefix=".same", timeout=60).stdout
         assert device.parse("pi3", answer.decode()).elf_machine == "EM_ARM"
         known = deploy.read_listing(answer)
         assert push(asked, store, bundle, ".same", known=known) == deploy.Pushed(0, 0, ())
@@ -250,20 +254,14 @@ def test_a_corrupted_file_is_found_and_mended(target: BoardAddress, store: Memor
         assert complete(connection, bundle, ".rot")
 
 
-class Altered(Counting):
+@contextmanager
+def altered(command: str, happens: str) -> Iterator[None]:
     """Something happens on the board just before its script comes to a command."""
-
-    def __init__(self, inner: Connection, command: str, happens: str) -> None:
-        super().__init__(inner)
-        self.command, self.happens = command, happens
-
-    def run(
-        self, script: str, *, timeout: float, stdin: Iterable[bytes] | None = None
-    ) -> CommandResult:
-        if "\nreceive " in script:
-            assert script.count(self.command) == 1
-            script = script.replace(self.command, f"{self.happens}; {self.command}")
-        return super().run(script, timeout=timeout, stdin=stdin)
+    text = agent.program().text
+    assert text.count(command) == 1
+    other = agent.Program(text.replace(command, f"{happens}; {command}"))
+    with patch.object(calls, "program", lambda: other):
+        yield
 
 
 SWITCH = [  # every command of it, in order
@@ -274,7 +272,7 @@ SWITCH = [  # every command of it, in order
     'point "$1" "$2" && echo "switched $1"',
     'mv -f "$work/$1" cells/',  # of the first of two calls: the way back
     'echo "$now $1 $2" >> history',
-    'rm -rf "$work"\n    echo end',
+    'rm -rf "$work"\necho end',
 ]
 WATCH = """cd .steps/cells || exit
 while [ -e ~/watch ]; do
@@ -295,8 +293,9 @@ def test_killed_at_every_step_of_the_switch_the_active_variant_is_whole(
         push(connection, store, versions[1], ".steps")
         say(target, f"touch watch; (sh -c '{WATCH}' > /dev/null 2>&1 < /dev/null &)")
         for before, after, command in zip(versions[1:], versions[2:], SWITCH, strict=False):
-            with pytest.raises(DeviceError, match="was killed"):
-                push(Altered(connection, command, "kill -KILL 0"), store, after, ".steps")
+            killed = altered(command, "kill -KILL 0")
+            with killed, pytest.raises(DeviceError, match="was killed"):
+                push(connection, store, after, ".steps")
             stands = deploy.active(connection, prefix=".steps")["c"]
             (active,) = (bundle for bundle in (before, after) if bundle.digest == stands)
             assert complete(connection, active, ".steps"), command
@@ -335,7 +334,7 @@ def test_rebooted_between_a_cut_and_the_next_try(target: BoardAddress, store: Me
     [
         '[ -z "$good" ] || mv -f $good objects/',  # content is on the disk, has no names yet
         'echo "$now $1 $2" >> history',  # switched, nothing of it synced
-        'rm -rf "$work"\n    echo end',  # all is done
+        'rm -rf "$work"\necho end',  # all is done
     ],
 )
 def test_the_power_goes(target: BoardAddress, store: Memory, command: str) -> None:
@@ -345,9 +344,9 @@ def test_the_power_goes(target: BoardAddress, store: Memory, command: str) -> No
         push(connection, store, before, ".power")
         push(connection, store, made(store, 0, 100_000), ".power")
         push(connection, store, before, ".power")
-        off = Altered(connection, command, "echo o > /proc/sysrq-trigger; sleep 60")
-        with pytest.raises(LinkLost):
-            push(off, store, after, ".power")
+        off = altered(command, "echo o > /proc/sysrq-trigger; sleep 60")
+        with off, pytest.raises(LinkLost):
+            push(connection, store, after, ".power")
     boot(NAME)
     with line(target, "root") as connection:
         assert complete(connection, before, ".power") or complete(connection, after, ".power")

@@ -13,8 +13,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from buildmatrix.agent import PREFIX
-from buildmatrix.device import FPU_NEEDS, explained, meant_for, parse, probe, question, unfit
+from buildmatrix.agent import PREFIX, ask, source
+from buildmatrix.device import FPU_NEEDS, QUESTION, explained, meant_for, parse, probe, unfit
 from buildmatrix.errors import DeviceError
 from buildmatrix.nouns import FPU_RANK, DeviceInfo, ElfFacts, Severity, Target
 from tests.fakes import LocalShell
@@ -343,7 +343,7 @@ def test_the_audit_explains_a_refusal() -> None:
 
 
 def test_the_probe_asks_where_deploy_writes(tmp_path: Path) -> None:
-    assert f"/{PREFIX}\n" in question()
+    assert f"/{PREFIX}\n" in source("probe")
     info = probe(LocalShell(tmp_path), "here")
     assert info.mount.startswith("/")
     assert "rw" in info.mount.split()[1].split(",")
@@ -457,8 +457,8 @@ def test_a_faked_sys_gives_every_clock_and_zone(tmp_path: Path) -> None:
         put(f"{folder}/scaling_governor", governor)
         put(f"class/thermal/thermal_zone{number}/temp", f"{50 + number}000")
         put(f"devices/system/cpu/cpu{first}/cpu_capacity", f"{512 * (number + 1)}")
-    shell = LocalShell(tmp_path)
-    result = shell.run(f"BUILDMATRIX_SYS={tmp_path}/sys\n{question()}", timeout=30)
+    line = f"BUILDMATRIX_SYS={tmp_path}/sys; {QUESTION}"
+    result = ask(LocalShell(tmp_path), line, timeout=30, mode="look")
     info = parse("here", result.stdout.decode())
     assert [(p.cpus, p.governor) for p in info.policies] == [
         ((0, 1), "schedutil"),
