@@ -201,6 +201,7 @@ class Linking:
     auditors: tuple[str, ...] = ()  # DT_AUDIT, DT_DEPAUDIT
     versions_needed: tuple[VersionNeed, ...] = ()
     versions_defined: tuple[str, ...] = ()
+    versioned: bool = True  # its symbols have versions (.gnu.version), be it only the base one
     alignment: int = 0  # least p_align of a loaded segment, bytes; 0: none
     relr: bool = False  # DT_RELR, known to glibc from 2.36 on
     android_relocations: bool = False  # packed in a form that Android's loader alone knows

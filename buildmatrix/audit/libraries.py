@@ -37,7 +37,8 @@ def _loader(target: Target) -> str:
 
 def missing_library(tree: Tree) -> Iterator[Fault]:
     for one in _missing(tree):
-        if not _lies_in(tree, one.name) and not one.passed_over and "/" not in one.name:
+        nowhere = not _lies_in(tree, one.name) and one.name not in tree.policy.provided
+        if nowhere and not one.passed_over and "/" not in one.name:
             yield one.asker.file, f"needs {one.name}, which neither the bundle nor the board has"
 
 
@@ -49,6 +50,11 @@ def out_of_reach(tree: Tree) -> Iterator[Fault]:
             file = one.passed_over[0]
             why = f"for {file.machine}" if file.machine != tree.target.machine else "soft-float"
             yield one.asker.file, f"needs {one.name}; {file.file} is passed over, it is {why}"
+        elif one.name in tree.policy.provided:
+            yield (
+                one.asker.file,
+                f"needs {one.name} of the board's own folders, which DF_1_NODEFLIB forbids",
+            )
         elif there := tree.files.by_name.get(one.name):
             folders = " and ".join(dict.fromkeys(_folder(path) for path in there))
             yield one.asker.file, f"needs {one.name}, which lies in {folders}: {_why(one)}"

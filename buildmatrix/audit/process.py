@@ -121,7 +121,7 @@ def _process(files: Files, root: ElfFacts, policy: AuditPolicy) -> Process:
                 found = files.by_name[name][0]
             if found is not None:
                 _add(files, loaded, found, name, asker)
-            elif name in policy.provided:
+            elif name in policy.provided and "NODEFLIB" not in asker.facts.linking.flags:
                 loaded.append(Loaded(None, "", asker, {name}))
             else:
                 chain = tuple(one.facts for one in asker.chain if one.facts is not None)[1:]

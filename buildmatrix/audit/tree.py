@@ -54,7 +54,7 @@ class Tree:
 
     @cached_property
     def undefined(self) -> Sequence[Undefined]:
-        return tuple(undefined_in(self.processes))
+        return tuple(undefined_in(self.processes, self.target.libc_floor))
 
     @cached_property
     def program_exports(self) -> frozenset[str]:

@@ -8,9 +8,11 @@ versions at all (glibc, elf/dl-lookup.c, check_match). Weak names may stay undef
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
 from buildmatrix.audit import offered
+from buildmatrix.nouns import version_tuple
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -18,6 +20,7 @@ if TYPE_CHECKING:
     from buildmatrix.audit.process import Process
     from buildmatrix.nouns import ElfFacts, Import
 
+FORGIVING = (2, 41)  # the first glibc seen to take a name from a library that lost its versions
 PYTHON = ("Py", "_Py")  # the interpreter's own, which every extension module leaves to it
 
 
@@ -30,10 +33,11 @@ class Undefined:
     names: Sequence[Import]
 
 
-def undefined_in(processes: Sequence[Process]) -> Iterator[Undefined]:
+def undefined_in(processes: Sequence[Process], libc_floor: str) -> Iterator[Undefined]:
     """For each file the first process in which names are undefined. Where a library of the process
     is missing, or one of the board whose names are not known, only versioned names are judged."""
     told: set[str] = set()
+    forgiving = bool(libc_floor) and version_tuple(libc_floor) >= FORGIVING
     for process in processes:
         board = tuple(process.of_the_board)
         closed = not process.missing and not process.open_ended and offered.all_known(board)
@@ -44,7 +48,7 @@ def undefined_in(processes: Sequence[Process]) -> Iterator[Undefined]:
             names = [
                 one
                 for one in facts.symbols.imports
-                if not _defined(one, facts, process, scope, board)
+                if not _defined(one, facts, process, scope, board, forgiving=forgiving)
                 and (closed or _of_a_file(one, process))
                 and (process.is_program or not one.name.startswith(PYTHON))
             ]
@@ -68,18 +72,32 @@ def _defined(
     process: Process,
     scope: Mapping[str, list[ElfFacts]],
     board: Sequence[str],
+    *,
+    forgiving: bool,
 ) -> bool:
     for facts in scope.get(one.name, ()):
         if (one.copied and facts is asker) or facts.symbols is None:
             continue  # the program's own room for a library's variable does not define it
         versions = facts.symbols.exports[one.name]
-        if not one.version or not facts.linking.versions_defined:
+        if not one.version:
+            return True
+        if not facts.linking.versioned:
+            return forgiving or not _defined_it(one, facts)
+        if not facts.linking.versions_defined:
             return True
         if one.version in versions or "" in versions:
             return True
     if one.version:
         return not _of_a_file(one, process)  # the board's: held to its versions
     return offered.offers(board, one.name)
+
+
+def _defined_it(one: Import, facts: ElfFacts) -> bool:
+    """Whether this is the library that had the version when the asker was linked. Once it has none
+    at all, glibc 2.36 and before take that for a broken library and stop ('Assertion
+    version->filename == NULL …' in check_match); of any other library without versions they take
+    the name."""
+    return one.library in (facts.soname, PurePosixPath(facts.file).name)
 
 
 def _of_a_file(one: Import, process: Process) -> bool:

@@ -11,7 +11,7 @@ from buildmatrix.elf.code import code_facts
 from buildmatrix.elf.relocations import relocations
 from buildmatrix.elf.switches import machine_switches
 from buildmatrix.elf.symbols import blas, symbols
-from buildmatrix.elf.tables import TYPES, machine_name
+from buildmatrix.elf.tables import TYPES, VERSYM, machine_name
 from buildmatrix.nouns import ElfFacts, Linking
 
 if TYPE_CHECKING:
@@ -80,6 +80,7 @@ def _linking(
         auditors=asked.auditors,
         versions_needed=tuple(needs),
         versions_defined=tuple(versions.defined(image).values()),
+        versioned=image.first(VERSYM) is not None,
         alignment=dynamic.load_alignment(image),
         relr=asked.relr,
         android_relocations=asked.android_relocations,

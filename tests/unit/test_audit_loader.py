@@ -176,6 +176,10 @@ def test_in_a_root_folder_the_boards_own_places_count() -> None:
     assert told(*merged, rooted=True, links=links) == []
     nodeflib = linked(facts[0], flags=("PIE", "NODEFLIB"))
     assert codes(nodeflib, facts[1], rooted=True) == ["BM152 usr/bin/prog", "BM165 usr/bin/prog"]
+    (line, _) = told(linked(program("libc.so.6"), flags=("PIE", "NODEFLIB")))
+    assert line == (
+        "BM152 bin/prog: needs libc.so.6 of the board's own folders, which DF_1_NODEFLIB forbids"
+    )
 
 
 def test_libraries_that_no_program_loads_are_left_to_who_does() -> None:
@@ -338,6 +342,11 @@ def test_a_name_of_a_version_that_the_library_does_not_have() -> None:
     assert told(start, linked(offering(B, "f", version="V_2"), versions_defined=("V_2",))) == []
     assert told(start, linked(offering(B, "f"), versions_defined=("V_2",))) == []
     assert told(start, offering(B, "f")) == [], "a library without versions offers any"
+    lost = linked(offering(B, "f"), versioned=False)
+    assert codes(start, lost) == ["BM143 bin/prog"], "but not the one that had them"
+    assert told(asking(start, replace(ask, library="libother.so")), lost) == []
+    trixie = replace(POLICY, target=replace(PI4, libc_floor="2.41"))
+    assert told(start, lost, policy=trixie) == [], "2.36 ends in an assertion, 2.41 goes on"
 
 
 def test_a_library_without_a_hash_table_offers_nothing() -> None:
