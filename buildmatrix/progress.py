@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING
 
 from rich.console import Console, Group
 from rich.live import Live
-from rich.markup import escape
 from rich.text import Text
 
+from buildmatrix.printable import escape, printable
 from buildmatrix.protocols import Advanced, Finished, Note, Output, Started
 
 if TYPE_CHECKING:
@@ -112,9 +112,9 @@ class Progress:
         line, now = self._line(subject), time.monotonic()
         if now - line.drawn < (REDRAW_EVERY if self.console.is_terminal else PLAIN_EVERY):
             return
-        line.drawn, line.text = now, text.strip()
+        line.drawn, line.text = now, printable(text.strip())
         if not self.console.is_terminal:
-            told = f", {line.lines} lines" if line.lines else f", {text}"
+            told = f", {line.lines} lines" if line.lines else f", {escape(text)}"
             self.console.print(
                 f"  … {escape(subject)}: {now - line.since:.0f} s{told}", soft_wrap=True
             )

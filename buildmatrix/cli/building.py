@@ -17,7 +17,7 @@ from buildmatrix.cli.common import (
 from buildmatrix.errors import AuditError, BuildError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from buildmatrix.pipeline.perform import Outcome
 
@@ -86,6 +86,7 @@ def build(
     else:
         print_table(tables.build(document))
     _fail_for(outcomes)
+    _fail_for_named(document["cells"], only or ())
 
 
 def _fail_for(outcomes: Sequence[Outcome]) -> None:
@@ -97,6 +98,19 @@ def _fail_for(outcomes: Sequence[Outcome]) -> None:
         raise BuildError(f"failed: {named}", hint="the messages above name the logs")
     if failed:
         raise AuditError(f"findings forbid shipping: {named}", hint="see `inv audit CELL`")
+
+
+def _fail_for_named(cells: Sequence[Mapping[str, str]], only: Sequence[str]) -> None:
+    """A cell that was asked for by its name and is not built is no success: CI would be green."""
+    missing = [c for c in cells if c["state"] == "unavailable" and (c["id"] in only)]
+    if only and all(c["state"] == "unavailable" for c in cells):
+        missing = list(cells)
+    if missing:
+        raise BuildError(
+            f"asked for and not built: {', '.join(c['id'] for c in missing)}",
+            details="\n".join(f"{c['id']}: {c['cause']}" for c in missing),
+            hint="`inv sources` says how to supply what is out of reach",
+        )
 
 
 @command(positional=["cell"])

@@ -18,6 +18,7 @@ from invoke.exceptions import Exit
 from invoke.tasks import task
 
 from buildmatrix.errors import BuildmatrixError, UsageError
+from buildmatrix.printable import printable
 from buildmatrix.upstreams import debian_mirror, python_index
 
 if TYPE_CHECKING:
@@ -61,7 +62,7 @@ def command(explained: dict[str, str] | None = None, **options: Any) -> Callable
                 body(*arguments, **settings)
                 sys.stdout.flush()
             except BuildmatrixError as error:
-                raise Exit(f"buildmatrix: {error}", error.exit_code) from None
+                raise Exit(printable(f"buildmatrix: {error}"), error.exit_code) from None
             except KeyboardInterrupt:
                 raise Exit("buildmatrix: interrupted; what was finished is kept", 130) from None
             except BrokenPipeError:  # `inv cells | head`
@@ -69,7 +70,7 @@ def command(explained: dict[str, str] | None = None, **options: Any) -> Callable
                 raise Exit("", 141) from None
             except OSError as failure:
                 refusal = _explained(failure)
-                raise Exit(f"buildmatrix: {refusal}", refusal.exit_code) from None
+                raise Exit(printable(f"buildmatrix: {refusal}"), refusal.exit_code) from None
 
         return task(**options, help=_help(body, explained or {}))(guarded)
 

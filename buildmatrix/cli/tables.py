@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from rich.console import Group, RenderableType
-from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
+
+from buildmatrix.printable import escape
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence

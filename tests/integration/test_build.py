@@ -277,6 +277,10 @@ def test_a_source_out_of_reach_is_reported_and_the_others_go_on(
     cells = {c["id"]: c for c in cli.document("cells", cwd=project, state=state)["cells"]}
     assert cells["tiny-1"]["shown"]["rung"] == "built"
     assert cells["far-1"]["shown"]["rung"] == "rendered"
+    for pattern in ("far-1", "far-*"):
+        _, err = cli.run("build", "--only", pattern, cwd=project, state=state, code=4)
+        assert "asked for and not built: far-1" in err
+    cli.run("build", "--only", "*-1", cwd=project, state=state)
     plan = cli.document("plan", "--only", "far-1", cwd=project, state=state)["actions"]
     assert any("try again; last time" in action["reason"] for action in plan)
 

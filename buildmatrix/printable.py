@@ -1,0 +1,25 @@
+"""Other people's words made safe to print: a board's, a build's, a mirror's, a file name's."""
+
+from __future__ import annotations
+
+import re
+
+# What a terminal obeys instead of showing: C0 and C1 controls but tab and line feed, and the marks
+# that turn the reading direction (Unicode Standard Annex 9, the explicit formatting characters).
+OBEYED = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
+
+
+def printable(text: str) -> str:
+    """The text with every character that a terminal would obey shown as its code.
+
+    >>> printable("red \\x1b[31m alert\\x07")
+    'red <1b>[31m alert<07>'
+    """
+    return OBEYED.sub(lambda match: f"<{ord(match[0]):02x}>", text)
+
+
+def escape(text: str) -> str:
+    """The text for rich's markup, in which it means itself."""
+    from rich.markup import escape as escape_markup
+
+    return escape_markup(printable(text))
