@@ -25,37 +25,28 @@ class OnRecord:
     unavailable: Mapping[str, str]  # work id -> why it could not be had, last time
 
 
-def materials(works: Iterable[Work], identities: Mapping[str, str]) -> dict[str, dict[str, object]]:
-    """Full key material by work id; a work above an image of unknown identity is left out."""
-    known: dict[str, dict[str, object]] = {}
+def cache_keys(works: Iterable[Work], identities: Mapping[str, str]) -> dict[str, str]:
+    """Keys by work id; an image's is its identity. What is made in an image of unknown identity
+    has none yet."""
     keys: dict[str, str] = {}
-    for work in works:
+    for work in works:  # needs come first
         if work.stage is Stage.IMAGE:
             if work.toolchain in identities:
-                known[work.id] = {"identity": identities[work.toolchain]}
                 keys[work.id] = identities[work.toolchain]
-            continue
-        if all(need in keys for need in work.needs):
-            needs = {need: keys[need] for need in work.needs}
-            known[work.id] = {
-                "format": FORMAT,
-                "id": work.id,
-                **work.material,
-                "needs": needs,
-            }
-            keys[work.id] = digest(known[work.id])
-    return known
+        elif all(need in keys for need in work.needs):
+            keys[work.id] = digest(material_of(work, keys))
+    return keys
 
 
-def key_of(work: Work, material: Mapping[str, object]) -> str:
-    """The cache key; an image's is its identity."""
-    return str(material["identity"]) if work.stage is Stage.IMAGE else digest(material)
+def material_of(work: Work, keys: Mapping[str, str]) -> dict[str, object]:
+    """All that a work's key is a digest of. `keys` holds those of what it needs."""
+    needs = {need: keys[need] for need in work.needs}
+    return {"format": FORMAT, "id": work.id, **work.material, "needs": needs}
 
 
 def plan(graph: Graph, known: OnRecord) -> tuple[Action, ...]:
     """Every work with its verb and its reason, in an order that can be executed."""
-    material = materials(graph, known.identities)
-    keys = {work.id: key_of(work, material[work.id]) for work in graph if work.id in material}
+    keys = cache_keys(graph, known.identities)
     held = {w.id for w in graph if w.id in keys and _is_held(w, keys[w.id], known)}
     wanted = _wanted(graph, held)
     roots = _roots(graph, held, wanted)
@@ -65,7 +56,7 @@ def plan(graph: Graph, known: OnRecord) -> tuple[Action, ...]:
         if root:
             verb, reason = Verb.BLOCKED, work.blocked or f"needs {root}"
         else:
-            verb, reason = _verdict(work, keys.get(work.id, ""), material, held, wanted, known)
+            verb, reason = _verdict(work, keys, held, wanted, known)
         actions.append(
             Action(
                 id=work.id,
@@ -113,23 +104,22 @@ def _roots(graph: Graph, held: set[str], wanted: set[str]) -> dict[str, str]:
 
 def _verdict(
     work: Work,
-    key: str,
-    material: Mapping[str, Mapping[str, object]],
+    keys: Mapping[str, str],
     held: set[str],
     wanted: set[str],
     known: OnRecord,
 ) -> tuple[Verb, str]:
     if work.id in held:
-        return Verb.SKIP, f"stored as {key[:12]}"
+        return Verb.SKIP, f"stored as {keys[work.id][:12]}"
     if work.id not in wanted:
         return Verb.SKIP, "nothing needs it: all that is made from it is stored"
-    if not key and work.stage is not Stage.IMAGE:
+    if work.id not in keys and work.stage is not Stage.IMAGE:
         return Verb.RUN, f"the image of {work.toolchain} has to be made first"
     if work.id in known.unavailable:
         return Verb.RUN, f"try again; last time: {known.unavailable[work.id]}"
     old = known.material.get(work.id)
-    new = work.material if work.stage is Stage.IMAGE else material[work.id]
     if old is None:
         return Verb.RUN, "never made here"
+    new = work.material if work.stage is Stage.IMAGE else material_of(work, keys)
     said = "; ".join(changes(old, new))
     return (Verb.RERUN, f"changed: {said}") if said else (Verb.RUN, "its record is gone")

@@ -30,7 +30,7 @@ from buildmatrix.errors import BuildmatrixError, DamageError
 from buildmatrix.nouns import Entry, FileRecord
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
 
 FORMAT = 1
 SHA256 = re.compile("[0-9a-f]{64}")
@@ -51,6 +51,7 @@ class Store:
     # -- reading ---------------------------------------------------------------------------------
 
     def stored(self) -> frozenset[str]:
+        """The keys that have an entry."""
         return frozenset(path.stem for path in (self.root / "entries").glob("*.json"))
 
     def entry(self, key: str) -> Entry | None:
@@ -86,6 +87,12 @@ class Store:
         # It only tells what changed: a damaged one is of no account.
         word = key.decode("ascii", "replace")
         return self.entry(word) if word.isalnum() else None
+
+    def latest_of(self, work_ids: Iterable[str]) -> dict[str, Entry]:
+        """The newest entry of each work that has one. A work that was never made costs no look."""
+        made = {path.name for path in (self.root / "latest").iterdir()}
+        entries = ((one, self.latest(one)) for one in work_ids if made and digest(one) in made)
+        return {one: entry for one, entry in entries if entry is not None}
 
     def failure(self, key: str) -> str | None:
         try:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from buildmatrix import images
 from buildmatrix.graph import identify
 from buildmatrix.nouns import Stage
-from buildmatrix.plan import OnRecord, key_of, materials, plan
+from buildmatrix.plan import OnRecord, cache_keys, plan
 from buildmatrix.recipe import SourceSpec
 from buildmatrix.records import read_record
 from buildmatrix.works import work_id
@@ -31,7 +31,7 @@ def on_record(workshop: Workshop) -> OnRecord:
         identity = images.recorded(toolchain, workshop.state)
         if identity is not None:
             workshop.identities.setdefault(toolchain.name, identity)
-    entries = {w.id: entry for w in works if (entry := workshop.store.latest(w.id)) is not None}
+    entries = workshop.store.latest_of(work.id for work in works)
     took = read_record(workshop.paths.seconds)
     return OnRecord(
         identities={name: i.digest for name, i in workshop.identities.items()},
@@ -54,9 +54,9 @@ def gaps(workshop: Workshop) -> dict[str, str]:
 def _held_sources(workshop: Workshop) -> frozenset[str]:
     """Keys of the source works whose archive is in the download cache."""
     sources = tuple(w for w in workshop.project.graph if isinstance(w.subject, SourceSpec))
-    material = materials(sources, {})
+    keys = cache_keys(sources, {})
     return frozenset(
-        key_of(work, material[work.id])
+        keys[work.id]
         for work in sources
         if isinstance(work.subject, SourceSpec) and workshop.sources.holds(identify(work.subject))
     )

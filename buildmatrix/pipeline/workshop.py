@@ -14,7 +14,7 @@ from buildmatrix.cachekey import digest
 from buildmatrix.graph import identify
 from buildmatrix.nouns import Stage
 from buildmatrix.pipeline.project import HARNESS, Project
-from buildmatrix.plan import materials
+from buildmatrix.plan import material_of
 from buildmatrix.protocols import Mount, Note, Output
 from buildmatrix.recipe import SourceSpec
 from buildmatrix.records import write_document
@@ -109,15 +109,11 @@ class Workshop:
                     entry = self.store.add(
                         keys[work.id],
                         tree,
-                        material=self._material(work),
+                        material=material_of(work, keys),
                         provenance=self._provenance(work, time.monotonic() - started),
                     )
                 size = sum(record.size for record in entry.files)
                 return f"{len(entry.files)} files, {size / 1e6:.1f} MB"
-
-    def _material(self, work: Work) -> Mapping[str, object]:
-        identities = {name: i.digest for name, i in self.identities.items()}
-        return materials(self.project.graph, identities)[work.id]
 
     def image(self, toolchain: Toolchain, *, rebuild: bool = False) -> str:
         """Make or look at a toolchain's image, and note what it is."""

@@ -11,7 +11,7 @@ from buildmatrix.nouns import ElfFacts, Stage
 from buildmatrix.pipeline import project
 from buildmatrix.pipeline.planning import plan_all
 from buildmatrix.pipeline.workshop import Workshop
-from buildmatrix.plan import materials
+from buildmatrix.plan import material_of
 from buildmatrix.toolchain import Identity
 from tests.fakes import RecordingReporter
 from tests.unit import projects
@@ -67,15 +67,14 @@ def put(shop: Workshop, *stages: Stage, findings: Sequence[Finding] = ()) -> Non
             toolchain.name, toolchain.definition_digest, ("gcc=12",), "sha256:1"
         )
     keys = {action.id: action.key for action in plan_all(shop)}
-    identities = {name: one.digest for name, one in shop.identities.items()}
-    material = materials(shop.project.graph, identities)
     for work in shop.project.graph:
-        if work.stage in stages and work.id in material:
+        if work.stage in stages and keys[work.id]:
             with shop.store.workspace(keys[work.id]) as tree:
                 for path, content in _files(work.stage, work.cell, findings).items():
                     (tree / path).parent.mkdir(exist_ok=True)
                     (tree / path).write_bytes(content)
-                shop.store.add(keys[work.id], tree, material=material[work.id], provenance={})
+                material = material_of(work, keys)
+                shop.store.add(keys[work.id], tree, material=material, provenance={})
 
 
 def _files(stage: Stage, cell: str, findings: Sequence[Finding]) -> dict[str, bytes]:

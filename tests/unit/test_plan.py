@@ -9,7 +9,7 @@ import pytest
 
 from buildmatrix.errors import InputError
 from buildmatrix.nouns import Stage, Verb
-from buildmatrix.plan import OnRecord, key_of, materials, plan
+from buildmatrix.plan import OnRecord, cache_keys, material_of, plan
 from tests.unit import projects
 
 if TYPE_CHECKING:
@@ -28,8 +28,8 @@ def works(tmp_path: Path) -> Graph:
 
 
 def everything(works: Graph) -> OnRecord:
-    material = materials(works, IMAGE)
-    keys = {w.id: key_of(w, material[w.id]) for w in works}
+    keys = cache_keys(works, IMAGE)
+    material = {w.id: material_of(w, keys) for w in works if w.stage is not Stage.IMAGE}
     return OnRecord(IMAGE, frozenset(keys.values()), material, {}, {})
 
 
@@ -137,9 +137,9 @@ def test_a_changed_compiler_reruns_all_that_it_made(works: Graph) -> None:
 
 def test_a_run_time_setting_is_in_no_key(tmp_path: Path) -> None:
     root = projects.write(tmp_path)
-    before = materials(projects.works(root), IMAGE)
+    before = cache_keys(projects.works(root), IMAGE)
     bench = projects.MATRIX + "bench: {batches: [64], threads: 1, passes: 3}\n"
-    assert materials(projects.works(root, bench), IMAGE) == before
+    assert cache_keys(projects.works(root, bench), IMAGE) == before
 
 
 def test_a_source_that_was_out_of_reach_is_tried_again(works: Graph) -> None:
