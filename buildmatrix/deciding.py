@@ -22,7 +22,7 @@ Choice = tuple[object, ...]  # values of some names, and their types: `true` is 
 def choice(options: Options, names: Iterable[str]) -> Choice:
     """The values that these names have; None for a name that has none."""
     values = [options.get(name) for name in names]
-    return (*values, *map(type, values))
+    return (*values, *map(type, values)) if values else ()
 
 
 class Deciding:

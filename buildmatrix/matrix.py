@@ -11,7 +11,7 @@ from __future__ import annotations
 import itertools
 import re
 import string
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -271,7 +271,8 @@ def _cell(
 def _of_model(cell: Cell, model: str, spec: MatrixSpec) -> Cell:
     """The cell for one of the models. Those of the first keep the name that they have alone."""
     first = model == spec.bench.models[0]
-    return replace(cell, model=model, id=cell.id if first else f"{cell.id}.{model}")
+    identifier = cell.id if first else f"{cell.id}.{model}"
+    return Cell(identifier, model, cell.stack, cell.toolchain, cell.options, cell.where)
 
 
 def _named(

@@ -18,7 +18,7 @@ from buildmatrix.recipe import ARCHITECTURE, applies, build_options
 from buildmatrix.selector import matches
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     from buildmatrix.nouns import Options, Scalar
@@ -48,6 +48,15 @@ class ResolvedRunner(ResolvedBuild):
     model_format: str
 
 
+@dataclass(frozen=True, slots=True)
+class _Frame:
+    """What a script is filled in with, the option values excepted: many choices share it."""
+
+    sources: tuple[SourceSpec, ...]
+    source_paths: Mapping[str, str]
+    context: Mapping[str, object]
+
+
 class Resolver:
     """Decides builds and runners, each once for the options of its own that it really has.
 
@@ -57,6 +66,8 @@ class Resolver:
     def __init__(self) -> None:
         self._builds: dict[tuple[object, ...], ResolvedBuild] = {}
         self._runners: dict[tuple[object, ...], ResolvedRunner] = {}
+        self._conditions: dict[str, tuple[str, ...]] = {}  # names in a recipe's `when`s
+        self._frames: dict[tuple[object, ...], _Frame] = {}
         self._templates: dict[Path, Template] = {}
         self._digests: dict[tuple[str, str], str] = {}  # (recipe, path in its folder) -> sha256
 
@@ -85,27 +96,34 @@ class Resolver:
         return self._runners[at]
 
     def _built(self, recipe: Recipe, own: dict[str, Scalar], toolchain: Toolchain) -> ResolvedBuild:
-        placed = {**own, ARCHITECTURE: toolchain.spec.architecture}
-        sources = tuple(s for s in recipe.spec.sources if matches(s.when, placed))
-        if recipe.spec.sources and not sources:
-            raise recipe.document.fault(("sources",), f"no source fits {_shown(placed)}")
+        frame = self._frame(recipe, own, toolchain)
         build = recipe.spec.build
-        paths = {_identifier(s.name): f"/src/{s.name}" for s in sources}
-        context = {**_context(recipe, own, toolchain), "source": paths}
+        context = {**frame.context, "option": own, "source": frame.source_paths}
         return ResolvedBuild(
             recipe=recipe,
             options=tuple(sorted(own.items())),
             script=self._template(recipe, build.script).render(context),
             files=self._hashed(recipe, build.files),
-            sources=sources,
+            sources=frame.sources,
             products=tuple(build.products),
             limits=build,
         )
 
+    def _frame(self, recipe: Recipe, own: dict[str, Scalar], toolchain: Toolchain) -> _Frame:
+        if recipe.name not in self._conditions:
+            whens = [s.when for s in recipe.spec.sources]
+            whens += [d.when for d in recipe.spec.dependencies]
+            self._conditions[recipe.name] = tuple({name for when in whens for name in when})
+        at = (recipe.name, toolchain.name, *choice(own, self._conditions[recipe.name]))
+        if at not in self._frames:
+            self._frames[at] = _framed(recipe, own, toolchain)
+        return self._frames[at]
+
     def _ran(
         self, recipe: Recipe, runner: RunnerSpec, own: dict[str, Scalar], toolchain: Toolchain
     ) -> ResolvedRunner:
-        context = {**_context(recipe, own, toolchain), "engine": f"/recipe/{runner.engine}"}
+        frame = self._frame(recipe, own, toolchain)
+        context = {**frame.context, "option": own, "engine": f"/recipe/{runner.engine}"}
         files = self._hashed(recipe, [*recipe.spec.build.files, runner.engine])
         return ResolvedRunner(
             recipe=recipe,
@@ -146,12 +164,14 @@ def _shown(values: Options) -> str:
     return ", ".join(f"{k}={v}" for k, v in values.items())
 
 
-def _context(recipe: Recipe, own: Options, toolchain: Toolchain) -> dict[str, object]:
+def _framed(recipe: Recipe, own: Options, toolchain: Toolchain) -> _Frame:
     """The names that both script templates may use; the paths are those inside the container."""
     target = toolchain.target
     placed = {**own, ARCHITECTURE: toolchain.spec.architecture}
-    return {
-        "option": dict(own),
+    sources = tuple(s for s in recipe.spec.sources if matches(s.when, placed))
+    if recipe.spec.sources and not sources:
+        raise recipe.document.fault(("sources",), f"no source fits {_shown(placed)}")
+    context = {
         "target": {
             "triple": target.triple,
             "march": target.march,
@@ -167,6 +187,7 @@ def _context(recipe: Recipe, own: Options, toolchain: Toolchain) -> dict[str, ob
         },
         "cmake_toolchain": "/toolchain.cmake",
     }
+    return _Frame(sources, {_identifier(s.name): f"/src/{s.name}" for s in sources}, context)
 
 
 @functools.cache

@@ -283,6 +283,7 @@ while [ -e ~/watch ]; do
 done"""
 
 
+@pytest.mark.nightly  # the same on this machine's shells: tests/contract/test_deploy_faults.py
 def test_killed_at_every_step_of_the_switch_the_active_variant_is_whole(
     target: BoardAddress, store: Memory
 ) -> None:
@@ -332,9 +333,10 @@ def test_rebooted_between_a_cut_and_the_next_try(target: BoardAddress, store: Me
 @pytest.mark.parametrize(
     "command",
     [
-        '[ -z "$good" ] || mv -f $good objects/',  # content is on the disk, has no names yet
+        # content is on the disk, has no names yet
+        pytest.param('[ -z "$good" ] || mv -f $good objects/', marks=pytest.mark.nightly),
         'echo "$now $1 $2" >> history',  # switched, nothing of it synced
-        'rm -rf "$work"\necho end',  # all is done
+        pytest.param('rm -rf "$work"\necho end', marks=pytest.mark.nightly),  # all is done
     ],
 )
 def test_the_power_goes(target: BoardAddress, store: Memory, command: str) -> None:
