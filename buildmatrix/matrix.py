@@ -159,7 +159,7 @@ def expand(
             wanted.setdefault((decided, ""), _Wanted(cell))
     _every_axis_used(document, spec, (one.cell for one in wanted.values()))
     cells = tuple(
-        replace(w, cell=_of_model(w.cell, model, spec))
+        _Wanted(_of_model(w.cell, model, spec), w.written)
         for model in spec.bench.models
         for w in wanted.values()
     )
@@ -186,10 +186,11 @@ def _written_once(document: Document, spec: MatrixSpec) -> None:
             raise document.fault(at, brief, hint="keep it in one of the two places")
         places[name] = at
     for name, values in spec.axes.items():
-        again = next((i for i, value in enumerate(values) if value in values[:i]), None)
-        if again is not None:
-            at = ("axes", name, again)
-            raise document.fault(at, f"{values[again]!r} is in this axis already")
+        seen: set[tuple[type, Scalar]] = set()  # `true` is not 1
+        for i, value in enumerate(values):
+            if (type(value), value) in seen:
+                raise document.fault(("axes", name, i), f"{value!r} is in this axis already")
+            seen.add((type(value), value))
 
 
 def _every_axis_used(document: Document, spec: MatrixSpec, cells: Iterable[Cell]) -> None:

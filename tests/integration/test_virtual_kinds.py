@@ -236,6 +236,7 @@ def seconds(target: BoardAddress, script: str, *stdin: bytes) -> float:
         return time.monotonic() - began
 
 
+@pytest.mark.alone
 def test_a_link_is_as_slow_and_as_late_as_asked(spare: str) -> None:
     rate, block = 2e6 / 8, bytes(400_000)
     up, down = "cat >/dev/null", f"head -c {len(block)} /dev/zero"
