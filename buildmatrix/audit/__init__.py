@@ -27,7 +27,7 @@ def judge_tree(files: ElfTree, policy: AuditPolicy) -> tuple[Finding, ...]:
     """Findings of one tree, by file, then code. A file of another machine is judged no further."""
     tree = Tree(files, policy)
     found = [
-        Finding(rule.code, rule.severity, file, message, rule.hint)
+        Finding(rule.code, rule.severity_for(policy), file, message, rule.hint)
         for rule in RULES
         for file, message in rule.check(tree)
     ]
@@ -60,7 +60,7 @@ _RULES = (
     Rule("BM114", ERROR, "The compiler was told about the machine that it ran on.",
          "Take -march=native, -msse and the like out of the project's build files; where a "
          "configure step adds them by itself, give the flags on its command line.",
-         code.host_leak),
+         code.host_leak, starts=True),
     Rule("BM115", WARNING, "Some of the code is for a newer CPU than the target.",
          "Harmless where the library asks the CPU first; otherwise take it out of `dispatched`.",
          code.dispatched),

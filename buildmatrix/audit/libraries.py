@@ -204,6 +204,7 @@ RULES = (
         "Link one of them without its BLAS, or hide its symbols (a version script; recipes/nnpack "
         "has a program that does it to a finished library): a figure must be of the cell's BLAS.",
         two_blas,
+        starts=True,
     ),
     Rule(
         "BM145",

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
 from buildmatrix.audit.rule import ERROR, WARNING, Rule
+from buildmatrix.nouns import version_tuple
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -33,6 +35,7 @@ NAMES = {
     ("EM_AARCH64", 277): "R_AARCH64_ADD_ABS_LO12_NC",
     ("EM_AARCH64", 283): "R_AARCH64_CALL26",
 }
+NO_LATE_STACK = (2, 41)  # glibc's NEWS for 2.41: dlopen no longer makes the stack executable
 PI5_PAGE = 16384  # of the Raspberry Pi 5's default kernel
 
 
@@ -40,6 +43,20 @@ def executable_stack(tree: Tree) -> Iterator[Fault]:
     for facts in tree.own:
         if facts.executable_stack:
             yield facts.file, "asks for an executable stack (PT_GNU_STACK is RWE or absent)"
+
+
+def opened_executable_stack(tree: Tree) -> Iterator[Fault]:
+    """From 2.41 on glibc does not make a stack executable for a library that is opened later."""
+    floor = tree.target.libc_floor
+    if not floor or version_tuple(floor) < NO_LATE_STACK:
+        return
+    openers = {name: f.file for f in tree.own for name in f.linking.opens}
+    if any(f.executable_stack and f.linking.interpreter for f in tree.own):
+        return  # the process has such a stack from the start
+    for facts in tree.own:
+        opener = openers.get(PurePosixPath(facts.file).name)
+        if facts.executable_stack and opener:
+            yield facts.file, f"asks for an executable stack, and {opener} opens it (dlopen)"
 
 
 def text_relocations(tree: Tree) -> Iterator[Fault]:
@@ -119,6 +136,14 @@ RULES = (
         "The file makes the stack of the whole process executable.",
         "Link with -Wl,-z,noexecstack: assembly without a .note.GNU-stack section asks for it.",
         executable_stack,
+        starts=True,
+    ),
+    Rule(
+        "BM166",
+        ERROR,
+        "The loader refuses to open a library that asks for an executable stack (glibc 2.41).",
+        "Link it with -Wl,-z,noexecstack: assembly without a .note.GNU-stack section asks for it.",
+        opened_executable_stack,
     ),
     Rule(
         "BM161",

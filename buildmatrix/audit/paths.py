@@ -52,6 +52,7 @@ RULES = (
         "The file looks for libraries under an absolute path.",
         "Link with -Wl,-rpath,'$ORIGIN/../lib', and with CMAKE_SKIP_RPATH=ON for libraries.",
         absolute_rpath,
+        starts=True,
     ),
     Rule(
         "BM151",
@@ -59,5 +60,6 @@ RULES = (
         "The file looks for libraries outside its bundle.",
         "Use an rpath that begins with $ORIGIN and stays in the bundle: $ORIGIN/../lib.",
         straying_rpath,
+        starts=True,
     ),
 )

@@ -101,15 +101,18 @@ class Baseline:
         }
 
 
-def of_toolchain(name: str, target: Target, system: Baseline | None) -> Baseline:
-    """Any board that a toolchain is for: its target, and the libraries of its suite if known."""
+def of_toolchain(
+    name: str, target: Target, system: Baseline | None, provided: tuple[str, ...]
+) -> Baseline:
+    """Any board that a toolchain is for: its target, and the libraries of its suite if known;
+    else `provided` are those that are there in some version."""
     return Baseline(
         name=name,
         origin="toolchain",
         summary=f"any board that toolchain {name} builds for",
         target=target,
         libraries=system.libraries if system else {},
-        provided=system.provided if system else (),
+        provided=system.provided if system else provided,
     )
 
 

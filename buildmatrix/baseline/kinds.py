@@ -77,6 +77,11 @@ def system(suite: str, machine: str) -> Baseline | None:
     return kind(f"{DEFAULT}@{suite}", machine)
 
 
+def sonames() -> tuple[str, ...]:
+    """The libraries that every Raspberry Pi OS has beside libc's."""
+    return kind(DEFAULT, "EM_ARM").provided
+
+
 def like(features: frozenset[str], parts: Iterable[str], machine: str) -> Baseline | None:
     """The kind whose CPU is that of a board that was asked; None where the board is no ARM.
 

@@ -60,6 +60,7 @@ def audit_path(path: Path, choice: Choice = by_default) -> dict[str, Any]:
         provided=(*LIBC, *baseline.provided, *needed),
         libraries=baseline.libraries,
         page_size=baseline.page_size,
+        stray=True,
     )
     return _document(baseline, Audit(audit.judge_tree(tree, policy), tree.facts))
 

@@ -49,7 +49,8 @@ def named(word: str, folder: Path) -> Choice:
 def of_toolchain(one: Toolchain) -> Baseline:
     """Any board that a toolchain is for."""
     target = one.target
-    return baseline.of_toolchain(one.name, target, kinds.system(one.spec.suite, target.machine))
+    system = kinds.system(one.spec.suite, target.machine)
+    return baseline.of_toolchain(one.name, target, system, kinds.sonames())
 
 
 def of_board(info: DeviceInfo, *, seen: str, cached: bool) -> Choice:

@@ -20,6 +20,7 @@ from buildmatrix.nouns import (
     ElfFacts,
     ElfTree,
     Finding,
+    Linking,
     OddFile,
     Oddity,
     Severity,
@@ -394,6 +395,23 @@ def test_armv8_in_32_bit_state_is_a_target_like_another(fpu: str, march: str) ->
     assert [words[:5] for words in said(CORTEX_A53)] == ["BM110", "BM111", "BM112"], "not on v7"
 
 
+OPENER = replace(GOOD, file="bin/main", linking=Linking(opens=("libopenblas.so.0",)))
+OPENED = (OPENER, replace(GOOD, executable_stack=True))
+TRIXIE = replace(PI3, libc_floor="2.41")
+
+
+def test_a_library_with_an_executable_stack_is_not_opened_by_glibc_2_41() -> None:
+    """Run with Debian 12's and 13's loaders: the one opens it, the other refuses."""
+    stray = replace(POLICY, stray=True)
+    found = audit.judge(OPENED, replace(stray, target=TRIXIE))
+    assert [(f.code, f.severity.value) for f in found] == [("BM160", "warning"), ("BM166", "error")]
+    assert [(f.code, f.severity.value) for f in audit.judge(OPENED, stray)] == [
+        ("BM160", "warning")
+    ]
+    program = replace(GOOD, file="p", executable_stack=True, linking=Linking(interpreter="/lib/x"))
+    assert "BM166" not in {f.code for f in audit.judge((*OPENED, program), POLICY)}
+
+
 def test_without_a_floor_no_version_is_too_new() -> None:
     no_floor = replace(POLICY, target=replace(PI3, libc_floor=""))
     assert said(replace(GOOD, glibc_max="2.99"), no_floor) == []
@@ -432,6 +450,7 @@ def test_every_rule_is_reached_by_a_test() -> None:
         replace(GOOD, file="lib/b.so", needed=(GOOD.soname,), blas=("sgemm_",), soname="b.so"),
     ]
     found |= {f.code for f in audit.judge(pair, POLICY)}
+    found |= {f.code for f in audit.judge(OPENED, replace(POLICY, target=TRIXIE))}
     odd = tuple(OddFile("x", oddity, "") for oddity in Oddity)
     found |= {f.code for f in audit.judge_tree(ElfTree((), odd), POLICY)}
     loader = Path(__file__).with_name("test_audit_loader.py").read_text()

@@ -51,3 +51,16 @@ def test_with_them_beside_it_nothing_is_missing(tmp_path: Path) -> None:
     for name in BRIDGES:
         (tmp_path / name).write_bytes(factory.make(machine="EM_AARCH64", soname=name))
     assert audit_path(tmp_path)["findings"] == []
+
+
+def test_what_the_loader_starts_is_no_error_in_other_peoples_files(tmp_path: Path) -> None:
+    """As PyTorch 1.9.0's wheel, RPATH /root/miniforge3/lib:$ORIGIN/lib, and LiteRT 2.3.0's."""
+    (tmp_path / "_C.so").write_bytes(
+        factory.make(machine="EM_AARCH64", rpath="/root/miniforge3/lib:$ORIGIN/lib")
+    )
+    (tmp_path / "stack.so").write_bytes(factory.make(machine="EM_AARCH64", stack="rwx"))
+    findings = audit_path(tmp_path)["findings"]
+    assert [(f["code"], f["severity"]) for f in findings] == [
+        ("BM150", "warning"),
+        ("BM160", "warning"),
+    ]

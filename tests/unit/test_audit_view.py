@@ -72,7 +72,7 @@ def test_a_cause_is_told_once_with_its_files(tmp_path: Path) -> None:
     assert findings.count("Use an rpath that begins with $ORIGIN") == 1
     assert all(f"lib{number:02}.so" in findings for number in range(53))
     assert len(findings.splitlines()) < 12
-    assert text.rstrip().endswith("53 errors in 53 files")
+    assert text.rstrip().endswith("53 warnings in 53 files")
 
 
 def test_the_document_says_what_it_was_judged_against(tmp_path: Path) -> None:
