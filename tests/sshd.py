@@ -91,7 +91,7 @@ class Servers:
         authorized = self.folder / f"authorized{number}"
         authorized.write_text(public(self.identity) + "\n")
         config = self.folder / f"sshd_config{number}"
-        port = _free_port()
+        port = free_port()
         lines = [
             *settings,  # the first value counts
             f"Port {port}",
@@ -135,7 +135,7 @@ def servers(tmp_path: Path) -> Iterator[Servers]:
         started.stop(server)
 
 
-def _free_port() -> int:
+def free_port() -> int:
     with socket.create_server(("127.0.0.1", 0)) as server:
         return int(server.getsockname()[1])
 

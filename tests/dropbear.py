@@ -1,0 +1,106 @@
+"""A dropbear of a test's own on loopback, with a home folder of its own.
+
+dropbear reads keys from the home folder that /etc/passwd names and nowhere else (before 2024.86),
+so it runs in a mount namespace where that file is another one.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import os
+import pwd
+import shutil
+import socket
+import subprocess
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import pytest
+
+from buildmatrix.nouns import BoardAddress
+from tests.sshd import free_port, make_key, public
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+
+@dataclass(frozen=True, slots=True)
+class Dropbear:
+    target: BoardAddress
+    home: Path
+    log: Path
+
+
+@pytest.fixture
+def dropbear(tmp_path: Path) -> Iterator[Dropbear]:
+    """One server, whose sessions run in /bin/sh."""
+    folder, home = tmp_path / "dropbear", tmp_path / "home"
+    (home / ".ssh").mkdir(parents=True)
+    folder.mkdir()
+    for private in (home, home / ".ssh"):
+        private.chmod(0o700)
+    identity, host_key, log = make_key(folder / "id"), folder / "host", folder / "log"
+    (home / ".ssh/authorized_keys").write_text(public(identity) + "\n")
+    subprocess.run(
+        [_found("dropbearkey"), "-t", "ed25519", "-f", host_key], check=True, capture_output=True
+    )
+    port = free_port()
+    script = 'mount --bind "$1" /etc/passwd && shift && exec "$@"'
+    server = [_found("dropbear"), "-F", "-E", "-s", "-r", host_key, "-p", f"127.0.0.1:{port}"]
+    rights = ["--mount"] if os.getuid() == 0 else ["--mount", "--map-root-user"]
+    argv = ["unshare", *rights, "sh", "-c", script, "sh", _passwd(folder, home), *server]
+    with log.open("wb") as lines:
+        process = subprocess.Popen([*argv, "-P", folder / "pid"], stderr=lines)
+    _await(process, port, log)
+    yield Dropbear(
+        BoardAddress(
+            "peer",
+            "127.0.0.1",
+            port,
+            user="root",
+            host_key=_fingerprint(host_key),
+            identity_file=str(identity),
+        ),
+        home,
+        log,
+    )
+    process.terminate()
+    process.wait(10)
+
+
+def _found(program: str) -> str:
+    path = shutil.which(program, path=f"{os.environ['PATH']}:/usr/sbin:/sbin")
+    assert path, f"{program} is not installed (dropbear-bin); scripts/test installs it"
+    return path
+
+
+def _passwd(folder: Path, home: Path) -> Path:
+    """This machine's users, root with another home and shell."""
+    file = folder / "passwd"
+    others = [e for e in pwd.getpwall() if e.pw_name != "root"]
+    lines = [f"root:x:0:0:root:{home}:/bin/sh"]
+    lines += [f"{e.pw_name}:x:{e.pw_uid}:{e.pw_gid}::{e.pw_dir}:{e.pw_shell}" for e in others]
+    file.write_text("\n".join(lines) + "\n")
+    return file
+
+
+def _fingerprint(host_key: Path) -> str:
+    lines = subprocess.check_output([_found("dropbearkey"), "-y", "-f", host_key], text=True)
+    (line,) = (line for line in lines.splitlines() if line.startswith("ssh-ed25519"))
+    blob = base64.b64decode(line.split()[1])
+    return "SHA256:" + base64.b64encode(hashlib.sha256(blob).digest()).decode().rstrip("=")
+
+
+def _await(process: subprocess.Popen[bytes], port: int, log: Path) -> None:
+    for _ in range(1000):
+        assert process.poll() is None, log.read_text()
+        try:
+            socket.create_connection(("127.0.0.1", port), 1).close()
+        except OSError:
+            time.sleep(0.01)
+        else:
+            return
+    raise AssertionError(log.read_text())
