@@ -13,19 +13,20 @@ from typing import TYPE_CHECKING, Any
 
 from buildmatrix import images
 from buildmatrix.boards import deploying, measuring
+from buildmatrix.compare import Verdict
 from buildmatrix.errors import BenchError, BuildmatrixError, DeviceError, RegressionError
 from buildmatrix.nouns import Status
 from buildmatrix.pipeline.perform import build_all
 from buildmatrix.pipeline.stored import shippable, stored
-from buildmatrix.records import read_record, write_document
-from buildmatrix.verdicts import comparing, publishing, reporting
+from buildmatrix.records import write_document
+from buildmatrix.verdicts import comparing, nights, publishing, reporting
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from buildmatrix.boards.reach import Access
-    from buildmatrix.nouns import BoardAddress, Measurement
+    from buildmatrix.nouns import BoardAddress
     from buildmatrix.pipeline.workshop import Workshop
     from buildmatrix.settings import Settings
     from buildmatrix.toolchain import Identity
@@ -49,7 +50,8 @@ class Measured:
 
     model: str
     run: str
-    compared: Compared | None  # with the last good night's, when there is one
+    compared: Compared | None  # with each row's newest good night, when there is one
+    since_accepted: Compared | None = None  # with the last accepted one, where that is another
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,7 +168,7 @@ def measured(
     """The workshop's one model measured, beside the last good night; cells that are wrong, that
     failed or that got worse are troubles."""
     model = workshop.project.network.name
-    base = last_good(workshop, target.name, model)
+    before = nights.good_nights(workshop, target.name, model)
     lab = measuring.lab(workshop)
     request = measuring.ask(lab, settings, owner)
     blocks = measuring.measure(lab, target, request, access=access, deadline=DEADLINE, label=LABEL)
@@ -175,29 +177,27 @@ def measured(
         for b in blocks
         if b.status in (Status.WRONG, Status.FAILED)
     }
-    compared = against(workshop, base, request.run, blocks) if base else None
-    worse = comparing.regressions(compared) if compared else []
-    return Measured(model, request.run, compared), [
+    held = nights.held(workshop, before, request.run, reporting.told(workshop, blocks))
+    run = Measured(
+        model, request.run, held.newest if held else None, held.accepted if held else None
+    )
+    worse = _worse(run)
+    return run, [
         *(Trouble(BenchError.exit_code, words) for words in sorted(bad)),
         *(Trouble(RegressionError.exit_code, words) for words in worse),
     ]
 
 
-def against(workshop: Workshop, base: str, tonight: str, blocks: Sequence[Measurement]) -> Compared:
-    """The blocks of tonight's run beside the run `base`."""
-    before, after = comparing.run(workshop, base), reporting.told(workshop, blocks)
-    return comparing.compared_sides(before, after, base, tonight)
-
-
-def last_good(workshop: Workshop, device: str, model: str) -> str:
-    """That model's run of the newest night on this board that found nothing, or was accepted."""
-    for folder in sorted(workshop.paths.nights.glob("*/"), reverse=True):
-        record = read_record(folder / "night.json")
-        if record.get("good") and record.get("device") == device:
-            for run in record.get("runs", ()):  # absent from a night of an older program
-                if run["model"] == model:
-                    return str(run["run"])
-    return ""
+def _worse(run: Measured) -> list[str]:
+    """What got worse since the newest good night, then what only crept since the accepted one."""
+    newest = run.compared.comparisons if run.compared else ()
+    worse = {(c.cell, c.batch) for c in newest if c.verdict is Verdict.WORSE}
+    since = run.since_accepted.comparisons if run.since_accepted else ()
+    crept = [c for c in since if c.verdict is Verdict.WORSE and (c.cell, c.batch) not in worse]
+    return [
+        *(c.sentence for c in newest if c.verdict is Verdict.WORSE),
+        *(f"{c.sentence}, since run {c.base_run}, the last accepted" for c in crept),
+    ]
 
 
 def settings(workshop: Workshop) -> Settings:
@@ -220,9 +220,8 @@ def keep(workshop: Workshop, night: Night, *, accept: bool, out: Path | None = N
         place = folder / one.model if number else folder
         publishing.write(shop, comparing.run(shop, one.run), place, compared=one.compared)
     # Last: a night counts once all of it is written.
-    write_document(
-        workshop.paths.nights / night.id / "night.json", {**document(night), "good": good}
-    )
+    record = {**document(night), "good": good, "accepted": good and accept}
+    write_document(workshop.paths.nights / night.id / "night.json", record)
     return folder
 
 
@@ -234,6 +233,9 @@ def document(night: Night) -> dict[str, Any]:
             "run": one.run,
             "compared_with": one.compared.base if one.compared else "",
             "comparisons": comparing.entries(one.compared) if one.compared else [],
+            "notes": list(one.compared.notes) if one.compared else [],
+            "accepted": one.since_accepted.base if one.since_accepted else "",
+            "since_accepted": (comparing.entries(one.since_accepted) if one.since_accepted else []),
         }
         for one in night.runs
     ]

@@ -140,6 +140,8 @@ INSERT_RUN = (
     f"INSERT INTO run ({RUN_NAMES}) VALUES ({', '.join(f':{name}' for name in RUN_COLUMNS)}) "
     "ON CONFLICT (id) DO NOTHING"
 )
+# Conditions that a block's environment did not hold from the start: their names in a request.
+FROM_REQUEST = {"model_version": "model_version", "harness": "version"}
 # The run of the last row inserted, not of the last date: a Raspberry Pi has no clock that survives
 # a power cut.
 LATEST = f"""
@@ -225,7 +227,15 @@ class Results:
         return self._measurements(f"SELECT {NAMES} FROM measurement ORDER BY id", {})
 
     def _measurements(self, query: str, values: dict[str, Any]) -> tuple[Measurement, ...]:
-        return tuple(_measurement(row) for row in self._db.execute(query, values))
+        rows = self._db.execute(query, values).fetchall()
+        asked = {run: self._asked(run) for run in {row["run"] for row in rows}}
+        return tuple(_measurement(row, asked[row["run"]]) for row in rows)
+
+    def _asked(self, run: str) -> dict[str, object]:
+        """What a run's request says of its blocks' conditions; older blocks do not hold it."""
+        found = self._db.execute("SELECT request FROM run WHERE id = ?", (run,)).fetchone()
+        request = json.loads(found["request"]) if found else {}
+        return {name: request[asked] for name, asked in FROM_REQUEST.items() if request.get(asked)}
 
 
 def _opened(path: Path) -> sqlite3.Connection:
@@ -280,11 +290,12 @@ def _row(measurement: Measurement) -> dict[str, Any]:
     return row | flags | {"status": measurement.status.value}
 
 
-def _measurement(row: sqlite3.Row) -> Measurement:
+def _measurement(row: sqlite3.Row, asked: dict[str, object]) -> Measurement:
     fields: dict[str, Any] = dict(row)
     for name in JSON_COLUMNS:
         fields[name] = json.loads(fields[name])
     fields["samples_ns"] = tuple(fields["samples_ns"])
+    fields["environment"] = {**asked, **fields["environment"]}
     flags = {name: bool(fields[name]) for name in ("emulated", "sentinel")}
     return Measurement(**fields | flags | {"status": Status(fields["status"])})
 

@@ -159,6 +159,16 @@ def spread(row: Row) -> Spread | None:
     return Spread(median, (low, high), interval)
 
 
+def time_text(ms: float) -> str:
+    """Milliseconds to a hundredth, and less than one to four significant digits.
+
+    >>> time_text(40.123), time_text(0.0012345)
+    ('40.12', '0.001234')
+    """
+    digits = 3 - math.floor(math.log10(ms)) if 0 < ms < 1 else 2
+    return f"{ms:.{digits}f}"
+
+
 def resampled_means(figures: NDArray[np.float64], *, stream: int = 0) -> NDArray[np.float64]:
     """Bootstrap: the means of RESAMPLES resamples of the figures of one row or of several.
 

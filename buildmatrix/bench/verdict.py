@@ -263,6 +263,8 @@ def _environment(
         "after": dict(block.after or {}),
         "seconds": block.seconds,
         "warmup": request.warmup,
+        "model_version": request.model_version,
+        "harness": request.version,
         "seed": request.seed,
         "tool": request.tool,
         "engine": result.get("engine"),

@@ -9,6 +9,7 @@ from rich.table import Table
 from rich.text import Text
 
 from buildmatrix.printable import escape
+from buildmatrix.summary import time_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -176,28 +177,38 @@ def checks(document: dict[str, Any]) -> RenderableType:
     return table
 
 
-VERDICTS = {"better": "green", "worse": "bold red", "not enough data": "yellow", "gone": "yellow"}
+VERDICTS = {
+    "better": "green",
+    "worse": "bold red",
+    "the board": "yellow",
+    "not enough data": "yellow",
+    "not alike": "yellow",
+    "gone": "yellow",
+}
 
 
 def comparison(document: dict[str, Any]) -> RenderableType:
-    title = f"{document['new']} against {document['base']}"
-    table = _table("cell", "batch", "base", "new", "change", "verdict", title=title)
-    for column in table.columns[:6]:
-        column.no_wrap = True
-    for column in table.columns[1:5]:
-        column.justify = "right"
-    for row in document["comparisons"]:
-        colour = VERDICTS.get(row["verdict"], "dim")
-        reason = f"\n[dim]{escape(row['reason'])}[/]" if row["reason"] else ""
-        table.add_row(
-            row["cell"],
+    """Figures are never cut: where columns are few, the names and the words fold."""
+    rows = document["comparisons"]
+    figures = [
+        (
             str(row["batch"]),
             _figure(row, "base"),
             _figure(row, "new"),
             "" if row["change"] is None else f"{row['change']:+.1%}",
-            f"[{colour}]{escape(row['words'])}[/]{reason}",
         )
-    units = {row["metric"]: row["unit"] for row in document["comparisons"]}
+        for row in rows
+    ]
+    title = f"{document['new']} against {document['base']}"
+    table = _table("cell", "batch", "base", "new", "change", "verdict", title=title)
+    for place, column in enumerate(table.columns[1:5]):
+        column.no_wrap, column.justify = True, "right"
+        column.min_width = max((len(texts[place]) for texts in figures), default=0)
+    for row, texts in zip(rows, figures, strict=True):
+        colour = VERDICTS.get(row["verdict"], "dim")
+        reason = f"\n[dim]{escape(row['reason'])}[/]" if row["reason"] else ""
+        table.add_row(escape(row["cell"]), *texts, f"[{colour}]{escape(row['words'])}[/]{reason}")
+    units = {row["metric"]: row["unit"] for row in rows}
     notes = [f"figures: {', '.join(units.values())}" if units else "nothing to compare"]
     return Group(table, Text(), *(Text(note, style="dim") for note in (*notes, *document["notes"])))
 
@@ -207,7 +218,8 @@ def _figure(row: dict[str, Any], side: str) -> str:
     figure = row[side]
     if figure is None:
         return "-"
-    return f"{figure / 1e6:.2f} M" if row["metric"].startswith("instructions") else f"{figure:.2f}"
+    counted = row["metric"].startswith("instructions")
+    return f"{figure / 1e6:.2f} M" if counted else time_text(figure)
 
 
 def night(document: dict[str, Any]) -> RenderableType:
@@ -223,8 +235,10 @@ def night(document: dict[str, Any]) -> RenderableType:
     for run in document["runs"]:
         parts.append(Text(run["model"], style="bold"))
         if run["compared_with"]:
-            sides = {"base": run["compared_with"], "new": run["run"], "notes": []}
+            sides = {"base": run["compared_with"], "new": run["run"]}
             parts.append(comparison({**run, **sides}))
+            if run["since_accepted"]:
+                parts.append(_since_accepted(run))
         else:
             none = "no good night of this model on this board yet: nothing to compare with"
             parts.append(Text(none, "yellow"))
@@ -233,6 +247,15 @@ def night(document: dict[str, Any]) -> RenderableType:
     if not document["troubles"]:
         parts.append(Text("a good night", style="green"))
     return Group(*parts)
+
+
+def _since_accepted(run: dict[str, Any]) -> RenderableType:
+    """What moved since the last accepted night, where each night alone moved too little."""
+    moved = [c for c in run["since_accepted"] if c["verdict"] in ("better", "worse", "the board")]
+    if not moved:
+        return Text(f"since {run['accepted']}, the last accepted: nothing moved", "dim")
+    sides = {"base": f"{run['accepted']}, the last accepted", "new": run["run"], "notes": []}
+    return comparison({"comparisons": moved, **sides})
 
 
 def _value(value: object) -> str:

@@ -29,9 +29,9 @@ MAD = 1.4826  # standard deviation over median absolute deviation, for normal no
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """What the blocks of one row say, in a table of several."""
+    """What the blocks of one row say."""
 
-    p: float  # Mann-Whitney U, two-sided, Benjamini-Hochberg over the table
+    p: float  # Mann-Whitney U, two-sided, of this row alone
     up: bool  # the new blocks rank higher
     interval: Interval | None  # of new mean / base mean - 1; None below FEWEST blocks
 
@@ -52,10 +52,13 @@ def tested(table: Sequence[tuple[Figures, Figures]]) -> list[Evidence]:
         if min(old, fresh) >= FEWEST:
             for place, interval in zip(places, change_intervals(base, new), strict=True):
                 intervals[place] = interval
-    adjusted = stats.false_discovery_control(p) if len(p) else p
-    return [
-        Evidence(*found) for found in zip(adjusted.tolist(), up.tolist(), intervals, strict=True)
-    ]
+    return [Evidence(*found) for found in zip(p.tolist(), up.tolist(), intervals, strict=True)]
+
+
+def of_table(p: Sequence[float]) -> list[float]:
+    """The p-values of a table's rows by Benjamini and Hochberg's procedure."""
+    adjusted: list[float] = stats.false_discovery_control(p).tolist() if len(p) else []
+    return adjusted
 
 
 def change_intervals(base: Figures, new: Figures) -> list[Interval]:

@@ -10,6 +10,7 @@ from itertools import groupby
 from typing import TYPE_CHECKING
 
 from buildmatrix.page.content import FULL
+from buildmatrix.summary import time_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -110,5 +111,5 @@ def _price(group: Sequence[Best], number_format: str) -> Iterator[str]:
 
 def _span(numbers: Sequence[float]) -> str:
     """'40.50 to 62.46', or one number when they read the same."""
-    ends = dict.fromkeys((f"{min(numbers):.2f}", f"{max(numbers):.2f}"))
+    ends = dict.fromkeys((time_text(min(numbers)), time_text(max(numbers))))
     return " to ".join(ends)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from math import ceil, floor, log10
 from typing import TYPE_CHECKING, Any
 
-from buildmatrix.summary import spread
+from buildmatrix.summary import spread, time_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -154,8 +154,12 @@ def datum(point: Point) -> Spec:
         "low": low,
         "high": high,
         "blocks": point.blocks,
-        "told": f"{point.figure:.2f}",
-        "interval": f"{low:.2f} to {high:.2f}" if low is not None else "too few blocks",
+        "told": time_text(point.figure),
+        "interval": (
+            "too few blocks"
+            if low is None or high is None
+            else f"{time_text(low)} to {time_text(high)}"
+        ),
         "memory": f"{point.peak_kib / 1024:.0f} MiB" if point.peak_kib else "not known",
     }
 

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from dataclasses import dataclass, replace
 from importlib import resources
-from itertools import groupby
 from typing import TYPE_CHECKING
 
+from buildmatrix.conditions import conditions, of_table
 from buildmatrix.nouns import Measurement, Status
-from buildmatrix.summary import CONFIDENCE, Row, spread
+from buildmatrix.summary import CONFIDENCE, Row, Spread, spread, time_text
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 NO_MEMORY = "'-' is out of memory"
 NO_MARGIN = "±?"
@@ -29,7 +30,18 @@ class Value:
     text: str = ""
     instructions: str = ""
     figure: float | None = None
+    interval: tuple[float, float] | None = None  # of the figure; None: it is taken as exact
     margin: str = ""  # half the 95 % interval of the mean, in per cent; only of a board's times
+
+    @property
+    def lowest(self) -> float:
+        """The least that the figure may be."""
+        return self.interval[0] if self.interval else self.figure or 0.0
+
+    @property
+    def highest(self) -> float:
+        """The most that the figure may be."""
+        return self.interval[1] if self.interval else self.figure or 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,10 +67,17 @@ class Grid:
         return self.values.get((batch, cell), Value())
 
     def is_best(self, batch: int, cell: str) -> bool:
-        """True where no other field of the row has a smaller figure."""
-        row = [self.value(batch, name).figure for name in self.cells]
-        figures = [figure for figure in row if figure is not None]
-        return len(figures) > 1 and self.value(batch, cell).figure == min(figures)
+        """True where no other field of the row is surely smaller; several may be best.
+
+        A field whose interval meets that of the smallest figure is no worse than it.
+        """
+        row = [self.value(batch, name) for name in self.cells]
+        known = [value for value in row if value.figure is not None]
+        ours = self.value(batch, cell)
+        if len(known) < 2 or ours.figure is None:
+            return False
+        smallest = min(known, key=lambda value: value.figure or 0.0)
+        return ours.lowest <= smallest.highest
 
 
 def grids(
@@ -69,16 +88,32 @@ def grids(
 ) -> tuple[Grid, ...]:
     """One grid for each device, model and thread count, emulated ones apart and last.
 
+    What one board measured under different conditions stands in several, each saying so.
+
     Cells stand in the order in which they first occur. `bound` is the least number of quad
     multiply-add instructions an image can take; it is told where instructions were counted.
     `notes` are words about a run, by its id: what a reader must know to believe it.
     """
 
-    def key(row: Row) -> tuple[bool, str, str, int]:
-        return row.emulated, row.first.device, row.first.model, row.first.threads
+    boards = by_board(rows)
+    often = Counter(board_key(found[0]) for found in boards)
+    return tuple(
+        _grid(found, bound, notes or {}, apart=often[board_key(found[0])] > 1) for found in boards
+    )
 
-    groups = groupby(sorted(rows, key=key), key)
-    return tuple(_grid(tuple(found), bound, notes or {}) for _, found in groups)
+
+def board_key(row: Row) -> tuple[bool, str, str, int]:
+    """What a grid's title tells: emulated or not, the device, the model and the threads."""
+    return row.emulated, row.first.device, row.first.model, row.first.threads
+
+
+def by_board(rows: Iterable[Row]) -> tuple[tuple[Row, ...], ...]:
+    """The rows of each grid: of one board, model and thread count, under the same conditions."""
+    groups: dict[object, list[Row]] = {}
+    for row in sorted(rows, key=board_key):
+        shared = of_table(conditions((row.used or row.blocks)[0]))
+        groups.setdefault(shared, []).append(row)
+    return tuple(tuple(found) for found in groups.values())
 
 
 def study() -> Grid:
@@ -100,7 +135,9 @@ def study() -> Grid:
     )
 
 
-def _grid(rows: Sequence[Row], bound: float | None, told: Mapping[str, Sequence[str]]) -> Grid:
+def _grid(
+    rows: Sequence[Row], bound: float | None, told: Mapping[str, Sequence[str]], *, apart: bool
+) -> Grid:
     first = rows[0].first
     where = f"{first.device} (emulated)" if first.emulated else first.device
     threads = "1 thread" if first.threads == 1 else f"{first.threads} threads"
@@ -112,7 +149,25 @@ def _grid(rows: Sequence[Row], bound: float | None, told: Mapping[str, Sequence[
         batches=tuple(sorted({row.batch for row in rows})),
         values={(row.batch, row.cell): notes.value(row) for row in rows},
     )
-    return replace(grid, notes=(*_remarks(grid, rows, bound, told), *notes.lines()))
+    where_else = _apart(rows[0]) if apart else ()
+    return replace(grid, notes=(*where_else, *_remarks(grid, rows, bound, told), *notes.lines()))
+
+
+def _apart(row: Row) -> Iterator[str]:
+    """What this grid was measured under, where the same board has another grid."""
+    found = conditions((row.used or row.blocks)[0])
+    told = {
+        "passes": found.passes,
+        "warm-up": found.warmup,
+        "kernel": found.kernel_release,
+        "governor": found.governor,
+        "clock limit in kHz": found.clock_limit_khz,
+        "version of the model": found.model_version,
+        "cores": found.pinned,
+        "board": found.board,
+    }
+    words = ", ".join(f"{name} {value}" for name, value in told.items() if value is not None)
+    yield f"not comparable with this board's other tables: measured under {words}"
 
 
 def _passes(rows: Sequence[Row]) -> str:
@@ -153,8 +208,11 @@ class _Notes:
             return Value(f"{_word(row)} [{number}]")
         told = "" if count is None else f"{count / 1e6:.1f}"
         if row.emulated:
-            return Value(f"{ms:.2f}", told, count)
-        return Value(f"{ms:.2f}", told, ms, _margin(row))
+            return Value(time_text(ms), told, count)
+        found = spread(row)
+        return Value(
+            time_text(ms), told, ms, found.interval if found else None, _margin(row, found)
+        )
 
     def lines(self) -> Iterator[str]:
         if self._memory:
@@ -169,8 +227,7 @@ class _Notes:
             yield f"[{number}] {cell}, batch {at}: {reason}"
 
 
-def _margin(row: Row) -> str:
-    found = spread(row)
+def _margin(row: Row, found: Spread | None) -> str:
     if found is None or found.interval is None or row.mean_ms_per_image is None:
         return NO_MARGIN
     low, high = found.interval

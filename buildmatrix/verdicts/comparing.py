@@ -5,16 +5,22 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from buildmatrix.compare import Comparison, Verdict, compare
+from buildmatrix.compare import Between, Comparison, Verdict, compare
+from buildmatrix.compare.base import between_runs
+from buildmatrix.compare.judge import SAME_PROGRAM
 from buildmatrix.errors import InputError
 from buildmatrix.results import Results
 from buildmatrix.selector import matches_id
-from buildmatrix.summary import Row
+from buildmatrix.summary import Row, rows
 from buildmatrix.verdicts import reporting
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
     from buildmatrix.pipeline.workshop import Workshop
     from buildmatrix.verdicts.reporting import Told
+
+RUNS_THAT_TEACH = 8  # newest runs of a board that tell the noise between runs
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +45,7 @@ def compared(
     sides = [name in cells for name in (base, new)]
     if all(sides):
         before, after = (_renamed(cells[name], new) for name in (base, new))
-        return compared_sides(before, after, base, new)
+        return compared_sides(before, after, base, new, cells=True)
     if any(sides):
         raise InputError(
             f"a cell cannot be compared with a run: {base}, {new}",
@@ -47,11 +53,23 @@ def compared(
         )
     names = [_run(workshop, name, device) for name in (base, new)]
     before, after = (run(workshop, name, only) for name in names)
-    return compared_sides(before, after, *names)
+    return compared_sides(before, after, *names, between=between(workshop, after))
 
 
-def compared_sides(base: Told, new: Told, base_name: str, new_name: str) -> Compared:
-    """Verdicts over two sets of rows; a change that is no more than a run's drift is none."""
+def compared_sides(
+    base: Told,
+    new: Told,
+    base_name: str,
+    new_name: str,
+    *,
+    between: Between | None = None,
+    cells: bool = False,
+) -> Compared:
+    """Verdicts over two sets of rows; a change that is no more than a run's drift is none.
+
+    `between` is what kept runs tell of the noise between runs; with `cells` the sides are two
+    cells, which share their run.
+    """
     flagged = [d for told in (base, new) for d in told.drifts.values() if d.flagged]
     moved = max((abs(d.change) for d in flagged), default=0.0)
     notes = [
@@ -60,12 +78,45 @@ def compared_sides(base: Told, new: Told, base_name: str, new_name: str) -> Comp
         for name, all_words in told.notes.items()
         for words in all_words
     ]
-    return Compared(
-        base_name,
-        new_name,
-        compare(base.rows, new.rows, drift=moved),
-        tuple(dict.fromkeys(notes)),
+    found = compare(
+        base.rows,
+        new.rows,
+        drift=moved,
+        sentinels=(base.sentinels, new.sentinels),
+        between=between,
+        cells=cells,
     )
+    notes += [*_conditions(found), *(_two_runs(found) if cells else ())]
+    return Compared(base_name, new_name, found, tuple(dict.fromkeys(notes)))
+
+
+def between(workshop: Workshop, new: Told) -> Between | None:
+    """How far a row's level differs from run to run on this board, by the newest runs kept."""
+    boards = {(row.first.device, row.first.model) for row in new.rows}
+    if len(boards) != 1:
+        return None
+    ((device, model),) = boards
+    with Results(workshop.paths.results) as results:
+        kept = [r for r in results.runs(device=device) if r.request.get("model", model) == model]
+        return between_runs(
+            rows(block for block in results.blocks(run.id) if block.model == model)
+            for run in kept[:RUNS_THAT_TEACH]
+        )
+
+
+def _conditions(found: Sequence[Comparison]) -> Iterator[str]:
+    """What differed between the sides and may matter, once for all rows that it holds for."""
+    unlike = sum(c.verdict is Verdict.UNLIKE for c in found)
+    if unlike:
+        yield f"{unlike} of {len(found)} rows were not measured alike: they get no verdict"
+    yield from dict.fromkeys(words for c in found for words in c.remarks)
+    moved = dict.fromkeys(c.reason for c in found if c.verdict is Verdict.BOARD)
+    yield from (words for words in moved if words != SAME_PROGRAM)
+
+
+def _two_runs(found: Sequence[Comparison]) -> Iterator[str]:
+    if any(c.base_run and c.new_run and c.base_run != c.new_run for c in found):
+        yield "the cells were not measured in one run: what the board did between two is in it"
 
 
 def run(workshop: Workshop, name: str, only: tuple[str, ...] = ()) -> Told:
@@ -102,11 +153,11 @@ def _cells(workshop: Workshop, device: str | None) -> dict[str, Told]:
 
 def _renamed(told: Told, cell: str) -> Told:
     """Rows under another cell's name, so that two cells meet."""
-    rows = tuple(
+    renamed = tuple(
         Row(row.status, tuple(replace(block, cell=cell) for block in row.blocks))
         for row in told.rows
     )
-    return replace(told, rows=rows)
+    return replace(told, rows=renamed)
 
 
 def regressions(compared: Compared) -> tuple[str, ...]:
@@ -141,9 +192,15 @@ def entries(compared: Compared) -> list[dict[str, object]]:
             "interval": c.interval,
             "p": c.p,
             "least": c.least,
+            "p_board": c.p_board,
+            "common": c.common,
             "verdict": c.verdict.value,
             "words": c.words,
             "reason": c.reason,
+            "differs": list(c.differs),
+            "remarks": list(c.remarks),
+            "base_run": c.base_run,
+            "new_run": c.new_run,
         }
         for c in compared.comparisons
     ]

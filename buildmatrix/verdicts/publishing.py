@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 from datetime import UTC, datetime
-from itertools import groupby
 from typing import TYPE_CHECKING
 
 from buildmatrix import __version__, page, plots, report
@@ -24,7 +23,6 @@ if TYPE_CHECKING:
 
     from buildmatrix.page import Facts
     from buildmatrix.pipeline.workshop import Workshop
-    from buildmatrix.summary import Row
     from buildmatrix.verdicts.comparing import Compared
     from buildmatrix.verdicts.reporting import Told
 
@@ -120,12 +118,9 @@ def repeatable(workshop: Workshop, found: Told, cell: str, folder: Path) -> Arch
 
 def _boards(workshop: Workshop, found: Told) -> Iterator[page.BoardSection]:
     """One for each grid: a device, and a thread count."""
-
-    def key(row: Row) -> tuple[bool, str, str, int]:
-        return row.emulated, row.first.device, row.first.model, row.first.threads
-
-    for (emulated, device, _, threads), group in groupby(sorted(found.rows, key=key), key):
-        rows = tuple(group)
+    for rows in report.by_board(found.rows):
+        first = rows[0].first
+        emulated, device, threads = first.emulated, first.device, first.threads
         runs = dict.fromkeys(row.run for row in rows)
         (grid,) = reporting.grids(workshop, replace(found, rows=rows))
         blocks = [b for row in rows for b in row.blocks]

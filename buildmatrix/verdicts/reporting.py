@@ -75,6 +75,18 @@ def told(workshop: Workshop, blocks: Iterable[Measurement]) -> Told:
     return Told(found, sentinels, runs, notes, drifts)
 
 
+def joined(rows: tuple[Row, ...], parts: Iterable[Told]) -> Told:
+    """These rows, which are of several runs, with all that is kept of those runs."""
+    parts = list(parts)
+    return Told(
+        rows,
+        tuple(block for part in parts for block in part.sentinels),
+        tuple(run for part in parts for run in part.runs),
+        {run: words for part in parts for run, words in part.notes.items()},
+        {run: moved for part in parts for run, moved in part.drifts.items()},
+    )
+
+
 def _drift(run: str, sentinels: Sequence[Measurement]) -> Drift | None:
     """How the board moved during a run, by the figure that its rows are compared by."""
     blocks = sorted((s for s in sentinels if s.run == run), key=lambda block: block.block)

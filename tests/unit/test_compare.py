@@ -114,7 +114,7 @@ def simulated(
     return changed, others, false
 
 
-def one(base: Row, new: Row, **settings: float) -> Comparison:
+def one(base: Row, new: Row, **settings: Any) -> Comparison:
     (found,) = compare([base], [new], **settings)
     return found
 
