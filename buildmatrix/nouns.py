@@ -196,7 +196,7 @@ class Linking:
     interpreter: str = ""  # PT_INTERP: /lib/ld-linux-armhf.so.3
     dynamic: bool = False  # it has a dynamic section
     hashed: bool = True  # DT_HASH or DT_GNU_HASH: without one it offers no symbol
-    flags: tuple[str, ...] = ()  # of DT_FLAGS and DT_FLAGS_1: BIND_NOW, NODEFLIB, PIE, STATIC_TLS
+    flags: tuple[str, ...] = ()  # of DT_FLAGS and DT_FLAGS_1: BIND_NOW, NODEFLIB, NOOPEN, PIE, …
     filters: tuple[str, ...] = ()  # DT_FILTER
     auditors: tuple[str, ...] = ()  # DT_AUDIT, DT_DEPAUDIT
     versions_needed: tuple[VersionNeed, ...] = ()
@@ -209,6 +209,7 @@ class Linking:
     osabi: int = 0  # EI_OSABI
     soft_float_flag: bool = False  # e_flags: EF_ARM_ABI_FLOAT_SOFT, which glibc's loader refuses
     soft_float_by_header: bool = False  # that flag alone says so, no attribute does
+    tls_size: int = 0  # bytes of thread-local variables (PT_TLS)
     opens: tuple[str, ...] = ()  # names of libraries in its data, where it calls dlopen
 
 
@@ -273,6 +274,8 @@ class ElfTree:
     odd: tuple[OddFile, ...] = ()
     links: Mapping[str, str] = field(default_factory=dict)  # symlink: its target, as it is written
     folders: frozenset[str] = frozenset()
+    # Files that are named like libraries and are none: a text, as a linker's INPUT(…), or empty.
+    decoys: frozenset[str] = frozenset()
     rooted: bool = False  # it is laid out as a board's root folder: a Debian package, a sysroot
     promised_libc: str = ""  # the glibc that a wheel says it is content with: 2.27
 

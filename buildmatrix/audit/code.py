@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
+from buildmatrix.audit.process import is_static
 from buildmatrix.errors import InputError
 from buildmatrix.nouns import FPU_RANK, ElfFacts
 
@@ -56,7 +57,7 @@ def not_eabi5(tree: Tree) -> Iterator[Fault]:
 def float_abi(tree: Tree) -> Iterator[Fault]:
     wanted = tree.target.float_abi
     for facts in tree.own:
-        by_code = not facts.linking.soft_float_by_header
+        by_code = not facts.linking.soft_float_by_header and not is_static(facts)
         if facts.float_abi not in (wanted, "unspecified") and by_code:
             args = "VFP" if facts.vfp_args else "core"
             yield (

@@ -6,7 +6,7 @@ from fnmatch import fnmatchcase
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
-from buildmatrix.audit.process import is_program
+from buildmatrix.audit.process import is_program, opened
 from buildmatrix.audit.rule import ERROR, Rule
 
 if TYPE_CHECKING:
@@ -26,6 +26,10 @@ LOADERS = {
     ("EM_X86_64", "hard"): "/lib64/ld-linux-x86-64.so.2",
 }
 
+# What glibc keeps for libraries that are opened later (rtld.optional_static_tls and its surplus
+# for the namespaces, 2.31 to 2.41).
+TLS_SURPLUS = 1664
+
 
 def _loader(target: Target) -> str:
     abi = target.float_abi if target.machine == "EM_ARM" else "hard"
@@ -37,8 +41,8 @@ def _loader(target: Target) -> str:
 
 def missing_library(tree: Tree) -> Iterator[Fault]:
     for one in _missing(tree):
-        nowhere = not _lies_in(tree, one.name) and one.name not in tree.policy.provided
-        if nowhere and not one.passed_over and "/" not in one.name:
+        there = _lies_in(tree, one.name) or one.name in tree.policy.provided
+        if not (there or one.ended_at or one.passed_over or "/" in one.name):
             yield one.asker.file, f"needs {one.name}, which neither the bundle nor the board has"
 
 
@@ -46,7 +50,12 @@ def out_of_reach(tree: Tree) -> Iterator[Fault]:
     for one in _missing(tree):
         if "/" in one.name:
             continue
-        if one.passed_over:
+        if one.ended_at:
+            yield (
+                one.asker.file,
+                f"needs {one.name}; {one.ended_at} is no library, and looking ends there",
+            )
+        elif one.passed_over:
             file = one.passed_over[0]
             why = f"for {file.machine}" if file.machine != tree.target.machine else "soft-float"
             yield one.asker.file, f"needs {one.name}; {file.file} is passed over, it is {why}"
@@ -162,6 +171,21 @@ def not_a_library(tree: Tree) -> Iterator[Fault]:
                 yield facts.file, "is needed as a library and is a program: cannot be loaded"
             if facts.linking.osabi not in (0, 3):  # ELFOSABI_SYSV, ELFOSABI_GNU
                 yield facts.file, f"ELF OS ABI {facts.linking.osabi} is invalid to glibc's loader"
+    yield from _not_to_be_opened(tree)
+
+
+def _not_to_be_opened(tree: Tree) -> Iterator[Fault]:
+    """What a program opens by name (dlopen), and the loader refuses to."""
+    for facts, opener in opened(tree):
+        if "NOOPEN" in facts.linking.flags:
+            yield facts.file, f"has DF_1_NOOPEN, and {opener.file} names it to open it (dlopen)"
+        size = facts.linking.tls_size
+        if "STATIC_TLS" in facts.linking.flags and size > TLS_SURPLUS:
+            yield (
+                facts.file,
+                f"needs {size} bytes of static TLS, and {opener.file} names it to open it: "
+                "'cannot allocate memory in static TLS block'",
+            )
 
 
 def two_blas(tree: Tree) -> Iterator[Fault]:

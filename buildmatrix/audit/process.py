@@ -14,9 +14,10 @@ from typing import TYPE_CHECKING
 from buildmatrix.audit import search
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator, Sequence
+    from collections.abc import Iterator, Sequence
 
     from buildmatrix.audit.search import Files
+    from buildmatrix.audit.tree import Tree
     from buildmatrix.nouns import AuditPolicy, ElfFacts
 
 
@@ -54,6 +55,7 @@ class Missing:
     name: str
     chain: tuple[ElfFacts, ...]  # who loaded the asker, nearest first
     passed_over: tuple[ElfFacts, ...] = ()  # files of that name that it does not take
+    ended_at: str = ""  # a path at which it gives up: what is there is no library at all
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,11 +79,28 @@ class Process:
         return (name for one in self.loaded if one.facts is None for name in one.names)
 
 
+def opened(tree: Tree) -> Iterator[tuple[ElfFacts, ElfFacts]]:
+    """(library, who names it) of the tree's files that a file may open at run time, and that are
+    not loaded at the start."""
+    started = {facts.file for p in tree.processes if p.is_program for facts in p.files}
+    for facts in tree.own:
+        for name in facts.linking.opens:
+            for path in tree.files.by_name.get(PurePosixPath(name).name, ()):
+                library = tree.files.open(path)
+                if library is not None and library.file not in started:
+                    yield library, facts
+
+
 def is_program(facts: ElfFacts) -> bool:
     """A library may have a loader's name as well (libc.so.6 does), and a soname tells."""
     link = facts.linking
     started = "PIE" in link.flags or (bool(link.interpreter) and not facts.soname)
     return facts.elf_type == "ET_EXEC" or (facts.elf_type == "ET_DYN" and started)
+
+
+def is_static(facts: ElfFacts) -> bool:
+    """A program that brings all of libc along: it passes floats to nobody else's code."""
+    return is_program(facts) and not facts.linking.interpreter and facts.linking.alignment > 0
 
 
 def processes(files: Files, own: Sequence[ElfFacts], policy: AuditPolicy) -> tuple[Process, ...]:
@@ -116,16 +135,19 @@ def _process(files: Files, root: ElfFacts, policy: AuditPolicy) -> Process:
         for name in (*asker.facts.needed, *asker.facts.linking.filters):
             if any(one.answers_to(name) for one in loaded):
                 continue
-            found, passed_over = _find(files, name, asker, loaded[0] if program else None, policy)
-            if found is None and open_ended and name in files.by_name:
+            search = _find(files, name, asker, loaded[0] if program else None, policy)
+            found = search.path
+            if not search.ended_at and found is None and open_ended and name in files.by_name:
                 found = files.by_name[name][0]
             if found is not None:
                 _add(files, loaded, found, name, asker)
-            elif name in policy.provided and "NODEFLIB" not in asker.facts.linking.flags:
+            elif name in policy.provided and search.goes_on(asker.facts):
                 loaded.append(Loaded(None, "", asker, {name}))
             else:
                 chain = tuple(one.facts for one in asker.chain if one.facts is not None)[1:]
-                missing.append(Missing(asker.facts, name, chain, tuple(passed_over)))
+                missing.append(
+                    Missing(asker.facts, name, chain, search.passed_over, search.ended_at)
+                )
     return Process(root, program, tuple(loaded), tuple(missing), open_ended)
 
 
@@ -139,19 +161,35 @@ def _add(files: Files, loaded: list[Loaded], path: str, name: str, asker: Loaded
     loaded.append(Loaded(facts, path, asker, {name}))
 
 
+@dataclass(frozen=True, slots=True)
+class _Search:
+    """How the search for one name in the tree ended."""
+
+    path: str | None = None
+    passed_over: tuple[ElfFacts, ...] = ()
+    ended_at: str = ""
+
+    def goes_on(self, asker: ElfFacts) -> bool:
+        """Whether the board's own folders are looked at next."""
+        return not self.ended_at and "NODEFLIB" not in asker.linking.flags
+
+
 def _find(
     files: Files, name: str, asker: Loaded, program: Loaded | None, policy: AuditPolicy
-) -> tuple[str | None, Collection[ElfFacts]]:
-    """The path that the loader opens for `name`, and the files it passes over on the way."""
+) -> _Search:
+    """The path that the loader opens for `name`. A file for another machine is passed over; one
+    that is no ELF file at all ends the search."""
     passed_over: dict[str, ElfFacts] = {}
     for path in _paths(files, name, asker, program, policy):
         facts = files.open(path)
         if facts is None:
+            if (real := files.real(path)) is not None and real in files.refused:
+                return _Search(ended_at=real)
             continue
         if facts.machine == policy.target.machine and not facts.linking.soft_float_flag:
-            return path, ()
+            return _Search(path)
         passed_over[facts.file] = facts
-    return None, passed_over.values()
+    return _Search(passed_over=tuple(passed_over.values()))
 
 
 def _paths(

@@ -12,6 +12,8 @@ from functools import cached_property
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
+from buildmatrix.nouns import Oddity
+
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
@@ -54,7 +56,8 @@ class Files:
 
     @cached_property
     def folders(self) -> frozenset[str]:
-        parents = {str(p) for file in self.by_path for p in PurePosixPath(file).parents}
+        files = (*self.by_path, *self.tree.decoys)
+        parents = {str(p) for file in files for p in PurePosixPath(file).parents}
         return self.tree.folders | {"" if p == "." else p for p in parents}
 
     def real(self, path: str) -> str | None:
@@ -90,6 +93,13 @@ class Files:
             walked = [] if target.startswith("/") else walked
             rest += target.split("/")[::-1]
         return "/".join(walked)
+
+    @cached_property
+    def refused(self) -> frozenset[str]:
+        """Files and folders with which the loader ends its search: 'invalid ELF header', 'file too
+        short', 'Is a directory'."""
+        damaged = {odd.file for odd in self.tree.odd if odd.oddity is Oddity.DAMAGED}
+        return self.tree.decoys | self.folders | damaged
 
     def open(self, path: str) -> ElfFacts | None:
         real = self.real(path)

@@ -13,6 +13,8 @@ contents     one file on disk, whatever it is   names        any bytes as text
 from __future__ import annotations
 
 import os
+import re
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -26,6 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 MAGICS = contents.MAGICS  # of the files that are read here
+LIBRARY = re.compile(r"\.so(\.\d+)*$")
 LOADER_FOLDERS = ("usr/lib", "usr/bin", "usr/sbin", "lib/arm-linux-gnueabihf")
 
 
@@ -41,14 +44,17 @@ def survey(root: Path) -> ElfTree:
     """
     files, links, folders = _walk(root)
     read: list[contents.Content] = []
+    decoys: set[str] = set()
     for path in files:
         name = path_text(path.relative_to(root).as_posix())
         try:
             if contents.is_ours(path):
                 read += contents.contents(path, name, root)
+            elif LIBRARY.search(path.name):
+                decoys.add(name)
         except OSError as exc:
             read.append(OddFile(name, Oddity.DAMAGED, f"cannot be read: {exc.strerror}"))
-    return _tree(read, links, folders)
+    return replace(_tree(read, links, folders), decoys=frozenset(decoys))
 
 
 def survey_file(path: Path) -> ElfTree:

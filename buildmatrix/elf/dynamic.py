@@ -21,7 +21,7 @@ AUDIT, DEPAUDIT, AUXILIARY, FILTER = 0x6FFFFEFC, 0x6FFFFEFB, 0x7FFFFFFD, 0x7FFFF
 HASHES = (4, 0x6FFFFEF5)  # DT_HASH, DT_GNU_HASH
 ANDROID_RELOCATIONS = (0x6000000F, 0x60000011, 0x6FFFE000)  # DT_ANDROID_REL, _RELA, _RELR
 FLAG_WORDS = {0x2: "SYMBOLIC", 0x4: "TEXTREL", 0x8: "BIND_NOW", 0x10: "STATIC_TLS"}
-FLAG_1_WORDS = {0x1: "NOW", 0x800: "NODEFLIB", 0x8000000: "PIE"}
+FLAG_1_WORDS = {0x1: "NOW", 0x40: "NOOPEN", 0x800: "NODEFLIB", 0x8000000: "PIE"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +101,11 @@ def load_alignment(image: Image) -> int:
     """
     asked = [s.alignment for s in image.segments if s.type == table.PT_LOAD and s.alignment]
     return min(asked, default=0)
+
+
+def tls_size(image: Image) -> int:
+    """Bytes that each thread needs for the file's own variables."""
+    return sum(s.memory_size for s in image.segments if s.type == table.PT_TLS)
 
 
 def executable_stack(image: Image) -> bool:

@@ -88,5 +88,6 @@ def _linking(
         osabi=image.osabi,
         soft_float_flag=soft,
         soft_float_by_header=soft and arm.float_abi(0, arm.attributes(image)) != "soft",
+        tls_size=dynamic.tls_size(image),
         opens=opens(image, table.imports),
     )

@@ -166,6 +166,24 @@ def test_a_library_for_another_machine_is_passed_over() -> None:
     assert told(program("libb.so", runpath=(*ORIGIN, "$ORIGIN")), foreign, own)[0][:5] == "BM101"
 
 
+@pytest.mark.parametrize(
+    "there",
+    [
+        ElfTree((), decoys=frozenset(["bad/libb.so"])),
+        ElfTree((), folders=frozenset(["", "bin", "lib", "bad", "bad/libb.so"])),
+    ],
+)
+def test_what_is_no_elf_file_ends_the_search(there: ElfTree) -> None:
+    """A text file first on the path: 'invalid ELF header', although a good one lies behind it."""
+    path = ("$ORIGIN/../bad", "$ORIGIN/../lib")
+    tree = replace(there, facts=(program("libb.so", runpath=path), B))
+    (finding,) = audit.judge_tree(tree, POLICY)
+    assert (finding.code, finding.message) == (
+        "BM152",
+        "needs libb.so; bad/libb.so is no library, and looking ends there",
+    )
+
+
 def test_in_a_root_folder_the_boards_own_places_count() -> None:
     place = "usr/lib/aarch64-linux-gnu"
     facts = (program("libb.so", file="usr/bin/prog"), library(f"{place}/libb.so"))
@@ -416,6 +434,25 @@ def test_what_a_program_opens_by_name_is_a_note() -> None:
     (finding,) = audit.judge_tree(ElfTree((opener, B)), POLICY)
     assert (finding.code, finding.severity.value) == ("BM147", "note")
     assert finding.message.startswith("may open libGL.so.1 at run time")
+
+
+def test_what_cannot_be_opened_at_run_time() -> None:
+    opener = linked(program("libc.so.6"), opens=("libb.so",))
+    assert told(opener, linked(B, flags=("NOOPEN",)))[0].startswith("BM148 lib/libb.so: has DF_1_")
+    large = linked(B, flags=("STATIC_TLS",), tls_size=1 << 20)
+    assert codes(opener, large) == ["BM148 lib/libb.so", "BM164 lib/libb.so"]
+    assert codes(opener, linked(large, tls_size=64)) == ["BM164 lib/libb.so"]
+    needing = linked(program("libb.so", runpath=ORIGIN), opens=("libb.so",))
+    assert told(needing, large) == [], "loaded at the start it has all the room it asks for"
+
+
+def test_a_static_program_passes_floats_to_nobody() -> None:
+    soft = replace(program(), machine="EM_ARM", eabi=5, float_abi="soft")
+    policy = AuditPolicy(PI3, provided=LIBC)
+    assert told(linked(soft, interpreter=""), policy=policy) == []
+    assert codes(linked(soft, interpreter="/lib/ld-linux-armhf.so.3"), policy=policy) == [
+        "BM103 bin/prog"
+    ]
 
 
 def test_static_tls_and_auditors_are_notes() -> None:
