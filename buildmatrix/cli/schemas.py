@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
-from buildmatrix.matrix import MatrixSpec
+from buildmatrix.matrix.spec import MatrixSpec
 from buildmatrix.network import NetworkSpec
 from buildmatrix.recipe import RecipeSpec
 from buildmatrix.schema import json_schema

@@ -9,7 +9,7 @@ import pytest
 from buildmatrix import cli, rerun
 from buildmatrix.bench.request import Entrant, Request
 from buildmatrix.errors import UsageError
-from buildmatrix.matrix import BenchSpec
+from buildmatrix.matrix.spec import BenchSpec
 from buildmatrix.settings import NightlySpec, Settings
 
 NAMES = set(Settings.model_fields)

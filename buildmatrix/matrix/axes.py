@@ -1,0 +1,87 @@
+"""The combinations that matrix.yaml asks for; nothing that it says vanishes without a word."""
+
+from __future__ import annotations
+
+import itertools
+from typing import TYPE_CHECKING
+
+from buildmatrix.errors import did_you_mean
+from buildmatrix.matrix.spec import listed
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from buildmatrix.matrix.spec import MatrixSpec
+    from buildmatrix.nouns import Cell, Scalar
+    from buildmatrix.schema import Document, Position
+
+
+def written_once(document: Document, spec: MatrixSpec) -> None:
+    """A variable comes from one place: a second one would take over without a word."""
+    places: dict[str, Position] = {name: ("axes", name) for name in spec.axes}
+    if spec.toolchain is not None and (spec.axes or spec.zip):
+        places.setdefault("toolchain", ("toolchain",))
+    linked = [(("zip", i, name), name) for i, group in enumerate(spec.zip) for name in group]
+    doubles: list[tuple[Position, str]] = [*linked]
+    if "toolchain" in spec.axes and spec.toolchain is not None:
+        places["toolchain"] = ("toolchain",)
+        doubles.insert(0, (("axes", "toolchain"), "toolchain"))
+    for at, name in doubles:
+        if name in places:
+            other = document.locate(places[name])
+            brief = f"'{name}' is written twice, also at {other}"
+            raise document.fault(at, brief, hint="keep it in one of the two places")
+        places[name] = at
+    for name, values in spec.axes.items():
+        seen: set[tuple[type, Scalar]] = set()  # `true` is not 1
+        for i, value in enumerate(values):
+            if (type(value), value) in seen:
+                raise document.fault(("axes", name, i), f"{value!r} is in this axis already")
+            seen.add((type(value), value))
+
+
+def every_axis_used(document: Document, spec: MatrixSpec, cells: Iterable[Cell]) -> None:
+    """An axis that decides nothing is most often a misspelt one."""
+    used = {"stack", "toolchain"} | {option for cell in cells for option, _ in cell.options}
+    places: list[tuple[Position, str]] = [(("axes", name), name) for name in spec.axes]
+    places += [(("zip", i, name), name) for i, group in enumerate(spec.zip) for name in group]
+    for at, name in places:
+        if name not in used:
+            near = did_you_mean(name, sorted(used))
+            brief = f"no stack of this matrix uses '{name}'{near}"
+            raise document.fault(at, brief, hint=f"axes that are used: {listed(sorted(used))}")
+
+
+def linked_lengths(document: Document, spec: MatrixSpec) -> None:
+    for i, linked in enumerate(spec.zip):
+        lengths = {name: len(values) for name, values in linked.items()}
+        if len(set(lengths.values())) > 1:
+            shown = listed(f"{name} has {n}" for name, n in lengths.items())
+            raise document.fault(("zip", i), f"linked axes must be equally long: {shown}")
+
+
+def combinations(
+    document: Document, spec: MatrixSpec
+) -> Iterator[tuple[dict[str, Scalar], Position, str]]:
+    """Every combination: its variables, where it stands, and its name or name template."""
+    for i, entry in enumerate(spec.include):
+        if not entry.name:
+            raise document.fault(
+                ("include", i),
+                "an include is a whole cell, and this one has no name",
+                hint="add `name:`, `stack:` and its options; what is to vary goes into `axes` or "
+                "`zip`",
+            )
+    toolchains = spec.toolchain if isinstance(spec.toolchain, list) else [spec.toolchain]
+    groups: list[list[dict[str, Scalar]]] = [[{n: v} for v in vs] for n, vs in spec.axes.items()]
+    for linked in spec.zip:
+        rows = zip(*linked.values(), strict=True)
+        groups.append([dict(zip(linked, row, strict=True)) for row in rows])
+    for toolchain in toolchains:
+        default: dict[str, Scalar] = {} if toolchain is None else {"toolchain": toolchain}
+        if spec.axes or spec.zip:
+            for parts in itertools.product(*groups):
+                merged = {k: v for part in parts for k, v in part.items()}
+                yield default | merged, ("axes",), spec.name
+        for i, entry in enumerate(spec.include):
+            yield default | entry.variables, ("include", i), entry.name

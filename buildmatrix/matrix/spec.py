@@ -1,0 +1,93 @@
+"""matrix.yaml as it is written: what may stand in it, and its words for an editor."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from buildmatrix.schema import Spec
+from buildmatrix.selector import Value, Values
+from buildmatrix.settings import NightlySpec, Settings
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+CELL_ID = r"^[A-Za-z0-9][A-Za-z0-9._+-]*$"  # safe as a file name here and on the board
+
+
+class Open(BaseModel):
+    """An entry whose other keys are variables."""
+
+    model_config = ConfigDict(frozen=True, extra="allow", strict=True)
+
+    @property
+    def variables(self) -> dict[str, Any]:
+        return dict(self.model_extra or {})
+
+
+class IncludeSpec(Open):
+    """One more cell: its name and every variable it needs."""
+
+    # Said by `_combinations`, in a sentence; an editor is told by the schema.
+    model_config = ConfigDict(json_schema_extra={"required": ["name"]})
+
+    __pydantic_extra__: dict[str, Value]
+    name: str = Field("", description="the cell's id; an include is a whole cell")
+
+
+class ExcludeSpec(Open):
+    """Drops the combinations that it matches. Lists and globs; a reason is a must."""
+
+    __pydantic_extra__: dict[str, Values]
+    reason: Annotated[str, Field(min_length=1)]
+
+
+class BenchSpec(Settings):
+    """Which models are measured, and how; nothing here ever rebuilds anything."""
+
+    model: str | Annotated[list[str], Field(min_length=1)] = Field(
+        default="face-cnn", description="folders of models/; cells of a second one end in its name"
+    )
+
+    @property
+    def models(self) -> tuple[str, ...]:
+        return tuple(dict.fromkeys([self.model] if isinstance(self.model, str) else self.model))
+
+
+class DeviceSpec(Spec):
+    """A board and how its host key is pinned."""
+
+    host: str
+    port: Annotated[int, Field(ge=0, le=65535, description="0: as ~/.ssh/config, else 22")] = 0
+    user: str = Field("", description="empty: as ~/.ssh/config, else pi")
+    host_key: Annotated[str, Field(pattern=r"^(SHA256:[A-Za-z0-9+/]{43})?$")] = ""
+    identity_file: str = ""
+    quota_mib: Annotated[
+        int, Field(ge=0, description="MiB that deploys may use there; 0: no limit")
+    ] = 0
+
+
+class MatrixSpec(Spec):
+    """matrix.yaml"""
+
+    version: Literal[1]
+    axes: dict[str, Annotated[list[Value], Field(min_length=1)]] = {}
+    zip: list[dict[str, Annotated[list[Value], Field(min_length=1)]]] = Field(
+        [], description="linked axes: the lists of one entry advance together"
+    )
+    name: str = Field("{stack}", description="cell id; {axis} stands for its value")
+    toolchain: str | list[str] | None = None
+    include: list[IncludeSpec] = []
+    exclude: list[ExcludeSpec] = []
+    bench: BenchSpec = BenchSpec()
+    nightly: NightlySpec = NightlySpec()
+    devices: dict[Annotated[str, Field(pattern=CELL_ID)], DeviceSpec] = {}
+    groups: dict[
+        Annotated[str, Field(pattern=CELL_ID)], Annotated[list[str], Field(min_length=1)]
+    ] = Field({}, description="names for several devices, by name or glob")
+
+
+def listed(words: Iterable[object]) -> str:
+    """The words with commas between them, for a message; 'none' when there are none."""
+    return ", ".join(str(w) for w in words) or "none"
