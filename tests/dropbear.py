@@ -51,7 +51,7 @@ def dropbear(tmp_path: Path) -> Iterator[Dropbear]:
     script = 'mount --bind "$1" /etc/passwd && shift && exec "$@"'
     server = [_found("dropbear"), "-F", "-E", "-s", "-r", str(host_key), "-p", f"127.0.0.1:{port}"]
     rights = ["--mount"] if os.getuid() == 0 else ["--mount", "--map-root-user"]
-    argv = ["unshare", *rights, "sh", "-c", script, "sh", _passwd(folder, home), *server]
+    argv = ["unshare", *rights, "sh", "-c", script, "sh", str(_passwd(folder, home)), *server]
     with log.open("wb") as lines:
         process = subprocess.Popen([*argv, "-P", str(folder / "pid")], stderr=lines)
     _await(process, port, log)
