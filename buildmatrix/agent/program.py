@@ -7,7 +7,17 @@ import hashlib
 from dataclasses import dataclass
 from importlib import resources
 
-SCRIPTS = ("owner", "probe", "listing", "deploy", "lease", "journal", "condition", "runs")
+SCRIPTS = (
+    "owner",
+    "probe",
+    "sonames",
+    "listing",
+    "deploy",
+    "lease",
+    "journal",
+    "condition",
+    "runs",
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from pydantic import TypeAdapter, ValidationError
@@ -11,8 +11,9 @@ from pydantic import TypeAdapter, ValidationError
 from buildmatrix import device
 from buildmatrix.boards import reach
 from buildmatrix.errors import LinkLost
-from buildmatrix.nouns import DeviceInfo
+from buildmatrix.nouns import DeviceInfo  # noqa: TC001 - read at run time by LOOK
 from buildmatrix.records import read_record, write_record
+from buildmatrix.ssh.failures import NoSuchHost
 from buildmatrix.state import State
 
 if TYPE_CHECKING:
@@ -22,16 +23,18 @@ if TYPE_CHECKING:
     from buildmatrix.boards.reach import Access
     from buildmatrix.nouns import BoardAddress
 
-ANSWER = TypeAdapter(DeviceInfo)
-
 
 @dataclass(frozen=True, slots=True)
 class Look:
     """A board's answer, and when it was given."""
 
     info: DeviceInfo
+    sonames: tuple[str, ...]  # the shared libraries in the folders of its loader
     at: str  # ISO 8601, UTC
     cached: bool  # the board did not answer now
+
+
+LOOK = TypeAdapter(Look)
 
 
 def look(target: BoardAddress, access: Access, state: Path) -> Look:
@@ -41,16 +44,16 @@ def look(target: BoardAddress, access: Access, state: Path) -> Look:
     """
     with reach.connect(target, access) as connection:
         info = device.probe(connection, target.name)
-    at = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
-    keep(info, at, state)
-    return Look(info, at, cached=False)
+        sonames = device.sonames(connection, target.name)
+    seen = Look(info, sonames, time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()), cached=False)
+    keep(seen, state)
+    return seen
 
 
-def keep(info: DeviceInfo, at: str, state: Path) -> None:
-    """Remember an answer that was given `at` (ISO 8601, UTC)."""
+def keep(seen: Look, state: Path) -> None:
+    """Remember an answer."""
     write_record(
-        _file(state, info.name),
-        {"version": 1, "at": at, "info": ANSWER.dump_python(info, mode="json")},
+        _file(state, seen.info.name), {"version": 1, **LOOK.dump_python(seen, mode="json")}
     )
 
 
@@ -59,11 +62,11 @@ def look_or_recall(
 ) -> Look:
     """As `look`, by the name of `--host`; of a board that is out of reach the last answer.
 
-    Raises LinkLost where there is none, and DeviceError for a board that is there and refuses.
+    Raises as `look` does where there is none, and for a board that is there and refuses.
     """
     try:
         return look(reach.find(host, devices=devices, state=state), access, state)
-    except LinkLost:
+    except (LinkLost, NoSuchHost):
         last = recall(host, state)
         if last is None:
             raise
@@ -72,10 +75,9 @@ def look_or_recall(
 
 def recall(name: str, state: Path) -> Look | None:
     """The last answer of a board; None where there is none, or one of another version."""
-    kept = read_record(_file(state, name))
     try:
-        return Look(ANSWER.validate_python(kept["info"]), str(kept["at"]), cached=True)
-    except (KeyError, ValidationError):
+        return replace(LOOK.validate_python(read_record(_file(state, name))), cached=True)
+    except ValidationError:
         return None
 
 

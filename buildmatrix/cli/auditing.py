@@ -68,7 +68,7 @@ def _choice(target: str, host: str, matrix: str, state: str) -> Choice | None:
 
     where = state_of(matrix, state)
     look = seen.look_or_recall(host, devices=devices_of(matrix), access=access(where), state=where)
-    return baselines.of_board(look.info, seen=look.at, cached=look.cached)
+    return baselines.of_board(look.info, seen=look.at, cached=look.cached, sonames=look.sonames)
 
 
 def _judged(

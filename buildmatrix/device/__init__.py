@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from buildmatrix.agent import ask
 from buildmatrix.device.answer import parse
 from buildmatrix.device.gate import FPU_NEEDS, explained, meant_for, unfit
+from buildmatrix.errors import DeviceError
 
 if TYPE_CHECKING:
     from buildmatrix.nouns import DeviceInfo
@@ -19,10 +20,19 @@ if TYPE_CHECKING:
 
 QUESTION = "probe"  # as agent.ask takes it; `parse` reads the answer, other lines apart
 
-__all__ = ["FPU_NEEDS", "QUESTION", "explained", "meant_for", "parse", "probe", "unfit"]
+__all__ = ["FPU_NEEDS", "QUESTION", "explained", "meant_for", "parse", "probe", "sonames", "unfit"]
 
 
 def probe(connection: Connection, name: str, *, timeout: float = 30) -> DeviceInfo:
     """Ask the board `name`; LinkLost when it does not answer, DeviceError when not a Linux."""
     result = ask(connection, QUESTION, timeout=timeout, mode="look")
     return parse(name, result.stdout.decode(errors="replace"), now=time.time())
+
+
+def sonames(connection: Connection, name: str, *, timeout: float = 30) -> tuple[str, ...]:
+    """The shared libraries in the folders of the board's loader; DeviceError for half a list."""
+    lines = ask(connection, "sonames", timeout=timeout, mode="look").stdout.decode(errors="replace")
+    *names, end = lines.split() or [""]
+    if end != "end":
+        raise DeviceError(f"{name} did not say to the end which libraries it has", details=end)
+    return tuple(names)

@@ -7,6 +7,7 @@ widths, and the default, are what most of the files are for.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from buildmatrix import baseline, toolchain
@@ -53,8 +54,9 @@ def of_toolchain(one: Toolchain) -> Baseline:
     return baseline.of_toolchain(one.name, target, system, kinds.sonames())
 
 
-def of_board(info: DeviceInfo, *, seen: str, cached: bool) -> Choice:
+def of_board(info: DeviceInfo, *, seen: str, cached: bool, sonames: tuple[str, ...] = ()) -> Choice:
     """The choice that `--host BOARD` makes, of what it said when it was asked (see baseline)."""
     like = kinds.like(info.features, info.cpu_parts, info.elf_machine)
-    one = baseline.of_board(info, like, seen=seen, cached=cached)
+    board = baseline.of_board(info, like, seen=seen, cached=cached)
+    one = replace(board, provided=sonames or board.provided)
     return lambda _machines: one

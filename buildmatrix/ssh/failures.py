@@ -29,6 +29,10 @@ _HINTS = {
 }
 
 
+class NoSuchHost(DeviceError):
+    """Nobody has the name; a board that had it may be gone."""
+
+
 class Deadline:
     """A limit in seconds for all that is done within: when it has passed, the link is cut.
 
@@ -138,7 +142,7 @@ def _unnamed(error: socket.gaierror, where: str) -> DeviceError:
     host = where.rpartition(":")[0]
     if error.errno == socket.EAI_NONAME and not host.endswith(".local"):  # mDNS: the board itself
         hint = "correct it: a name, an address, or a Host of ~/.ssh/config itself (no Include)"
-        return DeviceError(f"no such host: {error.strerror}", where=where, hint=hint)
+        return NoSuchHost(f"no such host: {error.strerror}", where=where, hint=hint)
     return LinkLost(f"the name is not found: {error.strerror}", where=where, hint=_AWAY)
 
 

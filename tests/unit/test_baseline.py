@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from buildmatrix import baseline
+from buildmatrix import baseline, device
 from buildmatrix.baseline import kinds
 from buildmatrix.boards import reach, seen
 from buildmatrix.device import parse
 from buildmatrix.errors import DeviceError, LinkLost, UsageError
 from buildmatrix.nouns import FPU_RANK, BoardAddress
 from buildmatrix.pipeline import baselines
+from tests.fakes import LocalShell
 from tests.unit.test_device import VIRTUAL
 
 if TYPE_CHECKING:
@@ -103,7 +104,9 @@ def test_a_board_is_what_it_said() -> None:
         page_size=16384,
         libraries={"libstdc++.so.6": ("CXXABI_1.3.13", "GLIBCXX_3.4.30")},
     )
-    one = baselines.of_board(info, seen="2026-11-28T01:00:00Z", cached=True)([])
+    has = ("libasound.so.2", "libstdc++.so.6")
+    one = baselines.of_board(info, seen="2026-11-28T01:00:00Z", cached=True, sonames=has)([])
+    assert one.provided == has
     assert (one.target.march, one.target.fpu) == ("armv8-a+crc", "neon-fp-armv8"), "by its CPU part"
     assert (one.target.libc_floor, one.libstdcxx, one.page_size) == ("2.36", "3.4.30", 16384)
     assert one.summary.endswith("off now, as last seen 2026-11-28T01:00:00Z")
@@ -146,14 +149,15 @@ def test_a_board_that_is_off_is_remembered_as_it_was_last_seen(
     monkeypatch.setattr(reach, "connect", raising(LinkLost("no answer")))
     with pytest.raises(LinkLost, match="no answer"):
         remembered(tmp_path)
-    seen.keep(info, "2026-11-28T01:00:00Z", tmp_path)
-    assert remembered(tmp_path) == seen.Look(info, "2026-11-28T01:00:00Z", cached=True)
+    asked = seen.Look(info, ("libasound.so.2", "libc.so.6"), "2026-11-28T01:00:00Z", cached=False)
+    seen.keep(asked, tmp_path)
+    assert remembered(tmp_path) == replace(asked, cached=True)
 
 
 def test_a_board_that_refuses_is_not_the_one_of_memory(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    seen.keep(parse("pi5", VIRTUAL), "2026-11-28T01:00:00Z", tmp_path)
+    seen.keep(seen.Look(parse("pi5", VIRTUAL), (), "2026-11-28T01:00:00Z", cached=False), tmp_path)
     monkeypatch.setattr(reach, "connect", raising(DeviceError("not the pinned host key")))
     with pytest.raises(DeviceError, match="host key"):
         remembered(tmp_path)
@@ -169,3 +173,9 @@ def raising(fault: Exception) -> Callable[..., None]:
 def remembered(state: Path) -> seen.Look:
     devices = {"pi5": BoardAddress("pi5", "pi5.local")}
     return seen.look_or_recall("pi5", devices=devices, access=reach.Access(), state=state)
+
+
+def test_a_board_names_the_libraries_of_its_own_loader(tmp_path: Path) -> None:
+    names = device.sonames(LocalShell(tmp_path), "here")
+    assert {"libc.so.6", "libm.so.6"} <= set(names)
+    assert not [name for name in names if "/" in name]
