@@ -6,7 +6,7 @@ from fnmatch import fnmatchcase
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
-from buildmatrix.audit.process import is_program, opened
+from buildmatrix.audit.process import is_program
 from buildmatrix.audit.rule import ERROR, Rule
 
 if TYPE_CHECKING:
@@ -25,10 +25,6 @@ LOADERS = {
     ("EM_AARCH64", "hard"): "/lib/ld-linux-aarch64.so.1",
     ("EM_X86_64", "hard"): "/lib64/ld-linux-x86-64.so.2",
 }
-
-# What glibc keeps for libraries that are opened later (rtld.optional_static_tls and its surplus
-# for the namespaces, 2.31 to 2.41).
-TLS_SURPLUS = 1664
 
 
 def _loader(target: Target) -> str:
@@ -160,34 +156,6 @@ def _same_loader(path: str, triple: str) -> tuple[str, ...]:
     return (path, f"/usr{path}", f"{folder}/{multiarch}/{file}", f"/usr{folder}/{multiarch}/{file}")
 
 
-def not_a_library(tree: Tree) -> Iterator[Fault]:
-    """What the loader refuses of a file that it found."""
-    for process in tree.processes:
-        for one in process.loaded[1:]:
-            facts = one.facts
-            if facts is None:
-                continue
-            if facts.elf_type == "ET_EXEC":
-                yield facts.file, "is needed as a library and is a program: cannot be loaded"
-            if facts.linking.osabi not in (0, 3):  # ELFOSABI_SYSV, ELFOSABI_GNU
-                yield facts.file, f"ELF OS ABI {facts.linking.osabi} is invalid to glibc's loader"
-    yield from _not_to_be_opened(tree)
-
-
-def _not_to_be_opened(tree: Tree) -> Iterator[Fault]:
-    """What a program opens by name (dlopen), and the loader refuses to."""
-    for facts, opener in opened(tree):
-        if "NOOPEN" in facts.linking.flags:
-            yield facts.file, f"has DF_1_NOOPEN, and {opener.file} names it to open it (dlopen)"
-        size = facts.linking.tls_size
-        if "STATIC_TLS" in facts.linking.flags and size > TLS_SURPLUS:
-            yield (
-                facts.file,
-                f"needs {size} bytes of static TLS, and {opener.file} names it to open it: "
-                "'cannot allocate memory in static TLS block'",
-            )
-
-
 def two_blas(tree: Tree) -> Iterator[Fault]:
     """Of a name that two libraries of one process offer, the loader gives all who ask the first.
 
@@ -244,13 +212,6 @@ RULES = (
         "Give the library a soname (-Wl,-soname,libx.so.1) and link again; "
         "`patchelf --replace-needed` mends a finished file.",
         path_as_name,
-    ),
-    Rule(
-        "BM148",
-        ERROR,
-        "The loader refuses a library that it finds.",
-        "Link it as a shared library for Linux (-shared).",
-        not_a_library,
     ),
     Rule(
         "BM152",

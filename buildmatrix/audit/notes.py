@@ -5,7 +5,6 @@ from __future__ import annotations
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
-from buildmatrix.audit.process import is_program
 from buildmatrix.audit.rule import NOTE, WARNING, Rule
 
 if TYPE_CHECKING:
@@ -41,15 +40,6 @@ def opened_by_name(tree: Tree) -> Iterator[Fault]:
             yield facts.file, f"may open {_some(unknown)} at run time; whether it is there is open"
 
 
-def static_tls(tree: Tree) -> Iterator[Fault]:
-    started = {facts.file for p in tree.processes if p.is_program for facts in p.files}
-    for facts in tree.own:
-        reserves = "STATIC_TLS" in facts.linking.flags and not is_program(facts)
-        mine = not PurePosixPath(facts.file).name.startswith(BASE)
-        if reserves and mine and facts.file not in started:
-            yield facts.file, "has thread-local variables of the initial-exec model (STATIC_TLS)"
-
-
 def unusual_loading(tree: Tree) -> Iterator[Fault]:
     for facts in tree.own:
         link = facts.linking
@@ -79,14 +69,6 @@ RULES = (
         "The file names libraries that it may open at run time (dlopen).",
         "Ship those that the program cannot do without; no table tells which it opens.",
         opened_by_name,
-    ),
-    Rule(
-        "BM164",
-        NOTE,
-        "The library takes room that the loader keeps for thread-local variables.",
-        "Harmless where a program needs the library; opened at run time (dlopen, Python), several "
-        "of them can end in 'cannot allocate memory in static TLS block'.",
-        static_tls,
     ),
     Rule(
         "BM165",

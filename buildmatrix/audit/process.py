@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from buildmatrix.audit.search import Files
-    from buildmatrix.audit.tree import Tree
     from buildmatrix.nouns import AuditPolicy, ElfFacts
 
 
@@ -77,18 +76,6 @@ class Process:
     @property
     def of_the_board(self) -> Iterator[str]:
         return (name for one in self.loaded if one.facts is None for name in one.names)
-
-
-def opened(tree: Tree) -> Iterator[tuple[ElfFacts, ElfFacts]]:
-    """(library, who names it) of the tree's files that a file may open at run time, and that are
-    not loaded at the start."""
-    started = {facts.file for p in tree.processes if p.is_program for facts in p.files}
-    for facts in tree.own:
-        for name in facts.linking.opens:
-            for path in tree.files.by_name.get(PurePosixPath(name).name, ()):
-                library = tree.files.open(path)
-                if library is not None and library.file not in started:
-                    yield library, facts
 
 
 def is_program(facts: ElfFacts) -> bool:

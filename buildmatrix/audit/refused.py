@@ -1,0 +1,95 @@
+"""Rules about libraries that the loader finds, at the start or by dlopen, and does not take."""
+
+from __future__ import annotations
+
+from pathlib import PurePosixPath
+from typing import TYPE_CHECKING
+
+from buildmatrix.audit.process import is_program
+from buildmatrix.audit.rule import ERROR, NOTE, Rule
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from buildmatrix.audit.tree import Fault, Tree
+    from buildmatrix.nouns import ElfFacts
+
+# What glibc keeps for libraries that are opened later (rtld.optional_static_tls and its surplus
+# for the namespaces, 2.31 to 2.41).
+TLS_SURPLUS = 1664
+TPREL = {"EM_ARM": 19, "EM_AARCH64": 1030}  # R_ARM_TLS_TPOFF32, R_AARCH64_TLS_TPREL
+# Libraries of the compiler and of libc are there before any is opened.
+BASE = ("ld-linux", "libc.", "libc-", "libm.", "libstdc++.", "libgcc_s.", "libgomp.", "libpthread")
+
+
+def not_a_library(tree: Tree) -> Iterator[Fault]:
+    for process in tree.processes:
+        for one in process.loaded[1:]:
+            facts = one.facts
+            if facts is None:
+                continue
+            if facts.elf_type == "ET_EXEC":
+                yield facts.file, "is needed as a library and is a program: cannot be loaded"
+            if facts.linking.osabi not in (0, 3):  # ELFOSABI_SYSV, ELFOSABI_GNU
+                yield facts.file, f"ELF OS ABI {facts.linking.osabi} is invalid to glibc's loader"
+    for facts, opener in _opened(tree):
+        if "NOOPEN" in facts.linking.flags:
+            yield facts.file, f"has DF_1_NOOPEN, and {opener.file} names it to open it (dlopen)"
+        if _reserves(facts) and facts.linking.tls_size > TLS_SURPLUS:
+            yield (
+                facts.file,
+                f"needs {facts.linking.tls_size} bytes of static TLS, and {opener.file} names it "
+                "to open it: 'cannot allocate memory in static TLS block'",
+            )
+
+
+def static_tls(tree: Tree) -> Iterator[Fault]:
+    started = _started(tree)
+    for facts in tree.own:
+        mine = not PurePosixPath(facts.file).name.startswith(BASE)
+        if _reserves(facts) and mine and not is_program(facts) and facts.file not in started:
+            yield facts.file, "has thread-local variables of the initial-exec model (STATIC_TLS)"
+
+
+def _opened(tree: Tree) -> Iterator[tuple[ElfFacts, ElfFacts]]:
+    """(library, who names it) of the tree's files that a file may open at run time, and that are
+    not loaded at the start."""
+    started = _started(tree)
+    for facts in tree.own:
+        for name in facts.linking.opens:
+            for path in tree.files.by_name.get(PurePosixPath(name).name, ()):
+                library = tree.files.open(path)
+                if library is not None and library.file not in started:
+                    yield library, facts
+
+
+def _started(tree: Tree) -> frozenset[str]:
+    """Files that some program loads when it starts."""
+    return frozenset(f.file for p in tree.processes if p.is_program for f in p.files)
+
+
+def _reserves(facts: ElfFacts) -> bool:
+    """Whether it wants its thread-local variables in the block that is made at the start: it says
+    so, or has the relocation for it (GNU ld for AArch64 sets no flag)."""
+    flagged = "STATIC_TLS" in facts.linking.flags
+    return flagged or TPREL.get(facts.machine) in facts.linking.relocations
+
+
+RULES = (
+    Rule(
+        "BM148",
+        ERROR,
+        "The loader refuses a library that it finds.",
+        "Link it as a shared library for Linux (-shared); one that is opened at run time without "
+        "-z nodlopen and without -ftls-model=initial-exec.",
+        not_a_library,
+    ),
+    Rule(
+        "BM164",
+        NOTE,
+        "The library takes room that the loader keeps for thread-local variables.",
+        "Harmless where a program needs the library; opened at run time (dlopen, Python), several "
+        "of them can end in 'cannot allocate memory in static TLS block'.",
+        static_tls,
+    ),
+)
