@@ -53,7 +53,10 @@ def audit(
         print_table(view(document))
     blocking = Audit.from_json(document).blocking
     if blocking:
-        raise AuditError(f"{len(blocking)} findings forbid shipping")
+        one = len(blocking) == 1
+        raise AuditError(
+            f"{len(blocking)} {'finding forbids' if one else 'findings forbid'} shipping"
+        )
 
 
 def _choice(target: str, host: str, matrix: str, state: str) -> Choice | None:

@@ -237,6 +237,14 @@ class Strings:
 
 
 def machine_name(image: Image) -> str:
-    """EM_ARM and the like; a machine that has no name yet by its number."""
+    """EM_ARM and the like; a machine that has no name yet by its number.
+
+    Another byte order, and 64-bit code with addresses of 32 bits (gcc -mabi=ilp32, -mx32), are
+    machines of their own: Linux on a Raspberry Pi starts neither.
+    """
     word = MACHINES.get(image.machine, f"EM_{image.machine}")
-    return word if image.little_endian else f"{word} (big-endian)"
+    narrow = not image.wide and word in ("EM_AARCH64", "EM_X86_64")
+    abi = ("x32" if word == "EM_X86_64" else "ILP32") if narrow else ""
+    kinds = [abi, "" if image.little_endian else "big-endian"]
+    told = ", ".join(kind for kind in kinds if kind)
+    return f"{word} ({told})" if told else word

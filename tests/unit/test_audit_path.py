@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import struct
 from typing import TYPE_CHECKING
 
+import pytest
+
 from buildmatrix.pipeline.auditing import audit_path
+from buildmatrix.pipeline.baselines import named
 from tests import elf_factory as factory
 
 if TYPE_CHECKING:
@@ -64,3 +68,16 @@ def test_what_the_loader_starts_is_no_error_in_other_peoples_files(tmp_path: Pat
         ("BM150", "warning"),
         ("BM160", "warning"),
     ]
+
+
+@pytest.mark.parametrize(("number", "name"), [(183, "EM_AARCH64 (ILP32)"), (62, "EM_X86_64 (x32)")])
+def test_code_with_narrow_addresses_is_for_another_machine(
+    tmp_path: Path, number: int, name: str
+) -> None:
+    """As gcc -mabi=ilp32 and -mx32 write it: the class of 32-bit files, a 64-bit machine."""
+    image = bytearray(factory.make(attributes=None))
+    struct.pack_into("<H", image, 18, number)
+    (tmp_path / "narrow.so").write_bytes(image)
+    (finding,) = audit_path(tmp_path, named("pi4-64", tmp_path))["findings"]
+    assert (finding["code"], finding["severity"]) == ("BM101", "error")
+    assert finding["message"] == f"built for {name}, the target is EM_AARCH64"
