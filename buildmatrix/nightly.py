@@ -7,16 +7,16 @@ and the earliest stage's code is the night's.
 from __future__ import annotations
 
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from buildmatrix import images
 from buildmatrix.boards import deploying, measuring
 from buildmatrix.compare import Verdict
 from buildmatrix.errors import BenchError, BuildmatrixError, DeviceError, RegressionError
 from buildmatrix.nouns import Status
 from buildmatrix.pipeline.perform import build_all
+from buildmatrix.pipeline.rebuilding import make_toolchains
 from buildmatrix.pipeline.stored import shippable, stored
 from buildmatrix.records import write_document
 from buildmatrix.verdicts import comparing, nights, publishing, reporting
@@ -26,13 +26,22 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from buildmatrix.boards.reach import Access
+    from buildmatrix.documents.verdicts import Nightly, NightRun
     from buildmatrix.nouns import BoardAddress
     from buildmatrix.pipeline.workshop import Workshop
     from buildmatrix.settings import Settings
-    from buildmatrix.toolchain import Identity
     from buildmatrix.verdicts.comparing import Compared
 
 LABEL = "nightly"  # of its runs
+NOTHING: NightRun = {
+    "model": "",
+    "run": "",
+    "compared_with": "",
+    "comparisons": [],
+    "notes": [],
+    "accepted": "",
+    "since_accepted": [],
+}
 DEADLINE = 20 * 3600.0  # seconds that a night waits for the board
 
 
@@ -117,22 +126,9 @@ def toolchains(workshop: Workshop, *, rebuild: bool) -> dict[str, str]:
 
     Without `rebuild`, what is there is taken as it is.
     """
-    changed = {}
-    for name in sorted({cell.toolchain for cell in workshop.project.cells}):
-        toolchain = workshop.project.toolchains[name]
-        before = images.recorded(toolchain, workshop.state)
-        workshop.image(toolchain, rebuild=rebuild)
-        after = images.recorded(toolchain, workshop.state)
-        changed[name] = _change(before, after)
-    return changed
-
-
-def _change(before: Identity | None, after: Identity | None) -> str:
-    if before is None or after is None:
-        return "made for the first time"
-    if before.digest == after.digest:
-        return f"rebuilt, the same {len(after.packages)} packages"
-    return images.changed_packages(before, after)
+    names = sorted({cell.toolchain for cell in workshop.project.cells})
+    made = make_toolchains(workshop, names, anew=rebuild)
+    return {name: one.words for name, one in made.items()}
 
 
 def built(workshop: Workshop) -> tuple[dict[str, str], list[Trouble]]:
@@ -225,9 +221,9 @@ def keep(workshop: Workshop, night: Night, *, accept: bool, out: Path | None = N
     return folder
 
 
-def document(night: Night) -> dict[str, Any]:
+def document(night: Night) -> Nightly:
     """The `nightly` document, version 1. What stands outside of `runs` is of the first model."""
-    runs = [
+    runs: list[NightRun] = [
         {
             "model": one.model,
             "run": one.run,
@@ -239,15 +235,20 @@ def document(night: Night) -> dict[str, Any]:
         }
         for one in night.runs
     ]
-    first = {"run": "", "compared_with": "", "comparisons": []} | (runs[0] if runs else {})
+    first = runs[0] if runs else NOTHING
     return {
         "version": 1,
         "id": night.id,
         "device": night.device,
         "toolchains": night.toolchains,
         "cells": night.cells,
-        **{name: value for name, value in first.items() if name != "model"},
+        "run": first["run"],
+        "compared_with": first["compared_with"],
+        "comparisons": first["comparisons"],
+        "notes": first["notes"],
+        "accepted": first["accepted"],
+        "since_accepted": first["since_accepted"],
         "runs": runs,
-        "troubles": [asdict(trouble) for trouble in night.troubles],
+        "troubles": [{"code": one.code, "words": one.words} for one in night.troubles],
         "code": night.code,
     }

@@ -11,4 +11,4 @@ DOCS = Path(__file__).parent.parent / "docs" / "schemas"
 
 def test_schemas_are_fresh() -> None:
     """Refresh them with: inv schema --out docs/schemas"""
-    assert {p.name: p.read_text() for p in DOCS.glob("*.json")} == texts()
+    assert {str(p.relative_to(DOCS)): p.read_text() for p in DOCS.rglob("*.json")} == texts()

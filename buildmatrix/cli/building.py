@@ -17,8 +17,9 @@ from buildmatrix.cli.common import (
 from buildmatrix.errors import AuditError, BuildError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
 
+    from buildmatrix.documents.building import EndedCell
     from buildmatrix.pipeline.perform import Outcome
 
 
@@ -100,7 +101,7 @@ def _fail_for(outcomes: Sequence[Outcome]) -> None:
         raise AuditError(f"findings forbid shipping: {named}", hint="see `inv audit CELL`")
 
 
-def _fail_for_named(cells: Sequence[Mapping[str, str]], only: Sequence[str]) -> None:
+def _fail_for_named(cells: Sequence[EndedCell], only: Sequence[str]) -> None:
     """A cell that was asked for by its name and is not built is no success: CI would be green."""
     missing = [c for c in cells if c["state"] == "unavailable" and (c["id"] in only)]
     if only and all(c["state"] == "unavailable" for c in cells):
@@ -147,11 +148,14 @@ def toolchains(
     state: str = "",
 ) -> None:
     """List toolchain images; with --rebuild, make them anew and say what changed."""
-    from buildmatrix.pipeline.documents import toolchains_document
+    from buildmatrix.pipeline.documents import chosen_toolchains, toolchains_document
+    from buildmatrix.pipeline.rebuilding import make_toolchains
 
     with progress() as reporter:
         shop = workshop(matrix, [], state, reporter)
-        document = toolchains_document(shop, tuple(only or ()), rebuild=rebuild)
+        names = chosen_toolchains(shop, tuple(only or ()))
+        rebuilt = make_toolchains(shop, names, anew=True) if rebuild else None
+        document = toolchains_document(shop, names, rebuilt)
     if json:
         print_json(document)
     else:
@@ -175,11 +179,16 @@ def sources(
     state: str = "",
 ) -> None:
     """List the sources: held, out of reach and how to supply them; verify; make a mirror."""
-    from buildmatrix.pipeline.sourcing import sources_document
+    from buildmatrix.pipeline import sourcing
 
     with progress() as reporter:
         shop = workshop(matrix, only, state, reporter)
-        document = sources_document(shop, verify=verify, mirror=Path(mirror) if mirror else None)
+        now = sourcing.standings(shop)
+        if verify:
+            now = sourcing.verify(shop, now)
+        if mirror:
+            now = sourcing.copy_archives(shop, now, Path(mirror))
+        document = sourcing.sources_document(shop, now)
     if json:
         print_json(document)
     else:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from buildmatrix.cli.common import command, print_json, progress, say, workshop
@@ -10,10 +9,12 @@ from buildmatrix.cli.devices import HOSTS, access, boards_of
 from buildmatrix.errors import DeviceError, UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from buildmatrix.boards.deploying import Deployed, Foretold
-    from buildmatrix.nouns import BoardAddress, Finding
+    from buildmatrix.documents.boards import (
+        Deploy,
+        DeployedBoard,
+        Forecast,
+    )
+    from buildmatrix.nouns import BoardAddress
 
 KEEP = 2  # bundles of each cell that --prune leaves
 
@@ -47,7 +48,7 @@ def deploy(
     state: str = "",
 ) -> None:
     """Put built, audited bundles on boards: only what is missing, verified, switched at once."""
-    from buildmatrix.boards import deploying, fleet
+    from buildmatrix.boards import deploying, documents, fleet
     from buildmatrix.pipeline.stored import shippable, stored
 
     _check(dry_run=dry_run, rollback=rollback, keep=keep, quota_mib=quota_mib)
@@ -58,25 +59,26 @@ def deploy(
         ways, boards = access(shop.state), boards_of(host, shop)
         cells = () if rollback else shippable(stored(shop).values())
 
-        def put(board: BoardAddress) -> dict[str, Any]:
+        def put(board: BoardAddress) -> DeployedBoard:
             if rollback:
                 names = [cell.id for cell in shop.project.cells]
                 digests = deploying.roll_back(names, board, access=ways, force=force)
-                return _rolled_back(board, digests)
+                return documents.rolled_back(board, digests)
             means = deploying.Means(ways, shop.store, reporter, wish)
             if dry_run:
-                return _foretold(board, deploying.foretell(cells, board, means))
-            return _deployed(board, deploying.deploy_all(cells, board, means))
+                return documents.foretold(board, deploying.foretell(cells, board, means))
+            return documents.deployed(board, deploying.deploy_all(cells, board, means))
 
         ended = fleet.each(boards, put)
-    documents = fleet.values(ended)
+    done = fleet.values(ended)
     if json:
-        print_json({"version": 1, "boards": list(documents)})
+        document: Deploy = {"version": 1, "boards": list(done)}
+        print_json(document)
     else:
-        for document in documents:
-            _say(document)
+        for board in done:
+            _say(board)
     fleet.raise_worst(ended)
-    refused = [f"{row['id']} on {d['device']}" for d in documents for row in d["refused"]]
+    refused = [f"{row['id']} on {d['device']}" for d in done for row in d["refused"]]
     if refused:
         raise DeviceError(f"cannot run: {', '.join(refused)}", hint="see the findings above")
 
@@ -88,7 +90,7 @@ def _check(*, dry_run: bool, rollback: bool, keep: int, quota_mib: int) -> None:
         raise UsageError("--keep and --quota-mib take a number above 0")
 
 
-def _say(document: dict[str, Any]) -> None:
+def _say(document: DeployedBoard) -> None:
     for row in document["cells"]:
         size = f"  {row['bytes'] / 1e6:.1f} MB" if "bytes" in row else ""
         say(f"{row['id']}  {row['state']}  {row['digest'][:12]}{size}")
@@ -104,7 +106,7 @@ def _say(document: dict[str, Any]) -> None:
         )
 
 
-def _say_forecast(device: str, told: dict[str, Any], busy: str) -> None:
+def _say_forecast(device: str, told: Forecast, busy: str) -> None:
     say(
         f"{device}: would send {told['objects']} objects, {told['bytes'] / 1e6:.1f} MB, "
         f"{told['wire_bytes'] / 1e6:.2f} MB of them on the wire, in about {told['seconds']:.1f} s"
@@ -122,61 +124,6 @@ def _say_forecast(device: str, told: dict[str, Any], busy: str) -> None:
         say(f"  would remove bundle {digest[:12]}")
     if busy:
         say(f"  {busy}'s benchmark runs there: it would be refused without --force")
-
-
-def _rolled_back(target: BoardAddress, back: dict[str, str]) -> dict[str, Any]:
-    rows = [{"id": cell, "digest": digest, "state": "rolled back"} for cell, digest in back.items()]
-    return {"device": target.name, "cells": rows, "refused": []}
-
-
-def _deployed(target: BoardAddress, done: Deployed) -> dict[str, Any]:
-    rows = [
-        {
-            "id": b.cell,
-            "digest": b.digest,
-            "bytes": b.size,
-            "state": "switched" if b.cell in done.pushed.switched else "unchanged",
-        }
-        for b in done.bundles
-    ]
-    return {
-        "device": target.name,
-        "emulated": done.info.emulated,
-        "cells": rows,
-        "refused": _refusals(done.refused),
-        "sent_objects": done.pushed.sent_objects,
-        "sent_bytes": done.pushed.sent_bytes,
-        "kept_bytes": done.pushed.kept_bytes,
-        "seconds": round(done.seconds, 2),
-        "removed_bundles": done.removed,
-    }
-
-
-def _foretold(target: BoardAddress, found: Foretold) -> dict[str, Any]:
-    rows = [
-        {
-            "id": b.cell,
-            "digest": b.digest,
-            "bytes": b.size,
-            "state": "would switch" if b.cell in found.forecast.switched else "unchanged",
-        }
-        for b in found.bundles
-    ]
-    return {
-        "device": target.name,
-        "emulated": found.info.emulated,
-        "cells": rows,
-        "refused": _refusals(found.refused),
-        "busy": found.busy,
-        "forecast": asdict(found.forecast),
-    }
-
-
-def _refusals(refused: Sequence[tuple[str, tuple[Finding, ...]]]) -> list[dict[str, Any]]:
-    return [
-        {"id": cell, "findings": [f"{f.code} {f.message}" for f in findings]}
-        for cell, findings in refused
-    ]
 
 
 TASKS = (deploy,)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import functools
 import sys
-from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -25,6 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from buildmatrix.boards.reach import Access
+    from buildmatrix.documents.boards import DeviceList
     from buildmatrix.nouns import BoardAddress
     from buildmatrix.pipeline.workshop import Workshop
     from buildmatrix.ssh import Keyring
@@ -123,6 +123,7 @@ def device(
 
 def _up(name: str, kind: str, link: str, state: Path, *, as_json: bool) -> None:
     from buildmatrix import virtual
+    from buildmatrix.boards import documents
 
     if kind == "?":
         for each in virtual.KINDS.values():
@@ -133,20 +134,10 @@ def _up(name: str, kind: str, link: str, state: Path, *, as_json: bool) -> None:
             state, name=name, kind=kind, link=link, mirror=mirror(), reporter=reporter
         )
     if as_json:
-        print_json({"version": 1, "name": name, "kind": kind, "link": link, **_where(target)})
+        document = documents.up(target, name=name, kind=kind, link=link)
+        print_json(document)
     else:
         say(f"{name} answers on {target.host}:{target.port}, host key {target.host_key}")
-
-
-def _where(target: BoardAddress) -> dict[str, object]:
-    return {
-        "host": target.host,
-        "port": target.port,
-        "user": target.user,
-        "host_key": target.host_key,
-        "identity_file": target.identity_file,
-        "virtual": target.virtual,
-    }
 
 
 def _down(name: str, state: Path) -> None:
@@ -162,10 +153,9 @@ def _down(name: str, state: Path) -> None:
 
 
 def _info(target: BoardAddress, access: Access, state: Path, *, as_json: bool) -> None:
-    from buildmatrix.boards import seen
+    from buildmatrix.boards import documents, seen
 
-    about = asdict(seen.look(target, access, state).info)
-    document = {"version": 1, **about, "features": sorted(about["features"])}
+    document = documents.device(seen.look(target, access, state).info)
     if as_json:
         print_json(document)
     else:
@@ -203,22 +193,21 @@ def _agreed() -> bool:
 def _list(matrix: str, state: Path, *, as_json: bool) -> None:
     """Every board, and who is at work on it; all are asked at once."""
     from buildmatrix import virtual
-    from buildmatrix.boards import fleet, reach
+    from buildmatrix.boards import documents, fleet, reach
 
     ways = access(state, asks=False)
     there = virtual.boards(state)
     kinds = {b.target.name: b.kind for b in there}
     on = [b.target for b in there if b.running]
     targets = [*devices_of(matrix).values(), *on]
-    found = {look.board: look for look in fleet.look(targets, access=ways, state=state)}
-    off = {b.target.name: fleet.Look(b.target.name, "off") for b in there if not b.running}
-    rows: list[dict[str, Any]] = [
-        {**asdict(look), "name": target.name, "kind": kinds.get(target.name, "board")}
-        | _where(reach.resolved(target, ways))
-        for target in (*targets, *(b.target for b in there if not b.running))
-        for look in [(found | off)[target.name]]
-    ]
-    document = {"version": 1, "devices": rows}
+    looks = {look.board: look for look in fleet.look(targets, access=ways, state=state)}
+    off = [b.target for b in there if not b.running]
+    looks |= {target.name: fleet.Look(target.name, "off") for target in off}
+    rows = []
+    for target in (*targets, *off):
+        kind, look = kinds.get(target.name, "board"), looks[target.name]
+        rows.append(documents.listed(look, kind, reach.resolved(target, ways)))
+    document: DeviceList = {"version": 1, "devices": rows}
     if as_json:
         print_json(document)
     elif rows:

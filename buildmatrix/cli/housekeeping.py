@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import os
-from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from buildmatrix.cli import tables
 from buildmatrix.cli.common import command, mirror, print_json, print_table, say, state_of
 from buildmatrix.errors import BuildmatrixError
+
+if TYPE_CHECKING:
+    from buildmatrix.documents.building import CheckRow, Checks
 
 
 @command()
@@ -19,7 +21,10 @@ def doctor(_c: Any, matrix: str = "matrix.yaml", json: bool = False, state: str 
 
     url = os.environ.get("DOCKER_HOST") or None
     found = checks(state_of(matrix, state), engine_url=url, mirror=mirror)
-    document = {"version": 1, "checks": [asdict(check) for check in found]}
+    rows: list[CheckRow] = [
+        {"name": one.name, "ok": one.ok, "found": one.found, "hint": one.hint} for one in found
+    ]
+    document: Checks = {"version": 1, "checks": rows}
     if json:
         print_json(document)
     else:
@@ -36,7 +41,7 @@ def schema(_c: Any, out: str = "") -> None:
 
     for name, text in texts().items():
         if out:
-            Path(out).mkdir(parents=True, exist_ok=True)
+            (Path(out) / name).parent.mkdir(parents=True, exist_ok=True)
             (Path(out) / name).write_text(text)
             say(f"written: {Path(out) / name}")
         else:

@@ -1,10 +1,11 @@
-"""JSON Schemas of the files that people write, from the models that read them."""
+"""JSON Schemas of the files that people write and of the documents that commands print."""
 
 from __future__ import annotations
 
 import json
 from typing import TYPE_CHECKING
 
+from buildmatrix.documents import schemas
 from buildmatrix.matrix.spec import MatrixSpec
 from buildmatrix.network import NetworkSpec
 from buildmatrix.recipe import RecipeSpec
@@ -23,5 +24,7 @@ FILES: dict[str, type[BaseModel]] = {
 
 
 def texts() -> dict[str, str]:
-    """File name -> schema, ready to write."""
-    return {name: json.dumps(json_schema(model), indent=2) + "\n" for name, model in FILES.items()}
+    """File name -> schema, ready to write: of the files that people write, and below out/ of the
+    documents that commands print."""
+    written = {n: json.dumps(json_schema(model), indent=2) + "\n" for n, model in FILES.items()}
+    return written | {f"out/{name}": text for name, text in schemas.texts().items()}

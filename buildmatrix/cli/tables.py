@@ -14,6 +14,10 @@ from buildmatrix.summary import time_text
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
+    from buildmatrix.documents.boards import DeviceList
+    from buildmatrix.documents.building import Build, Cells, Checks, Plan, Sources, Toolchains
+    from buildmatrix.documents.verdicts import Compare, ComparisonRow, Nightly, NightRun
+
 VERBS = {"RUN": "green", "RERUN": "yellow", "SKIP": "dim", "BLOCKED": "red"}
 STATES = {
     "done": ("built", "green"),
@@ -32,7 +36,7 @@ def _table(*columns: str, title: str = "") -> Table:
     return table
 
 
-def cells(document: dict[str, Any]) -> RenderableType:
+def cells(document: Cells) -> RenderableType:
     table = _table("cell", "stack", "shown", "options, and what stands in the way")
     table.columns[0].no_wrap = table.columns[2].no_wrap = True
     for cell in document["cells"]:
@@ -42,13 +46,13 @@ def cells(document: dict[str, Any]) -> RenderableType:
     parts: list[RenderableType] = [table]
     if document["dropped"]:
         dropped = _table("dropped", "rule", "reason", title="\nDropped")
-        for cell in document["dropped"]:
-            dropped.add_row(cell["id"], cell["rule"], escape(cell["reason"]))
+        for row in document["dropped"]:
+            dropped.add_row(row["id"], row["rule"], escape(row["reason"]))
         parts.append(dropped)
     return Group(*parts)
 
 
-def plan(document: dict[str, Any]) -> RenderableType:
+def plan(document: Plan) -> RenderableType:
     table = _table("", "action and reason", "last took")
     table.columns[2].justify = "right"
     table.columns[2].no_wrap = True
@@ -72,7 +76,7 @@ def plan(document: dict[str, Any]) -> RenderableType:
     return Group(table, Text(summary))
 
 
-def build(document: dict[str, Any]) -> RenderableType:
+def build(document: Build) -> RenderableType:
     table = _table("cell", "", "")
     table.columns[0].no_wrap = table.columns[1].no_wrap = True
     for cell in document["cells"]:
@@ -82,7 +86,7 @@ def build(document: dict[str, Any]) -> RenderableType:
     return table
 
 
-def toolchains(document: dict[str, Any]) -> RenderableType:
+def toolchains(document: Toolchains) -> RenderableType:
     table = _table("toolchain", "identity", "packages", "what it is")
     for t in document["toolchains"]:
         target = t["target"]
@@ -103,7 +107,7 @@ SOURCES = {
 }
 
 
-def sources(document: dict[str, Any]) -> RenderableType:
+def sources(document: Sources) -> RenderableType:
     table = _table("source", "", "where from, and what stands in the way")
     table.columns[1].no_wrap = True
     for row in document["sources"]:
@@ -152,7 +156,7 @@ def _row(facts: dict[str, object]) -> str:
 LOOKS = {"idle": "green", "running": "cyan", "away": "red", "off": "dim"}
 
 
-def devices(document: dict[str, Any]) -> RenderableType:
+def devices(document: DeviceList) -> RenderableType:
     table = _table("board", "kind", "state", "lease", "address, and what it is at")
     for d in document["devices"]:
         colour = LOOKS.get(d["state"], "yellow")
@@ -168,7 +172,7 @@ def devices(document: dict[str, Any]) -> RenderableType:
     return table
 
 
-def checks(document: dict[str, Any]) -> RenderableType:
+def checks(document: Checks) -> RenderableType:
     table = _table("", "check", "found")
     for check in document["checks"]:
         sign = {True: "[green]ok[/]", False: "[red]no[/]", None: "[yellow]?[/]"}[check["ok"]]
@@ -187,14 +191,14 @@ VERDICTS = {
 }
 
 
-def comparison(document: dict[str, Any]) -> RenderableType:
+def comparison(document: Compare) -> RenderableType:
     """Figures are never cut: where columns are few, the names and the words fold."""
     rows = document["comparisons"]
     figures = [
         (
             str(row["batch"]),
-            _figure(row, "base"),
-            _figure(row, "new"),
+            _figure(row, row["base"]),
+            _figure(row, row["new"]),
             "" if row["change"] is None else f"{row['change']:+.1%}",
         )
         for row in rows
@@ -213,16 +217,15 @@ def comparison(document: dict[str, Any]) -> RenderableType:
     return Group(table, Text(), *(Text(note, style="dim") for note in (*notes, *document["notes"])))
 
 
-def _figure(row: dict[str, Any], side: str) -> str:
+def _figure(row: ComparisonRow, figure: float | None) -> str:
     """Times as they are, instructions in millions: see the unit below the table."""
-    figure = row[side]
     if figure is None:
         return "-"
     counted = row["metric"].startswith("instructions")
     return f"{figure / 1e6:.2f} M" if counted else time_text(figure)
 
 
-def night(document: dict[str, Any]) -> RenderableType:
+def night(document: Nightly) -> RenderableType:
     parts: list[RenderableType] = [Text(f"night {document['id']}", style="bold"), Text()]
     toolchains = _table("toolchain", "rebuilt from nothing")
     for name, words in document["toolchains"].items():
@@ -235,8 +238,14 @@ def night(document: dict[str, Any]) -> RenderableType:
     for run in document["runs"]:
         parts.append(Text(run["model"], style="bold"))
         if run["compared_with"]:
-            sides = {"base": run["compared_with"], "new": run["run"]}
-            parts.append(comparison({**run, **sides}))
+            verdicts: Compare = {
+                "version": 1,
+                "base": run["compared_with"],
+                "new": run["run"],
+                "notes": run["notes"],
+                "comparisons": run["comparisons"],
+            }
+            parts.append(comparison(verdicts))
             if run["since_accepted"]:
                 parts.append(_since_accepted(run))
         else:
@@ -249,13 +258,20 @@ def night(document: dict[str, Any]) -> RenderableType:
     return Group(*parts)
 
 
-def _since_accepted(run: dict[str, Any]) -> RenderableType:
+def _since_accepted(run: NightRun) -> RenderableType:
     """What moved since the last accepted night, where each night alone moved too little."""
     moved = [c for c in run["since_accepted"] if c["verdict"] in ("better", "worse", "the board")]
     if not moved:
         return Text(f"since {run['accepted']}, the last accepted: nothing moved", "dim")
-    sides = {"base": f"{run['accepted']}, the last accepted", "new": run["run"], "notes": []}
-    return comparison({"comparisons": moved, **sides})
+    return comparison(
+        {
+            "version": 1,
+            "base": f"{run['accepted']}, the last accepted",
+            "new": run["run"],
+            "notes": [],
+            "comparisons": moved,
+        }
+    )
 
 
 def _value(value: object) -> str:

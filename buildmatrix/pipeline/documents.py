@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from fnmatch import fnmatchcase
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from buildmatrix import images
 from buildmatrix.errors import UsageError
@@ -17,13 +17,27 @@ from buildmatrix.works import BundleWork
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from buildmatrix.documents.building import (
+        ActionRow,
+        Build,
+        CellRow,
+        Cells,
+        DroppedRow,
+        EndedAction,
+        EndedCell,
+        Plan,
+        Rung,
+        ToolchainRow,
+        Toolchains,
+    )
     from buildmatrix.nouns import Action, Cell
     from buildmatrix.pipeline.perform import Outcome
+    from buildmatrix.pipeline.rebuilding import Rebuilt
     from buildmatrix.pipeline.workshop import Workshop
     from buildmatrix.works import Graph
 
 
-def cells_document(workshop: Workshop, *, only: tuple[str, ...] = ()) -> dict[str, Any]:
+def cells_document(workshop: Workshop, *, only: tuple[str, ...] = ()) -> Cells:
     """Kept and dropped cells. `shown` is the rung that this state folder has on record.
 
     The workshop holds all cells, whichever are asked for: one may be the proof of another.
@@ -32,7 +46,7 @@ def cells_document(workshop: Workshop, *, only: tuple[str, ...] = ()) -> dict[st
     digests = _digests(workshop, tuple(actions.values()))
     measured = _measured(workshop)
     proofs, missing = _proofs(workshop, digests, measured), gaps(workshop)
-    rows = []
+    rows: list[CellRow] = []
     for cell in select(workshop.project.matrix, only):
         goal = actions[workshop.project.graph.goals[cell.id]]
         rung, command = _rung(goal, (cell.id, digests[cell.id]), measured), ""
@@ -49,7 +63,7 @@ def cells_document(workshop: Workshop, *, only: tuple[str, ...] = ()) -> dict[st
                 "where": str(cell.where),
             }
         )
-    dropped = [
+    dropped: list[DroppedRow] = [
         {"id": d.id, "rule": d.rule, "reason": d.reason} for d in workshop.project.matrix.dropped
     ]
     return {"version": 1, "cells": rows, "dropped": dropped}
@@ -70,7 +84,7 @@ def _engine(workshop: Workshop, cell: Cell) -> Engine:
 
 
 def _proofs(
-    workshop: Workshop, digests: Mapping[str, str], measured: Mapping[tuple[str, str], str]
+    workshop: Workshop, digests: Mapping[str, str], measured: Mapping[tuple[str, str], Rung]
 ) -> dict[Engine, str]:
     """Engines that gave a right answer with the real library of their stack, and in which cell.
 
@@ -84,14 +98,14 @@ def _proofs(
     }
 
 
-def _measured(workshop: Workshop) -> dict[tuple[str, str], str]:
+def _measured(workshop: Workshop) -> dict[tuple[str, str], Rung]:
     """(cell, bundle digest) -> best rung: a right answer on an emulated board, or on a real one."""
     path = workshop.paths.results
     if not path.exists():
         return {}
     from buildmatrix.results import Results
 
-    best: dict[tuple[str, str], str] = {}
+    best: dict[tuple[str, str], Rung] = {}
     with Results(path) as results:
         for one in results.latest():
             where = (one.cell, one.bundle)
@@ -106,7 +120,7 @@ def _digests(workshop: Workshop, actions: Sequence[Action]) -> dict[str, str]:
     return {name: one.bundle.digest if one.bundle else "" for name, one in cells.items()}
 
 
-def _rung(goal: Action, bundle: tuple[str, str], measured: Mapping[tuple[str, str], str]) -> str:
+def _rung(goal: Action, bundle: tuple[str, str], measured: Mapping[tuple[str, str], Rung]) -> Rung:
     """What ran counts only for the very bundle, (cell, digest), that the cell makes now."""
     return measured.get(bundle, "built") if goal.verb is Verb.SKIP else "rendered"
 
@@ -135,8 +149,8 @@ def _reason(
             return f"{gap}, when last tried" if gap else f"to be built: {goal.reason}"
 
 
-def plan_document(actions: Sequence[Action]) -> dict[str, Any]:
-    rows = [
+def plan_document(actions: Sequence[Action]) -> Plan:
+    rows: list[ActionRow] = [
         {
             "id": a.id,
             "cell": a.cell,
@@ -153,10 +167,10 @@ def plan_document(actions: Sequence[Action]) -> dict[str, Any]:
     return {"version": 1, "actions": rows}
 
 
-def build_document(workshop: Workshop, outcomes: Sequence[Outcome]) -> dict[str, Any]:
+def build_document(workshop: Workshop, outcomes: Sequence[Outcome]) -> Build:
     """What a build did, and where every cell stands now."""
     by_id = {o.action.id: o for o in outcomes}
-    rows = [
+    rows: list[EndedAction] = [
         {
             "id": o.action.id,
             "state": o.state,
@@ -167,7 +181,7 @@ def build_document(workshop: Workshop, outcomes: Sequence[Outcome]) -> dict[str,
         }
         for o in outcomes
     ]
-    cells = []
+    cells: list[EndedCell] = []
     for cell in workshop.project.cells:
         ended = by_id.get(workshop.project.graph.goals[cell.id])
         cells.append(
@@ -188,38 +202,39 @@ def _cause(ended: Outcome | None, by_id: dict[str, Outcome]) -> str:
     return ended.message if ended is not None and ended.state != "done" else ""
 
 
-def toolchains_document(
-    workshop: Workshop, only: tuple[str, ...], *, rebuild: bool
-) -> dict[str, Any]:
-    """Images on record; with `rebuild`, made from nothing first, with what changed in words."""
-    names = [
+def chosen_toolchains(workshop: Workshop, only: tuple[str, ...]) -> tuple[str, ...]:
+    """Names of the toolchains that fit one of the globs; all without any. Raises UsageError."""
+    names = tuple(
         name
         for name in workshop.project.toolchains
         if not only or any(fnmatchcase(name, pattern) for pattern in only)
-    ]
+    )
     if not names:
         raise UsageError(
             f"--only {' '.join(only)} matches no toolchain",
             hint=f"there are: {', '.join(workshop.project.toolchains)}",
         )
-    rows = []
+    return names
+
+
+def toolchains_document(
+    workshop: Workshop, names: Sequence[str], rebuilt: Mapping[str, Rebuilt] | None = None
+) -> Toolchains:
+    """Images on record; of those rebuilt just now, what changed in words."""
+    rows: list[ToolchainRow] = []
     for name in names:
         toolchain = workshop.project.toolchains[name]
-        before = images.recorded(toolchain, workshop.state)
-        if rebuild:
-            workshop.image(toolchain, rebuild=True)
-        after = images.recorded(toolchain, workshop.state)
+        identity = images.recorded(toolchain, workshop.state)
+        change = (rebuilt or {}).get(name)
         rows.append(
             {
                 "name": name,
                 "summary": toolchain.spec.summary,
                 "target": toolchain.spec.target.model_dump(),
-                "identity": after.digest if after else "",
-                "image": after.image if after else "",
-                "packages": list(after.packages) if after else [],
-                "changed": images.changed_packages(before, after)
-                if rebuild and before and after
-                else "",
+                "identity": identity.digest if identity else "",
+                "image": identity.image if identity else "",
+                "packages": list(identity.packages) if identity else [],
+                "changed": change.packages if change else "",
             }
         )
     return {"version": 1, "toolchains": rows}

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import shutil
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from buildmatrix.errors import BuildmatrixError, SourceUnavailable
 from buildmatrix.graph import identify
@@ -12,41 +13,66 @@ from buildmatrix.recipe import SourceSpec
 from buildmatrix.sources import describe, file_name, way_out
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
     from pathlib import Path
 
+    from buildmatrix.documents.building import SourceRow, Sources, SourceState
     from buildmatrix.pipeline.workshop import Workshop
     from buildmatrix.works import Work
 
 
-def sources_document(
-    workshop: Workshop, *, verify: bool = False, mirror: Path | None = None
-) -> dict[str, Any]:
-    """Every source that the selected cells need.
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """Where a source stands: a word, why, and the file that was written of it."""
 
-    `verify` reads all that is held and checks its hash and tree; what is damaged is removed.
-    `mirror` is a folder that gets a file of every source that can be had, fetched if it must be:
-    `inv build --mirror` builds from it with no network.
-    """
+    state: SourceState
+    reason: str = ""
+    file: str = ""
+
+
+def standings(workshop: Workshop) -> dict[str, Standing]:
+    """Where every source work stands now, by its id. Reads records alone."""
     missing = gaps(workshop)
-    rows = []
+    return {work.id: _standing(workshop, work, missing) for work, _, _ in _needed(workshop)}
+
+
+def verify(workshop: Workshop, now: Mapping[str, Standing]) -> dict[str, Standing]:
+    """Read all that is held again: hash and tree. What is damaged is removed."""
+    return {
+        work.id: _verified(workshop, source) if now[work.id].state == "held" else now[work.id]
+        for work, source, _ in _needed(workshop)
+    }
+
+
+def copy_archives(
+    workshop: Workshop, now: Mapping[str, Standing], folder: Path
+) -> dict[str, Standing]:
+    """Put a file of every source that can be had into a folder, fetched if it must be.
+
+    `inv build --archives` builds from that folder with no network.
+    """
+    return {
+        work.id: now[work.id]
+        if now[work.id].state == "unlocked"
+        else _copied(workshop, work, source, folder)
+        for work, source, _ in _needed(workshop)
+    }
+
+
+def sources_document(workshop: Workshop, now: Mapping[str, Standing]) -> Sources:
+    """Every source that the selected cells need, and where it stands."""
+    rows: list[SourceRow] = []
     for work, source, users in _needed(workshop):
-        identity = identify(source)
-        state, reason = _state(workshop, work, missing)
-        if verify and state == "held":
-            state, reason = _verified(workshop, source, identity)
-        copied = ""
-        if mirror is not None and state != "unlocked":
-            state, reason, copied = _mirrored(workshop, work, source, mirror)
+        one = now[work.id]
         rows.append(
             {
                 "source": source.name,
-                "identity": identity,
-                "state": state,
-                "reason": reason,
+                "identity": identify(source),
+                "state": one.state,
+                "reason": one.reason,
                 "alternates": [describe(alternate) for alternate in source.alternates],
-                "way_out": way_out(source) if state in ("out of reach", "unlocked") else "",
-                "file": copied,
+                "way_out": way_out(source) if one.state in ("out of reach", "unlocked") else "",
+                "file": one.file,
                 "cells": users,
             }
         )
@@ -65,41 +91,39 @@ def _needed(workshop: Workshop) -> Iterator[tuple[Work, SourceSpec, list[str]]]:
             yield work, work.subject, sorted(users.get(work.id, ()))
 
 
-def _state(workshop: Workshop, work: Work, gaps: Any) -> tuple[str, str]:
+def _standing(workshop: Workshop, work: Work, missing: Mapping[str, str]) -> Standing:
     assert isinstance(work.subject, SourceSpec)
     if workshop.sources.holds(identify(work.subject)):
-        return "held", ""
+        return Standing("held")
     if work.blocked:
-        return "unlocked", work.blocked
-    if work.id in gaps:
-        return "out of reach", gaps[work.id]
-    return "not fetched", ""
+        return Standing("unlocked", work.blocked)
+    if work.id in missing:
+        return Standing("out of reach", missing[work.id])
+    return Standing("not fetched")
 
 
-def _verified(workshop: Workshop, source: SourceSpec, identity: str) -> tuple[str, str]:
+def _verified(workshop: Workshop, source: SourceSpec) -> Standing:
     try:
-        workshop.sources.verify(source, identity)
+        workshop.sources.verify(source, identify(source))
     except BuildmatrixError as fault:
-        return "damaged", f"{fault.brief}; removed, it is fetched again when it is needed"
-    return "verified", ""
+        reason = f"{fault.brief}; removed, it is fetched again when it is needed"
+        return Standing("damaged", reason)
+    return Standing("verified")
 
 
-def _mirrored(
-    workshop: Workshop, work: Work, source: SourceSpec, folder: Path
-) -> tuple[str, str, str]:
-    """(state, reason, name of the file written)."""
+def _copied(workshop: Workshop, work: Work, source: SourceSpec, folder: Path) -> Standing:
     identity = identify(source)
     try:
         if not workshop.sources.holds(identity):
             workshop.sources.fetch(source, identity, base=workshop.project.root, subject=work.id)
     except SourceUnavailable as gap:
-        return "out of reach", gap.details or gap.brief, ""
+        return Standing("out of reach", gap.details or gap.brief)
     archive, alternate = workshop.sources.archive(source, identity)
     name = file_name(alternate)
     if not name:
-        return "held", "a folder: it goes along with the recipes", ""
+        return Standing("held", "a folder: it goes along with the recipes")
     folder.mkdir(parents=True, exist_ok=True)
     temporary = folder / f".{name}.part"
     shutil.copyfile(archive, temporary)
     temporary.replace(folder / name)
-    return "held", "", name
+    return Standing("held", file=name)

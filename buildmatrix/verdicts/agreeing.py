@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
-from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from buildmatrix.agreement import (
     REFERENCE,
@@ -21,6 +21,7 @@ from buildmatrix.errors import InputError
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from buildmatrix.documents.verdicts import Agree, DifferenceRow
     from buildmatrix.pipeline.workshop import Workshop
     from buildmatrix.verdicts.reporting import Told
 
@@ -52,7 +53,7 @@ def agreement(workshop: Workshop, found: Told) -> Agreement:
     return Agreement(answers, differences(answers))
 
 
-def agreement_document(agreed: Agreement, *, model: str) -> dict[str, Any]:
+def agreement_document(agreed: Agreement, *, model: str) -> Agree:
     """Every pair of cells that ran, and the reference: worst difference and where it is.
 
     Raises InputError when nothing was measured.
@@ -67,12 +68,12 @@ def agreement_document(agreed: Agreement, *, model: str) -> dict[str, Any]:
             {
                 "cell": answer.cell,
                 "number_format": answer.number_format,
-                "against_reference": _told(reference),
-                "worst": _told(worst),
+                "against_reference": _difference(reference) if reference else None,
+                "worst": _difference(worst) if worst else None,
             }
             for answer, reference, worst in agreed.rows
         ],
-        "pairs": [_told(pair) for pair in agreed.pairs],
+        "pairs": [_difference(pair) for pair in agreed.pairs],
     }
 
 
@@ -87,11 +88,14 @@ def agreement_words(agreed: Agreement) -> Iterator[tuple[str, str, str, str]]:
         )
 
 
-def _told(pair: Difference | None) -> dict[str, Any] | None:
-    if pair is None:
-        return None
-    relative = pair.relative if math.isfinite(pair.relative) else None  # JSON has no infinity
-    return {**asdict(pair), "relative": relative}
+def _difference(pair: Difference) -> DifferenceRow:
+    return {
+        "one": pair.one,
+        "other": pair.other,
+        "relative": pair.relative if math.isfinite(pair.relative) else None,  # JSON has no infinity
+        "at": pair.at,
+        "values": pair.values,
+    }
 
 
 def _answers(found: Told) -> Iterator[Answer]:

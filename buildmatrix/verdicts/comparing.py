@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from buildmatrix.compare import Between, Comparison, Verdict, compare
 from buildmatrix.compare.base import between_runs
@@ -17,6 +17,7 @@ from buildmatrix.verdicts import reporting
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    from buildmatrix.documents.verdicts import Compare, ComparisonRow
     from buildmatrix.pipeline.workshop import Workshop
     from buildmatrix.verdicts.reporting import Told
 
@@ -165,7 +166,7 @@ def regressions(compared: Compared) -> tuple[str, ...]:
     return tuple(c.sentence for c in compared.comparisons if c.verdict is Verdict.WORSE)
 
 
-def document(compared: Compared) -> dict[str, Any]:
+def document(compared: Compared) -> Compare:
     """The `compare` document, version 1."""
     return {
         "version": 1,
@@ -176,7 +177,7 @@ def document(compared: Compared) -> dict[str, Any]:
     }
 
 
-def entries(compared: Compared) -> list[dict[str, object]]:
+def entries(compared: Compared) -> list[ComparisonRow]:
     """A JSON object for each verdict."""
     return [
         {

@@ -8,6 +8,8 @@ import subprocess
 import sys
 from typing import TYPE_CHECKING, Any
 
+from tests.documents import of_command, valid
+
 if TYPE_CHECKING:
     from pathlib import Path
 
@@ -36,4 +38,5 @@ def document(*arguments: str, cwd: Path, state: Path, code: int = 0) -> Any:
     """The JSON document of a command; standard output holds nothing else."""
     found = json.loads(run(*arguments, "--json", cwd=cwd, state=state, code=code)[0])
     assert found["version"] == 1
+    valid(of_command(arguments), found)
     return found

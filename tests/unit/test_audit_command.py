@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.documents import valid
 from tests.elf_factory import NEON, make
 
 ROOT = Path(__file__).parent.parent.parent
@@ -45,7 +46,7 @@ def test_without_a_board_nothing_is_too_new_and_that_is_said(tree: Path) -> None
 def test_a_named_board_refuses_it_in_json_whatever_the_file_is_called(tree: Path) -> None:
     done = audit("dist", "--target", "pi4", "--json", cwd=tree)
     assert done.returncode == 5
-    document = json.loads(done.stdout.encode("utf-8", "strict"))
+    document = valid("audit", json.loads(done.stdout.encode("utf-8", "strict")))
     assert document["target"]["name"] == "pi4-32@bookworm"
     assert [f["code"] for f in document["findings"]] == ["BM130"]
     assert audit("dist", "--target", "pi4@trixie", cwd=tree).returncode == 0

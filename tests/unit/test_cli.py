@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from buildmatrix import errors
+from tests.documents import valid
 from tests.unit import projects
 from tests.unit.commands import run
 
@@ -55,11 +56,12 @@ def test_exit_codes_are_those_of_the_design() -> None:
 
 
 def test_cells_and_plan_as_documents(project: Path) -> None:
-    found = json.loads(run("cells", "--json", cwd=project).stdout)
+    found = valid("cells", json.loads(run("cells", "--json", cwd=project).stdout))
     assert found["version"] == 1
     assert [c["id"] for c in found["cells"]] == ["net-one", "net-two", "net-one-neon"]
     assert set(found["cells"][0]) >= {"id", "stack", "toolchain", "options", "shown", "reason"}
-    plan = json.loads(run("plan", "--json", "--only", "net-one", cwd=project).stdout)
+    done = run("plan", "--json", "--only", "net-one", cwd=project)
+    plan = valid("plan", json.loads(done.stdout))
     assert set(plan["actions"][0]) >= {
         "id",
         "cell",

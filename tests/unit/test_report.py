@@ -17,6 +17,7 @@ from rich.console import Console
 from buildmatrix import report
 from buildmatrix.nouns import Measurement, Status
 from buildmatrix.summary import rows as rows_of
+from tests.documents import valid
 
 GOLDEN = Path(__file__).parent.parent / "golden"
 BOUND = 12.4e6
@@ -118,6 +119,10 @@ def rendered() -> dict[str, str]:
         "report.csv": report.csv(rows),
         "report.json": json.dumps(document, indent=1) + "\n",
     }
+
+
+def test_the_document_fits_its_schema() -> None:
+    valid("report", json.loads((GOLDEN / "report.json").read_text()))
 
 
 @pytest.mark.parametrize("name", ["report.txt", "report.md", "report.csv", "report.json"])

@@ -1,0 +1,145 @@
+"""cells, plan, why, build, audit, toolchains, sources, doctor: from the matrix to bundles."""
+
+from __future__ import annotations
+
+from typing import Any, Literal, NotRequired
+
+from typing_extensions import TypedDict
+
+from buildmatrix.nouns import ElfFacts, Finding
+
+Rung = Literal["rendered", "runner", "built", "ran", "measured"]
+SourceState = Literal["held", "verified", "damaged", "unlocked", "out of reach", "not fetched"]
+
+
+class Shown(TypedDict):
+    """How far a cell was really shown to work, and the command that shows it."""
+
+    rung: Rung
+    command: str
+
+
+class CellRow(TypedDict):
+    id: str
+    stack: str
+    toolchain: str
+    options: dict[str, str | bool | int]
+    shown: Shown
+    reason: str  # "stored", or what stands in the way
+    where: str
+
+
+class DroppedRow(TypedDict):
+    id: str
+    rule: str
+    reason: str
+
+
+class Cells(TypedDict):
+    """`inv cells`: the cells of the matrix, kept and dropped."""
+
+    version: Literal[1]
+    cells: list[CellRow]
+    dropped: list[DroppedRow]
+
+
+class ActionRow(TypedDict):
+    id: str
+    cell: str
+    stage: str
+    verb: Literal["RUN", "RERUN", "SKIP", "BLOCKED"]
+    reason: str
+    needs: list[str]
+    key: str
+    predicted_seconds: float | None
+    blocked_by: str  # id of the action at the root, where it is another
+
+
+class Plan(TypedDict):
+    """`inv plan`, and of one cell what is not stored: `inv why`."""
+
+    version: Literal[1]
+    actions: list[ActionRow]
+
+
+class EndedCell(TypedDict):
+    id: str
+    state: Literal["done", "cached", "failed", "unavailable", "not reached"]
+    message: str
+    cause: str
+
+
+class EndedAction(TypedDict):
+    id: str
+    state: Literal["done", "cached", "failed", "unavailable"]
+    message: str
+    fault: str  # id of the action at the root, where it is another
+    key: str
+    seconds: float | None
+
+
+class Build(TypedDict):
+    """`inv build`: what was done, and where every cell stands."""
+
+    version: Literal[1]
+    cells: list[EndedCell]
+    actions: list[EndedAction]
+
+
+class AuditDocument(TypedDict):
+    """`inv audit`: facts and findings, and what they were judged against."""
+
+    version: Literal[1]
+    findings: list[Finding]
+    facts: list[ElfFacts]
+    cell: NotRequired[str]
+    target: NotRequired[dict[str, Any]]
+
+
+class ToolchainRow(TypedDict):
+    name: str
+    summary: str
+    target: dict[str, str]
+    identity: str
+    image: str
+    packages: list[str]
+    changed: str  # by the rebuild asked for, in words
+
+
+class Toolchains(TypedDict):
+    """`inv toolchains`: the images on record."""
+
+    version: Literal[1]
+    toolchains: list[ToolchainRow]
+
+
+class SourceRow(TypedDict):
+    source: str
+    identity: str
+    state: SourceState
+    reason: str
+    alternates: list[str]
+    way_out: str
+    file: str  # written for --mirror
+    cells: list[str]
+
+
+class Sources(TypedDict):
+    """`inv sources`: what the cells are made from."""
+
+    version: Literal[1]
+    sources: list[SourceRow]
+
+
+class CheckRow(TypedDict):
+    name: str
+    ok: bool | None  # None: not needed for everything
+    found: str
+    hint: str
+
+
+class Checks(TypedDict):
+    """`inv doctor`: what this machine has and lacks."""
+
+    version: Literal[1]
+    checks: list[CheckRow]

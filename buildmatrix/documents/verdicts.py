@@ -1,0 +1,186 @@
+"""report, bench, agree, compare, nightly: what the numbers say."""
+
+from __future__ import annotations
+
+from typing import Any, Literal, NotRequired
+
+from typing_extensions import TypedDict
+
+StatusWord = Literal["ok", "wrong", "oom", "failed", "void", "skipped"]
+
+
+class ModelFacts(TypedDict):
+    name: str
+    parameters: int
+
+
+class UnitRow(TypedDict):
+    unit: str
+    better: Literal["less", "more"]
+
+
+class ReportRow(TypedDict):
+    """A cell at one batch size and thread count; times of void blocks are not in it."""
+
+    cell: str
+    device: str
+    emulated: bool
+    batch: int
+    threads: int
+    passes: int
+    status: StatusWord
+    mean_ms_per_image: float | None
+    median_ms_per_image: float | None
+    quartiles_ms_per_image: tuple[float, float] | None
+    interval_ms_per_image: tuple[float, float] | None
+    blocks: int
+    void_blocks: int
+    samples_ns: list[int]
+    instructions_per_image: float | None
+    peak_rss_kib: int | None
+    max_rel_error: float | None
+    void_reason: str
+    run: str
+    taken_at: str
+    bundle: str
+    series: str
+
+
+class BlockRow(TypedDict):
+    """One turn of a cell at one batch size, with every raw sample."""
+
+    run: str
+    block: int
+    round: int
+    sentinel: bool
+    cell: str
+    device: str
+    emulated: bool
+    batch: int
+    threads: int
+    passes: int
+    status: StatusWord
+    void_reason: str
+    mean_ms_per_image: float | None
+    samples_ns: list[int]
+    first_pass_ns: int | None
+    instructions_per_image: float | None
+    peak_rss_kib: int | None
+    max_rel_error: float | None
+    taken_at: str
+    bundle: str
+    series: str
+
+
+class RunRow(TypedDict):
+    id: str
+    device: str
+    emulated: bool
+    label: str
+    collected_at: str
+    request: dict[str, Any]
+    notes: list[str]
+
+
+class Report(TypedDict):
+    """`inv report`, and what `inv bench --collect` measured."""
+
+    version: Literal[1]
+    model: ModelFacts
+    units: dict[str, UnitRow]
+    confidence: float
+    rows: list[ReportRow]
+    blocks: list[BlockRow]
+    runs: NotRequired[list[RunRow]]
+
+
+class DifferenceRow(TypedDict):
+    one: str
+    other: str
+    relative: float | None  # None: not comparable
+    at: int
+    values: tuple[float, float]
+
+
+class AgreedCell(TypedDict):
+    cell: str
+    number_format: str
+    against_reference: DifferenceRow | None
+    worst: DifferenceRow | None
+
+
+class Agree(TypedDict):
+    """`inv agree`: every output held against every other's and the reference."""
+
+    version: Literal[1]
+    model: str
+    outputs: int
+    cells: list[AgreedCell]
+    pairs: list[DifferenceRow]
+
+
+class ComparisonRow(TypedDict):
+    cell: str
+    batch: int
+    threads: int
+    device: str
+    metric: str
+    unit: str
+    base: float | None
+    new: float | None
+    change: float | None
+    interval: tuple[float, float] | None
+    p: float | None
+    least: float | None
+    p_board: float | None
+    common: float | None
+    verdict: str
+    words: str
+    reason: str
+    differs: list[str]  # the conditions that are not alike
+    remarks: list[str]
+    base_run: str
+    new_run: str
+
+
+class Compare(TypedDict):
+    """`inv compare`: the verdicts on what is new against its base."""
+
+    version: Literal[1]
+    base: str
+    new: str
+    notes: list[str]
+    comparisons: list[ComparisonRow]
+
+
+class NightVerdicts(TypedDict):
+    """A run beside the last good night's, and beside the last accepted one's."""
+
+    run: str
+    compared_with: str
+    comparisons: list[ComparisonRow]
+    notes: list[str]
+    accepted: str
+    since_accepted: list[ComparisonRow]
+
+
+class NightRun(NightVerdicts):
+    model: str
+
+
+class TroubleRow(TypedDict):
+    code: int
+    words: str
+
+
+class Nightly(NightVerdicts):
+    """`inv nightly`; what stands outside of `runs` is of the first model."""
+
+    version: Literal[1]
+    id: str
+    device: str
+    toolchains: dict[str, str]
+    cells: dict[str, str]
+    runs: list[NightRun]
+    troubles: list[TroubleRow]
+    code: int

@@ -1,0 +1,119 @@
+"""Every document fits the schema that is shipped for it, made here by those who make it."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from buildmatrix import cli, doctor, nightly
+from buildmatrix.agreement import REFERENCE, Answer, differences
+from buildmatrix.boards import deploying, documents
+from buildmatrix.boards.fleet import Look
+from buildmatrix.compare import compare
+from buildmatrix.deploy import Forecast, Pushed
+from buildmatrix.device import parse
+from buildmatrix.documents import schemas
+from buildmatrix.nouns import BoardAddress, Bundle, Finding, Severity, Stage
+from buildmatrix.pipeline import sourcing
+from buildmatrix.pipeline.documents import (
+    build_document,
+    cells_document,
+    chosen_toolchains,
+    plan_document,
+    toolchains_document,
+)
+from buildmatrix.pipeline.perform import Outcome
+from buildmatrix.pipeline.planning import plan_all
+from buildmatrix.summary import rows
+from buildmatrix.verdicts import agreeing, comparing
+from tests.documents import valid
+from tests.unit import shelves
+from tests.unit.test_device import PI3
+from tests.unit.test_report import row
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+BOARD = BoardAddress("pi3", "pi3.local")
+INFO = parse("pi3", PI3, now=0.0)
+BUNDLE = Bundle("net-one", "d" * 64, ())
+REFUSED = (("net-two", (Finding("BM303", Severity.ERROR, "pi3", "an old libc", "build"),)),)
+
+
+def test_of_the_matrix_and_of_what_is_built(tmp_path: Path) -> None:
+    shop = shelves.workshop(tmp_path)
+    shelves.put(shop, Stage.MODEL)
+    actions = plan_all(shop)
+    valid("cells", cells_document(shop))
+    plan = valid("plan", plan_document(actions))
+    roots = {one["blocked_by"] for one in plan["actions"] if one["verb"] == "BLOCKED"}
+    assert roots == {"", "source:blas-unlocked-fast"}
+    states: dict[str, Any] = {"SKIP": "cached", "BLOCKED": "unavailable"}
+    outcomes = [
+        Outcome(one, states.get(one.verb, "done"), one.reason, fault=one.blocked_by)
+        for one in actions
+    ]
+    ended = {one["id"]: one for one in valid("build", build_document(shop, outcomes))["cells"]}
+    assert ended["net-two"]["cause"].startswith("fast is not locked to a commit")
+    valid("toolchains", toolchains_document(shop, chosen_toolchains(shop, ())))
+    now = sourcing.standings(shop)
+    kinds = {
+        one["state"] for one in valid("sources", sourcing.sources_document(shop, now))["sources"]
+    }
+    assert kinds == {"not fetched", "unlocked"}
+
+
+def test_of_deploys_and_devices() -> None:
+    done = deploying.Deployed(INFO, (BUNDLE,), Pushed(1, 9, ("net-one",)), REFUSED, 1.5)
+    forecast = Forecast(1, 9, 9, 0, 0.1, 0.01, 1e6, ("net-one",), (), 10, 1)
+    foretold = deploying.Foretold(INFO, (BUNDLE,), forecast, REFUSED, "ann@desk")
+    boards = [
+        documents.deployed(BOARD, done),
+        documents.foretold(BOARD, foretold),
+        documents.rolled_back(BOARD, {"net-one": "d" * 64}),
+    ]
+    read = valid("deploy", {"version": 1, "boards": boards})
+    assert read["boards"][0]["refused"][0]["findings"] == ["BM303 an old libc"]
+    valid("device-info", documents.device(INFO))
+    valid("device-up", documents.up(BOARD, name="v", kind="pi3", link=""))
+    listed = documents.listed(Look("pi3", "idle"), "board", BOARD)
+    valid("device-list", {"version": 1, "devices": [listed]})
+
+
+def test_of_verdicts_and_a_night() -> None:
+    base, new = (rows([row("caffe", 1, ms + i / 9, block=i, round=i) for i in range(8)])
+                 for ms in (50, 60))  # fmt: skip
+    compared = comparing.Compared("a", "b", compare(base, new), ("a note",))
+    assert valid("compare", comparing.document(compared))["comparisons"][0]["base"] > 50
+    run = nightly.Measured("face-cnn", "r", compared)
+    trouble = nightly.Trouble(8, "worse")
+    night = nightly.Night("x", "pi3", {"tc": "same"}, {"caffe": "done"}, (run,), (trouble,))
+    assert valid("nightly", nightly.document(night))["compared_with"] == "a"
+    valid("nightly", nightly.document(nightly.Night("x", "", {}, {})))
+    answers = (Answer("caffe", "float32", (0.5,)), Answer(REFERENCE, "float64", (0.4,)))
+    agreed = agreeing.Agreement(answers, differences(answers))
+    valid("agree", agreeing.agreement_document(agreed, model="face-cnn"))
+
+
+def test_of_this_machine(tmp_path: Path) -> None:
+    found = doctor.checks(tmp_path, engine_url="tcp://127.0.0.1:9", mirror=lambda: "m")
+    assert valid("doctor", {"version": 1, "checks": [asdict(one) for one in found]})["checks"]
+
+
+def test_what_does_not_fit_is_found() -> None:
+    with pytest.raises(AssertionError, match=r"\$\.version: 1 was expected"):
+        valid("compare", {"version": 2, "base": "", "new": "", "notes": [], "comparisons": []})
+    with pytest.raises(AssertionError, match="'actions' is a required property"):
+        valid("plan", {"version": 1})
+
+
+def test_every_command_that_prints_json_has_a_schema() -> None:
+    commands = {
+        name
+        for name, task in cli.namespace.tasks.items()
+        if any(argument.name == "json" for argument in task.get_arguments())
+    }
+    named = {name.partition("-")[0] for name in schemas.DOCUMENTS}
+    assert commands <= named
