@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
@@ -24,6 +25,11 @@ if TYPE_CHECKING:
     T = TypeVar("T")
 
 CONNECT = 30.0  # seconds
+# "[::1]:22", "::1" (two colons or more: no port can follow), "name:22"
+ADDRESS = re.compile(
+    r"(?:\[(?P<inner>[^\]\s]+)\]|(?P<bare>[^:\[\]\s]*:[^:\s]*:[^\[\]\s]*)|(?P<name>[^:\[\]\s]+))"
+    r"(?::(?P<port>[0-9]{1,5}))?"
+)
 ATTEMPTS = 5  # of a call whose connection broke
 
 
@@ -60,14 +66,26 @@ def find(host: str, *, devices: Mapping[str, BoardAddress], state: Path) -> Boar
 
 
 def _address(text: str) -> BoardAddress:
-    """user@host:port, each but the host optional."""
+    """user@host:port, each but the host optional; IPv6 as ssh and scp write it: [::1]:22, ::1."""
     user, _, rest = text.rpartition("@")
-    host, _, port = rest.partition(":")
-    if not host or (port and not port.isdigit()):
+    match = ADDRESS.fullmatch(rest)
+    if match is None or int(match["port"] or 22) not in range(1, 65536):
         raise InputError(
-            f"'{text}' is no board", hint="write a name of matrix.yaml, or user@host:port"
+            f"'{text}' is no board",
+            hint="write a name of matrix.yaml, or user@host:port; IPv6: user@[address]:port",
         )
+    host, port = match["inner"] or match["bare"] or match["name"], match["port"]
     return BoardAddress(name=host, host=host, port=int(port or 0), user=user)
+
+
+def spoken(board: BoardAddress) -> str:
+    """A board as --host takes it, with user and port where they were given.
+
+    >>> spoken(BoardAddress("x", "::1", 2222, "pi")), spoken(BoardAddress("x", "pi3"))
+    ('pi@[::1]:2222', 'pi3')
+    """
+    user = f"{board.user}@" if board.user else ""
+    return f"{user}{ssh.join_address(board.host, board.port)}"
 
 
 def trust(address: str, fingerprint: str, *, state: Path) -> None:

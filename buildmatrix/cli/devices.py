@@ -176,7 +176,8 @@ def _trust(target: BoardAddress, fingerprint: str, state: Path) -> None:
         say(f"pinned until now: {pinned}")
     if not fingerprint and not _agreed():
         raise DeviceError(
-            "not pinned", hint=f"inv device trust --host {target.host} --fingerprint {offered}"
+            "not pinned",
+            hint=f"inv device trust --host {reach.spoken(target)} --fingerprint {offered}",
         )
     reach.trust(address, offered, state=state)
     say(f'pinned; for everybody, write into matrix.yaml: host_key: "{offered}"')

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from buildmatrix.nouns import BoardAddress
 from buildmatrix.ssh.chain import Chain
-from buildmatrix.ssh.config import Hop, route
+from buildmatrix.ssh.config import Hop, join_address, route
 from buildmatrix.ssh.connection import SshConnection
 from buildmatrix.ssh.failures import Deadline, translated
 from buildmatrix.ssh.keyring import Keyring
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
     from pathlib import Path
 
-__all__ = ["Hop", "Keyring", "SshConnection", "connect", "fingerprint", "route"]
+__all__ = ["Hop", "Keyring", "SshConnection", "connect", "fingerprint", "join_address", "route"]
 
 # What matters is raised; without a handler, logging would print paramiko's tracebacks on stderr.
 logging.getLogger("paramiko").addHandler(logging.NullHandler())

@@ -88,15 +88,36 @@ class Chain:
                 )
             except paramiko.ChannelException as error:
                 raise refused_tunnel(error, hop.where) from error
+        patience = min(deadline.left(), hop.patience or deadline.left())
         try:
             self._sock = bounded(
-                lambda: socket.create_connection((hop.host, hop.port), deadline.left()),
-                deadline.left(),
+                lambda: _dialled(hop, patience),
+                patience,
             )
         except UnicodeError:  # of its labels: IDNA
             raise socket.gaierror(socket.EAI_NONAME, f"{hop.host} is no host name") from None
         _notice_silence(self._sock)
         return self._sock
+
+
+def _dialled(hop: Hop, seconds: float) -> socket.socket:
+    """As socket.create_connection, of one family only where AddressFamily says so."""
+    families = {"inet": socket.AF_INET, "inet6": socket.AF_INET6}
+    if hop.family not in families:
+        return socket.create_connection((hop.host, hop.port), seconds)
+    fault: OSError = socket.gaierror(socket.EAI_NONAME, "no address of that family")
+    found = socket.getaddrinfo(hop.host, hop.port, families[hop.family], socket.SOCK_STREAM)
+    for family, kind, protocol, _, address in found:
+        sock = socket.socket(family, kind, protocol)
+        try:
+            sock.settimeout(seconds)
+            sock.connect(address)
+        except OSError as error:
+            sock.close()
+            fault = error
+        else:
+            return sock
+    raise fault
 
 
 def _notice_silence(sock: socket.socket) -> None:

@@ -1,24 +1,29 @@
 """Where a board is: what was given, then OpenSSH's client configuration, then our defaults.
 
-paramiko.SSHConfig reads the configuration (ssh_config(5)); it does not know `Include`.
+`ssh -G` says what the configuration means (see `dump`). Where OpenSSH's client is not installed,
+paramiko.SSHConfig reads it, and what that does not know is refused by name (see `own`).
 """
 
 from __future__ import annotations
 
 import getpass
+import os
 import re
+import shlex
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Literal
 
 import paramiko
 
 from buildmatrix.errors import DeviceError
+from buildmatrix.ssh import dump, own
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
     from buildmatrix.nouns import BoardAddress
+    from buildmatrix.ssh.dump import Values
 
 BOARD_USER = "pi"
 DEFAULT_KEYS = ("id_ed25519", "id_ecdsa", "id_rsa")  # in ~/.ssh
@@ -40,11 +45,16 @@ class Hop:
     identities_only: bool  # of the agent's keys, only these
     known_hosts: tuple[Path, ...]
     via: str = ""  # the address of the hop before
+    alias: str = ""  # HostKeyAlias: the name in known_hosts
+    agent: str | None = None  # IdentityAgent: a socket, or "none"; None: SSH_AUTH_SOCK
+    certificates: tuple[Path, ...] = ()
+    family: Literal["any", "inet", "inet6"] = "any"
+    patience: float | None = None  # ConnectTimeout, seconds
     jump: bool = True  # only passed through
 
     @property
     def address(self) -> str:
-        return f"{self.host}:{self.port}"
+        return join_address(self.host, self.port)
 
     @property
     def where(self) -> str:
@@ -60,12 +70,12 @@ class _Destination:
     user: str = ""
 
     def __str__(self) -> str:
-        return f"{self.host}:{self.port}" if self.port else self.host
+        return join_address(self.host, self.port)
 
 
 @dataclass(frozen=True, slots=True)
 class _Settings:
-    config: str
+    config: Path | None
     known_hosts: Path | None
     pins: Mapping[str, str]
 
@@ -84,9 +94,8 @@ def route(
     """
     given = _Destination(target.host, target.port, target.user)
     try:
-        ours = config is None or target.virtual or not config.is_file()
-        text = "" if ours or config is None else config.read_text("utf-8", "surrogateescape")
-        *jumps, last = _way(given, _Settings(text, known_hosts, pins or {}), None, ())
+        settings = _Settings(None if target.virtual else config, known_hosts, pins or {})
+        *jumps, last = _way(given, settings, None, ())
         jumps = [replace(hop, user=hop.user or getpass.getuser()) for hop in jumps]
         identity = Path(target.identity_file).expanduser() if target.identity_file else None
     except (paramiko.SSHException, ValueError, KeyError, OSError, RuntimeError) as error:
@@ -127,22 +136,24 @@ def _way(
     return (*before, _hop(to, found, settings))
 
 
-def _lookup(to: _Destination, config: str) -> paramiko.SSHConfigDict:
+def _lookup(to: _Destination, config: Path | None) -> Values:
     if UNSAFE.search(to.host) or (to.user and UNSAFE.search(to.user)):
         raise ValueError(f"{to.user}@{to.host} has characters that no host or user has")
-    read = paramiko.SSHConfig()
-    # The first value found counts, so what was given stands first, as for `ssh -l` and `-p`.
-    given = {"User": to.user, "Port": to.port}
-    read.parse(f"{key} {value}" for key, value in given.items() if value)
-    read.parse(config.splitlines())
-    return read.lookup(to.host)
+    given: dict[str, str | int] = {"User": to.user, "Port": to.port}
+    written = {key: value for key, value in given.items() if value}
+    if config is not None and (program := dump.installed()):
+        return dump.dump(program, to.host, written, config)
+    return own.lookup(to.host, written, config)
 
 
-def _jumps(found: paramiko.SSHConfigDict) -> tuple[_Destination, ...]:
-    text = found.get("proxyjump", "none")
+def _jumps(found: Values) -> tuple[_Destination, ...]:
+    for word in ("bindaddress", "bindinterface"):
+        if str(found.get(word) or "none").lower() != "none":
+            raise ValueError(f"{word} {found[word]} is not used here; leave it out for this board")
+    text = _one(found, "proxyjump", "none")
     if text.lower() != "none":
         return tuple(_destination(part.strip()) for part in text.split(","))
-    if found.get("proxycommand") and "proxyjump" not in found:
+    if _one(found, "proxycommand", "none") != "none" and "proxyjump" not in found:
         raise ValueError(f"ProxyCommand {found['proxycommand']} is not used here; write ProxyJump")
     return ()
 
@@ -157,23 +168,101 @@ def _destination(text: str) -> _Destination:
     return _Destination(matched[1] or matched[2], port, user)
 
 
-def _hop(to: _Destination, found: paramiko.SSHConfigDict, settings: _Settings) -> Hop:
-    host, port = found["hostname"], _port(found.get("port", "22"))
-    files = cast("list[str] | None", found.get("identityfile"))
-    if files is None:
-        files = [f"~/.ssh/{name}" for name in DEFAULT_KEYS]
-    known = found.get("userknownhostsfile", str(settings.known_hosts or "none")).split()
+def _hop(to: _Destination, found: Values, settings: _Settings) -> Hop:
+    host, port = _one(found, "hostname", to.host), _port(_one(found, "port", "22"))
+    user = to.user or _one(found, "user", "")
+    tokens = {"%": "%", "h": host, "n": to.host, "p": str(port), "r": user or BOARD_USER}
+    tokens |= {
+        "d": str(Path.home()),
+        "u": getpass.getuser(),
+        "k": _one(found, "hostkeyalias", host),
+    }
+
+    def paths(names: Iterable[str]) -> tuple[Path, ...]:
+        return tuple(_path(name, tokens) for name in names if name.lower() != "none")
+
+    defaults = [f"~/.ssh/{name}" for name in DEFAULT_KEYS]
+    known = _names(_one(found, "userknownhostsfile", ""))
+    if "userknownhostsfile" not in found and settings.known_hosts is not None:
+        known = [str(settings.known_hosts).replace("%", "%%")]
+    agent = _one(found, "identityagent", "SSH_AUTH_SOCK")
+    patience = _one(found, "connecttimeout", "none")
+    family = _one(found, "addressfamily", "any").lower()
     return Hop(
         name=str(to),
         given=str(to),
         host=host,
         port=port,
-        user=to.user or found.get("user", ""),
-        host_key=settings.pins.get(f"{host}:{port}", ""),
-        identity_files=tuple(Path(f).expanduser() for f in files if f.lower() != "none"),
-        identities_only=found.get("identitiesonly", "no").lower() in ("yes", "true"),
-        known_hosts=tuple(Path(f).expanduser() for f in known if f.lower() != "none"),
+        user=user,
+        host_key=settings.pins.get(join_address(host, port), ""),
+        identity_files=paths(_many(found, "identityfile", defaults)),
+        identities_only=_one(found, "identitiesonly", "no").lower() in ("yes", "true"),
+        known_hosts=paths([*known, *_names(_one(found, "globalknownhostsfile", ""))]),
+        alias=_one(found, "hostkeyalias", ""),
+        agent=_agent(agent, tokens),
+        certificates=paths(_many(found, "certificatefile", [])),
+        family=family if family in ("inet", "inet6") else "any",  # type: ignore[arg-type]
+        patience=float(patience) if patience.isdecimal() else None,
     )
+
+
+def join_address(host: str, port: int) -> str:
+    """
+    >>> join_address("::1", 22), join_address("pi", 2022), join_address("pi", 0)
+    ('[::1]:22', 'pi:2022', 'pi')
+    """
+    if not port:
+        return host
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+
+def _agent(text: str, tokens: Mapping[str, str]) -> str | None:
+    """A socket, "none", or None for the one of SSH_AUTH_SOCK."""
+    if text in ("SSH_AUTH_SOCK", "$SSH_AUTH_SOCK", "${SSH_AUTH_SOCK}"):
+        return None
+    if text.startswith("$") and not text.startswith("${"):
+        return variable(text[1:]) or "none"
+    return "none" if text.lower() == "none" else str(_path(text, tokens))
+
+
+def _path(text: str, tokens: Mapping[str, str]) -> Path:
+    """With its tokens and ${NAME} replaced. Raises ValueError naming one that is not known here."""
+
+    def token(match: re.Match[str]) -> str:
+        if match[1] not in tokens:
+            raise ValueError(f"%{match[1]} in {text} is not known here; write it out")
+        return tokens[match[1]]
+
+    def expanded(match: re.Match[str]) -> str:
+        value = variable(match[1])
+        if value is None:
+            raise ValueError(f"{match[0]} in {text} is not set")
+        return value
+
+    replaced = re.sub(r"\$\{(\w+)\}", expanded, re.sub(r"%(.?)", token, text))
+    return Path(replaced).expanduser()
+
+
+def variable(name: str) -> str | None:
+    """A variable that the ssh configuration itself names."""
+    return os.environ.get(name)  # noqa: TID251 - as ssh does
+
+
+def _names(text: str) -> list[str]:
+    """Files of one line: `ssh -G` leaves the quotes out, so what is a file as a whole is one."""
+    if " " in text and Path(text).expanduser().is_file():
+        return [text]
+    return shlex.split(text) if '"' in text else text.split()
+
+
+def _one(found: Values, key: str, default: str) -> str:
+    value = found.get(key, default)
+    return value if isinstance(value, str) else value[0]
+
+
+def _many(found: Values, key: str, default: list[str]) -> list[str]:
+    value = found.get(key, default)
+    return [value] if isinstance(value, str) else value
 
 
 def _port(text: str) -> int:

@@ -141,7 +141,7 @@ def _unnamed(error: socket.gaierror, where: str) -> DeviceError:
     """A name that does not exist is wrong; one that nobody answers for now may come back."""
     host = where.rpartition(":")[0]
     if error.errno == socket.EAI_NONAME and not host.endswith(".local"):  # mDNS: the board itself
-        hint = "correct it: a name, an address, or a Host of ~/.ssh/config itself (no Include)"
+        hint = "correct it: a name, an address, or a Host of ~/.ssh/config"
         return NoSuchHost(f"no such host: {error.strerror}", where=where, hint=hint)
     return LinkLost(f"the name is not found: {error.strerror}", where=where, hint=_AWAY)
 

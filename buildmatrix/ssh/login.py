@@ -9,14 +9,16 @@ from __future__ import annotations
 import base64
 import binascii
 import contextlib
+import socket
 from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING
 
 import paramiko
-from paramiko.agent import get_agent_connection
+from paramiko.agent import AgentSSH
 
 from buildmatrix.errors import DeviceError
+from buildmatrix.ssh.config import variable
 from buildmatrix.ssh.keyring import TRIES, Locked, Unusable, load
 
 if TYPE_CHECKING:
@@ -92,7 +94,7 @@ def _by_key(login: _Login, keyring: Keyring) -> None:
     with contextlib.ExitStack() as stack:
         held: Sequence[paramiko.PKey] = ()
         try:
-            held = stack.enter_context(contextlib.closing(_agent())).get_keys()
+            held = stack.enter_context(contextlib.closing(_agent(login.hop.agent))).get_keys()
         except (paramiko.SSHException, ValueError, OSError) as error:
             login.said.append(f"ssh-agent: {error}")
         for what, key in _keys(login, held, keyring):
@@ -101,14 +103,46 @@ def _by_key(login: _Login, keyring: Keyring) -> None:
                 return
 
 
-def _agent() -> paramiko.Agent:
-    """paramiko would wait for ever for an agent that hangs (a forwarded one may), so ask first."""
-    if probe := get_agent_connection():
-        with contextlib.closing(probe):
-            probe.settimeout(AGENT)
-            probe.sendall(IDENTITIES)
-            probe.recv(1)
-    return paramiko.Agent()
+class _Agent(AgentSSH):
+    """The keys behind one socket; none without."""
+
+    def __init__(self, link: socket.socket | None) -> None:
+        super().__init__()
+        if link is not None:
+            self._connect(link)  # type: ignore[attr-defined]
+
+    def close(self) -> None:
+        self._close()  # type: ignore[attr-defined]
+
+
+def _agent(where: str | None) -> _Agent:
+    """At the socket named, "none", or None for SSH_AUTH_SOCK's.
+
+    paramiko would wait for ever for an agent that hangs (a forwarded one may), so ask first.
+    """
+    path = (variable("SSH_AUTH_SOCK") or "none") if where is None else where
+    if path == "none":
+        return _Agent(None)
+    link = socket.socket(socket.AF_UNIX)
+    try:
+        link.settimeout(AGENT)
+        link.connect(path)
+        link.sendall(IDENTITIES)
+        _answer(link)
+        link.settimeout(None)
+        return _Agent(link)
+    except OSError:
+        link.close()
+        if where is None:  # the variable of a session that is over
+            return _Agent(None)
+        raise
+
+
+def _answer(link: socket.socket) -> None:
+    """Take one whole message of the agent protocol: its size, then as much."""
+    size, taken = int.from_bytes(link.recv(4, socket.MSG_WAITALL)), 0
+    while taken < size and (piece := link.recv(min(size - taken, 1 << 16))):
+        taken += len(piece)
 
 
 def _keys(
@@ -127,7 +161,9 @@ def _keys(
         if public[path] in in_agent:
             continue
         try:
-            yield str(path), load(path)
+            key = load(path)
+            yield from _certified(hop, path)
+            yield str(path), key
         except FileNotFoundError:
             continue
         except Locked:
@@ -141,6 +177,15 @@ def _keys(
             login.said.append(f"{path}: {LOCKED}")
         else:
             yield str(path), unlocked
+
+
+def _certified(hop: Hop, path: Path) -> Iterator[tuple[str, paramiko.PKey]]:
+    """The key with each certificate of it: CertificateFile's, and the one beside the file."""
+    for file in (*hop.certificates, path.with_name(f"{path.name}-cert.pub")):
+        with contextlib.suppress(OSError, ValueError, paramiko.SSHException):
+            certified = load(path)
+            certified.load_certificate(str(file))
+            yield f"{path} with {file}", certified
 
 
 def _public(path: Path) -> bytes | None:

@@ -54,7 +54,7 @@ def known(hop: Hop) -> HostKeys:
                 where=str(path),
                 hint="see what it is and whose, then try again",
             ) from error
-    name = hop.host if hop.port == 22 else f"[{hop.host}]:{hop.port}"
+    name = hop.alias or (hop.host if hop.port == 22 else f"[{hop.host}]:{hop.port}")
     return read("\n".join(texts), name)
 
 

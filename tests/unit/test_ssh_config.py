@@ -13,8 +13,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from buildmatrix.errors import DeviceError
+from buildmatrix.boards import reach
+from buildmatrix.errors import DeviceError, InputError
 from buildmatrix.nouns import BoardAddress
+from buildmatrix.ssh import dump
 from buildmatrix.ssh.config import route
 from buildmatrix.ssh.trust import HostKeys, read
 
@@ -40,6 +42,7 @@ Host *
 def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.setenv("LOGNAME", "me")
+    monkeypatch.setattr(dump, "installed", lambda: None)  # what our own reader makes of it
     return tmp_path
 
 
@@ -111,7 +114,7 @@ def test_the_key_given_is_the_only_one(config: Path, home: Path) -> None:
     [
         ("ProxyJump none", []),
         ("ProxyJump a", ["me@a:22"]),
-        ("ProxyJump a,you@b:23 , ssh://[::1]:24", ["me@a:22", "you@b:23", "me@::1:24"]),
+        ("ProxyJump a,you@b:23 , ssh://[::1]:24", ["me@a:22", "you@b:23", "me@[::1]:24"]),
         ("ProxyJump dom@in@a", ["dom@in@a:22"]),
         # each is a Host of its own; the first, and only that, may have its own way
         ("ProxyJump a\nHost a\nHostName 10.0.0.1\nUser x\nPort 2", ["x@10.0.0.1:2"]),
@@ -257,3 +260,26 @@ def test_a_revoked_key_is_no_key() -> None:
 @given(st.text(max_size=80), st.text(max_size=10))
 def test_no_known_hosts_breaks_us(text: str, name: str) -> None:
     assert isinstance(read(f"{text}\n|1|{text}|x {KEY}\n@{text}", name), HostKeys)
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("pi@[::1]:2222", ("pi", "::1", 2222)),
+        ("pi@::1", ("pi", "::1", 0)),
+        ("[fe80::1%eth0]", ("", "fe80::1%eth0", 0)),
+        ("10.0.0.7:2022", ("", "10.0.0.7", 2022)),
+        ("dom@in@pi", ("dom@in", "pi", 0)),
+    ],
+)
+def test_an_address_as_ssh_and_scp_write_it(text: str, expected: tuple[str, str, int]) -> None:
+    board = reach.find(text, devices={}, state=Path("none"))
+    assert (board.user, board.host, board.port) == expected
+    again = reach.find(reach.spoken(board), devices={}, state=Path("none"))
+    assert (again.user, again.host, again.port) == expected
+
+
+@pytest.mark.parametrize("text", ["pi@", "[::1", "pi:port", "pi:0", "pi:70000", "a b", "[]:22"])
+def test_what_is_no_address_is_said(text: str) -> None:
+    with pytest.raises(InputError, match="is no board"):
+        reach.find(text, devices={}, state=Path("none"))
