@@ -95,7 +95,7 @@ def test_an_include_a_tag_and_a_network(config: Path) -> None:
     assert hop(config, f"Include {config.with_name('more')}\nPort 6\n").address == "10.1.1.1:5"
     assert hop(config, f"Include {config.with_name('none')}\nPort 6\n").address == "board:6"
     config.write_text("Match tagged home\nHostName 10.9.9.9\n")
-    asked = ["ssh", "-G", "-F", config, "board"]
+    asked = ["ssh", "-G", "-F", str(config), "board"]
     if subprocess.run(asked, capture_output=True, check=False).returncode:
         with pytest.raises(DeviceError, match="tagged"):  # OpenSSH before 9.4
             route(BOARD, config=config)
