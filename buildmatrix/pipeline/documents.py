@@ -144,7 +144,8 @@ def _reason(
         case Verb.BLOCKED:
             return f"out of reach: {actions.get(goal.blocked_by, goal).reason}"
         case _:
-            needed = [w.id for w in graph.below(goal.id) if actions[w.id].verb is not Verb.SKIP]
+            below = graph.below(goal.id) if missing else ()
+            needed = [w.id for w in below if actions[w.id].verb is not Verb.SKIP]
             gap = next((missing[need] for need in needed if need in missing), "")
             return f"{gap}, when last tried" if gap else f"to be built: {goal.reason}"
 

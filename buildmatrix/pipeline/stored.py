@@ -54,13 +54,14 @@ def stored(
     planned = {action.id: action for action in (actions or plan_all(workshop))}
     graph = workshop.project.graph
     cells = {}
+    expected: dict[str, FileRecord | None] = {}  # by key: cells share the model, so one look
     for cell in workshop.project.cells:
         bundle, audit = graph.bundle_of(cell.id), graph.audit_of(cell.id)
         if bundle is None or audit is None:
             cells[cell.id] = _without_runner(workshop, cell)
         else:
             cells[cell.id] = _with_runner(
-                workshop, bundle, planned[audit.id], planned, audits=audits
+                workshop, bundle, planned[audit.id], planned, expected, audits=audits
             )
     return cells
 
@@ -76,10 +77,14 @@ def _with_runner(
     work: Work,
     audited: Action,
     planned: Mapping[str, Action],
+    expected: dict[str, FileRecord | None],
     *,
     audits: bool,
 ) -> Stored:
     assert isinstance(work.subject, BundleWork)
+    model = planned[work.subject.model].key
+    if model not in expected:
+        expected[model] = _record(workshop.store, model, EXPECTED)
     cell, store = work.subject.cell, workshop.store
     bundle = _bundle(store, cell.id, planned[work.id].key)
     reason = ""
@@ -93,7 +98,7 @@ def _with_runner(
         bundle,
         read_audit(store, audited.key) if audits and not reason else None,
         reason,
-        expected=_record(store, planned[work.subject.model].key, EXPECTED),
+        expected=expected[model],
         made_with=_made_with(workshop, cell),
     )
 
