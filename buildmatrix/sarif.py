@@ -26,8 +26,7 @@ SCHEMA = (
 )
 ROOT = "SRCROOT"
 LEVELS = {"error": "error", "warning": "warning", "note": "note"}
-# An object in a static library, or a file in an archive that is read as a tree.
-MEMBER = re.compile(r"(?P<file>.+?\.(?:a|whl|deb))[(!/](?P<member>.+?)\)?")
+MEMBER = re.compile(r"(?P<file>.+?\.a)\((?P<member>.+)\)")  # an object in a static library
 
 
 def log(document: Mapping[str, Any], subject: Path, *, here: Path) -> dict[str, Any]:
@@ -39,7 +38,9 @@ def log(document: Mapping[str, Any], subject: Path, *, here: Path) -> dict[str, 
     """
     base, prefix = _base(subject, here, is_bundle="cell" in document)
     codes = {rule.code: number for number, rule in enumerate(RULES)}
-    files = list(dict.fromkeys(_split(f["file"])[0] for f in document["findings"]))
+    package = "" if "cell" in document else _package(here / subject)
+    places = {f["file"]: _split(f["file"], package) for f in document["findings"]}
+    files = list(dict.fromkeys(file for file, _ in places.values()))
     return {
         "$schema": SCHEMA,
         "version": "2.1.0",
@@ -51,7 +52,10 @@ def log(document: Mapping[str, Any], subject: Path, *, here: Path) -> dict[str, 
                     {"location": _location(prefix + file), "roles": ["analysisTarget"]}
                     for file in files
                 ],
-                "results": [_result(f, prefix, codes, files) for f in document["findings"]],
+                "results": [
+                    _result(f, prefix, codes, files, places[f["file"]])
+                    for f in document["findings"]
+                ],
                 "columnKind": "utf16CodeUnits",
                 "properties": {"target": document["target"]},
             }
@@ -109,9 +113,13 @@ def _pascal(words: str) -> str:
 
 
 def _result(
-    finding: Mapping[str, str], prefix: str, codes: Mapping[str, int], files: Sequence[str]
+    finding: Mapping[str, str],
+    prefix: str,
+    codes: Mapping[str, int],
+    files: Sequence[str],
+    place: tuple[str, str],
 ) -> dict[str, Any]:
-    file, member = _split(finding["file"])
+    file, member = place
     # A region must be there for GitHub (GH1003); a binary file has no lines, so it is the first.
     location: dict[str, Any] = {
         "physicalLocation": {
@@ -135,11 +143,20 @@ def _result(
     }
 
 
-def _split(file: str) -> tuple[str, str]:
-    """A file on disk, and what in it is meant.
+def _package(path: Path) -> str:
+    """The name of a wheel, Debian package or archive, whose files are places in it."""
+    return path.name if path.is_file() and not path.name.endswith(".a") else ""
 
-    >>> _split("lib/libx.a(gemm.o)"), _split("lib/libx.so")
+
+def _split(file: str, package: str) -> tuple[str, str]:
+    """A file on disk, and what in it is meant; `package` is what was read as a tree.
+
+    >>> _split("lib/libx.a(gemm.o)", ""), _split("lib/libx.so", "")
     (('lib/libx.a', 'gemm.o'), ('lib/libx.so', ''))
+    >>> _split("lib/libx.so", "x.whl"), _split("main", "main")
+    (('x.whl', 'lib/libx.so'), ('main', ''))
     """
+    if package and file != package:
+        return package, file
     match = MEMBER.fullmatch(file)
     return (match["file"], match["member"]) if match else (file, "")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import zipfile
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -58,6 +59,16 @@ def test_an_object_in_a_library_is_a_logical_place(tmp_path: Path) -> None:
     assert members == ["one.o", "two.o"]
     prints = {r["partialFingerprints"]["primaryLocationLineHash"] for r in run["results"]}
     assert len(prints) == 2
+
+
+def test_a_file_in_a_wheel_is_a_logical_place_of_the_wheel(tmp_path: Path) -> None:
+    path = tmp_path / "x-1-py3-none-any.whl"
+    with zipfile.ZipFile(path, "w") as wheel:
+        wheel.writestr("x/lib.so", make(attributes=NEON, rpath="/opt"))
+    run = run_of(audit_path(path), path, tmp_path)
+    assert [artifact["location"]["uri"] for artifact in run["artifacts"]] == [path.name]
+    (result,) = run["results"]
+    assert result["locations"][0]["logicalLocations"][0]["name"] == "x/lib.so"
 
 
 def test_all_rules_come_with_help(tmp_path: Path) -> None:
