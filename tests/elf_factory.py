@@ -158,6 +158,36 @@ def make(
     return _image(layout, MACHINES[machine], TYPES[elf_type], flags, sections, stack)
 
 
+def headerless(*, needed: Sequence[str], runpath: str, asks: Sequence[str]) -> bytes:
+    """A 64-bit ARM program without section headers: one segment that holds all, PT_DYNAMIC in it.
+
+    `asks` are undefined functions, each with a relocation for its slot.
+    """
+    strings = _Strings()
+    names = [strings.at(name) for name in needed]
+    path = strings.at(runpath)
+    symbols = bytes(24) + b"".join(
+        struct.pack("<IBBHQQ", strings.at(name), 0x12, 0, 0, 0, 0) for name in asks
+    )
+    slots = b"".join(
+        struct.pack("<QQQ", 0, number << 32 | 1026, 0) for number in range(1, len(asks) + 1)
+    )
+    start = 64 + 2 * 56
+    places = {"symbols": start, "slots": start + len(symbols)}
+    places["strings"] = places["slots"] + len(slots)
+    at = places["strings"] + len(strings.data)
+    at += -at % 8
+    tags = [(TAGS["NEEDED"], name) for name in names] + [(TAGS["RUNPATH"], path)]
+    tags += [(5, places["strings"]), (10, len(strings.data)), (6, places["symbols"])]
+    tags += [(23, places["slots"]), (2, len(slots)), (20, 7), (0, 0)]
+    dynamic = b"".join(struct.pack("<QQ", *tag) for tag in tags)
+    body = (symbols + slots + strings.data).ljust(at - start, b"\0") + dynamic
+    rows = ((1, 5, 0, start + len(body)), (2, 6, at, len(dynamic)))
+    segments = b"".join(WIDE.program_row(k, f, off, size, off) for k, f, off, size in rows)
+    header = struct.pack(WIDE.header, 3, 183, 1, 0, 64, 0, 0, 64, 56, 2, 64, 0, 0)
+    return b"\x7fELF" + bytes((2, 1, 1)) + bytes(9) + header + segments + body
+
+
 def ar(members: Mapping[str, bytes]) -> bytes:
     """A static library as GNU ar writes it: a symbol table, a table of long names, the objects."""
     names = b""

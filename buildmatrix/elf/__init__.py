@@ -6,6 +6,7 @@ symbols      names asked for and offered        relocations  what the loader mus
 code         what instructions need             switches     what the compiler wrote down
 marks        which bytes are instructions       rows        symbols as arrays
 calls        time_t and dlopen                  archive      members of static libraries
+headerless   files whose section headers are gone
 sections     tables lie inside the file         facts        all of it, for one file
 contents     one file on disk, whatever it is   names        any bytes as text
 """

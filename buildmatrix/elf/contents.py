@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import mmap
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from buildmatrix.elf import archive
 from buildmatrix.elf.facts import facts_of
+from buildmatrix.elf.headerless import sections_of
 from buildmatrix.elf.sections import FAULTS, check_tables, has_no_code
 from buildmatrix.elf.tables import MAGIC, Image
 from buildmatrix.nouns import ElfFacts, OddFile, Oddity
@@ -79,13 +81,23 @@ def _one(data: memoryview, name: str) -> Iterator[Content]:
         return
     try:
         image = Image(data)
+        if image.headerless:
+            image = Image(data, sections=sections_of(image))
         check_tables(image)
         absent = _why_no_code(image)
-        yield OddFile(name, Oddity.NO_CODE, absent) if absent else facts_of(image, name)
+        yield OddFile(name, Oddity.NO_CODE, absent) if absent else _facts(image, name)
         if not absent and (form := _unread_form(image)):
             yield OddFile(name, Oddity.UNREAD, form)
     except FAULTS as exc:
         yield _damaged(name, "is not a whole ELF file", exc)
+
+
+def _facts(image: Image, name: str) -> ElfFacts:
+    """Without section headers nothing says where the code is: what it needs is not known."""
+    facts = facts_of(image, name)
+    if image.headerless:
+        return replace(facts, neon_instructions=None, multiplies=None, features=None)
+    return facts
 
 
 def _damaged(name: str, brief: str, fault: Exception) -> OddFile:
@@ -102,7 +114,9 @@ def _why_no_code(image: Image) -> str:
 
 
 def _unread_form(image: Image) -> str:
-    """Debug information in a form that hides what the compiler was told."""
+    """A form that hides something: the code, or what the compiler was told."""
+    if image.headerless:
+        return "no section headers: instructions and build attributes are not read, only linking"
     section = image.named(".debug_info")
     if section is None or not section.flags & 0x800:  # SHF_COMPRESSED
         return ""

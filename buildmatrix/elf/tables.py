@@ -112,7 +112,11 @@ WIDE = _Layout(
 class Image:
     """One ELF file in memory. Raises Damaged where a table does not lie inside the file."""
 
-    def __init__(self, data: bytes | memoryview) -> None:
+    def __init__(
+        self, data: bytes | memoryview, *, sections: tuple[Section, ...] | None = None
+    ) -> None:
+        """`sections` take the place of a section header table that is not there."""
+        self._given = sections
         self.data = memoryview(data)
         ident = bytes(self.data[:16])
         if len(ident) < 16 or not ident.startswith(MAGIC):
@@ -133,10 +137,17 @@ class Image:
     def little_endian(self) -> bool:
         return self.order == "<"
 
+    @property
+    def headerless(self) -> bool:
+        """Whether the section header table was stripped."""
+        return not self._section_table
+
     @cached_property
     def sections(self) -> tuple[Section, ...]:
         """In table order, the empty first one included."""
-        if not self._section_table:
+        if self._given is not None:
+            return self._given
+        if self.headerless:
             return ()
         size = struct.calcsize(self.order + self.layout.section)
         if self._section_row != size:

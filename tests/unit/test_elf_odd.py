@@ -117,6 +117,21 @@ def test_sections_that_share_bytes_are_refused(tmp_path: Path) -> None:
     assert "share bytes of the file" in odd.details
 
 
+def test_a_program_without_section_headers_is_read_as_the_loader_reads_it(
+    tmp_path: Path,
+) -> None:
+    """What `strip --strip-section-headers` of binutils 2.41 leaves runs as before."""
+    path = tmp_path / "prog"
+    path.write_bytes(factory.headerless(needed=["libx.so.1"], runpath="$ORIGIN/../lib", asks=["f"]))
+    tree = elf.survey_file(path)
+    (facts,), (odd,) = tree.facts, tree.odd
+    assert (facts.needed, facts.runpath) == (("libx.so.1",), ("$ORIGIN/../lib",))
+    assert facts.symbols is not None
+    assert [one.name for one in facts.symbols.imports] == ["f"]
+    assert (facts.neon_instructions, facts.features) == (None, None)
+    assert (odd.oddity, odd.details.split(":")[0]) == (Oddity.UNREAD, "no section headers")
+
+
 def test_facts_come_back_from_a_document_as_they_were(tmp_path: Path) -> None:
     (tmp_path / "x.so").write_bytes(
         make(attributes=NEON, needed=["libc.so.6"], versions={"libc.so.6": ["GLIBC_2.34"]})
