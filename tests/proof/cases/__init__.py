@@ -1,0 +1,25 @@
+"""Every case, in the order of the document."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from tests.proof.cases import instructions, linkers, paths, places, symbols, whole
+
+if TYPE_CHECKING:
+    from tests.proof.case import Case
+
+
+def every() -> tuple[Case, ...]:
+    """All cases; their names are unique."""
+    rows = (
+        *instructions.cases(),
+        *places.cases(),
+        *linkers.cases(),
+        *paths.cases(),
+        *symbols.cases(),
+        *whole.cases(),
+    )
+    names = [case.name for case in rows]
+    assert len({*names}) == len(names), sorted(n for n in names if names.count(n) > 1)
+    return rows

@@ -1,0 +1,67 @@
+"""The audit's verdict on a built tree for one board."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from buildmatrix import audit, elf
+from buildmatrix.graph import LIBC
+from buildmatrix.nouns import AuditPolicy, Severity
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from buildmatrix.baseline import Baseline
+    from buildmatrix.nouns import ElfTree, Finding
+
+
+# Errors that forbid shipping and do not say that the program fails to start: what compiled it, a
+# file of another machine that the loader passes over, two BLAS, paths of the build machine, an
+# executable stack (docs/audit.md says so of the last), NEON where a recipe has rules about it.
+OTHER_REASONS = frozenset(
+    ["BM101", "BM114", "BM120", "BM121", "BM122", "BM142", "BM150", "BM151", "BM160"]
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    errors: tuple[Finding, ...]  # that say: it does not start
+    others: tuple[Finding, ...]  # errors for another reason
+    warnings: tuple[Finding, ...]
+
+    @property
+    def passes(self) -> bool:
+        return not self.errors and not self.others
+
+    def words(self) -> str:
+        """Each error's code, file and message, else each warning's code."""
+        if errors := (*self.errors, *self.others):
+            return "; ".join(f"{f.code} {f.file}: {f.message}" for f in errors)
+        return " ".join(sorted({f.code for f in self.warnings}))
+
+
+def read(tree: Path) -> ElfTree:
+    return elf.survey(tree)
+
+
+def judge(tree: ElfTree, baseline: Baseline) -> Verdict:
+    """What `inv audit TREE --target BASELINE` finds, of a tree that was read once for all."""
+    policy = AuditPolicy(
+        baseline.target,
+        provided=(*LIBC, *baseline.provided),
+        libraries=baseline.libraries,
+        page_size=baseline.page_size,
+    )
+    findings = audit.judge_tree(tree, policy)
+    errors = [f for f in findings if f.severity is Severity.ERROR]
+    return Verdict(
+        tuple(f for f in errors if f.code not in OTHER_REASONS or _is_the_program(f, tree)),
+        tuple(f for f in errors if f.code in OTHER_REASONS and not _is_the_program(f, tree)),
+        tuple(f for f in findings if f.severity is Severity.WARNING),
+    )
+
+
+def _is_the_program(finding: Finding, tree: ElfTree) -> bool:
+    """A program of another machine does not start; a library of one may be passed over."""
+    return finding.code == "BM101" and finding.file.startswith("bin/") and bool(tree.facts)
