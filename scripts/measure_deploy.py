@@ -98,7 +98,7 @@ def main() -> int:
         reporter=RecordingReporter(),
         mirror=debian_mirror,
         index=python_index,
-        source_folder=None,
+        archives=None,
         jobs=1,
         engine_url=None,
     )

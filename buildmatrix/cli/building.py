@@ -59,7 +59,8 @@ def plan(
         "jobs": "compile jobs (default: the machine's cores)",
         "fail-fast": "stop at the first failed action",
         "frozen": "make nothing: exit 9 and list what is missing",
-        "mirror": "folder of source archives, looked into before downloading",
+        "archives": "folder of source archives, looked into before downloading",
+        "mirror": "the same, as it was called before",
     },
     iterable=["only"],
 )
@@ -70,6 +71,7 @@ def build(
     jobs: int = 0,
     fail_fast: bool = False,
     frozen: bool = False,
+    archives: str = "",
     mirror: str = "",
     json: bool = False,
     state: str = "",
@@ -79,7 +81,7 @@ def build(
     from buildmatrix.pipeline.perform import build_all
 
     with progress() as reporter:
-        shop = workshop(matrix, only, state, reporter, jobs=jobs, sources=mirror)
+        shop = workshop(matrix, only, state, reporter, jobs=jobs, archives=archives or mirror)
         outcomes = build_all(shop, fail_fast=fail_fast, frozen=frozen)
         document = build_document(shop, outcomes)
     if json:
@@ -165,7 +167,8 @@ def toolchains(
 @command(
     {
         "verify": "read what is held again: hash and tree",
-        "mirror": "folder that gets a file of every source; `inv build --mirror` builds from it",
+        "archives": "folder that gets a file of every source, for `inv build --archives`",
+        "mirror": "the same, as it was called before",
     },
     iterable=["only"],
 )
@@ -174,11 +177,12 @@ def sources(
     matrix: str = "matrix.yaml",
     only: Any = None,
     verify: bool = False,
+    archives: str = "",
     mirror: str = "",
     json: bool = False,
     state: str = "",
 ) -> None:
-    """List the sources: held, out of reach and how to supply them; verify; make a mirror."""
+    """List the sources: held, out of reach and how to supply them; verify; copy the archives."""
     from buildmatrix.pipeline import sourcing
 
     with progress() as reporter:
@@ -186,8 +190,8 @@ def sources(
         now = sourcing.standings(shop)
         if verify:
             now = sourcing.verify(shop, now)
-        if mirror:
-            now = sourcing.copy_archives(shop, now, Path(mirror))
+        if archives or mirror:
+            now = sourcing.copy_archives(shop, now, Path(archives or mirror))
         document = sourcing.sources_document(shop, now)
     if json:
         print_json(document)

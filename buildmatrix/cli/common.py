@@ -117,22 +117,23 @@ def workshop(
     *,
     model: str = "",
     jobs: int = 0,
-    sources: str = "",
+    archives: str = "",
 ) -> Workshop:
     """Read the project and stand ready to work on it."""
     from buildmatrix.pipeline import project
     from buildmatrix.pipeline.workshop import Workshop
 
-    folder = sources or os.environ.get("BUILDMATRIX_SOURCES", "")
+    settings = ("BUILDMATRIX_ARCHIVES", "BUILDMATRIX_SOURCES")  # the second as it was before
+    folder = archives or next((os.environ[name] for name in settings if name in os.environ), "")
     if folder and not Path(folder).is_dir():
-        raise UsageError(f"--mirror {folder}: no such folder")
+        raise UsageError(f"--archives {folder}: no such folder")
     return Workshop(
         project=project.load(Path(matrix), only=tuple(only or ()), model=model),
         state=state_of(matrix, state),
         reporter=reporter,
         mirror=mirror,
         index=index,
-        source_folder=Path(folder) if folder else None,
+        archives=Path(folder) if folder else None,
         jobs=jobs or os.cpu_count() or 1,
         engine_url=os.environ.get("DOCKER_HOST") or None,
         network={name: os.environ[name] for name in NETWORK if name in os.environ},

@@ -81,8 +81,7 @@ def boards_of(hosts: Sequence[str] | None, shop: Workshop) -> tuple[BoardAddress
         **HOST,
         "action": "up, down, info, trust or list",
         "name": "up, down: what the virtual board is called (default: virtual-KIND)",
-        "kind": "up: pi3, pi3-counted, pi3-64, pi3-busybox, pi2, pi4-64, pi4-64-counted, container "
-        "or host; ? says what each is for",
+        "kind": "up: what it is like; ? says which there are and what each is for",
         "link": "up: how slow the way to it is, rate and round trip, as 20mbit/20ms",
         "fingerprint": "trust: pin this one without asking; the board must offer it",
     },
@@ -100,7 +99,7 @@ def device(
     json: bool = False,
     state: str = "",
 ) -> None:
-    """up, down: a virtual Raspberry Pi 3. info: what a board is. trust: pin its key. list."""
+    """up, down: a virtual board. info: what a board is. trust: pin its key. list."""
     match action:
         case "up":
             _up(name or f"virtual-{kind}", kind, link, state_of(matrix, state), as_json=json)

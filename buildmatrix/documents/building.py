@@ -120,7 +120,7 @@ class SourceRow(TypedDict):
     reason: str
     alternates: list[str]
     way_out: str
-    file: str  # written for --mirror
+    file: str  # written for --archives
     cells: list[str]
 
 

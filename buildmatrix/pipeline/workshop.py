@@ -43,7 +43,7 @@ class Workshop:
     reporter: Reporter
     mirror: Callable[[], str]  # asked only when something is fetched, as is
     index: Callable[[], str]  # Python's package index
-    source_folder: Path | None = None
+    archives: Path | None = None
     jobs: int = 1
     engine_url: str | None = None
     network: Mapping[str, str] = field(default_factory=dict)  # variables for proxies, certificates
@@ -70,7 +70,7 @@ class Workshop:
             self.mirror,
             self.index,
             self.reporter,
-            self.source_folder,
+            self.archives,
             self.network,
         )
 

@@ -181,10 +181,10 @@ def way_out(source: SourceSpec) -> str:
     names = " or ".join(dict.fromkeys(filter(None, map(file_name, files))))
     if not names:
         return (
-            "where the git host answers, run `inv sources --mirror DIR`; with the tree id in the "
-            "recipe, `inv build --mirror DIR` takes it from there"
+            "where the git host answers, run `inv sources --archives DIR`; with the tree id in the "
+            "recipe, `inv build --archives DIR` takes it from there"
         )
-    return f"put {names} into a folder and name the folder with --mirror, or add an alternate"
+    return f"put {names} into a folder and name the folder with --archives, or add an alternate"
 
 
 def file_name(alternate: Alternate) -> str:

@@ -73,7 +73,7 @@ def test_what_cannot_be_built_says_where_it_would_come_from(
     assert missing, "git hosts and project sites answer nowhere that this was written"
     for name, cause in missing.items():
         assert "https://" in cause, name
-        assert "--mirror" in cause or "ls-remote" in cause, name
+        assert "--archives" in cause or "ls-remote" in cause, name
     assert {c["state"] for c in built.values()} <= {"done", "cached", "unavailable"}
 
 

@@ -125,7 +125,7 @@ def test_the_next_alternate_is_tried_and_all_are_named(
         sources(tmp_path / "other", url).fetch(spec, "i", base=tmp_path, subject="s")
     assert "first.tar.gz: HTTP 404" in str(caught.value)
     assert "second.tar.gz: HTTP 404" in str(caught.value)
-    assert "--mirror" in str(caught.value)
+    assert "--archives" in str(caught.value)
 
 
 def wheel(members: dict[str, bytes]) -> bytes:
