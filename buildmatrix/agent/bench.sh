@@ -19,12 +19,29 @@ companion() { # beside the agent: has it beat, and puts the board right should i
     undo
 }
 
-await() { # PID: sets $status to its exit status. A beat ends a wait too, and looks like 138
-    status=138
-    while [ "$status" = 138 ]; do
+signals() { # sets $signals, to which this shell adds a signal's number: 128, ksh 256, yash 384
+    { sh -c 'kill -KILL $$'; } 2> /dev/null
+    signals=$(($? - 9))
+}
+
+await() { # PID: sets $status to its exit status, 128 and more for a signal
+    status=
+    while :; do
+        beaten= # a beat ends a wait too, with any status: 138, yash 394, ksh93 1
         wait "$1"
-        status=$?
+        ended=$?
+        if [ "$ended" = 127 ] && [ -n "$status" ]; then break; fi # over at the last turn
+        status=$ended
+        [ -n "$beaten" ] || break
     done
+    [ "$status" -le "$signals" ] || status=$((status - signals + 128))
+}
+
+moved() { # was the date set since $began? Told, because no other line of the journal would show it
+    clock
+    seconds=$((now - start))
+    jump=$(($(date +%s) - began - seconds))
+    case $jump in -[12] | [012]) ;; *) event clock "\"seconds\":$jump,\"block\":$index" ;; esac
 }
 
 text() { # stdin as the inside of a JSON string
@@ -40,7 +57,7 @@ record() { # the rest of the line, as JSON
 
 outcome() { # EXIT
     printf '"exit":%s,"seconds":%s,"before":{%s},"after":{%s},' \
-        "$1" "$(($(date +%s) - began))" "$before" "$after"
+        "$1" "$seconds" "$before" "$after"
     printf '"stdout":"%s","stderr_tail":"%s"' \
         "$(sed -n '/^{/p' out | tail -n 1 | text)" "$(tail -c 2000 err | text)"
 }
@@ -70,6 +87,8 @@ measure() { # sets $status, $before and $after
 
 block() { # fails when it cannot be written down: the block is not done, the agent stops
     began=$(date +%s)
+    clock
+    start=$now
     if [ "$role" = cell ] && ! fits "$cell" "$batch"; then
         stamp
         record "\"before\":{$stamp,$(board)},\"skipped\":{$why}"
@@ -85,6 +104,7 @@ block() { # fails when it cannot be written down: the block is not done, the age
         measure
         room || return # the runner may have had no room for its answer
     fi
+    moved
     remember "$cell" "$batch" "$status" && record "$(outcome "$status")"
 }
 
@@ -117,6 +137,7 @@ inherit() { # after an agent that died or fell silent: its runner goes, and what
 
 agent() { # RUN
     cd "runs/$1" && take || return 0
+    signals
     trap beat USR1
     beat
     companion &

@@ -32,11 +32,19 @@ board() { # what takes longer to find out
     while read -r name count; do
         case $name in pswpin | pswpout) swapped=$((swapped + count)) ;; esac
     done < /proc/vmstat
-    cpu=$SYS/devices/system/cpu/cpu0/cpufreq
+    cpu=$SYS/devices/system/cpu/cpu0/cpufreq limits='' heat=''
+    for at in "$SYS"/devices/system/cpu/cpufreq/policy*; do
+        [ ! -d "$at" ] || limits="$limits $(number "$(reading "$at/scaling_max_freq")")"
+    done
+    for at in "$SYS"/class/thermal/thermal_zone*; do
+        here=$(reading "$at/temp")
+        [ "${here:-x}" -gt "${heat:--1}" ] 2> /dev/null && [ "$here" -lt 200000 ] && heat=$here
+    done
     printf '"cur_khz":%s,"max_khz":%s,"governor":"%s","millicelsius":%s,"throttled":"%s",' \
         "$(number "$(reading "$cpu/scaling_cur_freq")")" \
         "$(number "$(reading "$cpu/scaling_max_freq")")" "$(governor)" \
-        "$(number "$(reading "$SYS/class/thermal/thermal_zone0/temp")")" "$(throttle)"
+        "$(number "$heat")" "$(throttle)"
+    printf '"limits_khz":"%s",' "${limits# }"
     printf '"load1":%s,"swapped":%s,"available_kib":%s' \
         "$(number "${load%% *}")" "$swapped" "$(number "$(available)")"
 }

@@ -1,6 +1,6 @@
 # After enter.sh: the scripts come first on stdin. Kept for the next call where that is wanted and
 # there is room, in one step: many may do it at once. `read` takes no byte too many; head would.
-text= break=$(printf "\n_")
+text="" break=$(printf "\n_")
 break=${break%_}
 while IFS= read -r one; do [ "$one" = "end $digest" ] && break; text=$text$one$break; done
 [ "$(printf %s "$text" | sha256sum)" = "$digest  -" ] || exit 93

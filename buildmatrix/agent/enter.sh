@@ -4,6 +4,7 @@
 # the shell that we are called from, takes no line break in a word, and expands an exclamation mark before a letter.
 # MODE: work makes the prefix; keep only puts the scripts into one that is there; look writes nothing.
 mark=$1 digest=$2 prefix=$3 mode=$4 line=$5
+# shellcheck disable=SC2064 # the mark as it is now
 trap "exit=\$?; printf \"\\n>%s %s\\n\" $mark \$exit" 0
 printf "\n<%s\n" "$mark"
 printf "\n<%s\n" "$mark" >&2

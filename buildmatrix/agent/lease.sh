@@ -47,6 +47,7 @@ take() { # in the folder of a run. Numbered, never removed: of two that try, one
 }
 
 beat() { # one write of a fixed size over the old one: no fork, no new block on a full disk
+    beaten=yes
     read -r beats _ < /proc/uptime # a trap: it must not touch anybody's variables
     printf '%6d %12d\n' "$mine" "${beats%.*}" 1<> heartbeat
 }

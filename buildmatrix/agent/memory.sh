@@ -27,11 +27,20 @@ fits() { # CELL BATCH: if it does not, sets $why
     [ -z "$why" ] || return 1
     # what ran in an earlier round is known to fit; two points make a line
     [ -z "$ran" ] && [ -n "$low" ] || return 0
-    needs=$((high_peak + (high_peak - low_peak) * ($2 - high) / (high - low)))
     free=$(available)
+    extrapolate $((high_peak - low_peak)) $(($2 - high)) $((high - low))
     [ -n "$free" ] && [ "$needs" -gt "$free" ] || return 0
     why="\"needs_kib\":$needs,\"available_kib\":$free,\"by\":[$low,$high]"
     return 1
+}
+
+extrapolate() { # RISE STEPS OVER: sets $needs; at most what the shell can count to, mksh 32 bits
+    needs=2147483647
+    [ $((needs + 1)) -lt 0 ] || needs=9223372036854775807
+    [ "$1" -gt 0 ] || { needs=$high_peak; return; }
+    rise=$(($1 / $3)) rest=$(($1 % $3))
+    [ $((rise + 1)) -gt $(((needs - high_peak) / $2)) ] ||
+        needs=$((high_peak + rise * $2 + rest * $2 / $3))
 }
 
 rank() { # BATCH PEAK: among the two largest, $low and $high

@@ -37,6 +37,9 @@ def disturbances(
     limits = before.get("max_khz"), after.get("max_khz")
     if limits[0] != limits[1]:
         yield f"clock limit moved from {limits[0]} to {limits[1]} kHz"
+    every = before.get("limits_khz"), after.get("limits_khz")
+    if limits[0] == limits[1] and every[0] and every[1] and every[0] != every[1]:
+        yield f"clock limits moved from {every[0]} to {every[1]} kHz"
     yield from _slow_clock(after)
     if pages := (after.get("swapped") or 0) - (before.get("swapped") or 0):
         yield f"the board swapped {pages} pages"

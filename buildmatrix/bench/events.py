@@ -22,6 +22,11 @@ def words(event: Event) -> str:
             return "resumed, because the agent or the board had gone down"
         case "unrestored":
             return f"{event['files']} settings of the board could not be put back"
+        case "clock":
+            return (
+                f"the board's date jumped by {event['seconds']} s in block {event['block']}: "
+                "durations are by its uptime, times of day before and after do not fit together"
+            )
         case "conditions":
             return "; ".join(part for part in (_governor(event), _wireless(event)) if part)
         case _:
