@@ -9,7 +9,18 @@ from __future__ import annotations
 from itertools import chain
 from typing import TYPE_CHECKING
 
-from buildmatrix.audit import code, libraries, memory, names, notes, odd, paths, refused, versions
+from buildmatrix.audit import (
+    code,
+    libraries,
+    memory,
+    names,
+    needs,
+    notes,
+    odd,
+    paths,
+    refused,
+    versions,
+)
 from buildmatrix.audit.rule import ERROR, WARNING, Rule
 from buildmatrix.audit.tree import Tree
 from buildmatrix.nouns import AuditPolicy, ElfFacts, ElfTree, Finding
@@ -76,7 +87,7 @@ _RULES = (
          code.neon_present),
 )
 # fmt: on
-MODULES = (libraries, memory, names, notes, odd, paths, refused, versions)
+MODULES = (libraries, memory, names, needs, notes, odd, paths, refused, versions)
 RULES = tuple(
     sorted(chain(_RULES, *(module.RULES for module in MODULES)), key=lambda rule: rule.code)
 )

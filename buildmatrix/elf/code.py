@@ -9,15 +9,20 @@ section in pieces of some megabytes, as arrays, in time and memory linear in the
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from buildmatrix.elf import literals
+from buildmatrix.elf.asking import asks_cpu
 from buildmatrix.elf.marks import A32, A64, DATA, T32, functions_of, marks_of
-from buildmatrix.elf.rows import program
+from buildmatrix.elf.memory import Memory
+from buildmatrix.elf.reach import discovered, paths
+from buildmatrix.elf.rows import are_functions, program
 from buildmatrix.elf.tables import EXECINSTR, PROGBITS, Damaged
 from buildmatrix.isa import a32, a64
+from buildmatrix.isa.a64 import ASKS
 from buildmatrix.nouns import FeatureUse, Multiplies
 
 if TYPE_CHECKING:
@@ -32,6 +37,11 @@ if TYPE_CHECKING:
 
 PIECE = 1 << 22  # bytes of code that are looked at in one go; a multiple of 4
 FEW = 5  # functions that are named
+ENOUGH = 64  # functions that tell of their surroundings
+COMMON = frozenset(("neon", "vfpv3", "v6t2", "v7"))
+SELDOM = frozenset(  # in 32-bit code, and half of all encodings that data can hit
+    ("fphp", "asimdhp", "asimdfhm", "asimdrdm", "asimddp", "bf16", "i8mm", "fcma", "jscvt", "sb")
+)
 WIDE = 0xE800  # in Thumb a halfword from here up opens an instruction of two
 TABLES = {A32: a32.A32, T32: a32.T32, A64: a64.TABLE}
 
@@ -53,6 +63,7 @@ class CodeFacts:
     neon_instructions: int | None = 0
     multiplies: Multiplies | None = None
     features: tuple[FeatureUse, ...] | None = None
+    asks_cpu: bool = False
 
 
 @dataclass(slots=True)
@@ -61,6 +72,8 @@ class Code:
 
     hits: list[Hits] = field(default_factory=list)
     known: bool = True  # what is code and what is not could be told in every section
+    size: int = 0  # bytes of all of them
+    mapped: bool = True  # and by mapping symbols, which leave no doubt
 
 
 def code_facts(image: Image) -> CodeFacts:
@@ -71,11 +84,40 @@ def code_facts(image: Image) -> CodeFacts:
     readable = program(image)
     if readable is None:
         return CodeFacts()
-    code = read_code(readable, np.array([image.entry], np.int64))
+    memory = Memory(readable)
+    code = read_code(readable, _pointers(memory))
     if not code.known:
         return CodeFacts(neon_instructions=None)
-    counts = multiplies(code)
-    return CodeFacts(counts.float32, counts, features(readable, code))
+    counts, uses = multiplies(code), features(readable, code)
+    if not uses or not image.segments:
+        return CodeFacts(counts.float32, counts, uses)
+    asks = any(use.feature == ASKS.feature for use in uses) or asks_cpu(memory)
+    ways = paths(memory, places(code), strict=asks or not code.mapped)
+    uses = tuple(replace(use, path=ways.get(use.feature, ())) for use in uses)
+    sure = tuple(use for use in uses if code.mapped or _is_sure(use, code.size))
+    return CodeFacts(counts.float32, counts, sure, asks)
+
+
+def _is_sure(use: FeatureUse, size: int) -> bool:
+    """Whether so few instructions of a stripped 32-bit file are no data that looks like them.
+
+    Seen in Debian 13's armhf packages: one in 60 KB reads as ARMv8, one in 6 KB as any of SELDOM.
+    """
+    if use.path or use.feature in COMMON:
+        return True
+    return use.count > size >> (12 if use.feature in SELDOM else 15)
+
+
+def _pointers(memory: Memory) -> NDArray[np.int64]:
+    """Addresses of code, for a 32-bit program without symbols that tell ARM from Thumb."""
+    entry = np.array([memory.image.entry], np.int64)
+    functions = sum(
+        int((are_functions(table.rows) & (table.rows["section"] > 0)).sum())
+        for table in memory.program.symbols
+    )
+    if not memory.arm or functions > ENOUGH or not memory.image.segments:
+        return entry
+    return np.unique(np.concatenate([entry, discovered(memory)]))
 
 
 def read_code(program: Program, pointers: NDArray[np.int64]) -> Code:
@@ -91,11 +133,13 @@ def read_code(program: Program, pointers: NDArray[np.int64]) -> Code:
     ]
     if sum(section.size for _, section in rows) > len(program.image.data):
         raise Damaged("executable sections overlap")
+    code.size = sum(section.size for _, section in rows)
     for index, _ in rows:
         marks = marks_of(program, index, pointers)
         if marks is None:
             code.known = False
             continue
+        code.mapped &= marks.mapped or not program.arm
         for instruction_set in np.unique(marks.sets).tolist():
             if instruction_set != DATA:
                 code.hits += _hits(program, index, marks, instruction_set)
@@ -116,13 +160,17 @@ def _words(
     program: Program, section: Section, table: Table, marks: Marks
 ) -> Iterator[tuple[NDArray[np.int64], NDArray[np.int16]]]:
     """Matches among instructions of four bytes each."""
-    del marks
     content = program.image.content(section)
     for start in range(0, section.size & ~3, PIECE):
         size = min(PIECE, section.size - start) & ~3
         halves = np.frombuffer(content[start : start + size], "<u2")
         places, patterns = table.match(halves[1::2], halves[0::2])
-        yield section.address + start + 4 * places, patterns
+        addresses = section.address + start + 4 * places
+        if table is a32.A32 and not marks.mapped:
+            data = literals.of_arm(halves.view("<u4"), section.address + start)
+            doubtful = literals.among(addresses, data) & _rare(table)[patterns]
+            addresses, patterns = addresses[~doubtful], patterns[~doubtful]
+        yield addresses, patterns
 
 
 def _thumb(
@@ -149,10 +197,20 @@ def _thumb(
         last = start + size + 2 > section.size
         cut = 2 * (int(ends[-1]) + 1) if len(ends) and not last else size & ~3
         opens = ((places - run) % 2 == 0) & (last | (2 * places < cut))
+        if not marks.mapped:
+            data = literals.of_thumb(halves, section.address + start)
+            # A table of short negative offsets, or of short positive ones.
+            offsets = np.isin(halves[places + 1], (0, 0xFFFF))
+            opens &= ~((literals.among(addresses, data) | offsets) & _rare(table)[patterns])
         yield addresses[opens], patterns[opens]
         if last:
             return
         start += cut
+
+
+def _rare(table: Table) -> NDArray[np.bool_]:
+    """The patterns that where nothing tells data from code are rather data: beyond NEON."""
+    return np.array([p.feature not in ("", "neon", "vfpv3", "vfpv4") for p in table.patterns])
 
 
 def multiplies(code: Code) -> Multiplies:
@@ -187,6 +245,16 @@ def features(program: Program, code: Code) -> tuple[FeatureUse, ...]:
         FeatureUse(feature, count, *_named(holders[feature]))
         for feature, count in counts.most_common()
     )
+
+
+def places(code: Code) -> dict[str, NDArray[np.int64]]:
+    """Feature -> the addresses of its instructions, in order; of a linked file."""
+    found: dict[str, list[NDArray[np.int64]]] = {}
+    for hits in code.hits:
+        names = np.array([p.feature for p in TABLES[hits.set].patterns])[hits.patterns]
+        for feature in sorted(set(names.tolist()) - {"", ASKS.feature}):
+            found.setdefault(feature, []).append(hits.addresses[names == feature])
+    return {feature: np.sort(np.concatenate(parts)) for feature, parts in found.items()}
 
 
 def _named(holders: Counter[str]) -> tuple[tuple[str, ...], int]:

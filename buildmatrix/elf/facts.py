@@ -53,6 +53,7 @@ def facts_of(image: Image, name: str) -> ElfFacts:
         neon_instructions=code.neon_instructions,
         multiplies=code.multiplies,
         features=code.features,
+        asks_cpu=code.asks_cpu,
         text_relocations="TEXTREL" in asked.flags,
         machine_switches=machine_switches(image),
         blas=blas(table.exports),

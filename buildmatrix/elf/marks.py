@@ -6,7 +6,7 @@ of each function's address tells, of those in .dynsym, of the entry point and of
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from buildmatrix.elf.rows import Program, SymbolRows
 
 A32, T32, A64, DATA = range(4)
+# What every linker, and glibc's crti.o, writes in ARM's own set.
+ALWAYS_ARM = frozenset((".plt", ".iplt", ".init", ".fini"))
 SETS = {ord("a"): A32, ord("t"): T32, ord("x"): A64, ord("d"): DATA}
 
 
@@ -28,6 +30,7 @@ class Marks:
 
     addresses: NDArray[np.int64]
     sets: NDArray[np.uint8]
+    mapped: bool = False  # by mapping symbols, which also tell data
 
     def at(self, addresses: NDArray[np.int64]) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
         """The set at each address, and where its piece begins; the first mark tells of before."""
@@ -70,7 +73,8 @@ def marks_of(program: Program, index: int, pointers: NDArray[np.int64]) -> Marks
         mapping &= (third == 0) | (third == ord("."))
         if mapping.any():
             kinds = np.array([SETS.get(letter, DATA) for letter in range(128)], np.uint8)
-            return _ordered(chosen["value"][mapping].astype(np.int64), kinds[second[mapping]])
+            addresses = chosen["value"][mapping].astype(np.int64)
+            return replace(_ordered(addresses, kinds[second[mapping]]), mapped=True)
     if not program.arm:
         return Marks(np.array([0]), np.array([A64], np.uint8))
     return _by_functions(program, index, pointers)
@@ -99,7 +103,7 @@ def _by_functions(program: Program, index: int, pointers: NDArray[np.int64]) -> 
     addresses = np.concatenate(values) if values else np.zeros(0, np.int64)
     new = pointers[inside & ~np.isin(pointers & ~1, addresses & ~1)]
     addresses = np.concatenate([addresses, new])
-    if section.name in (".plt", ".iplt"):  # every linker writes ARM's code there
+    if section.name in ALWAYS_ARM:
         return Marks(np.array([section.address]), np.array([A32], np.uint8))
     if not len(addresses):
         return None

@@ -174,7 +174,7 @@ EXTENSIONS: Encodings = {
 }
 
 # What reads the processor's own description: mrs of ID_AA64PFR0_EL1 to ID_AA64MMFR4_EL1.
-ASKS = Pattern("mrs of an identification register", 0xFFFFFC00, 0xD5380400)
+ASKS = Pattern("mrs of an identification register", 0xFFFFFC00, 0xD5380400, "cpuid")
 
 MULTIPLIES: Encodings = {
     "": (
@@ -206,4 +206,4 @@ MULTIPLIES: Encodings = {
     ),
 }
 
-TABLE = Table(patterns(BASE, EXTENSIONS, SCALABLE, REST, MULTIPLIES))
+TABLE = Table((ASKS, *patterns(BASE, EXTENSIONS, SCALABLE, REST, MULTIPLIES)))

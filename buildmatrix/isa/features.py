@@ -68,9 +68,9 @@ EXTENSIONS = {
 MARCH32 = (
     ("armv6", ""),
     ("armv6t2", "v6t2"),
-    ("armv7-a", "v7"),
+    ("armv7", "v7"),
     ("armv7ve", "idiva idivt"),
-    ("armv8-a", "armv8"),
+    ("armv8", "armv8"),
 )
 FPU = (
     ("vfpv2", ""),
@@ -111,7 +111,8 @@ def of_march32(march: str, fpu: str) -> frozenset[str]:
     """The features of 32-bit -march=MARCH -mfpu=FPU."""
     version, *extensions = march.split("+")
     parts = VERSION.fullmatch(version)
-    name = "armv8-a" if parts else version
+    ranks = ("armv8", "armv7ve", "armv7", "armv6t2")
+    name = next((r for r in ranks if version.startswith(r)), "armv8" if parts else "armv6")
     words = _up_to(MARCH32, name) | _up_to(FPU, fpu)
     if parts and int(parts["minor"] or 0) >= 1:
         words |= {"crc32", "asimdrdm"}

@@ -19,6 +19,7 @@ from buildmatrix.nouns import (
     AuditPolicy,
     ElfFacts,
     ElfTree,
+    FeatureUse,
     Finding,
     Linking,
     OddFile,
@@ -432,6 +433,71 @@ def test_the_tables_of_the_page_are_those_of_the_rules_and_the_boards() -> None:
     assert "| trixie | 2.41 | GLIBCXX_3.4.33, CXXABI_1.3.15" in page
 
 
+LSE = FeatureUse("atomics", 17, ("push", "pop", "steal", "park"), 9)
+PI4_POLICY = replace(POLICY, target=PI4_64, provided=("libc.so.6",))
+
+
+def test_what_a_run_cannot_avoid_is_an_error_with_the_way_to_it() -> None:
+    """onnxruntime 1.21.0's aarch64 wheel ends so on a Raspberry Pi 4 (its issue 23957)."""
+    half = FeatureUse("asimdhp", 4828, (), 0, (".init_array", "_GLOBAL__sub_I_erf"))
+    (finding,) = audit.judge([replace(AARCH64, features=(half,))], PI4_POLICY)
+    assert (finding.code, finding.severity) == ("BM116", Severity.ERROR)
+    assert finding.message == (
+        "needs asimdhp (half-precision vectors), which the target lacks: "
+        ".init_array, _GLOBAL__sub_I_erf runs into it"
+    )
+
+
+def test_what_may_be_dispatched_is_a_warning_that_names_functions() -> None:
+    (finding,) = audit.judge([replace(AARCH64, features=(LSE,))], PI4_POLICY)
+    assert (finding.code, finding.severity) == ("BM117", Severity.WARNING)
+    assert finding.message == (
+        "has instructions that the target lacks: 17 of atomics (large-system atomics) "
+        "in push, pop, steal and 6 more"
+    )
+
+
+def test_a_recipe_that_says_dispatched_settles_the_warning() -> None:
+    policy = replace(PI4_POLICY, dispatched=("libopenblas.so.0",))
+    assert audit.judge([replace(AARCH64, features=(LSE,))], policy) == ()
+
+
+def test_what_the_target_has_is_no_finding() -> None:
+    newer = replace(PI4_POLICY, target=replace(PI4_64, march="armv8.2-a"))
+    assert audit.judge([replace(AARCH64, features=(LSE,))], newer) == ()
+
+
+def test_a_static_library_has_one_finding_for_all_its_objects() -> None:
+    objects = [
+        replace(AARCH64, file=f"lib/libx.a({name}.o)", features=(LSE,)) for name in ("a", "b")
+    ]
+    (finding,) = audit.judge(objects, PI4_POLICY)
+    assert (finding.file, "34 of atomics" in finding.message) == ("lib/libx.a", True)
+
+
+@pytest.mark.parametrize(
+    ("facts", "use", "message"),
+    [
+        (
+            GOOD,
+            FeatureUse("armv8", 2, ("main",), 1),
+            "BM118 Tag_CPU_arch v7, and 2 instructions of armv8 (ARMv8 in 32-bit state) in main",
+        ),
+        (
+            GOOD,
+            FeatureUse("vfpv4", 1, ("dot",), 1),
+            "BM118 Tag_FP_arch VFPv3, and 1 instructions of vfpv4 (fused multiply-add) in dot",
+        ),
+    ],
+)
+def test_attributes_that_say_less_than_the_code(
+    facts: ElfFacts, use: FeatureUse, message: str
+) -> None:
+    """lld keeps the attributes of its first object only."""
+    told = said(replace(facts, features=(use,)), on("neon-fp-armv8", "armv8-a"))
+    assert told == [message]
+
+
 def test_every_rule_is_reached_by_a_test() -> None:
     """A code that no fault here produces would be untested."""
     faults: list[tuple[ElfFacts, AuditPolicy]] = [
@@ -443,6 +509,8 @@ def test_every_rule_is_reached_by_a_test() -> None:
         (WITHOUT_NEON, on(neon_required=("*", "none"))),
         (replace(GOOD, simd=""), on("vfpv3")),
         (replace(GOOD, machine_switches=("-march=native",)), POLICY),
+        (replace(GOOD, features=(FeatureUse("armv8", 2, ("main",), 1, ("main",)),)), POLICY),
+        (replace(GOOD, features=(FeatureUse("armv8", 2, ("main",), 1),)), POLICY),
     ]
     found: set[str] = {f.code for facts, policy in faults for f in audit.judge([facts], policy)}
     pair = [

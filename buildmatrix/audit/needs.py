@@ -1,0 +1,149 @@
+"""Rules about what the instructions need of the processor, read from the code itself."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from buildmatrix.audit.rule import ERROR, WARNING, Rule
+from buildmatrix.audit.tree import OBJECT
+from buildmatrix.isa.features import features_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from buildmatrix.audit.tree import Fault, Tree
+    from buildmatrix.nouns import ElfFacts, FeatureUse
+
+# What people call the features whose word in /proc/cpuinfo says little.
+SPOKEN = {
+    "armv8": "ARMv8 in 32-bit state",
+    "asimddp": "dot products",
+    "asimdfhm": "half-precision multiplies into single",
+    "asimdhp": "half-precision vectors",
+    "asimdrdm": "rounding multiply-add",
+    "atomics": "large-system atomics",
+    "fcma": "complex numbers",
+    "fphp": "half-precision scalars",
+    "i8mm": "8-bit matrix multiplies",
+    "idiva": "division in ARM code",
+    "idivt": "division in Thumb code",
+    "lrcpc": "weaker acquire loads",
+    "paca": "pointer authentication",
+    "v6t2": "ARMv6T2",
+    "v7": "ARMv7",
+    "vfpv4": "fused multiply-add",
+}
+FEW = 3  # features and functions that one message names
+
+# Features that no attribute older than these declares: Tag_CPU_arch, Tag_FP_arch.
+ARMV8 = frozenset(
+    (
+        *("armv8", "crc32", "aes", "pmull", "sha1", "sha2"),
+        *("asimdrdm", "asimddp", "asimdhp", "fphp", "i8mm", "bf16"),
+    )
+)
+BEFORE_ARMV8 = ("Pre-v4", "v4", "v4T", "v5T", "v5TE", "v5TEJ", "v6", "v6K", "v6KZ", "v6T2", "v7")
+BEFORE_VFPV4 = ("VFPv1", "VFPv2", "VFPv3", "VFPv3-D16")
+# The kernel gives every program what this asks for.
+EMULATED = frozenset(("cpuid",))
+
+
+def unavoidable(tree: Tree) -> Iterator[Fault]:
+    """A run comes to such an instruction without asking the processor first."""
+    for facts in tree.own:
+        for use in _lacking(tree, facts):
+            if use.path:
+                way = ", ".join(use.path)
+                yield (
+                    facts.file,
+                    f"needs {_spoken(use)}, which the target lacks: {way} runs into it",
+                )
+                break
+
+
+def dispatchable(tree: Tree) -> Iterator[Fault]:
+    """Such instructions that a run may leave out; of a static library in one finding."""
+    for file, parts in _by_file(tree).items():
+        uses: dict[str, FeatureUse] = {}
+        counts: dict[str, int] = {}
+        for facts in parts:
+            for use in _lacking(tree, facts):
+                if not use.path:
+                    uses.setdefault(use.feature, use)
+                    counts[use.feature] = counts.get(use.feature, 0) + use.count
+        if uses and not tree.dispatches(file):
+            most = sorted(counts, key=lambda feature: -counts[feature])
+            shown = [f"{counts[f]} of {_spoken(uses[f])}{_where(uses[f])}" for f in most[:FEW]]
+            more = f" and {len(most) - FEW} more" if len(most) > FEW else ""
+            yield file, f"has instructions that the target lacks: {'; '.join(shown)}{more}"
+
+
+def understated(tree: Tree) -> Iterator[Fault]:
+    """The attributes name an older processor than the code needs (lld keeps the first object's)."""
+    for facts in tree.own:
+        uses = {use.feature: use for use in facts.features or ()}
+        newer = [use for feature, use in uses.items() if feature in ARMV8]
+        fused = uses.get("vfpv4")
+        if facts.cpu_arch in BEFORE_ARMV8 and newer:
+            use = newer[0]
+            yield (
+                facts.file,
+                f"Tag_CPU_arch {facts.cpu_arch}, and {use.count} instructions of {_spoken(use)}"
+                f"{_where(use)}",
+            )
+        elif facts.fp_arch in BEFORE_VFPV4 and fused:
+            yield (
+                facts.file,
+                f"Tag_FP_arch {facts.fp_arch}, and {fused.count} instructions of "
+                f"{_spoken(fused)}{_where(fused)}",
+            )
+
+
+def _lacking(tree: Tree, facts: ElfFacts) -> Sequence[FeatureUse]:
+    has = features_of(tree.target) | EMULATED
+    return [use for use in facts.features or () if use.feature not in has]
+
+
+def _by_file(tree: Tree) -> dict[str, list[ElfFacts]]:
+    files: dict[str, list[ElfFacts]] = {}
+    for facts in tree.own:
+        files.setdefault(OBJECT.sub("", facts.file), []).append(facts)
+    return files
+
+
+def _spoken(use: FeatureUse) -> str:
+    words = SPOKEN.get(use.feature)
+    return f"{use.feature} ({words})" if words else use.feature
+
+
+def _where(use: FeatureUse) -> str:
+    names = ", ".join(use.functions[:FEW])
+    more = f" and {use.holders - FEW} more" if use.holders > FEW else ""
+    return f" in {names}{more}" if names else ""
+
+
+RULES = (
+    Rule(
+        "BM116",
+        ERROR,
+        "A run cannot but come to an instruction that the target's processor lacks.",
+        "Build it for the target's -march and -mfpu; a prebuilt file of this kind needs another "
+        "release or a newer board.",
+        unavoidable,
+    ),
+    Rule(
+        "BM117",
+        WARNING,
+        "There are instructions that the target's processor lacks, where a run may not come.",
+        "See that the file asks the processor before it uses them, and name it in `dispatched`.",
+        dispatchable,
+    ),
+    Rule(
+        "BM118",
+        WARNING,
+        "The attributes declare an older processor than the code is for.",
+        "Take the code's word: lld keeps the attributes of the first object only, and an assembler "
+        "file or a function's own target may say less than it holds.",
+        understated,
+    ),
+)

@@ -1,0 +1,92 @@
+"""Whether a file looks at what the processor has, so that it may choose its code at run time.
+
+That libgcc asks for its own atomics (outline atomics: a constructor keeps bit 8 of AT_HWCAP) is no
+choice of the file's: each of its helpers tests that bit itself.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from buildmatrix.elf.tables import ALLOC, EXECINSTR, INIT_ARRAY, PROGBITS
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from buildmatrix.elf.memory import Memory
+
+AUXILIARY = frozenset(("getauxval", "__getauxval"))
+# Functions that tell, or that catch the signal of an instruction that is not there.
+ASKING = re.compile(
+    rb"\0(_?_?getauxval|elf_aux_info|cpuinfo_\w+|android_getCpu\w+|(__|_)?(sig)?setjmp|"
+    rb"__cpu_indicator_init|__init_cpu_features\w*|_dl_hwcap\d?|__aarch64_cpu_features|"
+    rb"_rtld_global_ro)(?=\0)"
+)
+LONGEST_CONSTRUCTOR = 16  # instructions
+HWCAP = (0xD2800200, 0x52800200)  # mov x0, #16, and of w0
+BIT_8 = (0x53082000, 0xD3482000)  # ubfx of bit 8
+
+
+def asks_cpu(memory: Memory) -> bool:
+    """True where a name or a text says so, libgcc's own constructor left out."""
+    names = {
+        match[1].decode()
+        for table in memory.program.symbols
+        for match in ASKING.finditer(table.texts)
+    }
+    if names - AUXILIARY or any(b"/proc/cpuinfo" in data for data in _constants(memory)):
+        return True
+    return bool(names) and not _only_for_atomics(memory)
+
+
+def _constants(memory: Memory) -> Iterator[bytes]:
+    for section in memory.image.sections:
+        if section.type == PROGBITS and section.flags & ALLOC and not section.flags & EXECINSTR:
+            data = memory.image.content(section)
+            for start in range(0, len(data), 1 << 24):
+                yield bytes(data[start : start + (1 << 24) + 16])
+
+
+def _only_for_atomics(memory: Memory) -> bool:
+    """Whether every call of getauxval is that of libgcc's constructor."""
+    if memory.arm:
+        return False
+    stubs = {stub for start in _constructors(memory) if (stub := _asked_by(memory, start))}
+    return bool(stubs) and all(_callers(memory, stub) == 1 for stub in stubs)
+
+
+def _constructors(memory: Memory) -> Iterator[int]:
+    for section in memory.image.sections:
+        if section.type == INIT_ARRAY:
+            for place in range(section.address, section.address + section.size, 8):
+                yield memory.pointer(place)[0]
+
+
+def _asked_by(memory: Memory, start: int) -> int:
+    """What a constructor calls that is libgcc's; 0 for another one."""
+    words = [memory.word(start + 4 * number) or 0 for number in range(LONGEST_CONSTRUCTOR)]
+    if not any(w in HWCAP for w in words) or not any(w & 0xFFFFFC00 in BIT_8 for w in words):
+        return 0
+    for number, word in enumerate(words):
+        if word >> 26 == 0x25:
+            far = word & 0x3FFFFFF
+            return start + 4 * number + 4 * (far - (1 << 26) if far >> 25 else far)
+    return 0
+
+
+def _callers(memory: Memory, target: int) -> int:
+    """How many instructions call or jump to `target`."""
+    count = 0
+    for section in memory.image.sections:
+        if section.type == PROGBITS and section.flags & EXECINSTR:
+            content = memory.image.content(section)
+            words = np.frombuffer(content[: len(content) & ~3], "<u4")
+            for start in range(0, len(words), 1 << 20):
+                piece = words[start : start + (1 << 20)]
+                places = np.flatnonzero(piece & 0x7C000000 == 0x14000000)
+                far = (piece[places].astype(np.int64) << 38) >> 36
+                count += int((section.address + 4 * (places + start) + far == target).sum())
+    return count

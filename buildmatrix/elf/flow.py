@@ -1,0 +1,157 @@
+"""What a function does whichever way it goes: the blocks that no path through it leaves out.
+
+An instruction is unavoidable where every path from the function's first instruction to its end has
+it. A path that ends in a trap, or in a call of a function that never returns, does not count: it is
+no start of anything.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from itertools import pairwise
+from typing import TYPE_CHECKING
+
+from buildmatrix.isa import branches
+from buildmatrix.isa.branches import Kind, Step
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from buildmatrix.elf.memory import Memory
+
+LONGEST = 20_000  # instructions of one function that are followed
+
+
+@dataclass(slots=True)
+class Block:
+    """Instructions that run one after the other."""
+
+    start: int
+    end: int = 0
+    calls: list[int] = field(default_factory=list)
+    conditional: set[int] = field(default_factory=set)  # instructions with a condition of their own
+    leads: list[int] = field(default_factory=list)  # where it goes on
+    leaves: bool = False  # or out of the function
+    after: int = 0  # the instruction behind it in memory
+
+
+@dataclass(frozen=True, slots=True)
+class Body:
+    """A function as far as it could be followed."""
+
+    blocks: tuple[Block, ...]
+    unavoidable: frozenset[int]  # starts of blocks
+
+
+def step(memory: Memory, address: int, *, thumb: bool) -> Step | None:
+    """The way on from the instruction at `address`; None where there is no code."""
+    if thumb:
+        first = memory.half(address)
+        second = memory.half(address + 2)
+        return None if first is None else branches.t32(first, second or 0, address)
+    word = memory.word(address)
+    if word is None:
+        return None
+    return branches.a32(word, address) if memory.arm else branches.a64(word, address)
+
+
+def follow(memory: Memory, entry: int, returns: Callable[[int], bool]) -> Body:
+    """The blocks of the function at `entry`, whose low bit is set for Thumb.
+
+    `returns` says whether a call of an address comes back. Jumps out of the function (tail calls)
+    are followed as if they were part of it.
+    """
+    thumb = memory.arm and bool(entry & 1)
+    start = entry & ~1 if memory.arm else entry
+    starts, blocks, budget = {start}, {}, LONGEST
+    waiting = [start]
+    while waiting and budget > 0:
+        block = _block(memory, waiting.pop(), returns, thumb=thumb, limit=budget)
+        blocks[block.start] = block
+        budget -= (block.end - block.start) // 4 + 1
+        for target in block.leads:
+            if target not in starts:
+                starts.add(target)
+                waiting.append(target)
+    whole = _split(blocks)
+    return Body(tuple(whole.values()), _unavoidable(whole, start))
+
+
+def _block(
+    memory: Memory, start: int, returns: Callable[[int], bool], *, thumb: bool, limit: int
+) -> Block:
+    """Instructions from `start` to the first that may go elsewhere."""
+    block, address, skips = Block(start), start, 0
+    for _ in range(limit):
+        if address != start and address in memory.function_starts:
+            return block  # the call before it does not come back
+        way = step(memory, address, thumb=thumb)
+        if way is None:
+            break
+        conditional = skips > 0 or (memory.arm and not thumb and memory.conditional(address))
+        if conditional:
+            block.conditional.add(address)
+        kind, target, on = way.kind, way.target & ~1 if thumb else way.target, address + way.size
+        block.end = on
+        if conditional and kind in (Kind.JUMP, Kind.LEAVE, Kind.TRAP):
+            kind = {Kind.JUMP: Kind.BRANCH, Kind.LEAVE: Kind.MAY_LEAVE}.get(kind, Kind.NEXT)
+        if kind is Kind.CALL and not conditional:
+            block.calls.append(way.target)
+            if not returns(way.target):
+                return block
+        if kind in (Kind.JUMP, Kind.BRANCH):
+            block.leads = [target, on] if kind is Kind.BRANCH else [target]
+            return block
+        if kind in (Kind.LEAVE, Kind.MAY_LEAVE):
+            block.leaves = True
+            block.leads = [on] if kind is Kind.MAY_LEAVE else []
+            return block
+        if kind is Kind.TRAP:
+            return block
+        skips = way.skips or max(skips - 1, 0)
+        address = on
+    block.leaves = True  # unknown from here on
+    return block
+
+
+def _split(blocks: dict[int, Block]) -> dict[int, Block]:
+    """Each block ends where another begins."""
+    order = sorted(blocks)
+    for here, following in pairwise(order):
+        block = blocks[here]
+        if block.end > following and block.start < following:
+            block.end, block.leads, block.leaves = following, [following], False
+            block.calls = []
+    return {start: blocks[start] for start in order}
+
+
+def _unavoidable(blocks: dict[int, Block], entry: int) -> frozenset[int]:
+    """Blocks on every path to the end: own, and what all ways on have in common."""
+    bits = {start: 1 << number for number, start in enumerate(blocks)}
+    everything = (1 << len(blocks)) - 1
+    must = dict.fromkeys(blocks, everything)
+    changed = True
+    while changed:
+        changed = False
+        for start in sorted(blocks, reverse=True):
+            block = blocks[start]
+            common = 0 if block.leaves else everything
+            for target in block.leads:
+                common &= must.get(target, 0)
+            now = bits[start] | common
+            if now != must[start]:
+                must[start], changed = now, True
+    if must[entry] == everything and len(blocks) > 1:
+        return frozenset(_straight(blocks, entry))
+    return frozenset(start for start, bit in bits.items() if must[entry] & bit)
+
+
+def _straight(blocks: dict[int, Block], entry: int) -> Iterable[int]:
+    """Without any end in sight: the blocks up to the first that may go two ways."""
+    seen: list[int] = []
+    while entry in blocks and entry not in seen:
+        seen.append(entry)
+        if len(blocks[entry].leads) != 1:
+            break
+        entry = blocks[entry].leads[0]
+    return seen

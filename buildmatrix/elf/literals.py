@@ -1,0 +1,57 @@
+"""Words between the instructions of a stripped file that are data: what the code loads from there.
+
+Without mapping symbols nothing else tells a pool of literals from code; read as instructions its
+addresses and offsets would be some that no board has.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+
+def of_thumb(halves: NDArray[np.uint16], start: int) -> NDArray[np.int64]:
+    """Addresses of the words that Thumb code at `start` loads relative to itself, sorted."""
+    places = np.flatnonzero(halves & 0xF800 == 0x4800)  # ldr rt, [pc, #n]
+    base = (start + 2 * places + 4) & ~3
+    near = base + 4 * (halves[places].astype(np.int64) & 0xFF)
+    first, second = halves[:-1], halves[1:].astype(np.int64)
+    places = np.flatnonzero(first & 0xFF7F == 0xF85F)  # ldr.w rt, [pc, #n]
+    far = _offset((start + 2 * places + 4) & ~3, first[places] >> 7 & 1, second[places] & 0xFFF)
+    places = np.flatnonzero((first & 0xFF3F == 0xED1F) & (second & 0xE00 == 0xA00))  # vldr
+    wide = second[places] >> 8 & 1
+    floats = _offset(
+        (start + 2 * places + 4) & ~3, first[places] >> 7 & 1, 4 * (second[places] & 0xFF)
+    )
+    return np.unique(np.concatenate([near, far, floats, (floats + 4)[wide == 1]]))
+
+
+def of_arm(words: NDArray[np.uint32], start: int) -> NDArray[np.int64]:
+    """The same of ARM code."""
+    places = np.flatnonzero(words & 0x0F7F0000 == 0x051F0000)  # ldr rt, [pc, #n]
+    some = words[places].astype(np.int64)
+    loads = _offset(start + 4 * places + 8, some >> 23 & 1, some & 0xFFF)
+    places = np.flatnonzero(words & 0x0F3F0E00 == 0x0D1F0A00)  # vldr
+    some = words[places].astype(np.int64)
+    floats = _offset(start + 4 * places + 8, some >> 23 & 1, 4 * (some & 0xFF))
+    return np.unique(np.concatenate([loads, floats, (floats + 4)[some >> 8 & 1 == 1]]))
+
+
+def _offset(
+    base: NDArray[np.int64], up: NDArray[np.int64], offset: NDArray[np.int64]
+) -> NDArray[np.int64]:
+    return base + np.where(up != 0, offset, -offset)
+
+
+def among(addresses: NDArray[np.int64], literals: NDArray[np.int64]) -> NDArray[np.bool_]:
+    """Which instructions of four bytes share a byte with a word of data."""
+    if not len(literals):
+        return np.zeros(len(addresses), np.bool_)
+    following = np.searchsorted(literals, addresses - 3)
+    near = literals[np.minimum(following, len(literals) - 1)]
+    shared: NDArray[np.bool_] = np.abs(near - addresses) <= 3
+    return shared

@@ -1,0 +1,159 @@
+"""The file as the loader lays it out: code by address, relocated pointers, names of imports."""
+
+from __future__ import annotations
+
+import bisect
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from buildmatrix.elf.bounds import function_starts
+from buildmatrix.elf.tables import ALLOC, DYNSYM, EXECINSTR, NOBITS, REL, RELA
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from buildmatrix.elf.rows import Program
+    from buildmatrix.elf.tables import Section
+
+# Relocations that give a place an address of the file's own, and those that give it a symbol's.
+# Source: ELF for the Arm Architecture (AAELF32) and the Arm 64-bit Architecture (AAELF64).
+RELATIVE, IRELATIVE = {23, 1027}, {160, 1032}
+SYMBOLIC = {2, 21, 22, 257, 1025, 1026}  # ABS32, GLOB_DAT, JUMP_SLOT, and their 64-bit forms
+
+
+class Memory:
+    """What stands at an address."""
+
+    def __init__(self, program: Program) -> None:
+        self.program, self.image, self.arm = program, program.image, program.arm
+        self._code = sorted(
+            (s.address, s.address + s.size, s)
+            for s in self.image.sections
+            if s.flags & EXECINSTR and s.type != NOBITS and s.size
+        )
+        self._starts = [start for start, _, _ in self._code]
+
+    @cached_property
+    def function_starts(self) -> frozenset[int]:
+        return function_starts(self.program)
+
+    def section(self, address: int) -> Section | None:
+        """The executable section there."""
+        place = bisect.bisect_right(self._starts, address) - 1
+        if place < 0 or address >= self._code[place][1]:
+            return None
+        return self._code[place][2]
+
+    def half(self, address: int) -> int | None:
+        section = self.section(address)
+        if section is None or address + 2 > section.address + section.size:
+            return None
+        offset = section.offset + address - section.address
+        return int.from_bytes(self.image.data[offset : offset + 2], "little")
+
+    def word(self, address: int) -> int | None:
+        section = self.section(address)
+        if section is None or address + 4 > section.address + section.size:
+            return None
+        offset = section.offset + address - section.address
+        return int.from_bytes(self.image.data[offset : offset + 4], "little")
+
+    def conditional(self, address: int) -> bool:
+        """Whether an ARM instruction runs under a condition."""
+        word = self.word(address)
+        return word is not None and word >> 28 < 0xE
+
+    @cached_property
+    def relocations(self) -> NDArray[np.int64]:
+        """(place, type, symbol, addend) of every dynamic relocation, by place."""
+        kinds = (REL, RELA)
+        loaded = [s for s in self.image.sections if s.type in kinds and s.flags & ALLOC]
+        tables = [np.zeros((0, 4), np.int64), *map(self._relocations, loaded)]
+        rows = np.concatenate(tables)
+        return rows[np.argsort(rows[:, 0], kind="stable")]
+
+    def _relocations(self, section: Section) -> NDArray[np.int64]:
+        size = 8 if self.image.wide else 4
+        columns = 3 if section.type == RELA else 2
+        content = self.image.content(section)
+        count = len(content) // (size * columns)
+        kind = np.dtype(f"<i{size}")
+        raw = np.frombuffer(content, kind, count * columns).reshape(count, columns)
+        table = raw.astype(np.int64)
+        bits = 32 if self.image.wide else 8
+        info = table[:, 1] & (0xFFFFFFFFFFFFFFFF >> 1 if self.image.wide else 0xFFFFFFFF)
+        addend = table[:, 2] if columns == 3 else np.full(count, -1, np.int64)
+        place = table[:, 0] & (-1 if self.image.wide else 0xFFFFFFFF)
+        return np.stack([place, info & ((1 << bits) - 1), info >> bits, addend], 1)
+
+    def pointer(self, place: int) -> tuple[int, str]:
+        """The address that the loader leaves in `place`, and the symbol's name where it is one's.
+
+        (0, name) for another file's symbol.
+        """
+        first = int(np.searchsorted(self.relocations[:, 0], place))
+        if first < len(self.relocations) and self.relocations[first, 0] == place:
+            _, kind, symbol, addend = (int(value) for value in self.relocations[first])
+            if kind in SYMBOLIC:
+                return self._symbol(symbol)
+            if kind in RELATIVE | IRELATIVE and addend != -1:
+                return addend, ""
+        return self.stored(place), ""
+
+    def stored(self, place: int) -> int:
+        """The address that the file itself has there."""
+        size = 8 if self.image.wide else 4
+        for section in self.image.sections:
+            inside = section.address <= place <= section.address + section.size - size
+            if inside and section.flags & ALLOC and section.type != NOBITS:
+                offset = section.offset + place - section.address
+                return int.from_bytes(self.image.data[offset : offset + size], "little")
+        return 0
+
+    def _symbol(self, index: int) -> tuple[int, str]:
+        for table in self.program.symbols:
+            if table.kind == DYNSYM and index < len(table.rows):
+                row = table.rows[index]
+                value = int(row["value"]) if row["section"] else 0
+                return value, table.name(int(row["name"]))
+        return 0, ""
+
+    def import_at(self, address: int) -> tuple[int, str] | None:
+        """What the stub of a procedure linkage table there leads to: an address, or a name."""
+        slot = self._arm_slot(address & ~1) if self.arm else self._slot(address)
+        return None if slot is None else self.pointer(slot)
+
+    def _slot(self, address: int) -> int | None:
+        """AArch64: adrp x16; ldr x17, [x16, #n]; perhaps behind bti c."""
+        for first in (address, address + 4):
+            page, load = self.word(first), self.word(first + 4)
+            if page is None or load is None:
+                return None
+            if page & 0x9F00001F == 0x90000010 and load & 0xFFC003FF == 0xF9400211:
+                high = page >> 5 & 0x7FFFF
+                pages = (high - (1 << 19) if high >> 18 else high) << 2 | page >> 29 & 3
+                return (first & ~0xFFF) + (pages << 12) + ((load >> 10 & 0xFFF) << 3)
+        return None
+
+    def _arm_slot(self, address: int) -> int | None:
+        """ARM: add ip, pc, #n; add ip, ip, #n; ldr pc, [ip, #n]!; perhaps behind bx pc."""
+        if self.half(address) == 0x4778:
+            address += 4
+        words = [self.word(address + 4 * number) for number in range(4)]
+        value = 0
+        for number, word in enumerate(words):
+            if word is None:
+                return None
+            if word & 0xFFEFF000 == 0xE28FC000 or word & 0xFFFFF000 == 0xE28CC000:
+                shift = (word >> 8 & 15) * 2
+                constant = word & 0xFF
+                rotated = (constant >> shift | constant << (32 - shift)) & 0xFFFFFFFF
+                value += rotated + (address + 4 * number + 8 if word >> 16 & 15 == 15 else 0)
+            elif word & 0xFF7FF000 == 0xE53CF000 and number:
+                offset = word & 0xFFF
+                return (value + (offset if word >> 23 & 1 else -offset)) & 0xFFFFFFFF
+            else:
+                return None
+        return None
