@@ -84,6 +84,8 @@ def code_facts(image: Image) -> CodeFacts:
     readable = program(image)
     if readable is None:
         return CodeFacts()
+    if image.segments and not image.sections:
+        return CodeFacts(neon_instructions=None)  # nothing tells where its code begins
     memory = Memory(readable)
     code = read_code(readable, _pointers(memory))
     if not code.known:
