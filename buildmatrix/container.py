@@ -14,14 +14,19 @@ from buildmatrix.errors import BuildError, BuildmatrixError
 from buildmatrix.protocols import ContainerExit, ContainerSpec
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Mapping
     from pathlib import Path
+
+
+STATE, OWNER = "buildmatrix.state", "buildmatrix.owner"  # labels
 
 
 class DockerEngine:
     """Implements protocols.Engine. Connects when it is made; close it when done."""
 
-    def __init__(self, url: str | None = None) -> None:
+    def __init__(self, url: str | None = None, labels: Mapping[str, str] | None = None) -> None:
+        """`labels` are put on every container, beside those of its own."""
+        self.labels = dict(labels or {})
         try:
             self.client = docker.DockerClient(base_url=url) if url else docker.from_env(timeout=600)
             self.client.ping()
@@ -102,7 +107,7 @@ class DockerEngine:
             list(spec.argv),
             environment=dict(spec.environment),
             init=True,  # reaps, and lets an emulated program die of its signal
-            labels=dict(spec.labels),
+            labels={**self.labels, **spec.labels},
             mem_limit=spec.memory_bytes,
             memswap_limit=spec.memory_bytes,
             network_mode="none",
@@ -124,6 +129,11 @@ class DockerEngine:
             return ContainerExit(status, out_of_memory=killed, timed_out=timed_out)
         finally:
             container.remove(force=True)
+
+    def owners(self, state: str) -> frozenset[str]:
+        """Who made the containers that are there, running or not, for a state folder."""
+        there = self.client.containers.list(all=True, filters={"label": f"{STATE}={state}"})
+        return frozenset(container.labels.get(OWNER, "") for container in there) - {""}
 
     def remove_stale(self, label: str, value: str) -> int:
         stale = self.client.containers.list(all=True, filters={"label": f"{label}={value}"})

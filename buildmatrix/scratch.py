@@ -45,6 +45,25 @@ def file(parent: Path, prefix: str) -> Iterator[Path]:
         path.unlink(missing_ok=True)
 
 
+def claim(parent: Path, prefix: str) -> Path:
+    """A new file in `parent` whose lock this process holds until it ends, however it ends."""
+    parent.mkdir(parents=True, exist_ok=True)
+    handle, name = tempfile.mkstemp(prefix=prefix, dir=parent)
+    fcntl.flock(handle, fcntl.LOCK_EX)  # and never closed
+    return Path(name)
+
+
+def is_claimed(path: Path) -> bool:
+    """Whether the process that made a file by `claim` is alive."""
+    try:
+        with _locked(path):
+            return False
+    except BlockingIOError:
+        return True
+    except OSError:  # gone: swept after its maker's death
+        return False
+
+
 def sweep(parent: Path, pattern: str = "*", *, now: float | None = None) -> tuple[Path, ...]:
     """Remove what dead makers left in `parent` under names like `pattern`; returns what it was.
 

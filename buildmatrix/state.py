@@ -47,6 +47,11 @@ class State:
         return self.root / "unavailable.json"
 
     @property
+    def owners(self) -> Path:
+        """A locked file for each living process that runs containers."""
+        return self.root / "owners"
+
+    @property
     def trust(self) -> Path:
         """Host keys that `device trust` pinned, by address."""
         return self.root / "trust.json"

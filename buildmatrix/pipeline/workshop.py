@@ -62,6 +62,7 @@ class Workshop:
         self.store.sweep()
         self.sources.sweep()
         scratch.sweep(self.state, "base-*")
+        scratch.sweep(self.paths.owners)
 
     @cached_property
     def sources(self) -> Sources:
@@ -76,10 +77,19 @@ class Workshop:
 
     @cached_property
     def engine(self) -> Engine:
-        """Connected on first use: a build with nothing to do must not need Docker."""
-        from buildmatrix.container import DockerEngine
+        """Connected on first use: a build with nothing to do must not need Docker.
 
-        return DockerEngine(self.engine_url)
+        Containers of this state folder whose maker is dead are removed then, whatever they make:
+        nobody may ask for their key again.
+        """
+        from buildmatrix.container import OWNER, STATE, DockerEngine
+
+        owner = scratch.claim(self.paths.owners, "owner-")
+        engine = DockerEngine(self.engine_url, {STATE: str(self.state), OWNER: owner.name})
+        for name in engine.owners(str(self.state)):
+            if not scratch.is_claimed(self.paths.owners / name):
+                engine.remove_stale(OWNER, name)
+        return engine
 
     @property
     def paths(self) -> State:
@@ -166,7 +176,6 @@ class Workshop:
             user=os.geteuid() or NOBODY,
             labels=(
                 ("buildmatrix.maker", maker),
-                ("buildmatrix.state", str(self.state)),
                 ("buildmatrix.work", work.id),
             ),
             log=self.log_path(work),

@@ -167,6 +167,21 @@ def test_killed_in_a_build_the_next_run_completes(project: Path, tmp_path: Path)
     assert list((state / "store" / "tmp").iterdir()) == []
 
 
+def test_a_killed_builds_container_goes_even_if_its_key_is_not_asked_for_again(
+    project: Path, tmp_path: Path
+) -> None:
+    write_recipe(project, "tiny", "touch /ccache/going\nsleep 600\n" + SCRIPT)
+    state = tmp_path / "state"
+    going = state / "ccache" / "tiny@armv7hf-bookworm" / "going"
+    with cli.start("build", "--only", "tiny-1", cwd=project, state=state) as process:
+        wait_for(going.exists, "the container to run")
+        process.kill()
+    assert containers(state) != []
+    write_recipe(project, "tiny", SCRIPT)
+    cli.run("build", "--only", "tiny-2", cwd=project, state=state)
+    assert containers(state) == []
+
+
 def test_interrupted_nothing_is_left(project: Path, tmp_path: Path) -> None:
     write_recipe(project, "tiny", "touch /ccache/going\nsleep 60\n" + SCRIPT)
     state = tmp_path / "state"

@@ -59,3 +59,16 @@ def test_a_file_that_was_moved_to_its_place_stays(tmp_path: Path) -> None:
         path.write_text("content")
         path.rename(tmp_path / "object")
     assert [path.name for path in tmp_path.iterdir()] == ["object"]
+
+
+def test_a_claim_ends_with_its_process(tmp_path: Path) -> None:
+    command = (
+        "import sys; from pathlib import Path; from buildmatrix import scratch; "
+        "print(scratch.claim(Path(sys.argv[1]), 'owner-').name)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", command, str(tmp_path)], capture_output=True, text=True, check=True
+    )
+    assert not scratch.is_claimed(tmp_path / done.stdout.strip())
+    assert scratch.is_claimed(scratch.claim(tmp_path, "owner-"))
+    assert not scratch.is_claimed(tmp_path / "gone")
