@@ -1,0 +1,70 @@
+"""What a user's shell prints or does at its start, through a real sshd and bash."""
+
+from __future__ import annotations
+
+import os
+import pwd
+from typing import TYPE_CHECKING
+
+import pytest
+
+from buildmatrix import bench, deploy, device
+from buildmatrix.boards import fleet, reach
+from buildmatrix.errors import DeviceError
+from buildmatrix.ssh import connect
+from tests.contract import bench_board
+from tests.contract.bench_board import only
+from tests.contract.deploy_board import Memory, files, put
+from tests.fakes import RecordingReporter
+from tests.sshd import Servers, servers
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from buildmatrix.nouns import BoardAddress
+
+__all__ = ["servers"]
+
+NOISY = "echo 'Welcome to pi'; echo end; printf 'no line break'; echo oops >&2; set -x\n"
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Path:
+    (tmp_path / "home").mkdir()
+    return tmp_path / "home"
+
+
+@pytest.fixture
+def board(servers: Servers, home: Path) -> BoardAddress:
+    assert pwd.getpwuid(os.getuid()).pw_shell.endswith("bash"), "which reads ~/.bashrc for sshd"
+    return servers.start(f"SetEnv HOME={home}").target(servers.identity)
+
+
+def test_a_greeting_and_a_trace_are_no_answer(board: BoardAddress, home: Path) -> None:
+    (home / ".bashrc").write_text(NOISY)
+    bench_board.bundle(home, "one")
+    with connect(board, timeout=30, known_hosts=None) as connection:
+        assert b"Welcome" in connection.run("echo it", timeout=30).stdout, "bash reads it"
+        assert device.probe(connection, "pi").home == str(home)
+        assert bench.state(connection).status == "none"
+        assert bench.cancel(connection) == ""
+        store = Memory()
+        bundle = store.bundle("c", files("lib/a"))
+        put(connection, store, bundle)
+        assert deploy.active(connection) == {"c": bundle.digest}
+        bench.start(connection, only("one"))
+        bench.collect(connection, reporter=RecordingReporter(), deadline=60, poll=0.1)
+
+
+def test_a_shell_that_ends_is_told_and_is_its_board_s_own_trouble(
+    board: BoardAddress, home: Path, tmp_path: Path
+) -> None:
+    (home / ".bashrc").write_text("echo no guests; exit 0\n")
+    with connect(board, timeout=30, known_hosts=None) as connection:
+        with pytest.raises(DeviceError, match="ended with status 0 before it ran") as caught:
+            bench.state(connection)
+        assert "no guests" in caught.value.details
+        assert "bashrc" in caught.value.hint
+    (look,) = fleet.look([board], access=reach.Access(), state=tmp_path)
+    assert look.state == "away"
+    assert "before it ran the command" in look.detail
