@@ -6,7 +6,9 @@ board is, and what stands there.
 
 from __future__ import annotations
 
+import gzip
 import time
+import zlib
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TypeVar
 
@@ -20,6 +22,7 @@ from buildmatrix.protocols import Finished, Note, Started
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from buildmatrix.agent import Mode
     from buildmatrix.nouns import BoardAddress, Bundle, DeviceInfo, Finding
     from buildmatrix.pipeline.stored import Stored
     from buildmatrix.protocols import Connection, Level, ObjectReader, Reporter
@@ -165,16 +168,25 @@ def _greeted(
 
     def attempt() -> T:
         with connect(board, means.access) as connection:
-            answer = _question(connection, writes=writes)
+            answer = question(connection, writes=writes)
             return work(connection, _greet(answer, board, cells, say))
 
     return retried(attempt, means.reporter, subject)
 
 
-def _question(connection: Connection, *, writes: bool) -> bytes:
-    """What is the board, and what stands there: one round trip."""
-    line = f"{device.QUESTION}; {deploy.QUESTION}"
-    return call(connection, line, timeout=deploy.SHORT, mode="keep" if writes else "look").stdout
+def question(connection: Connection, *, writes: bool = True) -> bytes:
+    """What is the board, and what stands there: one round trip, compressed on the way."""
+    line = f"{{ {device.QUESTION}; {deploy.QUESTION}; }} | gzip -c"
+    mode: Mode = "keep" if writes else "look"
+    answer = call(connection, line, timeout=deploy.SHORT, mode=mode).stdout
+    try:
+        return gzip.decompress(answer)
+    except (OSError, EOFError, zlib.error) as error:
+        raise DeviceError(
+            f"the board's answer is damaged: {error}",
+            details=ascii(answer[:200]),
+            hint="see that `gzip` works there, and that nothing prints in the background",
+        ) from error
 
 
 def _greet(answer: bytes, board: BoardAddress, cells: Sequence[Stored], say: SayOnce) -> Greeting:

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import paramiko
 import pytest
 
-from buildmatrix import deploy
+from buildmatrix import deploy, ssh
 from buildmatrix.agent import PREFIX
 from buildmatrix.audit.document import Audit
 from buildmatrix.boards import deploying, reach
@@ -254,3 +254,14 @@ def test_a_refusal_names_the_files_that_explain_it(bench: Bench) -> None:
     assert "c cannot run on peer" in refused
     assert reason.startswith("BM130 c: lib/libnew.so: ")
     assert list(bench.home.iterdir()) == []
+
+
+def test_one_cell_unchanged_is_three_kilobytes_beside_logging_in(bench: Bench) -> None:
+    bench.deploy(bench.store.bundle("c", files("lib/a")))
+    direct = bench.target
+    with Link(direct.port) as nothing:
+        ssh.connect(replace(direct, port=nothing.port), timeout=30, known_hosts=None).close()
+    with Link(direct.port) as link:
+        bench.target = replace(direct, port=link.port)
+        bench.deploy()
+    assert link.up + link.down - nothing.up - nothing.down <= 3_000
