@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from buildmatrix.elf.marks import Marks
+    from buildmatrix.elf.marks import Functions, Marks
     from buildmatrix.elf.rows import Program
     from buildmatrix.elf.tables import Image, Section
     from buildmatrix.isa.patterns import Table
@@ -231,9 +231,12 @@ def features(program: Program, code: Code) -> tuple[FeatureUse, ...]:
     """What is needed beyond the base set, and which functions need it; most first."""
     counts: Counter[str] = Counter()
     holders: dict[str, Counter[str]] = {}
+    known: dict[int, Functions] = {}
     for hits in code.hits:
         names = np.array([p.feature for p in TABLES[hits.set].patterns])[hits.patterns]
-        functions = functions_of(program, hits.section)
+        if hits.section not in known:
+            known[hits.section] = functions_of(program, hits.section)
+        functions = known[hits.section]
         inside = functions.of(hits.addresses)
         for feature in sorted(set(names.tolist()) - {""}):
             chosen = names == feature

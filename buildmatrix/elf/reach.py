@@ -11,6 +11,7 @@ from __future__ import annotations
 import re
 from collections import deque
 from dataclasses import dataclass
+from functools import cache
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
     from buildmatrix.elf.rows import Program
 
 # Instructions that are followed in one file, all functions together.
-FEWEST, FEWEST_STRIPPED = 400_000, 100_000
+FEWEST, FEWEST_STRIPPED = 200_000, 100_000
 NEVER_RETURN = frozenset(
     (
         *("abort", "__stack_chk_fail", "__assert_fail", "__libc_fatal", "__fortify_fail"),
@@ -66,9 +67,10 @@ def paths(
     waiting.extend((root.address, (root.label,)) for root in roots(memory))
     seen = {address for address, _ in waiting}
     names = Names(memory.program)
+    returns = cache(lambda target: _returns(memory, names, target))
     while waiting and budget > 0 and len(found) < len(hits):
         address, path = waiting.popleft()
-        body = follow(memory, address, lambda target: _returns(memory, names, target))
+        body = follow(memory, address, returns)
         budget -= sum((b.end - b.start) // 4 + 1 for b in body.blocks)
         label = names.of(address & ~1 if memory.arm else address)
         way = path if path[-1] == label else (*path, label)
