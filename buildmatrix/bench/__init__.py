@@ -115,7 +115,7 @@ def collect(
                     hint="nothing is lost: collect it later with bench --collect",
                 )
             time.sleep(poll)
-    return Collected(held.request, journal.decode())
+    return Collected(held.request, journal.decode(errors="replace"))
 
 
 def extend(

@@ -17,15 +17,19 @@ def words(event: Event) -> str:
     match event["event"]:
         case "takeover":
             whose = f" of {event['owner']}'s run" if event.get("owner") else ""
-            return f"the agent{whose} was silent for {event['silent']} s and was replaced"
+            silent = event.get("silent")
+            seconds = "a while" if silent is None else f"{silent} s"
+            return f"the agent{whose} was silent for {seconds} and was replaced"
         case "resumed":
             return "resumed, because the agent or the board had gone down"
         case "unrestored":
-            return f"{event['files']} settings of the board could not be put back"
+            files = "some" if event.get("files") is None else event["files"]
+            return f"{files} settings of the board could not be put back"
         case "clock":
             return (
-                f"the board's date jumped by {event['seconds']} s in block {event['block']}: "
-                "durations are by its uptime, times of day before and after do not fit together"
+                f"the board's date jumped by {event.get('seconds', 'some')} s in block "
+                f"{event.get('block', 'unknown')}: durations are by its uptime, times of day "
+                "before and after do not fit together"
             )
         case "conditions":
             return "; ".join(part for part in (_governor(event), _wireless(event)) if part)
@@ -34,19 +38,21 @@ def words(event: Event) -> str:
 
 
 def _governor(event: Event) -> str:
-    now, was = event["governor"], event["was"]
+    now, was = event.get("governor"), event.get("was")
+    if now is None:
+        return ""
     if not now:
         return "the board lets nobody choose its clock: it has no governor"
-    if now != was:
+    if was is not None and now != was:
         return f"governor {now} during the run, {was} otherwise"
     if now == "performance":
         return ""
-    why = "no right to change it" if event["rights"] == "none" else "left as it was"
+    why = "no right to change it" if event.get("rights") == "none" else "left as it was"
     return f"governor {now}, {why}: the clock may have moved"
 
 
 def _wireless(event: Event) -> str:
-    state, _, detail = event["wireless"].partition(": ")
+    state, _, detail = (event.get("wireless") or "").partition(": ")
     return {
         "off": f"wireless off during the run ({detail})",
         "kept": f"wireless on ({detail})" if detail else "",

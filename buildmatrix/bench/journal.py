@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
+from pydantic import ValidationError
+
+from buildmatrix.bench import door
 from buildmatrix.errors import BenchError
+from buildmatrix.printable import printable
 
 Event = Mapping[str, Any]  # "event": its name; "at": seconds since 1970 by the board's clock
 
@@ -45,34 +49,62 @@ def parse(journal: str) -> Journal:
     Raises BenchError naming any other line that is neither.
     """
     blocks: dict[int, BlockResult] = {}
-    events = []
+    events: list[Event] = []
     for number, line in enumerate(journal.split("\n")[:-1], start=1):
         try:
-            data = json.loads(line)
-            if "event" in data:
-                events.append(data)
-            else:
-                blocks.setdefault(data["block"], _block(data))
+            _take(line, blocks, events)
         except (ValueError, TypeError, KeyError, AttributeError) as error:
             raise BenchError(
-                f"line {number} of the journal is not a block: {line[:60]!r}",
+                f"line {number} of the journal is not a block: {printable(line[:60])!r}",
+                details=_reason(error),
                 hint="look at runs/current/journal.jsonl on the board",
             ) from error
     return Journal(tuple(blocks.values()), tuple(events))
 
 
+def readable(journal: str) -> Journal:
+    """All of a stored journal that can be read; it may be from before lines were judged."""
+    blocks: dict[int, BlockResult] = {}
+    events: list[Event] = []
+    for line in journal.split("\n"):
+        with suppress(ValueError, TypeError, KeyError, AttributeError):
+            _take(line, blocks, events)
+    return Journal(tuple(blocks.values()), tuple(events))
+
+
+def _take(line: str, blocks: dict[int, BlockResult], events: list[Event]) -> None:
+    data = door.read(line)
+    door.check_line(data)
+    if "event" in data:
+        events.append(data)
+    else:
+        blocks.setdefault(data["block"], _block(data))
+
+
 def _block(data: dict[str, Any]) -> BlockResult:
     if "skipped" not in data:
         data["result"] = _runner_line(data.pop("stdout"))
-        if not {"exit", "seconds", "after", "stderr_tail"} <= data.keys():
-            raise KeyError(data["block"])
     return BlockResult(**data)
 
 
 def _runner_line(text: str) -> Mapping[str, Any] | None:
-    """The runner's JSON, or None for a line that is none: killed in the middle of it."""
+    """The runner's JSON, or None for a line that is none: killed in the middle of it.
+
+    A line with a field of another kind is an answer that failed, and says which.
+    """
     try:
-        data = json.loads(text)
+        data = door.read(text)
     except ValueError:
         return None
-    return data if isinstance(data, dict) else None
+    if not isinstance(data, dict):
+        return None
+    if words := door.fault(data):
+        return {"status": "unreadable", "message": f"the runner's line is none: {words}"}
+    return data
+
+
+def _reason(error: Exception) -> str:
+    if isinstance(error, ValidationError):
+        first = error.errors()[0]
+        return f"{'.'.join(map(str, first['loc']))}: {first['msg']}"
+    return printable(str(error))

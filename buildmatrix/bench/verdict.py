@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from buildmatrix.bench.disturbance import disturbances, fastest_probe
 from buildmatrix.bench.request import VERSION
 from buildmatrix.cachekey import digest
+from buildmatrix.errors import BenchError
 from buildmatrix.nouns import Measurement, Status
 
 if TYPE_CHECKING:
@@ -66,7 +67,13 @@ def measure(
 
     `fastest` is the least time of the speed probe in the run, in ns.
     """
-    entrant = next(item for item in request.entrants if item.cell == block.cell)
+    entrant = next((item for item in request.entrants if item.cell == block.cell), None)
+    if entrant is None:
+        raise BenchError(
+            f"block {block.block} of the journal is of {block.cell!r}, "
+            f"which run {request.run} did not ask for",
+            hint="look at runs/current/journal.jsonl on the board",
+        )
     status, reason, error = judge(
         block, request, golden, emulated=bool(device.emulated), fastest=fastest
     )

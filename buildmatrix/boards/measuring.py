@@ -181,13 +181,14 @@ def measure(
     access: Access,
     deadline: float,
     label: str = "",
+    follow: bool = True,
 ) -> tuple[Measurement, ...]:
     """Run and collect. A run found on the board is collected first; unless it asked for the same,
-    ours follows it."""
+    ours follows it, with `follow`: who gave no settings wants what is there."""
     request = fitted(lab, board, request, access=access)
     run = start(lab, board, request, access=access)
     blocks = collect(lab, board, access=access, deadline=deadline, label=label)
-    if run.request is None or _same_work(run.request, request):
+    if run.request is None or not follow or _same_work(run.request, request):
         return blocks
     lab.reporter.emit(Note("info", f"run {run.run} asked for something else: now ours"))
     start(lab, board, request, access=access)

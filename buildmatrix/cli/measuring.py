@@ -36,7 +36,7 @@ if TYPE_CHECKING:
         "keep_governor": "leave the clock's governor alone even where we may set it",
         "wireless_off": "switch the board's wireless off meanwhile; needs rights there",
         "replay": "a stored run's id, or its beginning: the same bundles, settings and order again",
-        "collect": "wait for the run, store its results and print them",
+        "collect": "wait for the run, store and print its results; alone, of a run that is there",
         "cancel": "end the run on the board and throw its data away",
         "timeout": "seconds that --collect waits",
     },
@@ -97,7 +97,14 @@ def bench(
             return
         ended = fleet.each(
             boards,
-            lambda board: measuring.measure(lab, board, request(), access=ways, deadline=timeout),
+            lambda board: measuring.measure(
+                lab,
+                board,
+                request(),
+                access=ways,
+                deadline=timeout,
+                follow=bool(given or replay or only or model),
+            ),
         )
     _tell(shop, ended, as_json=json)
 

@@ -7,6 +7,7 @@ import io
 from typing import TYPE_CHECKING
 
 from buildmatrix.nouns import INSTRUCTIONS, TIME, Measurement, Status
+from buildmatrix.printable import printable
 from buildmatrix.summary import CONFIDENCE, Row, spread
 
 if TYPE_CHECKING:
@@ -92,7 +93,7 @@ def csv(rows: Iterable[Row]) -> str:
     writer.writeheader()
     for row in rows:
         writer.writerow(
-            {"model": row.first.model} | {k: _flat(v) for k, v in _row_fields(row).items()}
+            {"model": _flat(row.first.model)} | {k: _flat(v) for k, v in _row_fields(row).items()}
         )
     return text.getvalue()
 
@@ -100,7 +101,15 @@ def csv(rows: Iterable[Row]) -> str:
 def _flat(value: object) -> object:
     if isinstance(value, list | tuple):
         return " ".join(map(str, value))
+    if isinstance(value, str):
+        return _no_formula(value)
     return str(value).lower() if isinstance(value, bool) else value
+
+
+def _no_formula(text: str) -> str:
+    """A field that a spreadsheet shows: one that begins like a formula is quoted (OWASP)."""
+    shown = printable(text)
+    return f"'{shown}" if shown.startswith(("=", "+", "-", "@", "\t")) else shown
 
 
 def _row_fields(row: Row) -> dict[str, object]:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from buildmatrix.printable import printable
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
@@ -43,7 +45,15 @@ def _line(fields: Iterable[str]) -> str:
 
 
 def _escaped(text: str) -> str:
-    """A runner's words may hold what Markdown or HTML would act on."""
-    for sign, harmless in (("&", "&amp;"), ("<", "&lt;"), ("|", "\\|"), ("\n", " ")):
+    """A runner's words may hold what Markdown or HTML would act on: a tag, a link, an image."""
+    signs = (
+        ("&", "&amp;"),
+        ("<", "&lt;"),
+        ("|", "\\|"),
+        ("\n", " "),
+        ("![", "!\\["),
+        ("](", "]\\("),
+    )
+    for sign, harmless in signs:
         text = text.replace(sign, harmless)
-    return text
+    return printable(text)

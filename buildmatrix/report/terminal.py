@@ -9,6 +9,8 @@ from rich.console import Group
 from rich.table import Table
 from rich.text import Text
 
+from buildmatrix.printable import printable
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
@@ -22,8 +24,8 @@ def table(drawn: Iterable[Grid], *, width: int = 100) -> Group:
         slices = _slices(grid, width)
         for number, cells in enumerate(slices, start=1):
             part = f" ({number} of {len(slices)})" if len(slices) > 1 else ""
-            parts += [Text(grid.title + part, style="bold"), _table(grid, cells), Text()]
-        parts += [*(Text(note, style="dim") for note in grid.notes), Text()]
+            parts += [Text(printable(grid.title + part), style="bold"), _table(grid, cells), Text()]
+        parts += [*(Text(printable(note), style="dim") for note in grid.notes), Text()]
     return Group(*parts)
 
 

@@ -15,7 +15,7 @@ from buildmatrix.agreement import (
     words,
     worst_of,
 )
-from buildmatrix.bench.journal import parse
+from buildmatrix.bench.journal import readable
 from buildmatrix.errors import InputError
 
 if TYPE_CHECKING:
@@ -103,7 +103,7 @@ def _answers(found: Told) -> Iterator[Answer]:
 
     A wrong answer is one too: that is what a reader wants to see.
     """
-    journals = {run.id: {b.block: b for b in parse(run.journal).blocks} for run in found.runs}
+    journals = {run.id: {b.block: b for b in readable(run.journal).blocks} for run in found.runs}
     seen: set[str] = set()
     for row in found.rows:
         for block in row.blocks:

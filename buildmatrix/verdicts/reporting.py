@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from buildmatrix import report
 from buildmatrix.bench.events import words
-from buildmatrix.bench.journal import parse
+from buildmatrix.bench.journal import readable
 from buildmatrix.bench.steady import Drift, drift
 from buildmatrix.network import multiply_adds, parameters
 from buildmatrix.nouns import INSTRUCTIONS, TIME, Status
@@ -98,7 +98,7 @@ def _drift(run: str, sentinels: Sequence[Measurement]) -> Drift | None:
 
 def _events(run: Run) -> Iterator[str]:
     """What the board wrote down of itself during a run, in words."""
-    for event in parse(run.journal).events:
+    for event in readable(run.journal).events:
         if told := words(event):
             yield told
 
@@ -115,7 +115,8 @@ def document(workshop: Workshop, found: Told) -> dict[str, Any]:
             "emulated": run.emulated,
             "label": run.label,
             "collected_at": run.collected_at,
-            "request": run.request,
+            # Who asked is for whoever finds the board busy, and no part of what is published.
+            "request": {k: v for k, v in run.request.items() if k != "owner"},
             "notes": list(found.notes.get(run.id, ())),
         }
         for run in found.runs

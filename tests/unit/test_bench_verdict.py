@@ -12,7 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from buildmatrix import reference
-from buildmatrix.bench.journal import BlockResult, parse
+from buildmatrix.bench import events
+from buildmatrix.bench.journal import BlockResult, parse, readable
 from buildmatrix.bench.request import Entrant, Request
 from buildmatrix.bench.verdict import Golden, max_relative_error, measure, measurements
 from buildmatrix.errors import BenchError
@@ -419,3 +420,74 @@ def test_the_error_is_the_one_the_reference_computes(
     assert ours == pytest.approx(
         reference.max_relative_error(as_numpy(output), expected), rel=1e-12
     )
+
+
+# ---- the door: what is stored can always be read
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "words"),
+    [
+        ("started", 10**30, "started"),
+        ("batch", 0, "batch"),
+        ("before", {"throttled": "many"}, "before.throttled"),
+        ("before", {"swapped": "x"}, "before.swapped"),
+        ("after", {"uptime": math.nan}, "NaN"),
+        ("cell", "\ud800", "surrogates"),
+        ("exit", None, "exit"),
+    ],
+)
+def test_a_line_that_could_not_be_kept_is_refused_by_name(
+    field: str, value: object, words: str
+) -> None:
+    line = json.dumps(json.loads(journal_line(0)) | {field: value})
+    with pytest.raises(BenchError, match="line 1 of the journal is not a block") as caught:
+        parse(line + "\n")
+    assert words in caught.value.details
+    assert readable(f"{line}\n{journal_line(1)}\n").blocks[0].block == 1
+
+
+@pytest.mark.parametrize("answer", [{"output": ["x"]}, {"samples_ns": [-1]}, {"probe_ns": "no"}])
+def test_a_runner_that_answers_in_another_form_failed_and_says_where(
+    answer: dict[str, Any],
+) -> None:
+    line = json.loads(journal_line(0)) | {"cell": "one", "stdout": json.dumps(answer)}
+    (found,) = parse(json.dumps(line) + "\n").blocks
+    row = judged(found)
+    assert row.status is Status.FAILED
+    assert f"the runner's line is none: {next(iter(answer))}" in row.void_reason
+
+
+@pytest.mark.parametrize("event", ["takeover", "resumed", "unrestored", "conditions", "other"])
+def test_an_event_that_tells_less_is_read_all_the_same(event: str) -> None:
+    (found,) = parse(json.dumps({"event": event}) + "\n").events
+    assert isinstance(events.words(found), str)
+
+
+def test_a_block_that_nobody_asked_for_is_a_clean_error() -> None:
+    with pytest.raises(BenchError, match="which run r1 did not ask for"):
+        judged(block(cell="stranger"))
+
+
+mutated = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner),
+    max_leaves=4,
+)
+
+
+@given(name=st.sampled_from([*json.loads(journal_line(0)), "event", "skipped"]), value=mutated)
+def test_no_journal_raises_anything_but_a_clean_error(name: str, value: object) -> None:
+    line = json.dumps(json.loads(journal_line(0)) | {name: value})
+    try:
+        journal = parse(line + "\n")
+    except BenchError:
+        return
+    for event in journal.events:
+        assert isinstance(events.words(event), str)
+    for found in journal.blocks:
+        try:
+            row = judged(found)
+        except BenchError:
+            continue
+        assert json.dumps(row.environment, allow_nan=False)
