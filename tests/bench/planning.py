@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import shutil
 import statistics
 import subprocess
 import sys
@@ -141,11 +142,13 @@ def nothing_to_do(folder: Path) -> None:
     """The default matrix with all stored, against a command that does nothing at all."""
     root = folder / "default"
     root.mkdir()
-    for name in ("recipes", "toolchains", "models", "matrix.yaml"):
+    for name in ("recipes", "toolchains", "models"):
         (root / name).symlink_to(ROOT / name)
+    shutil.copy(ROOT / "matrix.yaml", root)  # where it is, the state folder is
     filled(root)
     version = cost(inv("--version"), root, rounds=5)
     tell("--version", version)
+    cost(inv("build", "--frozen"), root)  # or something is not there, and this would compile
     build = cost(inv("build"), root, rounds=5)
     tell("build with nothing to do", build, f"{build.seconds / version.seconds:.1f} x --version")
 
@@ -171,6 +174,7 @@ def up_to_date(folder: Path, tools: Path) -> None:
     doit, snakemake = [str(tools / "bin/doit")], [str(tools / "bin/snakemake"), "--cores", "1"]
     cost(doit, theirs)
     cost([*snakemake, "--touch"], theirs)
+    cost(inv("build", "--frozen"), ours)
     us = cost(inv("build"), ours, rounds=5)
     tell(f"build of {WORKS} works that are up to date", us)
     for name, argv in (("doit", doit), ("snakemake", snakemake)):
