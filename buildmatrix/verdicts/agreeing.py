@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from buildmatrix.documents.verdicts import Agree, DifferenceRow
     from buildmatrix.pipeline.workshop import Workshop
-    from buildmatrix.verdicts.reporting import Told
+    from buildmatrix.verdicts.reporting import RowsWithNotes
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +47,7 @@ class Agreement:
             )
 
 
-def agreement(workshop: Workshop, found: Told) -> Agreement:
+def agreement(workshop: Workshop, found: RowsWithNotes) -> Agreement:
     """The newest answers held against each other."""
     answers = (*_answers(found), _reference(workshop))
     return Agreement(answers, differences(answers))
@@ -98,7 +98,7 @@ def _difference(pair: Difference) -> DifferenceRow:
     }
 
 
-def _answers(found: Told) -> Iterator[Answer]:
+def _answers(found: RowsWithNotes) -> Iterator[Answer]:
     """One for each cell: of its newest run, the smallest batch that gave a whole answer.
 
     A wrong answer is one too: that is what a reader wants to see.

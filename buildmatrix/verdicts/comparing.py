@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from buildmatrix.documents.verdicts import Compare, ComparisonRow
     from buildmatrix.pipeline.workshop import Workshop
-    from buildmatrix.verdicts.reporting import Told
+    from buildmatrix.verdicts.reporting import RowsWithNotes
 
 RUNS_THAT_TEACH = 8  # newest runs of a board that tell the noise between runs
 
@@ -58,8 +58,8 @@ def compared(
 
 
 def compared_sides(
-    base: Told,
-    new: Told,
+    base: RowsWithNotes,
+    new: RowsWithNotes,
     base_name: str,
     new_name: str,
     *,
@@ -91,7 +91,7 @@ def compared_sides(
     return Compared(base_name, new_name, found, tuple(dict.fromkeys(notes)))
 
 
-def between(workshop: Workshop, new: Told) -> Between | None:
+def between(workshop: Workshop, new: RowsWithNotes) -> Between | None:
     """How far a row's level differs from run to run on this board, by the newest runs kept."""
     boards = {(row.first.device, row.first.model) for row in new.rows}
     if len(boards) != 1:
@@ -120,7 +120,7 @@ def _two_runs(found: Sequence[Comparison]) -> Iterator[str]:
         yield "the cells were not measured in one run: what the board did between two is in it"
 
 
-def run(workshop: Workshop, name: str, only: tuple[str, ...] = ()) -> Told:
+def run(workshop: Workshop, name: str, only: tuple[str, ...] = ()) -> RowsWithNotes:
     """One run's rows, and words about it."""
     with Results(workshop.paths.results) as results:
         blocks = [b for b in results.blocks(name) if not b.sentinel and matches_id(only, b.cell)]
@@ -143,7 +143,7 @@ def _run(workshop: Workshop, name: str, device: str | None) -> str:
     return kept[place].id
 
 
-def _cells(workshop: Workshop, device: str | None) -> dict[str, Told]:
+def _cells(workshop: Workshop, device: str | None) -> dict[str, RowsWithNotes]:
     """The newest results of every cell, on its own."""
     everything = reporting.latest(workshop, device=device)
     return {
@@ -152,7 +152,7 @@ def _cells(workshop: Workshop, device: str | None) -> dict[str, Told]:
     }
 
 
-def _renamed(told: Told, cell: str) -> Told:
+def _renamed(told: RowsWithNotes, cell: str) -> RowsWithNotes:
     """Rows under another cell's name, so that two cells meet."""
     renamed = tuple(
         Row(row.status, tuple(replace(block, cell=cell) for block in row.blocks))

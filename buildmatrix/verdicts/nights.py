@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from buildmatrix.pipeline.workshop import Workshop
     from buildmatrix.summary import Row
     from buildmatrix.verdicts.comparing import Compared
-    from buildmatrix.verdicts.reporting import Told
+    from buildmatrix.verdicts.reporting import RowsWithNotes
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +52,9 @@ def good_nights(workshop: Workshop, device: str, model: str) -> tuple[GoodNight,
     )
 
 
-def held(workshop: Workshop, nights: Sequence[GoodNight], run: str, tonight: Told) -> Held | None:
+def held(
+    workshop: Workshop, nights: Sequence[GoodNight], run: str, tonight: RowsWithNotes
+) -> Held | None:
     """Tonight's rows beside those of good nights, newest first; None where there is none yet."""
     if not nights:
         return None
@@ -64,8 +66,10 @@ def held(workshop: Workshop, nights: Sequence[GoodNight], run: str, tonight: Tol
     return Held(newest, None if runs[0] == runs[1] else anchor)
 
 
-def _against(workshop: Workshop, runs: Sequence[str], name: str, tonight: Told) -> Compared:
-    read: dict[str, Told] = {}
+def _against(
+    workshop: Workshop, runs: Sequence[str], name: str, tonight: RowsWithNotes
+) -> Compared:
+    read: dict[str, RowsWithNotes] = {}
 
     def rows() -> Iterator[Sequence[Row]]:
         for run in runs:

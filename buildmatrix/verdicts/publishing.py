@@ -24,12 +24,12 @@ if TYPE_CHECKING:
     from buildmatrix.page import Facts
     from buildmatrix.pipeline.workshop import Workshop
     from buildmatrix.verdicts.comparing import Compared
-    from buildmatrix.verdicts.reporting import Told
+    from buildmatrix.verdicts.reporting import RowsWithNotes
 
 
 def text(
     workshop: Workshop,
-    found: Told,
+    found: RowsWithNotes,
     form: str,
     *,
     study: bool = False,
@@ -47,7 +47,7 @@ def text(
 
 def write(
     workshop: Workshop,
-    found: Told,
+    found: RowsWithNotes,
     folder: Path,
     *,
     study: bool = False,
@@ -74,7 +74,11 @@ def write(
 
 
 def content(
-    workshop: Workshop, found: Told, *, study: bool = False, compared: Compared | None = None
+    workshop: Workshop,
+    found: RowsWithNotes,
+    *,
+    study: bool = False,
+    compared: Compared | None = None,
 ) -> page.Page:
     """All that the HTML page says."""
     net = workshop.project.network
@@ -93,7 +97,7 @@ def content(
     )
 
 
-def repeatable(workshop: Workshop, found: Told, cell: str, folder: Path) -> Archive:
+def repeatable(workshop: Workshop, found: RowsWithNotes, cell: str, folder: Path) -> Archive:
     """All that is needed to repeat a cell's newest run elsewhere, as one archive in `folder`."""
     measured = [row for row in found.rows if row.cell == cell]
     if not measured:
@@ -116,7 +120,7 @@ def repeatable(workshop: Workshop, found: Told, cell: str, folder: Path) -> Arch
     return pack(rows, bundle, run, workshop.store, folder=folder)
 
 
-def _boards(workshop: Workshop, found: Told) -> Iterator[page.BoardSection]:
+def _boards(workshop: Workshop, found: RowsWithNotes) -> Iterator[page.BoardSection]:
     """One for each grid: a device, and a thread count."""
     for rows in report.by_board(found.rows):
         first = rows[0].first
@@ -167,7 +171,7 @@ def _environment(block: Measurement) -> Iterator[tuple[str, str]]:
             yield label, shown + unit
 
 
-def _settings(found: Told, names: Sequence[str]) -> Iterator[tuple[str, str]]:
+def _settings(found: RowsWithNotes, names: Sequence[str]) -> Iterator[tuple[str, str]]:
     """How each run was made, so that it can be made again."""
     for run in found.runs:
         if run.id in names:
@@ -180,7 +184,7 @@ def _settings(found: Told, names: Sequence[str]) -> Iterator[tuple[str, str]]:
             )
 
 
-def _cells(workshop: Workshop, found: Told) -> Iterator[page.Built]:
+def _cells(workshop: Workshop, found: RowsWithNotes) -> Iterator[page.Built]:
     """What stands behind each cell's figures; the audit is that of the very bundle measured."""
     present = stored(workshop)
     newest = {row.cell: row for row in found.rows}

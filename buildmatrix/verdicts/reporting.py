@@ -26,7 +26,7 @@ QUAD = 4  # fp32 lanes of a NEON register
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
+class RowsWithNotes:
     """Rows, the sentinels of their runs, and words about each run, by its id."""
 
     rows: tuple[Row, ...]
@@ -41,7 +41,7 @@ def bound(net: NetworkSpec) -> float:
     return multiply_adds(net) / QUAD
 
 
-def latest(workshop: Workshop, *, device: str | None, only: tuple[str, ...] = ()) -> Told:
+def latest(workshop: Workshop, *, device: str | None, only: tuple[str, ...] = ()) -> RowsWithNotes:
     """The newest results of every cell, with all that is kept of their runs."""
     with Results(workshop.paths.results) as results:
         found = results.latest(model=workshop.project.network.name, device=device)
@@ -49,7 +49,7 @@ def latest(workshop: Workshop, *, device: str | None, only: tuple[str, ...] = ()
     return told(workshop, [block for block in found if matches_id(only, block.cell)])
 
 
-def told(workshop: Workshop, blocks: Iterable[Measurement]) -> Told:
+def told(workshop: Workshop, blocks: Iterable[Measurement]) -> RowsWithNotes:
     """Blocks as rows in the order of the matrix, with the sentinels and runs they belong to."""
     places = {cell.id: place for place, cell in enumerate(workshop.project.cells)}
     found = tuple(
@@ -72,13 +72,13 @@ def told(workshop: Workshop, blocks: Iterable[Measurement]) -> Told:
         )
         for run in runs
     }
-    return Told(found, sentinels, runs, notes, drifts)
+    return RowsWithNotes(found, sentinels, runs, notes, drifts)
 
 
-def joined(rows: tuple[Row, ...], parts: Iterable[Told]) -> Told:
+def joined(rows: tuple[Row, ...], parts: Iterable[RowsWithNotes]) -> RowsWithNotes:
     """These rows, which are of several runs, with all that is kept of those runs."""
     parts = list(parts)
-    return Told(
+    return RowsWithNotes(
         rows,
         tuple(block for part in parts for block in part.sentinels),
         tuple(run for part in parts for run in part.runs),
@@ -103,7 +103,7 @@ def _events(run: Run) -> Iterator[str]:
             yield told
 
 
-def document(workshop: Workshop, found: Told) -> dict[str, Any]:
+def document(workshop: Workshop, found: RowsWithNotes) -> dict[str, Any]:
     net = workshop.project.network
     made = report.document(
         found.rows, model_name=net.name, parameters=parameters(net), sentinels=found.sentinels
@@ -124,13 +124,15 @@ def document(workshop: Workshop, found: Told) -> dict[str, Any]:
     return {**made, "runs": runs}
 
 
-def grids(workshop: Workshop, found: Told, *, study: bool = False) -> tuple[report.Grid, ...]:
+def grids(
+    workshop: Workshop, found: RowsWithNotes, *, study: bool = False
+) -> tuple[report.Grid, ...]:
     """One table for each device, and at the end the study's, if asked for."""
     limit = bound(workshop.project.network)
     ours = report.grids(found.rows, bound=limit, notes=found.notes)
     return (*ours, report.study()) if study else ours
 
 
-def table(workshop: Workshop, found: Told, *, study: bool = False) -> object:
+def table(workshop: Workshop, found: RowsWithNotes, *, study: bool = False) -> object:
     """The grids as something that rich prints."""
     return report.table(grids(workshop, found, study=study))
