@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING
 
 from buildmatrix.audit.process import is_static
 from buildmatrix.errors import InputError
+from buildmatrix.isa.features import features_of
 from buildmatrix.nouns import FPU_RANK, ElfFacts
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from buildmatrix.audit.tree import Fault, Tree
 
@@ -102,8 +103,28 @@ def simd(tree: Tree) -> Iterator[Fault]:
 def unless_dispatched(
     check: Callable[[Tree], Iterator[Fault]],
 ) -> Callable[[Tree], Iterator[Fault]]:
-    """The check for files that use all they hold: the attributes are those of the newest kernel."""
-    return lambda tree: (fault for fault in check(tree) if not tree.dispatches(fault[0]))
+    """The check for files that use all they hold: the attributes are those of the newest kernel.
+
+    Where the code was read and holds nothing that the target lacks, or asks the processor first,
+    the attributes say more than the code needs: BM115 tells it, and BM116 judges the code.
+    """
+    return lambda tree: (
+        fault
+        for fault in check(tree)
+        if not tree.dispatches(fault[0]) and fault[0] not in _says_more(tree)
+    )
+
+
+def _says_more(tree: Tree) -> Mapping[str, str]:
+    """Files whose attributes alone are for a newer processor, each with why that is no error."""
+    given = features_of(tree.target)
+    reasons = {}
+    for facts in tree.own:
+        if facts.features is not None and facts.asks_cpu:
+            reasons[facts.file] = "the file asks the processor what it has"
+        elif facts.features is not None and {use.feature for use in facts.features} <= given:
+            reasons[facts.file] = "no instruction in the code needs it"
+    return reasons
 
 
 def dispatched(tree: Tree) -> Iterator[Fault]:
@@ -111,6 +132,8 @@ def dispatched(tree: Tree) -> Iterator[Fault]:
         for file, message in check(tree):
             if tree.dispatches(file):
                 yield file, f"{message}; the recipe says that it asks the CPU first"
+            elif reason := _says_more(tree).get(file):
+                yield file, f"{message}; {reason}"
 
 
 def undeclared_neon(tree: Tree) -> Iterator[Fault]:

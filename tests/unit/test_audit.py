@@ -475,6 +475,22 @@ def test_a_static_library_has_one_finding_for_all_its_objects() -> None:
     assert (finding.file, "34 of atomics" in finding.message) == ("lib/libx.a", True)
 
 
+def test_attributes_that_say_more_than_the_code_are_a_warning() -> None:
+    """One object of ARMv8 marks a program whose code was read and runs on a Cortex-A7."""
+    marked = replace(GOOD, file="bin/main", fp_arch="FP for ARMv8")
+    vrint = FeatureUse("armv8", 1, ("floor_all",), 1)
+    read = audit.judge([replace(marked, features=())], POLICY)
+    asks = audit.judge([replace(marked, features=(vrint,), asks_cpu=True)], POLICY)
+    silent = audit.judge([replace(marked, features=(vrint,))], POLICY)
+    assert [f.code for f in audit.judge([marked], POLICY)] == ["BM111"]
+    assert [f.message for f in read] == [
+        "Tag_FP_arch FP for ARMv8, the target is neon-vfpv4; no instruction in the code needs it"
+    ]
+    assert [f.code for f in read if f.severity is Severity.ERROR] == []
+    assert [f.code for f in asks if f.severity is Severity.ERROR] == []
+    assert [f.code for f in silent if f.severity is Severity.ERROR] == ["BM111"]
+
+
 @pytest.mark.parametrize(
     ("facts", "use", "message"),
     [
