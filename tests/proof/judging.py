@@ -16,12 +16,9 @@ if TYPE_CHECKING:
     from buildmatrix.nouns import ElfTree, Finding
 
 
-# Errors that forbid shipping and do not say that the program fails to start: what compiled it, a
-# file of another machine that the loader passes over, two BLAS, paths of the build machine, an
-# executable stack (docs/audit.md says so of the last), NEON where a recipe has rules about it.
-OTHER_REASONS = frozenset(
-    ["BM101", "BM114", "BM120", "BM121", "BM122", "BM142", "BM150", "BM151", "BM160"]
-)
+# An error that does not say that the program fails to start: a file of another machine, which the
+# loader passes over where it is not the program itself.
+OTHER_REASONS = frozenset(["BM101"])
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +49,7 @@ def judge(tree: ElfTree, baseline: Baseline) -> Verdict:
         provided=(*LIBC, *baseline.provided),
         libraries=baseline.libraries,
         page_size=baseline.page_size,
+        stray=True,
     )
     findings = audit.judge_tree(tree, policy)
     errors = [f for f in findings if f.severity is Severity.ERROR]

@@ -32,10 +32,9 @@ def document(trials: Sequence[Trial], unbuilt: Mapping[str, str], ran_on: str) -
         "| --- | ---: |",
         *(f"| {kind.value} | {counts[kind]} |" for kind in Agreement),
         "",
-        "'Refused for another reason' are errors that do not say that it fails to start: host"
-        " flags (BM114), paths of the build machine (BM150, BM151), an executable stack (BM160), a"
-        " library of another machine in the tree (BM101), two BLAS (BM142). A program starts when"
-        " it ends with 0, and once more with `LD_BIND_NOW=1`, as `ldd -r` would have it.",
+        "'Refused for another reason' is a library of another machine in the tree (BM101), which"
+        " the loader passes over. A program starts when it ends with 0, and once more with"
+        " `LD_BIND_NOW=1`, as `ldd -r` would have it.",
         "",
         *_disagreements(trials),
         *_unbuilt(unbuilt),

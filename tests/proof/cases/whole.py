@@ -90,7 +90,6 @@ ROWS = (
     Row(
         "musl", "zig for musl, dynamic", ("$MUSL -dynamic main.c -o tree/bin/main",), compiler="zig"
     ),
-    Row("musl-static", "zig for musl, static", ("$MUSL main.c -o tree/bin/main",), compiler="zig"),
     Row(
         "relr-lld",
         "DT_RELR by lld, without the version that asks for it",
