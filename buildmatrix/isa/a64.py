@@ -1,7 +1,8 @@
 """The 64-bit instruction set beyond ARMv8.0-A, and its vector multiplies.
 
 Source: Arm Architecture Reference Manual for A-profile, DDI 0487, section C4.1 (index by encoding)
-and the pages of each instruction. Held against LLVM's disassembler by tests/contract.
+and the pages of each instruction. scripts/isa-check holds it against LLVM 19's disassembler; what
+is later than that or for kernels alone has no row (FP8, checked pointers, 128-bit registers).
 """
 
 from __future__ import annotations
@@ -115,7 +116,7 @@ EXTENSIONS: Encodings = {
     ),
     "mops": (("cpyp cpym cpye setp setm sete", 0x3B200C00, 0x19000400),),
     "hbc": (("bc.cond", 0xFF000010, 0x54000010),),
-    "ls64": (("st64b st64bv st64bv0", 0xFF208C00, 0xF8208000), ("ld64b", 0xFFFFFC00, 0xF83FD000)),
+    "ls64": (("ld64b st64b st64bv st64bv0", 0xFF208C00, 0xF8208000),),
     "cssc": (
         ("abs cnt ctz", 0x7FFFF000, 0x5AC02000),
         ("ctz cnt", 0x7FFFF800, 0x5AC01800),
@@ -197,9 +198,9 @@ MULTIPLIES: Encodings = {
         ("mul of halfwords", 0xBFE0FC00, 0x0E609C00, "int16"),
         ("mla mls of halfwords", 0x9FE0FC00, 0x0E609400, "int16"),
         ("sqdmulh sqrdmulh of halfwords", 0x9FE0FC00, 0x0E60B400, "int16"),
-        ("smlal smlsl smull umull, by element", 0x9FC09400, 0x0F400000, "int16"),
+        ("mla mls smlal smlsl, by element", 0x9FC09400, 0x0F400000, "int16"),
+        ("smull umull, by element", 0x9FC0F400, 0x0F40A000, "int16"),
         ("mul, by element", 0xBFC0F400, 0x0F408000, "int16"),
-        ("mla mls, by element", 0xBFC0B400, 0x2F400000, "int16"),
         ("sqdmull sqdmulh sqrdmulh, by element", 0xBFC0F400, 0x0F40B000, "int16"),
         ("sqdmulh sqrdmulh, by element", 0xBFC0E400, 0x0F40C000, "int16"),
         ("sqdmlal sqdmlsl, by element", 0xBFC0B400, 0x0F403000, "int16"),

@@ -62,6 +62,7 @@ WORDS = (
     ("A64", 0x0E30CF60, "", "float32_pair"),  # fmla v0.2s, v27.2s, v16.2s
     ("A64", 0x2E3BC263, "", "int8"),  # umull v3.8h, v19.8b, v27.8b
     ("A64", 0x4E63C014, "", "int16"),  # smull2 v20.4s, v0.8h, v3.8h
+    ("A64", 0x0F42A020, "", "int16"),  # smull v0.4s, v1.4h, v2.h[0]
     ("A32", 0xFE082B2D, "armv8", ""),  # vseleq.f64 d2, d8, d29
     ("A32", 0xFEB08A6E, "fphp", ""),  # vmovx.f16 s16, s29
     ("A32", 0xFC2B8D0F, "asimddp", "int8"),  # vsdot.s8 d8, d11, d15
