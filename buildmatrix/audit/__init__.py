@@ -85,6 +85,9 @@ _RULES = (
     Rule("BM122", ERROR, "A library that may not use NEON does.",
          "Switch its NEON kernels off, or drop the rule from the recipe.",
          code.neon_present),
+    Rule("BM123", WARNING, "Whether a library uses NEON cannot be told.",
+         "Audit it before it is stripped: the mapping symbols of .symtab tell ARM from Thumb.",
+         code.neon_unknown),
 )
 # fmt: on
 MODULES = (libraries, memory, names, needs, notes, odd, paths, refused, versions)

@@ -175,8 +175,25 @@ def neon_absent(tree: Tree) -> Iterator[Fault]:
     for glob in tree.policy.neon_required:
         for file, parts in tree.matching(glob).items():
             own = [facts for facts in parts if facts.machine == tree.target.machine]
-            if own and not any(facts.neon_instructions for facts in own):
+            if own and all(facts.neon_instructions == 0 for facts in own):
                 yield file, f"NEON must be here ('{glob}'): {_count(0)}{_tags(own)}"
+
+
+def neon_unknown(tree: Tree) -> Iterator[Fault]:
+    """Files of which a recipe asks for NEON, or for none, and whose code could not be told."""
+    policy = tree.policy
+    wanted = [("must", glob) for glob in policy.neon_required]
+    wanted += [("may not", glob) for glob in policy.neon_forbidden]
+    for word, glob in wanted:
+        for file, parts in tree.matching(glob).items():
+            own = [facts for facts in parts if facts.machine == tree.target.machine]
+            counts = {facts.neon_instructions for facts in own}
+            tagged = word == "may not" and any(facts.simd for facts in own)
+            if None in counts and counts <= {None, 0} and not tagged:
+                yield (
+                    file,
+                    f"NEON {word} be here ('{glob}'): unknown, nothing tells its code from data",
+                )
 
 
 def _tags(parts: Sequence[ElfFacts]) -> str:

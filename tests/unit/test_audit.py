@@ -247,6 +247,20 @@ def test_x86_code_is_judged_by_what_it_needs_not_by_its_architecture() -> None:
     ]
 
 
+def test_code_that_nothing_tells_from_data_is_unknown_to_a_neon_rule_and_not_without() -> None:
+    stripped = replace(GOOD, file="lib/libblas.so.3", simd="", neon_instructions=None)
+    why = "unknown, nothing tells its code from data"
+    assert said([stripped], on(neon_required=("lib/*",))) == [
+        f"BM123 NEON must be here ('lib/*'): {why}"
+    ]
+    assert said([stripped], on(neon_forbidden=("lib/*",))) == [
+        f"BM123 NEON may not be here ('lib/*'): {why}"
+    ]
+    kernel = replace(GOOD, file="lib/libblas.a(sgemm.o)")
+    other = replace(stripped, file="lib/libblas.a(other.o)")
+    assert said([kernel, other], on(neon_required=("*.a",))) == []
+
+
 def test_a_static_library_is_one_file_to_a_neon_rule() -> None:
     """Its kernels lie in few of its objects."""
     common = replace(WITHOUT_NEON, file="lib/libblas.a(common.o)", fp_arch="VFPv3-D16")
@@ -523,6 +537,7 @@ def test_every_rule_is_reached_by_a_test() -> None:
         (replace(GOOD, executable_stack=True, text_relocations=True), on(neon_forbidden=("*",))),
         (replace(GOOD, cpu_arch="v8"), on(dispatched=("*",))),
         (WITHOUT_NEON, on(neon_required=("*", "none"))),
+        (replace(GOOD, neon_instructions=None), on(neon_required=("*",))),
         (replace(GOOD, simd=""), on("vfpv3")),
         (replace(GOOD, machine_switches=("-march=native",)), POLICY),
         (replace(GOOD, features=(FeatureUse("armv8", 2, ("main",), 1, ("main",)),)), POLICY),
