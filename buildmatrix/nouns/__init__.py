@@ -1,0 +1,66 @@
+"""The nouns of buildmatrix, and nothing that acts.
+
+Frozen values that the stages hand to each other. What people write (YAML) has types of its own
+in `matrix`, `recipe` and `toolchain`; these are the resolved ones.
+"""
+
+from __future__ import annotations
+
+from buildmatrix.nouns.board import BoardAddress, ClockPolicy, Cluster, DeviceInfo, ThermalZone
+from buildmatrix.nouns.cells import Action, Cell, Dropped, Options, Scalar, Stage, Verb
+from buildmatrix.nouns.elf import (
+    ElfFacts,
+    ElfTree,
+    FeatureUse,
+    Import,
+    Linking,
+    Multiplies,
+    OddFile,
+    Oddity,
+    Symbols,
+    VersionNeed,
+)
+from buildmatrix.nouns.findings import AuditPolicy, Finding, Severity
+from buildmatrix.nouns.results import INSTRUCTIONS, TIME, Measurement, Metric, Run, Status
+from buildmatrix.nouns.stored import Bundle, Entry, FileRecord
+from buildmatrix.nouns.target import FPU_RANK, Target, version_tuple
+
+__all__ = [
+    "FPU_RANK",
+    "version_tuple",
+    "Target",
+    "Scalar",
+    "Options",
+    "Cell",
+    "Dropped",
+    "Stage",
+    "Verb",
+    "Action",
+    "FileRecord",
+    "Entry",
+    "Bundle",
+    "FeatureUse",
+    "Multiplies",
+    "VersionNeed",
+    "Import",
+    "Symbols",
+    "Linking",
+    "ElfFacts",
+    "Oddity",
+    "OddFile",
+    "ElfTree",
+    "Severity",
+    "Finding",
+    "AuditPolicy",
+    "BoardAddress",
+    "ClockPolicy",
+    "Cluster",
+    "ThermalZone",
+    "DeviceInfo",
+    "Status",
+    "Measurement",
+    "Run",
+    "Metric",
+    "TIME",
+    "INSTRUCTIONS",
+]
