@@ -172,7 +172,9 @@ def read(path: Path, *, name: str = "") -> Document:
         text = path.read_text()
     except FileNotFoundError:
         raise InputError(
-            "no such file", where=file, hint="run `inv init`, or name one with --matrix"
+            "no such file",
+            where=file,
+            hint="go to the folder of your matrix.yaml, or name the file with --matrix",
         ) from None
     except (OSError, UnicodeDecodeError) as error:
         raise InputError(f"cannot be read as text: {error}", where=file) from None

@@ -32,6 +32,8 @@ if TYPE_CHECKING:
 HOSTS = {"host": "a board, or several: names, groups and globs of matrix.yaml; repeatable"}
 HOST = {"host": "a device of matrix.yaml, a virtual board, or user@host:port"}
 
+ACTIONS = ["up", "down", "info", "trust", "list"]
+
 
 def access(state: Path, *, asks: bool = True) -> Access:
     """How this person gets into boards. Without a terminal, or with `asks` off, nobody is asked."""
@@ -113,10 +115,9 @@ def device(
         case "list":
             _list(matrix, state_of(matrix, state), as_json=json)
         case _:
-            actions = ["up", "down", "info", "trust", "list"]
             raise UsageError(
-                f"device {action} is not known{did_you_mean(action, actions)}",
-                hint=f"there are: {', '.join(actions)}",
+                f"device {action} is not known{did_you_mean(action, ACTIONS)}",
+                hint=f"there are: {', '.join(ACTIONS)}",
             )
 
 
