@@ -25,6 +25,7 @@ ASKING = re.compile(
     rb"__cpu_indicator_init|__init_cpu_features\w*|_dl_hwcap\d?|__aarch64_cpu_features|"
     rb"_rtld_global_ro)(?=\0)"
 )
+PIECE = 1 << 22  # bytes that are looked at in one go
 LONGEST_CONSTRUCTOR = 16  # instructions
 HWCAP = (0xD2800200, 0x52800200)  # mov x0, #16, and of w0
 BIT_8 = (0x53082000, 0xD3482000)  # ubfx of bit 8
@@ -46,8 +47,10 @@ def _constants(memory: Memory) -> Iterator[bytes]:
     for section in memory.image.sections:
         if section.type == PROGBITS and section.flags & ALLOC and not section.flags & EXECINSTR:
             data = memory.image.content(section)
-            for start in range(0, len(data), 1 << 24):
-                yield bytes(data[start : start + (1 << 24) + 16])
+            for start in range(0, len(data), PIECE):
+                yield bytes(data[start : start + PIECE + 16])
+                if start + PIECE < len(data):
+                    memory.image.forget()
 
 
 def _only_for_atomics(memory: Memory) -> bool:
@@ -84,9 +87,11 @@ def _callers(memory: Memory, target: int) -> int:
         if section.type == PROGBITS and section.flags & EXECINSTR:
             content = memory.image.content(section)
             words = np.frombuffer(content[: len(content) & ~3], "<u4")
-            for start in range(0, len(words), 1 << 20):
-                piece = words[start : start + (1 << 20)]
+            for start in range(0, len(words), PIECE // 4):
+                piece = words[start : start + PIECE // 4]
                 places = np.flatnonzero(piece & 0x7C000000 == 0x14000000)
                 far = (piece[places].astype(np.int64) << 38) >> 36
                 count += int((section.address + 4 * (places + start) + far == target).sum())
+                if len(piece) == PIECE // 4:
+                    memory.image.forget()
     return count

@@ -173,6 +173,8 @@ def _words(
             doubtful = literals.among(addresses, data) & _rare(table)[patterns]
             addresses, patterns = addresses[~doubtful], patterns[~doubtful]
         yield addresses, patterns
+        if size == PIECE:
+            program.image.forget()
 
 
 def _thumb(
@@ -207,6 +209,7 @@ def _thumb(
         yield addresses[opens], patterns[opens]
         if last:
             return
+        program.image.forget()
         start += cut
 
 

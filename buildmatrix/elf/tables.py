@@ -8,6 +8,7 @@ information) stays with pyelftools. Numbers are those of the System V ABI (gABI)
 
 from __future__ import annotations
 
+import mmap
 import struct
 from dataclasses import dataclass
 from functools import cached_property
@@ -133,6 +134,14 @@ class Image:
         self._segment_table, self._section_table, self.flags = fields[4:7]
         self._segment_row, self._segments = fields[8:10]
         self._section_row, self._sections, self._names = fields[10:13]
+
+    def forget(self) -> None:
+        """Gives back the memory of what was read of a mapped file; a further look reads it again.
+
+        Worth it behind a piece of some megabytes: all that was looked at counts as the process's.
+        """
+        if isinstance(self.data.obj, mmap.mmap):
+            self.data.obj.madvise(mmap.MADV_DONTNEED)
 
     @property
     def little_endian(self) -> bool:
