@@ -141,7 +141,7 @@ def _unavoidable(blocks: dict[int, Block], entry: int) -> frozenset[int]:
             now = bits[start] | common
             if now != must[start]:
                 must[start], changed = now, True
-    if must[entry] == everything and len(blocks) > 1:
+    if not any(block.leaves for block in blocks.values()):
         return frozenset(_straight(blocks, entry))
     return frozenset(start for start, bit in bits.items() if must[entry] & bit)
 
