@@ -69,7 +69,9 @@ def everywhere() -> list[Call]:
             found += calls(block or inline, str(path.relative_to(ROOT)))
     for path in SCRIPTS:
         lines = [
-            line for line in path.read_text().splitlines() if not line.lstrip().startswith("#")
+            line
+            for line in path.read_text().splitlines()
+            if not line.lstrip().startswith(("#", "from ", "import "))
         ]
         found += calls("\n".join(lines), str(path.relative_to(ROOT)))
     return found
@@ -90,7 +92,7 @@ def faults(call: Call) -> list[str]:
         if flag not in flags_of(call.command) | {"--help", "--list", "--version"}
     ]
     words = call.rest.split()
-    if call.command == "device" and words and words[0].isalpha():
+    if call.command == "device" and words and words[0].islower():
         wrong += [
             f"{call}: no action {word}" for word in words[0].split("|") if word not in ACTIONS
         ]
