@@ -91,11 +91,9 @@ def faults(call: Call) -> list[str]:
         for flag in FLAG.findall(call.rest)
         if flag not in flags_of(call.command) | {"--help", "--list", "--version"}
     ]
-    words = call.rest.split()
-    if call.command == "device" and words and words[0].islower():
-        wrong += [
-            f"{call}: no action {word}" for word in words[0].split("|") if word not in ACTIONS
-        ]
+    action = re.match(r" ([a-z]+)", call.rest)
+    if call.command == "device" and action and action[1] not in ACTIONS:
+        wrong.append(f"{call}: no action {action[1]}")
     return wrong
 
 
