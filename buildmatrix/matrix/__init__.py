@@ -18,6 +18,7 @@ from buildmatrix.matrix.axes import combinations, every_axis_used, linked_length
 from buildmatrix.matrix.cell import Known, cell_of
 from buildmatrix.matrix.spec import BenchSpec, MatrixSpec, listed
 from buildmatrix.nouns import BoardAddress, Cell, Dropped, Scalar
+from buildmatrix.recipe import used_options
 from buildmatrix.selector import matches
 
 if TYPE_CHECKING:
@@ -72,7 +73,9 @@ def expand(
             wanted[key] = _Wanted(cell, written)
         else:
             wanted.setdefault((decided, ""), _Wanted(cell))
-    every_axis_used(document, spec, (one.cell for one in wanted.values()))
+    stacks = {one.cell.stack for one in wanted.values()}
+    usable = {o for stack in stacks for o in used_options(recipes[stack], recipes)}
+    every_axis_used(document, spec, usable)
     cells = tuple(
         _Wanted(_of_model(w.cell, model, spec), w.written)
         for model in spec.bench.models

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from buildmatrix.matrix.spec import MatrixSpec
-    from buildmatrix.nouns import Cell, Scalar
+    from buildmatrix.nouns import Scalar
     from buildmatrix.schema import Document, Position
 
 
@@ -40,9 +40,12 @@ def written_once(document: Document, spec: MatrixSpec) -> None:
             seen.add((type(value), value))
 
 
-def every_axis_used(document: Document, spec: MatrixSpec, cells: Iterable[Cell]) -> None:
-    """An axis that decides nothing is most often a misspelt one."""
-    used = {"stack", "toolchain"} | {option for cell in cells for option, _ in cell.options}
+def every_axis_used(document: Document, spec: MatrixSpec, usable: Iterable[str]) -> None:
+    """Raise InputError at an axis that is no option of any stack here: most often a misspelt one.
+
+    `usable` are the options that the stacks have for some choice of the others.
+    """
+    used = {"stack", "toolchain", *usable}
     places: list[tuple[Position, str]] = [(("axes", name), name) for name in spec.axes]
     places += [(("zip", i, name), name) for i, group in enumerate(spec.zip) for name in group]
     for at, name in places:
