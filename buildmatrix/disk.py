@@ -31,7 +31,10 @@ def explained(error: OSError) -> BuildmatrixError:
     if error.errno in (errno.ENOTDIR, errno.EEXIST) and named:
         brief = f"is in the way ({os.strerror(error.errno).lower()})"
         return BuildmatrixError(brief, where=where, hint="move it away, or name another folder")
-    brief = error.strerror or str(error) or type(error).__name__
+    if error.errno is None:  # the engine's answer, say: requests' errors are OSErrors too
+        brief = str(error) or type(error).__name__
+        return BuildmatrixError(brief, where=where, hint="`inv doctor` looks at this machine")
+    brief = error.strerror or str(error)
     return BuildmatrixError(brief, where=where, hint="see that the file is there and can be read")
 
 

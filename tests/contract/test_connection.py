@@ -18,6 +18,7 @@ import pytest
 from buildmatrix.errors import DeviceError, LinkLost
 from buildmatrix.nouns import BoardAddress
 from buildmatrix.ssh import connect, fingerprint
+from buildmatrix.ssh.failures import NoSuchHost
 from tests.fakes import LocalShell
 from tests.sshd import Servers, fingerprint_of, make_key, public, servers
 
@@ -244,7 +245,7 @@ def test_nothing_listens() -> None:
 @pytest.mark.parametrize(
     ("code", "host", "kind"),
     [
-        (socket.EAI_NONAME, "nowhere.example", DeviceError),
+        (socket.EAI_NONAME, "nowhere.example", NoSuchHost),
         (socket.EAI_NONAME, "pi3.local", LinkLost),  # it may be starting
         (socket.EAI_AGAIN, "nowhere.example", LinkLost),
     ],

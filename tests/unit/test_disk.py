@@ -43,4 +43,5 @@ def test_the_owner_is_named_even_of_a_file_in_a_folder_that_is_closed(tmp_path: 
 
 def test_an_error_without_a_file_still_makes_a_sentence() -> None:
     assert "full" in str(explained(OSError(errno.ENOSPC, "No space left on device")))
-    assert str(explained(OSError("odd")))
+    text = str(explained(OSError("500 Server Error: no space for a shim")))
+    assert text == "500 Server Error: no space for a shim\nnext: `inv doctor` looks at this machine"
