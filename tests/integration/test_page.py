@@ -11,7 +11,7 @@ from selenium.webdriver.common.by import By
 
 from buildmatrix import page
 from tests.chromium import chromium, console, media, requested
-from tests.unit.test_page import HOSTILE, content, hostile, real, virtual
+from tests.unit.pages import HOSTILE, content, hostile, real, virtual
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -30,8 +30,8 @@ from buildmatrix.summary import rows
 from buildmatrix.verdicts import agreeing, comparing
 from tests.documents import valid
 from tests.unit import shelves
+from tests.unit.rows import row
 from tests.unit.test_device import PI3
-from tests.unit.test_report import row
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -16,7 +16,7 @@ from buildmatrix import page, plots, summary
 from buildmatrix.nouns import Measurement, Status
 from buildmatrix.plots.chart import apart, ticks
 from buildmatrix.plots.pareto import Place, front
-from tests.unit.test_report import emulated, row
+from tests.unit.rows import emulated, row
 
 HOSTILE = "</script><b>'\"\\ ]]> {{x}} ☠"
 SIZES = {"caffe": 29_000_000, "tf": 61_000_000, HOSTILE: 29_000_001}
