@@ -31,7 +31,7 @@ class Shape(NamedTuple):
 
 
 class InputSpec(Spec):
-    """One image."""
+    """The input layer: the size of the values of one image, channels first."""
 
     channels: PositiveInt
     height: PositiveInt
@@ -78,7 +78,7 @@ class FcSpec(Spec):
 
 
 class SoftmaxSpec(Spec):
-    """Over the channels."""
+    """Softmax over the channels of its input: their values become shares that add up to one."""
 
     type: Literal["softmax"]
     name: Name

@@ -104,8 +104,11 @@ class SourceSpec(Spec):
 
 
 class OptionSpec(Spec):
-    """What decides the runner decides its script, its model and the audit; the library is built
-    once for all of its values."""
+    """One option of a recipe: its type, the values that it may have, and what they decide.
+
+    An option with `decides: runner` changes the runner's script, its model and the audit only, so
+    the library is built once and serves every value of the option.
+    """
 
     summary: str
     decides: Literal["build", "runner"] = "build"
@@ -149,8 +152,12 @@ class RunnerSpec(Spec):
 
 
 class AuditSpec(Spec):
-    """In which files of the bundle NEON must be found, or may not be; and which hold kernels for
-    newer processors too and ask at run time: what their attributes say is then a warning."""
+    """Globs that name the files of a bundle for which the audit has a rule of the recipe's own.
+
+    NEON must be found in the files of `neon_required` and must not be in those of
+    `neon_forbidden`. Files of `dispatched` hold kernels for newer processors too and choose among
+    them at run time, so attributes that ask for such a processor are a warning there, no error.
+    """
 
     when: Selector = {}
     neon_required: list[str] = []

@@ -82,7 +82,11 @@ def run_files(request: Request, plan: str) -> bytes:
 
 
 def _settings(request: Request) -> str:
-    """For the agent, which does not read JSON. It repeats the owner in JSON, unquoted."""
+    """The settings that the agent reads, one `name value` to a line, as it does not read JSON.
+
+    Characters of the owner that would need quoting become question marks, because the agent
+    writes the owner into JSON as it is.
+    """
     owner = re.sub(r"[^A-Za-z0-9@._+-]", "?", request.owner)
     governor = "performance" if request.governor else "keep"
     return f"owner {owner}\ngovernor {governor}\nwireless {request.wireless}\n"

@@ -1,5 +1,7 @@
-"""What a board says it has. A board is believed in nothing that its lines cannot say: a line that
-is not exactly of a known form is no fact, and an answer without its last line is none.
+"""Reads the board's answer to the question what it has into bundles, files and sizes.
+
+A board is not trusted: a line that has not exactly a known form is left out, and an answer without
+its last line counts as no answer.
 """
 
 from __future__ import annotations

@@ -50,12 +50,13 @@ def unfit(info: DeviceInfo, target: Target, *, needs_kib: int) -> tuple[Finding,
 
 
 def meant_for(info: DeviceInfo, machines: Mapping[str, str]) -> tuple[str, ...]:
-    """The cells of a matrix for several machines that are for this board's; `machines` is by cell.
+    """The cells whose machine is the board's own; all of them when none is.
 
-    All of them where none is: then the gate says what is wrong.
+    `machines` gives the ELF machine of each cell by its id. All are returned in the second case
+    so that the gate, which judges them next, can say why none of them fits.
     """
-    found = tuple(cell for cell, machine in machines.items() if machine == info.elf_machine)
-    return found or tuple(machines)
+    cells = tuple(cell for cell, machine in machines.items() if machine == info.elf_machine)
+    return cells or tuple(machines)
 
 
 def explained(

@@ -36,13 +36,17 @@ NOBODY = 65534  # who builds when root starts the build
 
 @dataclass
 class Workshop:
-    """Makes works. Everything it keeps lies under `state`."""
+    """What making a work needs: the project, a place for the results, and the ways to the world.
+
+    Everything that is kept lies under `state`. `mirror` and `index` return the addresses of the
+    Debian mirror and of Python's package index; they are called only when something is fetched.
+    """
 
     project: Project
     state: Path
     reporter: Reporter
-    mirror: Callable[[], str]  # asked only when something is fetched, as is
-    index: Callable[[], str]  # Python's package index
+    mirror: Callable[[], str]
+    index: Callable[[], str]
     archives: Path | None = None
     jobs: int = 1
     engine_url: str | None = None

@@ -40,13 +40,14 @@ def up(
     link: str = "",
     timeout: float = 120,
 ) -> BoardAddress:
-    """Make sure that the board runs and an SSH command on it works; where it answers.
+    """Make sure that the board runs and answers over SSH, and return the address to reach it at.
 
-    A board that lost its power boots again with its disk, key and, if free, port. `link` makes
-    the way to it slow, as 20mbit/20ms (rate each way, round trip); another link than before cuts
-    the connections through that; empty: as fast as it goes. `timeout` is in seconds from
-    power-on, making the image not included. Raises DeviceError; then, and on Ctrl-C, no process
-    that this call started is left.
+    A board that lost its power boots again with the disk and the key that it had, and with its
+    port if that is still free. `link` limits the connection, as in 20mbit/20ms (the rate each way
+    and the round trip); an empty one does not limit it. A board that already runs with another
+    link gets the new one, which cuts the connections through the old. `timeout` is in seconds
+    from power-on and does not include the making of the image. Raises DeviceError when the board
+    does not come up; then, and on Ctrl-C, no process that this call started is left.
     """
     sort, shape = _checked(kind, link)
 
