@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 # Tags and flags as gABI chapter 5 and GNU's <elf.h> number them.
 NEEDED, SONAME, RPATH, SYMBOLIC, TEXTREL, RUNPATH, BIND_NOW = 1, 14, 15, 16, 22, 29, 24
-FLAGS, FLAGS_1, RELR = 30, 0x6FFFFFFB, 36
+INIT, FINI, FLAGS, FLAGS_1, RELR = 12, 13, 30, 0x6FFFFFFB, 36
 AUDIT, DEPAUDIT, AUXILIARY, FILTER = 0x6FFFFEFC, 0x6FFFFEFB, 0x7FFFFFFD, 0x7FFFFFFF
 HASHES = (4, 0x6FFFFEF5)  # DT_HASH, DT_GNU_HASH
 ANDROID_RELOCATIONS = (0x6000000F, 0x60000011, 0x6FFFE000)  # DT_ANDROID_REL, _RELA, _RELR
@@ -36,6 +36,8 @@ class Dynamic:
     rpath: tuple[str, ...] = ()
     runpath: tuple[str, ...] = ()
     flags: tuple[str, ...] = ()
+    init: int = 0  # address of the function that the loader calls first, 0 for none
+    fini: int = 0  # and last
     relr: bool = False
     android_relocations: bool = False
     hashed: bool = False
@@ -65,6 +67,8 @@ def dynamic(image: Image) -> Dynamic:
         rpath=_paths(texts(RPATH)),
         runpath=_paths(texts(RUNPATH)),
         flags=_flags(entries),
+        init=sum(entries[INIT][:1]),
+        fini=sum(entries[FINI][:1]),
         relr=RELR in entries,
         android_relocations=any(tag in entries for tag in ANDROID_RELOCATIONS),
         hashed=any(tag in entries for tag in HASHES),

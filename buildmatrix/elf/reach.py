@@ -1,9 +1,10 @@
 """How a run comes to an instruction that may not be there, without asking the processor first.
 
-From what the loader and the C library call (the entry point, main, constructors, the resolvers of
-indirect functions) calls that cannot be avoided are followed, and in each function the blocks that
-no path leaves out. In a file that never asks what the processor has, a function that is entered for
-certain counts as a whole: who compiles a function for a processor lets it use all of that anywhere.
+From what the loader and the C library call (the entry point, main, constructors, destructors, the
+resolvers of indirect functions) calls that cannot be avoided are followed, and in each function the
+blocks that no path leaves out. In a file that never asks what the processor has, a function that is
+entered for certain counts as a whole: who compiles a function for a processor lets it use all of
+that anywhere.
 """
 
 from __future__ import annotations
@@ -16,11 +17,18 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from buildmatrix.elf.dynamic import dynamic
 from buildmatrix.elf.flow import Body, follow
 from buildmatrix.elf.marks import functions_of
 from buildmatrix.elf.memory import IRELATIVE
 from buildmatrix.elf.rows import GNU_IFUNC
-from buildmatrix.elf.tables import EXECINSTR, INIT_ARRAY, PREINIT_ARRAY, PT_INTERP
+from buildmatrix.elf.tables import (
+    EXECINSTR,
+    FINI_ARRAY,
+    INIT_ARRAY,
+    PREINIT_ARRAY,
+    PT_INTERP,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -143,19 +151,26 @@ class Names:
 
 
 def roots(memory: Memory) -> Iterator[Root]:
-    """What runs whether or not anybody calls it, in the order in which it does."""
+    """What runs whether or not anybody calls it: the loader calls it, or the C library.
+
+    A program is told by its kind, its interpreter, or DF_1_PIE (one of -static-pie has no other).
+    """
     yield from _resolvers(memory)
     image = memory.image
+    asked = dynamic(image)
     size = 8 if image.wide else 4
+    for label, address in (("DT_INIT", asked.init), ("DT_FINI", asked.fini)):
+        if memory.section(address):
+            yield Root(address, label)
     for section in image.sections:
-        if section.name == ".init" and section.flags & EXECINSTR:
-            yield Root(section.address, ".init")
-        if section.type in (INIT_ARRAY, PREINIT_ARRAY):
+        if section.name in (".init", ".fini") and section.flags & EXECINSTR:
+            yield Root(section.address, section.name)
+        if section.type in (INIT_ARRAY, FINI_ARRAY, PREINIT_ARRAY):
             for place in range(section.address, section.address + section.size, size):
                 address, _ = memory.pointer(place)
                 if memory.section(address):
                     yield Root(address, section.name)
-    if image.type == 2 or any(s.type == PT_INTERP for s in image.segments):
+    if image.type == 2 or "PIE" in asked.flags or any(s.type == PT_INTERP for s in image.segments):
         yield Root(image.entry, "_start")
         yield from _mains(memory)
 

@@ -15,7 +15,7 @@ from buildmatrix.elf.flow import follow
 from buildmatrix.elf.memory import Memory
 from buildmatrix.elf.reach import paths
 from buildmatrix.elf.rows import Program
-from buildmatrix.elf.tables import Image, Section
+from buildmatrix.elf.tables import DYNAMIC, Image, Section
 from tests.elf_factory import BASE, make
 
 if TYPE_CHECKING:
@@ -42,11 +42,16 @@ def cbz(words: int) -> int:
 
 
 def memory_of(code: bytes, *extra: Section, data: bytes = b"", machine: str = "") -> Memory:
-    """A program that starts with `code` at BASE; `extra` sections lie in `data`, by its offsets."""
+    """A program that starts with `code` at BASE; `extra` sections lie in `data`, by its offsets.
+
+    A dynamic section among them takes the place of the program's own.
+    """
     name = machine or "EM_AARCH64"
     image = make(machine=name, elf_type="ET_EXEC", text=[("$x", code)], symbols="none")
     moved = [s._replace(offset=s.offset + len(image)) for s in extra]
-    return Memory(Program(Image(image + data, sections=(*Image(image).sections, *moved))))
+    named = any(s.name == ".dynamic" for s in extra)
+    own = [s._replace(type=0) if named and s.type == DYNAMIC else s for s in Image(image).sections]
+    return Memory(Program(Image(image + data, sections=(*own, *moved))))
 
 
 def way(
@@ -101,14 +106,28 @@ def test_a_stub_leads_to_the_function_of_this_file_in_its_slot() -> None:
 
 @pytest.mark.parametrize(
     ("kind", "section", "label"),
-    [(RELATIVE, 14, ".init_array"), (IRELATIVE, 1, "IFUNC resolver")],
+    [
+        (RELATIVE, 14, ".init_array"),
+        (RELATIVE, 15, ".fini_array"),
+        (RELATIVE, 16, ".preinit_array"),
+        (IRELATIVE, 1, "IFUNC resolver"),
+    ],
 )
 def test_what_the_loader_calls_stands_in_relocations(kind: int, section: int, label: str) -> None:
     """The place itself is empty in the file: the loader fills it."""
-    array = Section(".init_array", section, 3, DATA, 0, 8, 0, 0, 8, 8)
+    array = Section(label if label[0] == "." else ".data", section, 3, DATA, 0, 8, 0, 0, 8, 8)
     relocations = Section(".rela.dyn", 4, 2, DATA + 0x1000, 8, 24, 0, 0, 8, 24)
     data = bytes(8) + struct.pack("<QQq", DATA, kind, BASE + 8)
     assert way((NOP, RET, LDADD, RET), array, relocations, data=data) == (label, "0x10008")
+
+
+@pytest.mark.parametrize(("tag", "label"), [(12, "DT_INIT"), (13, "DT_FINI")])
+def test_the_dynamic_section_names_what_runs_first_and_last(tag: int, label: str) -> None:
+    texts = Section(".dynstr", 3, 2, DATA + 0x2000, 0, 1, 0, 0, 1, 0)
+    named = Section(".dynamic", 6, 3, DATA, 1, 32, 0, 0, 8, 16)
+    named = named._replace(link=len(memory_of(b"").image.sections))
+    data = bytes(1) + struct.pack("<4Q", tag, BASE + 8, 0, 0)
+    assert way((NOP, RET, LDADD, RET), texts, named, data=data) == (label, "0x10008")
 
 
 def test_main_is_what_start_hands_to_the_c_library() -> None:
