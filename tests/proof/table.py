@@ -47,6 +47,14 @@ def document(trials: Sequence[Trial], unbuilt: Mapping[str, str], ran_on: str) -
     return "\n".join(parts) + "\n"
 
 
+# What no reading of the code can tell; said before the list, so that nobody takes it for a promise.
+UNDECIDABLE = (
+    "Some of it no reading of the code can decide: `in-argument` starts and `in-always` does not, "
+    "and both branch on the number of arguments in the same way; `in-pointer` calls by an index "
+    "that is known at run time only. There the audit warns and names the functions."
+)
+
+
 def _disagreements(trials: Iterable[Trial]) -> list[str]:
     lines = ["## Where they part", ""]
     groups: dict[tuple[str, str], list[Trial]] = {}
@@ -55,6 +63,7 @@ def _disagreements(trials: Iterable[Trial]) -> list[str]:
             groups.setdefault((trial.case.name, trial.agreement.value), []).append(trial)
     if not groups:
         return [*lines, "Nowhere.", ""]
+    lines += [UNDECIDABLE, ""]
     for (name, agreement), group in groups.items():
         first = group[0]
         lines += [
