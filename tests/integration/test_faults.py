@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from buildmatrix import ssh, virtual
+from buildmatrix.errors import DeviceError
 from tests.boards import STATE
 from tests.integration import cli
 
@@ -144,13 +145,29 @@ def test_the_host_key_changes_while_a_run_is_there(board: BoardAddress) -> None:
     keys = "/etc/ssh/ssh_host_ed25519_key"
     renew = f"ssh-keygen -q -t ed25519 -N '' -f {keys} < /dev/null; pkill -o sshd"
     on_board(f"mkdir /kept && mv {keys}* /kept/ && {{ {renew}; }}", user="root")
-    time.sleep(2)
-    _, err = run(*SHORT, "--collect", code=6)
-    assert "host key changed" in err
-    assert "SHA256:" in err
-    with_new_key(board, "cp /kept/* /etc/ssh/; rm -r /kept; pkill -o sshd")
-    time.sleep(2)
+    try:
+        until_offered(board, pinned=False)
+        _, err = run(*SHORT, "--collect", code=6)
+        assert "host key changed" in err
+        assert "SHA256:" in err
+    finally:  # the tests after this one have the same board
+        with_new_key(board, "cp /kept/* /etc/ssh/; rm -r /kept; pkill -o sshd")
+        until_offered(board, pinned=True)
     complete(document(*SHORT, "--collect"))
+
+
+def until_offered(board: BoardAddress, *, pinned: bool) -> None:
+    """Wait until the board's sshd is back, with the key that is pinned or with another one."""
+    end = time.monotonic() + 120
+    while True:
+        try:
+            _, offered = ssh.fingerprint(board.host, board.port, timeout=10)
+        except DeviceError:
+            offered = ""
+        if offered and (offered == board.host_key) is pinned:
+            return
+        assert time.monotonic() < end, "sshd is not back"
+        time.sleep(0.5)
 
 
 def with_new_key(board: BoardAddress, script: str) -> None:
