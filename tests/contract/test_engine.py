@@ -88,6 +88,12 @@ def test_status_and_lines_in_order(engine: tuple[Engine, str]) -> None:
     assert sorted(lines) == ["hello", "one", "two"]
 
 
+def test_last_words_arrive_each_time(engine: tuple[Engine, str]) -> None:
+    for _ in range(12):
+        _, lines = run(engine, "echo begun; printf 'ld: cannot find -lm'")
+        assert lines == ["begun", "ld: cannot find -lm"]
+
+
 def test_many_lines_all_arrive(engine: tuple[Engine, str]) -> None:
     ended, lines = run(engine, "i=0; while [ $i -lt 5000 ]; do echo line $i; i=$((i+1)); done")
     assert ended.status == 0
