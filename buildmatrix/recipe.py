@@ -15,6 +15,7 @@ from pydantic import AfterValidator, Field
 from buildmatrix.errors import did_you_mean
 from buildmatrix.schema import Document, Spec, read
 from buildmatrix.selector import Selector, Value, matches
+from buildmatrix.shelf import Shelf
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -192,18 +193,29 @@ class Recipe:
         return self.spec.name
 
 
-def load_all(folder: Path) -> dict[str, Recipe]:
-    """Every recipe under `folder`, by name. Raises InputError for the first fault found."""
-    recipes: dict[str, Recipe] = {}
-    for path in sorted(folder.glob("*/recipe.yaml")):
-        document = read(path)
-        spec = document.build(RecipeSpec)
-        if spec.name != path.parent.name:
-            raise document.fault(("name",), f"a recipe is named as its folder, {path.parent.name}")
-        recipes[spec.name] = Recipe(spec, path.parent, document)
-    for recipe in recipes.values():
+def load_all(folder: Path, others: Mapping[str, Path] | None = None) -> Mapping[str, Recipe]:
+    """Every recipe under `folder`, by name, and those in the folders of `others` (by name) that it
+    has not; these are read when they are asked for. Raises InputError for the first fault found.
+    """
+    own = {path.parent.name: load(path.parent) for path in sorted(folder.glob("*/recipe.yaml"))}
+    recipes = Shelf(own, others or {}, lambda place: _checked(load(place), recipes))
+    for recipe in own.values():
         _check(recipe, recipes)
     return recipes
+
+
+def load(folder: Path) -> Recipe:
+    """The recipe in a folder, by itself. Raises InputError."""
+    document = read(folder / "recipe.yaml")
+    spec = document.build(RecipeSpec)
+    if spec.name != folder.name:
+        raise document.fault(("name",), f"a recipe is named as its folder, {folder.name}")
+    return Recipe(spec, folder, document)
+
+
+def _checked(recipe: Recipe, recipes: Mapping[str, Recipe]) -> Recipe:
+    _check(recipe, recipes)
+    return recipe
 
 
 def _check(recipe: Recipe, recipes: Mapping[str, Recipe]) -> None:

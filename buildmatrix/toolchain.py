@@ -18,9 +18,11 @@ from pydantic import Field
 from buildmatrix.cachekey import digest
 from buildmatrix.nouns import Target
 from buildmatrix.schema import Document, Spec, read
+from buildmatrix.shelf import Shelf
 from buildmatrix.template import cmake_quote, render
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
 Package = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9.+-]*(:[a-z0-9]+)?$")]
@@ -129,21 +131,19 @@ class Identity:
         return digest({"definition": self.definition, "packages": list(self.packages)})
 
 
-def load_all(folder: Path) -> dict[str, Toolchain]:
-    """Every toolchain under `folder`, by name."""
-    toolchains = {}
-    for path in sorted(folder.glob("*/toolchain.yaml")):
-        document = read(path)
-        spec = document.build(ToolchainSpec)
-        if spec.name != path.parent.name:
-            raise document.fault(
-                ("name",), f"a toolchain is named as its folder, {path.parent.name}"
-            )
-        toolchains[spec.name] = _loaded(spec, path.parent, document)
-    return toolchains
+def load_all(folder: Path, others: Mapping[str, Path] | None = None) -> Mapping[str, Toolchain]:
+    """Every toolchain under `folder`, by name, and those in the folders of `others` (by name) that
+    it has not; these are read when they are asked for. Raises InputError."""
+    own = {path.parent.name: load(path.parent) for path in sorted(folder.glob("*/toolchain.yaml"))}
+    return Shelf(own, others or {}, load)
 
 
-def _loaded(spec: ToolchainSpec, folder: Path, document: Document) -> Toolchain:
+def load(folder: Path) -> Toolchain:
+    """The toolchain in a folder, with its texts filled in. Raises InputError."""
+    document = read(folder / "toolchain.yaml")
+    spec = document.build(ToolchainSpec)
+    if spec.name != folder.name:
+        raise document.fault(("name",), f"a toolchain is named as its folder, {folder.name}")
     template = folder / spec.cmake
     context = {
         "target": spec.target.model_dump(),

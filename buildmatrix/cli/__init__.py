@@ -9,10 +9,19 @@ from invoke.exceptions import Exit, ParseError
 from invoke.program import Program
 
 from buildmatrix import __version__
-from buildmatrix.cli import auditing, building, deploying, devices, housekeeping, measuring, results
+from buildmatrix.cli import (
+    auditing,
+    building,
+    deploying,
+    devices,
+    housekeeping,
+    measuring,
+    offers,
+    results,
+)
 
 namespace = Collection()
-for module in (building, auditing, devices, deploying, measuring, results, housekeeping):
+for module in (building, offers, auditing, devices, deploying, measuring, results, housekeeping):
     for task in module.TASKS:
         namespace.add_task(task)
 

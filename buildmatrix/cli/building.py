@@ -1,4 +1,4 @@
-"""cells, plan, build, why, sources, toolchains: from the matrix to bundles."""
+"""cells, plan, build, why, sources: from the matrix to bundles."""
 
 from __future__ import annotations
 
@@ -138,33 +138,6 @@ def why(
 
 
 @command(
-    {"rebuild": "make the images from nothing"},
-    iterable=["only"],
-)
-def toolchains(
-    _c: Any,
-    matrix: str = "matrix.yaml",
-    only: Any = None,
-    rebuild: bool = False,
-    json: bool = False,
-    state: str = "",
-) -> None:
-    """List toolchain images; with --rebuild, make them anew and say what changed."""
-    from buildmatrix.pipeline.documents import chosen_toolchains, toolchains_document
-    from buildmatrix.pipeline.rebuilding import make_toolchains
-
-    with progress() as reporter:
-        shop = workshop(matrix, [], state, reporter)
-        names = chosen_toolchains(shop, tuple(only or ()))
-        rebuilt = make_toolchains(shop, names, anew=True) if rebuild else None
-        document = toolchains_document(shop, names, rebuilt)
-    if json:
-        print_json(document)
-    else:
-        print_table(tables.toolchains(document))
-
-
-@command(
     {
         "verify": "read what is held again: hash and tree",
         "archives": "folder that gets a file of every source, for `inv build --archives`",
@@ -202,4 +175,4 @@ def sources(
         raise BuildError(f"damaged: {', '.join(damaged)}", hint="run `inv build` to fetch them")
 
 
-TASKS = (cells, plan, build, why, toolchains, sources)
+TASKS = (cells, plan, build, why, sources)

@@ -15,7 +15,15 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from buildmatrix.documents.boards import DeviceList
-    from buildmatrix.documents.building import Build, Cells, Checks, Plan, Sources, Toolchains
+    from buildmatrix.documents.building import (
+        Build,
+        Cells,
+        Checks,
+        Offers,
+        Plan,
+        Sources,
+        Toolchains,
+    )
     from buildmatrix.documents.verdicts import Compare, ComparisonRow, Nightly, NightRun
 
 VERBS = {"RUN": "green", "RERUN": "yellow", "SKIP": "dim", "BLOCKED": "red"}
@@ -86,14 +94,30 @@ def build(document: Build) -> RenderableType:
     return table
 
 
+def offers(document: Offers) -> RenderableType:
+    """A line each: its name, whose it is, what it is."""
+    table = _table(document["kind"].removesuffix("s"), "from", "what it is")
+    table.columns[0].no_wrap = table.columns[1].no_wrap = True
+    for one in document["offers"]:
+        table.add_row(one["name"], _origin(one["origin"]), escape(one["summary"]))
+    return table
+
+
+def _origin(origin: str) -> str:
+    return "here" if origin == "project" else "[dim]shipped[/]"
+
+
 def toolchains(document: Toolchains) -> RenderableType:
-    table = _table("toolchain", "identity", "packages", "what it is")
+    table = _table("toolchain", "from", "identity", "packages", "what it is")
+    for column in table.columns[:4]:
+        column.no_wrap = True
     for t in document["toolchains"]:
         target = t["target"]
         what = f"{t['summary']}\n[dim]{target['triple']} {target['march']} {target['fpu']}[/]"
         if t["changed"]:
             what += f"\n[yellow]{escape(t['changed'])}[/]"
-        table.add_row(t["name"], t["identity"][:12] or "not made", str(len(t["packages"])), what)
+        made = t["identity"][:12] or "not made"
+        table.add_row(t["name"], _origin(t["origin"]), made, str(len(t["packages"]) or "-"), what)
     return table
 
 

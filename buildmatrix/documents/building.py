@@ -96,9 +96,28 @@ class AuditDocument(TypedDict):
     target: NotRequired[dict[str, Any]]
 
 
+Origin = Literal["project", "shipped"]  # in the project's own folder, or with buildmatrix
+
+
+class OfferRow(TypedDict):
+    name: str
+    summary: str
+    origin: Origin
+    folder: str
+
+
+class Offers(TypedDict):
+    """`inv recipes`, `inv models`: what a project may name, and where each comes from."""
+
+    version: Literal[1]
+    kind: Literal["recipes", "models"]
+    offers: list[OfferRow]
+
+
 class ToolchainRow(TypedDict):
     name: str
     summary: str
+    origin: Origin
     target: dict[str, str]
     identity: str
     image: str

@@ -17,6 +17,8 @@ DOCUMENTS: dict[str, Any] = {
     "build": building.Build,
     "audit": building.AuditDocument,
     "toolchains": building.Toolchains,
+    "recipes": building.Offers,
+    "models": building.Offers,
     "sources": building.Sources,
     "doctor": building.Checks,
     "deploy": boards.Deploy,

@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from buildmatrix import baseline, toolchain
+from buildmatrix import baseline, shelf, toolchain
 from buildmatrix.baseline import Baseline, kinds
 from buildmatrix.errors import UsageError, did_you_mean
 
@@ -29,11 +29,12 @@ def by_default(machines: Sequence[str]) -> Baseline:
 
 
 def named(word: str, folder: Path) -> Choice:
-    """The choice that `--target WORD` makes: a toolchain below `folder`, or a board kind.
+    """The choice that `--target WORD` makes: a toolchain, below `folder` or shipped, or a board
+    kind.
 
     Raises UsageError when it is neither, InputError for a toolchain that is wrongly written.
     """
-    toolchains = toolchain.load_all(folder)
+    toolchains = toolchain.load_all(folder, shelf.folders(folder.parent, "toolchains"))
     if word in toolchains:
         one = of_toolchain(toolchains[word])
         return lambda _machines: one

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from fnmatch import fnmatchcase
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
-from buildmatrix import images
+from buildmatrix import images, schema, shelf
 from buildmatrix.errors import UsageError
 from buildmatrix.nouns import Status, Verb
 from buildmatrix.pipeline.planning import gaps, plan_all
@@ -16,6 +16,7 @@ from buildmatrix.works import BundleWork
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+    from pathlib import Path
 
     from buildmatrix.documents.building import (
         ActionRow,
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
         DroppedRow,
         EndedAction,
         EndedCell,
+        OfferRow,
+        Offers,
         Plan,
         Rung,
         ToolchainRow,
@@ -34,6 +37,8 @@ if TYPE_CHECKING:
     from buildmatrix.pipeline.perform import Outcome
     from buildmatrix.pipeline.rebuilding import Rebuilt
     from buildmatrix.pipeline.workshop import Workshop
+    from buildmatrix.shelf import Offer
+    from buildmatrix.toolchain import Toolchain
     from buildmatrix.works import Graph
 
 
@@ -203,34 +208,38 @@ def _cause(ended: Outcome | None, by_id: dict[str, Outcome]) -> str:
     return ended.message if ended is not None and ended.state != "done" else ""
 
 
-def chosen_toolchains(workshop: Workshop, only: tuple[str, ...]) -> tuple[str, ...]:
-    """Names of the toolchains that fit one of the globs; all without any. Raises UsageError."""
-    names = tuple(
-        name
-        for name in workshop.project.toolchains
-        if not only or any(fnmatchcase(name, pattern) for pattern in only)
-    )
-    if not names:
+def chosen_toolchains(root: Path, only: tuple[str, ...]) -> tuple[Offer, ...]:
+    """The toolchains that a project in `root` may name and that fit one of the globs; all without
+    any. Raises UsageError when none fits."""
+    there = shelf.offers(root, "toolchains")
+    found = tuple(o for o in there if not only or any(fnmatchcase(o.name, g) for g in only))
+    if not found:
         raise UsageError(
             f"--only {' '.join(only)} matches no toolchain",
-            hint=f"there are: {', '.join(workshop.project.toolchains)}",
+            hint=f"there are: {', '.join(offer.name for offer in there)}",
         )
-    return names
+    return found
 
 
 def toolchains_document(
-    workshop: Workshop, names: Sequence[str], rebuilt: Mapping[str, Rebuilt] | None = None
+    offers: Sequence[Offer],
+    toolchains: Mapping[str, Toolchain],
+    *,
+    state: Path,
+    rebuilt: Mapping[str, Rebuilt] | None = None,
 ) -> Toolchains:
-    """Images on record; of those rebuilt just now, what changed in words."""
+    """Images on record in a state folder; of those rebuilt just now, what changed in words."""
     rows: list[ToolchainRow] = []
-    for name in names:
-        toolchain = workshop.project.toolchains[name]
-        identity = images.recorded(toolchain, workshop.state)
+    for offer in offers:
+        name = offer.name
+        toolchain = toolchains[name]
+        identity = images.recorded(toolchain, state)
         change = (rebuilt or {}).get(name)
         rows.append(
             {
                 "name": name,
                 "summary": toolchain.spec.summary,
+                "origin": offer.origin,
                 "target": toolchain.spec.target.model_dump(),
                 "identity": identity.digest if identity else "",
                 "image": identity.image if identity else "",
@@ -239,3 +248,17 @@ def toolchains_document(
             }
         )
     return {"version": 1, "toolchains": rows}
+
+
+def offers_document(root: Path, kind: Literal["recipes", "models"]) -> Offers:
+    """What a project in `root` may name of a kind, with a line each and where it comes from."""
+    rows: list[OfferRow] = [
+        {
+            "name": offer.name,
+            "summary": str(schema.read(offer.folder / shelf.FILES[kind]).data["summary"]),
+            "origin": offer.origin,
+            "folder": str(offer.folder),
+        }
+        for offer in shelf.offers(root, kind)
+    ]
+    return {"version": 1, "kind": kind, "offers": rows}

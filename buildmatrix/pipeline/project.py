@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from buildmatrix import graph, matrix, network, recipe, schema, toolchain
+from buildmatrix import graph, matrix, network, recipe, schema, shelf, toolchain
 from buildmatrix.errors import InputError, UsageError, did_you_mean
 from buildmatrix.export import FORMATS
 from buildmatrix.selector import matches_id
@@ -61,8 +61,8 @@ def load(path: Path, *, only: tuple[str, ...] = (), model: str = "") -> Project:
     """
     document = schema.read(path)
     root = path.resolve().parent
-    recipes = recipe.load_all(_shown(root / "recipes"))
-    toolchains = toolchain.load_all(_shown(root / "toolchains"))
+    recipes = recipe.load_all(_shown(root / "recipes"), shelf.folders(root, "recipes"))
+    toolchains = load_toolchains(root)
     expanded = matrix.expand(document, recipes, toolchains)
     nets = {name: _network(root, name, document) for name in expanded.bench.models}
     cells = _of_model(select(expanded, only), model, expanded)
@@ -79,12 +79,20 @@ def load(path: Path, *, only: tuple[str, ...] = (), model: str = "") -> Project:
     return Project(root, expanded, cells, recipes, toolchains, nets, works)
 
 
+def load_toolchains(root: Path) -> Mapping[str, Toolchain]:
+    """The toolchains that a project in `root` may name. Raises InputError for a fault in one."""
+    return toolchain.load_all(_shown(root / "toolchains"), shelf.folders(root, "toolchains"))
+
+
 def _network(root: Path, name: str, document: schema.Document) -> NetworkSpec:
-    path = root / "models" / name / "model.yaml"
-    if not path.is_file():
-        there = sorted(p.parent.name for p in root.glob("models/*/model.yaml"))
-        brief = f"no model '{name}'{did_you_mean(name, there)}; there are: {', '.join(there)}"
-        raise document.fault(("bench", "model"), brief)
+    folders = shelf.folders(root, "models")
+    if name not in folders:
+        near = did_you_mean(name, [*folders])
+        brief = f"no model '{name}'{near}; there are: {', '.join(folders)}"
+        half = (root / "models" / name).is_dir()
+        hint = f"models/{name} has no model.yaml; `inv models` lists what there is" if half else ""
+        raise document.fault(("bench", "model"), brief, hint=hint)
+    path = folders[name] / "model.yaml"
     net = schema.load(_shown(path), network.NetworkSpec)
     if net.name != name:
         raise InputError(

@@ -73,6 +73,7 @@ def _become(asked: dict[str, Any]) -> NoReturn:
     code = 1
     try:
         sys.modules["buildmatrix.cli"].main()
+        code = 0
     except SystemExit as end:
         code = end.code if isinstance(end.code, int) else int(end.code is not None)
     except BaseException:  # noqa: BLE001 # as an interpreter does, which ends there

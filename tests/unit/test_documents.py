@@ -57,7 +57,10 @@ def test_of_the_matrix_and_of_what_is_built(tmp_path: Path) -> None:
     ]
     ended = {one["id"]: one for one in valid("build", build_document(shop, outcomes))["cells"]}
     assert ended["net-two"]["cause"].startswith("fast is not locked to a commit")
-    valid("toolchains", toolchains_document(shop, chosen_toolchains(shop, ())))
+    offers = chosen_toolchains(tmp_path, ())
+    listed = toolchains_document(offers, shop.project.toolchains, state=shop.state)
+    origins = {row["name"]: row["origin"] for row in valid("toolchains", listed)["toolchains"]}
+    assert (origins["tc"], origins["armv7hf-bookworm"]) == ("project", "shipped")
     now = sourcing.standings(shop)
     kinds = {
         one["state"] for one in valid("sources", sourcing.sources_document(shop, now))["sources"]

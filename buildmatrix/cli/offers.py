@@ -1,0 +1,95 @@
+"""recipes, toolchains, models: what a project may name, where it comes from, a copy to change."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from buildmatrix.cli import tables
+from buildmatrix.cli.common import (
+    command,
+    print_json,
+    print_table,
+    progress,
+    say,
+    state_of,
+    workshop,
+)
+
+if TYPE_CHECKING:
+    from buildmatrix.shelf import Kind
+
+COPY = {"copy": "bring one home, into the project's own folder, to change it there"}
+
+
+@command(COPY)
+def recipes(_c: Any, matrix: str = "matrix.yaml", copy: str = "", json: bool = False) -> None:
+    """List the recipes that a project may name, its own and those that are shipped."""
+    _offered("recipes", _root(matrix), copy, json)
+
+
+@command(COPY)
+def models(_c: Any, matrix: str = "matrix.yaml", copy: str = "", json: bool = False) -> None:
+    """List the models that a project may name, its own and those that are shipped."""
+    _offered("models", _root(matrix), copy, json)
+
+
+@command({**COPY, "rebuild": "make the images from nothing"}, iterable=["only"])
+def toolchains(
+    _c: Any,
+    matrix: str = "matrix.yaml",
+    only: Any = None,
+    rebuild: bool = False,
+    copy: str = "",
+    json: bool = False,
+    state: str = "",
+) -> None:
+    """List toolchains and their images; with --rebuild, make them anew and say what changed."""
+    from buildmatrix.pipeline.documents import chosen_toolchains, toolchains_document
+    from buildmatrix.pipeline.project import load_toolchains
+    from buildmatrix.pipeline.rebuilding import make_toolchains
+
+    root = _root(matrix)
+    if copy:
+        _bring("toolchains", root, copy)
+        return
+    with progress() as reporter:
+        chosen = chosen_toolchains(root, tuple(only or ()))
+        rebuilt = None
+        if rebuild:
+            shop = workshop(matrix, [], state, reporter)
+            rebuilt = make_toolchains(shop, [offer.name for offer in chosen], anew=True)
+        there, where = load_toolchains(root), state_of(matrix, state)
+        document = toolchains_document(chosen, there, state=where, rebuilt=rebuilt)
+    if json:
+        print_json(document)
+    else:
+        print_table(tables.toolchains(document))
+
+
+def _root(matrix: str) -> Path:
+    """The project's folder, also where there is no project yet."""
+    return Path(matrix).resolve().parent
+
+
+def _offered(kind: Literal["recipes", "models"], root: Path, copy: str, json: bool) -> None:
+    from buildmatrix.pipeline.documents import offers_document
+
+    if copy:
+        _bring(kind, root, copy)
+        return
+    document = offers_document(root, kind)
+    if json:
+        print_json(document)
+    else:
+        print_table(tables.offers(document))
+
+
+def _bring(kind: Kind, root: Path, name: str) -> None:
+    from buildmatrix.pipeline.bringing import bring
+
+    for folder in bring(root, kind, name):
+        say(f"written: {folder.relative_to(root)}/")
+
+
+TASKS = (recipes, toolchains, models)
