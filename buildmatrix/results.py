@@ -156,6 +156,20 @@ LATEST = f"""
         AND m.threads = l.threads AND NOT m.sentinel
     ORDER BY n.last, m.id
 """
+# Blocks of all runs of a label, in which one block a row holds the environment that all of the row
+# share: the first that is right, else the first. It is nine tenths of what a block takes to read.
+THIN = f"""
+    WITH placed AS (
+        SELECT m.id, row_number() OVER (
+            PARTITION BY m.run, m.cell, m.batch, m.threads, m.sentinel
+            ORDER BY m.status <> 'ok', m.id) AS place
+        FROM measurement AS m JOIN run AS r ON r.id = m.run
+        WHERE (:label IS NULL OR r.label = :label))
+    SELECT {", ".join(f"m.{name}" for name in COLUMNS if name != "environment")},
+        CASE WHEN p.place = 1 THEN m.environment ELSE '{{}}' END AS environment
+    FROM placed AS p JOIN measurement AS m ON m.id = p.id
+    ORDER BY m.id
+"""
 
 
 class Results:
@@ -200,6 +214,13 @@ class Results:
         """The blocks of one run, sentinels included, in the order they were inserted."""
         query = f"SELECT {NAMES} FROM measurement WHERE run = :run ORDER BY id"
         return self._measurements(query, {"run": run})
+
+    def of_label(self, label: str | None) -> tuple[Measurement, ...]:
+        """All blocks of the runs of a label, or of every run, sentinels included, oldest first.
+
+        One block of each row holds its environment, the first that is right; the others hold none.
+        """
+        return self._measurements(THIN, {"label": label})
 
     def runs(self, device: str | None = None, label: str | None = None) -> tuple[Run, ...]:
         """The runs kept, newest first."""

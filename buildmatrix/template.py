@@ -87,10 +87,16 @@ def _compiled(source: str, shown: str, quote: Quote) -> jinja2.Template:
 
 def page(path: Path, context: Mapping[str, object]) -> str:
     """Render one HTML template of ours: every value is escaped, `safe` is the one way round it."""
+    return _compiled_page(path.read_text(encoding="utf-8")).render(context)
+
+
+@functools.lru_cache(maxsize=8)
+def _compiled_page(source: str) -> jinja2.Template:
+    """A site has one template for all of its pages."""
     environment = ImmutableSandboxedEnvironment(
         undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True, autoescape=True
     )
-    return environment.from_string(path.read_text(encoding="utf-8")).render(context)
+    return environment.from_string(source)
 
 
 def _quoted(value: object, quote: Quote) -> str:

@@ -14,6 +14,7 @@ from buildmatrix.cli import (
     building,
     deploying,
     devices,
+    histories,
     housekeeping,
     measuring,
     offers,
@@ -21,7 +22,17 @@ from buildmatrix.cli import (
 )
 
 namespace = Collection()
-for module in (building, offers, auditing, devices, deploying, measuring, results, housekeeping):
+for module in (
+    building,
+    offers,
+    auditing,
+    devices,
+    deploying,
+    measuring,
+    results,
+    histories,
+    housekeeping,
+):
     for task in module.TASKS:
         namespace.add_task(task)
 

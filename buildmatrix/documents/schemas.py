@@ -30,6 +30,7 @@ DOCUMENTS: dict[str, Any] = {
     "agree": verdicts.Agree,
     "compare": verdicts.Compare,
     "nightly": verdicts.Nightly,
+    "history": verdicts.History,
 }
 
 

@@ -1,4 +1,4 @@
-"""report, bench, agree, compare, nightly: what the numbers say."""
+"""report, bench, agree, compare, nightly, history: what the numbers say."""
 
 from __future__ import annotations
 
@@ -184,3 +184,68 @@ class Nightly(NightVerdicts):
     runs: list[NightRun]
     troubles: list[TroubleRow]
     code: int
+
+
+class HistoryNight(TypedDict):
+    """One night's runs on one board; `good` is null where no night was written down of them."""
+
+    id: str
+    runs: list[str]
+    at: str
+    good: bool | None
+    accepted: bool
+    toolchains: dict[str, str]
+    moved: float  # by how much everything on the board was above its level
+
+
+class HistoryStep(TypedDict):
+    """From one level to another; the night is the first on the new one."""
+
+    night: str
+    change: float  # relative, beside what the whole board did
+    before: float
+    after: float
+    changed: list[str]  # what was not as the night before, in words
+    accepted: str  # the first accepted night from then on; empty: none yet
+
+
+class HistoryBreak(TypedDict):
+    """From this night on not alike with what was before."""
+
+    night: str
+    words: list[str]
+
+
+class HistoryFigure(TypedDict):
+    night: str
+    figure: float
+    interval: tuple[float, float] | None
+    bundle: str
+
+
+class HistoryRow(TypedDict):
+    cell: str
+    model: str
+    batch: int
+    threads: int
+    metric: str
+    unit: str
+    figures: list[HistoryFigure]
+    gaps: dict[str, str]  # night -> why it has no figure
+    steps: list[HistoryStep]
+    breaks: list[HistoryBreak]
+
+
+class HistoryBoard(TypedDict):
+    device: str
+    emulated: bool
+    nights: list[HistoryNight]
+    steps: list[HistoryStep]  # of everything on the board at once
+    rows: list[HistoryRow]
+
+
+class History(TypedDict):
+    """`inv history`: every night's figure of every row, and the steps in it."""
+
+    version: Literal[1]
+    boards: list[HistoryBoard]

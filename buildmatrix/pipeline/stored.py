@@ -10,10 +10,11 @@ from buildmatrix.audit.document import Audit
 from buildmatrix.errors import AuditError, BuildmatrixError, InputError
 from buildmatrix.nouns import Bundle, Verb
 from buildmatrix.pipeline.planning import plan_all
+from buildmatrix.recipe import SourceSpec
 from buildmatrix.works import BundleWork
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from buildmatrix.nouns import Action, Cell, FileRecord, Target
     from buildmatrix.pipeline.workshop import Workshop
@@ -113,7 +114,17 @@ def _made_with(workshop: Workshop, cell: Cell) -> dict[str, object]:
         "toolchain": cell.toolchain,
         "toolchain_identity": identity.digest if identity else "",
         "flags": list(toolchain.spec.flags),
+        "sources": {name: tree for name, tree in _sources(workshop, cell) if tree},
     }
+
+
+def _sources(workshop: Workshop, cell: Cell) -> Iterator[tuple[str, str | None]]:
+    """Every source that goes into a cell's bundle, with the tree it is verified by."""
+    graph = workshop.project.graph
+    bundle = graph.bundle_of(cell.id)
+    for work in graph.below(bundle.id) if bundle else ():
+        if isinstance(work.subject, SourceSpec):
+            yield work.subject.name, work.subject.tree
 
 
 def _bundle(store: Store, cell: str, key: str) -> Bundle | None:
