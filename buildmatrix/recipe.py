@@ -14,7 +14,7 @@ from pydantic import AfterValidator, Field
 
 from buildmatrix.errors import did_you_mean
 from buildmatrix.schema import Document, Spec, read
-from buildmatrix.selector import Selector, Value, matches
+from buildmatrix.selector import LONGEST, Selector, Value, matches
 from buildmatrix.shelf import Shelf
 
 if TYPE_CHECKING:
@@ -152,6 +152,9 @@ class RunnerSpec(Spec):
     minutes: Annotated[int, Field(ge=1, le=1440)] = 15
 
 
+Glob = Annotated[str, Field(max_length=LONGEST)]
+
+
 class AuditSpec(Spec):
     """Globs that name the files of a bundle for which the audit has a rule of the recipe's own.
 
@@ -161,9 +164,9 @@ class AuditSpec(Spec):
     """
 
     when: Selector = {}
-    neon_required: list[str] = []
-    neon_forbidden: list[str] = []
-    dispatched: list[str] = []
+    neon_required: list[Glob] = []
+    neon_forbidden: list[Glob] = []
+    dispatched: list[Glob] = []
 
 
 class RecipeSpec(Spec):

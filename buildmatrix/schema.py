@@ -60,6 +60,7 @@ class Spec(BaseModel):
 
 
 LARGEST = 4 << 20  # characters of one file
+MOST = 50_000  # values and keys in it; PyYAML takes some 100 us of CPU for each
 
 M = TypeVar("M", bound=BaseModel)
 
@@ -69,7 +70,10 @@ class _StrictLoader(yaml.SafeLoader):
 
     yaml_implicit_resolvers: dict[str, list[tuple[str, re.Pattern[str]]]] = {}
 
+    nodes = 0
+
     def compose_node(self, parent: yaml.Node | None, index: Any) -> yaml.Node | None:
+        self.nodes += 1
         event = self.peek_event()  # type: ignore[no-untyped-call]
         if isinstance(event, yaml.AliasEvent) or getattr(event, "anchor", None):
             raise yaml.constructor.ConstructorError(
@@ -78,6 +82,9 @@ class _StrictLoader(yaml.SafeLoader):
                 "anchors and aliases are not read here; write the value out",
                 event.start_mark,
             )
+        if self.nodes > MOST:
+            brief = f"more than {MOST:,} values are not read from one file"
+            raise yaml.constructor.ConstructorError(None, None, brief, event.start_mark)
         return super().compose_node(parent, index)
 
 

@@ -191,17 +191,17 @@ def headerless(*, needed: Sequence[str], runpath: str, asks: Sequence[str]) -> b
 def ar(members: Mapping[str, bytes]) -> bytes:
     """A static library as GNU ar writes it: a symbol table, a table of long names, the objects."""
     names = b""
-    body = _member("/", bytes(4))
+    body = member("/", bytes(4))
     objects = b""
     for name, content in members.items():
         short = f"{name}/"
         if len(short) > 16:
             short, names = f"/{len(names)}", names + f"{name}/\n".encode()
-        objects += _member(short, content)
-    return b"!<arch>\n" + body + (_member("//", names) if names else b"") + objects
+        objects += member(short, content)
+    return b"!<arch>\n" + body + (member("//", names) if names else b"") + objects
 
 
-def _member(name: str, content: bytes) -> bytes:
+def member(name: str, content: bytes) -> bytes:
     header = f"{name:<16}{0:<12}{0:<6}{0:<6}{644:<8}{len(content):<10}`\n".encode()
     return header + content + b"\n" * (len(content) % 2)
 

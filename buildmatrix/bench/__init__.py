@@ -10,41 +10,23 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 from buildmatrix.agent import PREFIX, ask, call, failure
+from buildmatrix.bench import held
 from buildmatrix.bench.order import plan_lines, plan_text
-from buildmatrix.bench.request import Request, check_run, read_request, run_files
+from buildmatrix.bench.request import Request, check_run, run_files
 from buildmatrix.errors import BenchError
 from buildmatrix.protocols import Advanced
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from buildmatrix.bench.held import RunState
     from buildmatrix.bench.order import Block
     from buildmatrix.protocols import Connection, Reporter
 
 TIMEOUT = 120.0  # seconds for one call; the benchmark itself runs detached
-
-# stale: its agent lives but has not been heard of for a minute; whoever collects takes it over
-RunStatus = Literal["none", "running", "stale", "stopped", "done"]
-
-
-@dataclass(frozen=True, slots=True)
-class RunState:
-    """The run a board holds, if any; `done` and `total` count blocks."""
-
-    run: str
-    status: RunStatus
-    done: int = 0
-    total: int = 0
-    heartbeat: int | None = None  # seconds since the agent was heard of; None without an agent
-    request: Request | None = None
-
-    @property
-    def owner(self) -> str:
-        """Who asked for the run, user@machine; empty when nobody said."""
-        return self.request.owner if self.request else ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,12 +47,9 @@ def start(connection: Connection, request: Request, *, prefix: str = PREFIX) -> 
     result = call(
         connection, f"begin {request.run}", prefix=prefix, timeout=TIMEOUT, stdin=lambda: [files]
     )
-    words = result.stdout.decode()
-    if words.startswith("absent "):
-        raise BenchError(
-            f"the bundle of {words.split()[1]} is not on the board", hint="deploy the cell first"
-        )
-    return read_state(words)
+    if cell := held.absent(result.stdout):
+        raise BenchError(f"the bundle of {cell} is not on the board", hint="deploy the cell first")
+    return held.read_state(result.stdout)
 
 
 def state(connection: Connection, *, prefix: str = PREFIX) -> RunState:
@@ -79,7 +58,7 @@ def state(connection: Connection, *, prefix: str = PREFIX) -> RunState:
     What a dead agent changed on the board is put back on the way.
     """
     result = call(connection, "state", prefix=prefix, timeout=TIMEOUT, mode="keep")
-    return read_state(result.stdout.decode())
+    return held.read_state(result.stdout)
 
 
 def collect(
@@ -95,27 +74,26 @@ def collect(
     The run goes on when this call does not: after LinkLost, or BenchError at the deadline or for
     a full disk, call again. The journal is read in pieces, whole lines only.
     """
-    held = state(connection, prefix=prefix)
-    if held.request is None:
+    run = state(connection, prefix=prefix)
+    if run.request is None:
         raise BenchError("the board holds no benchmark run", hint="start one with bench")
     end, journal, status = time.monotonic() + deadline, b"", ""
     while status != "done":
-        line = f"follow {held.run} {len(journal)}"
+        line = f"follow {run.run} {len(journal)}"
         result = call(connection, line, prefix=prefix, timeout=TIMEOUT)
-        first, _, news = result.stdout.partition(b"\n")
-        status, total = first.decode().split()
+        status, total, news = held.progress(result.stdout)
         journal += news[: news.rfind(b"\n") + 1]
         so_far = f"{_blocks(journal)} of {total} blocks"
-        _check_progress(status, held.run, so_far)
-        reporter.emit(Advanced(held.run, _blocks(journal), int(total), "blocks"))
+        _check_progress(status, run.run, so_far)
+        reporter.emit(Advanced(run.run, _blocks(journal), total, "blocks"))
         if status != "done":
             if time.monotonic() >= end:
                 raise BenchError(
-                    f"run {held.run} is still going: {so_far}",
+                    f"run {run.run} is still going: {so_far}",
                     hint="nothing is lost: collect it later with bench --collect",
                 )
             time.sleep(poll)
-    return Collected(held.request, journal.decode(errors="replace"))
+    return Collected(run.request, journal.decode(errors="replace"))
 
 
 def extend(
@@ -130,10 +108,10 @@ def extend(
     line = f"extend {request.run} {blocks[0].index}"
     lines = plan_lines(request, blocks).encode()
     result = call(connection, line, prefix=prefix, timeout=TIMEOUT, stdin=lambda: [lines])
-    held = read_state(result.stdout.decode())
-    if held.run != request.run:
+    run = held.read_state(result.stdout)
+    if run.run != request.run:
         raise _gone(request.run)
-    return held
+    return run
 
 
 def cancel(connection: Connection, *, prefix: str = PREFIX) -> str:
@@ -142,7 +120,7 @@ def cancel(connection: Connection, *, prefix: str = PREFIX) -> str:
     Raises BenchError when what the run had changed on the board could not be put back.
     """
     result = call(connection, "cancel", prefix=prefix, timeout=TIMEOUT)
-    run, _, left = result.stdout.decode().partition("\n")
+    run, _, left = result.stdout.decode(errors="replace").partition("\n")
     if left:
         raise BenchError(
             f"run {run} is off the board, but not all that it changed could be put back",
@@ -160,22 +138,6 @@ def forget(connection: Connection, run: str, *, prefix: str = PREFIX) -> None:
         raise BenchError(f"run {run} is not finished", hint="collect it first")
     if result.status != 0:
         raise failure(result)
-
-
-def read_state(text: str) -> RunState:
-    """'none', or a line 'RUN STATUS DONE TOTAL SILENT' and the request."""
-    first, _, request = text.partition("\n")
-    if first == "none":
-        return RunState("", "none")
-    run, status, done, total, silent = first.split()
-    known: dict[str, RunStatus] = {
-        "running": "running",
-        "stale": "stale",
-        "stopped": "stopped",
-        "done": "done",
-    }
-    heard = int(silent) if status in ("running", "stale") else None
-    return RunState(run, known[status], int(done), int(total), heard, read_request(request))
 
 
 def _blocks(journal: bytes) -> int:

@@ -7,7 +7,7 @@ that are not named here are kept as they came.
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Annotated, Any, NoReturn
+from typing import TYPE_CHECKING, Annotated, Any, Literal, NoReturn
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
@@ -18,6 +18,9 @@ Count = Annotated[int, Field(strict=True, ge=0, le=2**63 - 1)]  # what SQLite ho
 Number = Annotated[float, Field(ge=0, allow_inf_nan=False)] | None
 Seconds = Annotated[int, Field(strict=True, ge=0, le=2**38)]  # since 1970; dates end in 9999
 Bits = Annotated[str, Field(pattern=r"^(0x)?[0-9a-fA-F]{0,16}$")]
+
+
+REQUESTS = 2  # version of the requests that are judged here; others are only told by number
 
 
 class _Form(BaseModel):
@@ -105,6 +108,41 @@ class Conditions(_Form):
     wireless: str | None = None
 
 
+class Measured(BaseModel):
+    """A cell that a run measures."""
+
+    cell: str
+    bundle: str
+    facts: dict[str, Any] = {}
+
+
+class Asked(_Form):
+    """What a run on a board was asked for, as far as this version would read it."""
+
+    run: str
+    model: str
+    entrants: list[Measured]
+    batches: list[Annotated[int, Field(strict=True, gt=0, le=2**31)]]
+    passes: Count
+    warmup: Count
+    threads: Count
+    seed: Annotated[int, Field(strict=True)]
+    model_version: str = ""
+    rounds: Count = 1
+    retakes: Count = 2
+    limit_seconds: Count = 0
+    owner: str = ""
+    governor: Annotated[bool, Field(strict=True)] = True
+    wireless: Literal["keep", "off"] = "keep"
+    tool: str = ""
+
+
+class Versioned(_Form):
+    """A request of any version."""
+
+    version: Annotated[int, Field(strict=True)]
+
+
 EVENTS: Mapping[str, type[BaseModel]] = {
     "takeover": Takeover,
     "unrestored": Unrestored,
@@ -135,6 +173,15 @@ def check_line(data: Mapping[str, Any]) -> None:
             form.model_validate(data)
     else:
         (_skip if "skipped" in data else _line).validate_python(data)
+
+
+def check_request(data: Any) -> int:
+    """The version of a request. Raises ValueError for what is none, or is not what one of
+    this version holds."""
+    version = Versioned.model_validate(data).version
+    if version == REQUESTS:
+        Asked.model_validate(data)
+    return version
 
 
 def fault(answer: Mapping[str, Any]) -> str:

@@ -11,13 +11,17 @@ from datetime import UTC
 from typing import TYPE_CHECKING, Any, Literal
 
 from buildmatrix.agent import CELL, DIGEST, source
+from buildmatrix.bench import door
 from buildmatrix.errors import BenchError, InputError
+from buildmatrix.printable import printable
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from datetime import datetime
 
-VERSION = 2  # of the request, and of the series: bump it when the same words measure another thing
+VERSION = (
+    door.REQUESTS
+)  # of the request, and of the series: bump it when the same words measure another thing
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,17 +111,26 @@ def _tar(files: Mapping[str, str], cells: Mapping[str, str]) -> bytes:
 
 
 def read_request(text: str) -> Request:
-    """A request from the board. Raises BenchError for one of another version of buildmatrix."""
-    data = json.loads(text)
-    if data["version"] == VERSION:
-        return request_of(data)
-    if data["version"] > VERSION:
+    """A request from the board. Raises BenchError for one that is none, or of another version."""
+    try:
+        data = door.read(text)
+        version = door.check_request(data)
+        if version == VERSION:
+            return request_of(data)
+    except (ValueError, TypeError) as error:  # TypeError: a field that no request has
         raise BenchError(
-            f"the run on the board was started by buildmatrix {data.get('tool') or '(newer)'}",
+            "the request of the run on the board cannot be read",
+            details=printable(str(error)),
+            hint="throw the run away: inv bench --cancel",
+        ) from None
+    tool = printable(str(data.get("tool") or ""))[:80]
+    if version > VERSION:
+        raise BenchError(
+            f"the run on the board was started by buildmatrix {tool or '(newer)'}",
             hint="collect it with that version, or a newer one",
         )
     raise BenchError(
-        f"the run on the board was begun by an older buildmatrix, {data.get('tool') or 'unnamed'}",
+        f"the run on the board was begun by an older buildmatrix, {tool or 'unnamed'}",
         hint="collect it with that version, or throw it away: inv bench --cancel",
     )
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import traceback
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from fnmatch import fnmatchcase
 from queue import Queue
 from threading import Thread
 from typing import TYPE_CHECKING, Generic, TypeVar
@@ -14,12 +13,14 @@ from buildmatrix import bench, virtual
 from buildmatrix.boards import reach
 from buildmatrix.errors import BuildmatrixError, InputError
 from buildmatrix.records import read_record, write_record
+from buildmatrix.selector import fits
 from buildmatrix.state import State
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
+    from buildmatrix.bench.held import RunState
     from buildmatrix.nouns import BoardAddress
 
 T = TypeVar("T")
@@ -51,7 +52,7 @@ def chosen(
     names = [*devices, *(b.target.name for b in virtual.boards(state) if b.running)]
     found: dict[str, BoardAddress] = {}
     for text in [member for host in hosts for member in groups.get(host, (host,))]:
-        meant = [name for name in names if fnmatchcase(name, text)] if _is_glob(text) else [text]
+        meant = [name for name in names if fits(name, text)] if _is_glob(text) else [text]
         if not meant:
             raise InputError(
                 f"no board fits '{text}'", hint=f"known here: {', '.join([*groups, *names])}"
@@ -124,7 +125,7 @@ class Look:
 def look(targets: Sequence[BoardAddress], *, access: reach.Access, state: Path) -> tuple[Look, ...]:
     """Ask every board, side by side, who is at work on it; remember when it last answered."""
 
-    def ask(target: BoardAddress) -> bench.RunState:
+    def ask(target: BoardAddress) -> RunState:
         with reach.connect(target, access, timeout=LOOK) as connection:
             return bench.state(connection)
 
@@ -138,7 +139,7 @@ def look(targets: Sequence[BoardAddress], *, access: reach.Access, state: Path) 
     return tuple(_look(end, str(seen.get(end.board, ""))) for end in ended)
 
 
-def _look(ended: Ended[bench.RunState], last_seen: str) -> Look:
+def _look(ended: Ended[RunState], last_seen: str) -> Look:
     held = ended.value
     if held is None:
         why = ended.error.brief if ended.error else ""

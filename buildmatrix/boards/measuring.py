@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
+    from buildmatrix.bench.held import RunState
     from buildmatrix.boards.reach import Access
     from buildmatrix.network import NetworkSpec
     from buildmatrix.nouns import BoardAddress, DeviceInfo, Measurement
@@ -132,13 +133,13 @@ def fitted(lab: Lab, board: BoardAddress, request: Request, *, access: Access) -
     return replace(request, entrants=tuple(e for e in request.entrants if e.cell not in others))
 
 
-def start(lab: Lab, board: BoardAddress, request: Request, *, access: Access) -> bench.RunState:
+def start(lab: Lab, board: BoardAddress, request: Request, *, access: Access) -> RunState:
     """Begin a detached run on the board, or attach to the one that is there.
 
     Raises DeviceError when a bundle cannot run there.
     """
 
-    def begin() -> bench.RunState:
+    def begin() -> RunState:
         with connect(board, access) as connection:
             if bench.state(connection).status == "none":  # a run that is there goes on anyway
                 _gate(lab, device.probe(connection, board.name), request)

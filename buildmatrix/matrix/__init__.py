@@ -9,7 +9,6 @@ beside a combination with the same options, and an axis that no stack uses is an
 from __future__ import annotations
 
 from dataclasses import dataclass
-from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING
 
 from buildmatrix.deciding import Deciding
@@ -19,7 +18,7 @@ from buildmatrix.matrix.cell import Known, cell_of
 from buildmatrix.matrix.spec import BenchSpec, MatrixSpec, listed
 from buildmatrix.nouns import BoardAddress, Cell, Dropped, Scalar
 from buildmatrix.recipe import used_options
-from buildmatrix.selector import matches
+from buildmatrix.selector import fits, matches
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -154,7 +153,7 @@ def _grouped(document: Document, spec: MatrixSpec) -> None:
         if name in spec.devices:
             raise document.fault(("groups", name), f"'{name}' is a device already")
         for i, glob in enumerate(members):
-            if not any(fnmatchcase(device, glob) for device in spec.devices):
+            if not any(fits(device, glob) for device in spec.devices):
                 raise document.fault(
                     ("groups", name, i), f"'{glob}' fits no device", hint=f"devices: {known}"
                 )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Literal
 
 from buildmatrix import images, schema, shelf
@@ -12,6 +11,7 @@ from buildmatrix.pipeline.planning import gaps, plan_all
 from buildmatrix.pipeline.project import select
 from buildmatrix.pipeline.stored import stored
 from buildmatrix.resolved import ResolvedRunner
+from buildmatrix.selector import fits
 from buildmatrix.works import BundleWork
 
 if TYPE_CHECKING:
@@ -212,7 +212,7 @@ def chosen_toolchains(root: Path, only: tuple[str, ...]) -> tuple[Offer, ...]:
     """The toolchains that a project in `root` may name and that fit one of the globs; all without
     any. Raises UsageError when none fits."""
     there = shelf.offers(root, "toolchains")
-    found = tuple(o for o in there if not only or any(fnmatchcase(o.name, g) for g in only))
+    found = tuple(o for o in there if not only or any(fits(o.name, g) for g in only))
     if not found:
         raise UsageError(
             f"--only {' '.join(only)} matches no toolchain",

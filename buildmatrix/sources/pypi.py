@@ -18,7 +18,9 @@ if TYPE_CHECKING:
 
 LARGEST = 64 << 20  # bytes of a package's page
 JSON = "application/vnd.pypi.simple.v1+json"  # PEP 691; older mirrors answer with PEP 503's HTML
-ANCHOR = re.compile(r"""<a\s[^>]*?href\s*=\s*["']([^"'#]+)[^>]*>\s*([^<\s]+)\s*</a>""", re.I)
+# Attributes have &lt; for <, see PEP 503. In two steps, each linear whatever the page holds.
+ANCHOR = re.compile(r"<a\s([^<>]*)>\s*([^<\s]+)\s*</a>", re.I)
+ADDRESS = re.compile(r"""href\s*=\s*["']([^"'#]+)""", re.I)
 
 
 def locate(index: str, package: str, file: str) -> str:
@@ -49,8 +51,9 @@ def links(text: str, kind: str) -> Iterator[tuple[str, str]]:
         for entry in json.loads(text)["files"]:
             yield entry["filename"], entry["url"]
     else:
-        for link, name in ANCHOR.findall(text):
-            yield html.unescape(name), html.unescape(link)
+        for attributes, name in ANCHOR.findall(text):
+            if link := ADDRESS.search(attributes):
+                yield html.unescape(name), html.unescape(link[1])
 
 
 def normalized(package: str) -> str:

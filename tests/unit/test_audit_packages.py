@@ -53,7 +53,7 @@ def tarred(files: Mapping[str, bytes | str], mode: str = "w:xz") -> bytes:
 
 def deb(path: Path, data: bytes, kind: str = "xz") -> Path:
     members = {"debian-binary": b"2.0\n", "control.tar.xz": b"", f"data.tar.{kind}": data}
-    body = b"".join(factory._member(name, content) for name, content in members.items())
+    body = b"".join(factory.member(name, content) for name, content in members.items())
     path.write_bytes(b"!<arch>\n" + body)
     return path
 

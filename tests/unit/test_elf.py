@@ -344,7 +344,7 @@ def test_the_objects_of_a_static_library_are_read_by_name(tmp_path: Path) -> Non
 
 def test_a_library_in_bsds_form(tmp_path: Path) -> None:
     content = b"neon.o\0\0" + make(elf_type="ET_REL", text=[("$a", A32_FOUR)])
-    (tmp_path / "libx.a").write_bytes(b"!<arch>\n" + factory._member("#1/8", content))
+    (tmp_path / "libx.a").write_bytes(b"!<arch>\n" + factory.member("#1/8", content))
     (found,) = elf.read_tree(tmp_path)
     assert (found.file, found.neon_instructions) == ("libx.a(neon.o)", 4)
 
@@ -354,7 +354,7 @@ def test_a_library_in_bsds_form(tmp_path: Path) -> None:
     [
         (factory.ar({"x.o": make()})[:-9], "the member at byte 72 ends outside the file"),
         (factory.ar({"x.o": make()}) + b"?", "no member header at byte"),
-        (b"!<thin>\n" + factory._member("x.o/", b""), "a thin archive holds no objects"),
+        (b"!<thin>\n" + factory.member("x.o/", b""), "a thin archive holds no objects"),
     ],
 )
 def test_a_damaged_library_is_named(tmp_path: Path, data: bytes, details: str) -> None:

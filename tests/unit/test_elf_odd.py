@@ -75,7 +75,7 @@ def test_a_thin_archive_is_read_where_its_objects_lie(tmp_path: Path) -> None:
     (tmp_path / "obj").mkdir()
     (tmp_path / "obj" / "x.o").write_bytes(make(elf_type="ET_REL", attributes=SOFT))
     names = b"obj/x.o/\n"
-    thin = b"!<thin>\n" + factory._member("//", names) + factory._member("/0", b"")
+    thin = b"!<thin>\n" + factory.member("//", names) + factory.member("/0", b"")
     (tmp_path / "thin.a").write_bytes(thin)
     (facts,) = elf.survey_file(tmp_path / "thin.a").facts
     assert (facts.file, facts.float_abi) == ("thin.a(obj/x.o)", "soft")
@@ -84,7 +84,7 @@ def test_a_thin_archive_is_read_where_its_objects_lie(tmp_path: Path) -> None:
 def test_a_thin_archive_in_a_tree_reaches_no_file_outside(tmp_path: Path) -> None:
     (tmp_path / "x.o").write_bytes(make(elf_type="ET_REL"))
     (tmp_path / "tree").mkdir()
-    thin = b"!<thin>\n" + factory._member("//", b"../x.o/\n") + factory._member("/0", b"")
+    thin = b"!<thin>\n" + factory.member("//", b"../x.o/\n") + factory.member("/0", b"")
     (tmp_path / "tree" / "thin.a").write_bytes(thin)
     tree = elf.survey(tmp_path / "tree")
     assert (tree.facts, [odd.oddity for odd in tree.odd]) == ((), [Oddity.DAMAGED])

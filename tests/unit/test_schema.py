@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import Field
 
+from buildmatrix import schema
 from buildmatrix.errors import InputError
 from buildmatrix.schema import Spec, parse
 
@@ -130,3 +131,10 @@ def test_no_text_brings_the_reader_down(text: str) -> None:
 )
 def test_what_no_person_writes_is_a_clean_error(text: str, words: str) -> None:
     assert words in fault(text)
+
+
+def test_a_file_of_more_values_than_people_write_is_not_read(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(schema, "MOST", 100)
+    assert "shapes.yaml:100:3: not valid YAML: more than 100 values" in fault("- 1\n" * 101)
