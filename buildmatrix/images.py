@@ -9,9 +9,9 @@ from __future__ import annotations
 import re
 import tempfile
 from collections.abc import Callable
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from buildmatrix import scratch
 from buildmatrix.errors import BuildError
@@ -23,6 +23,8 @@ from buildmatrix.toolchain import Identity, Toolchain
 from buildmatrix.works import work_id
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
     from buildmatrix.protocols import Engine, Reporter
 
 Bootstrap = Callable[[str, Path, Callable[[str], None]], None]  # (suite, tar, on_line)
@@ -31,7 +33,11 @@ NOBODY = "65534:65534"
 
 def recorded(toolchain: Toolchain, state: Path) -> Identity | None:
     """What the image of the present definition was, when it was last made or looked at."""
-    record = read_record(_record(toolchain, state))
+    return _identity(toolchain, read_record(_record(toolchain, state)))
+
+
+def _identity(toolchain: Toolchain, record: Mapping[str, Any]) -> Identity | None:
+    """The image that a record is of; None when that was made from another definition."""
     if record.get("definition") != toolchain.definition_digest:
         return None
     return Identity(
@@ -40,6 +46,28 @@ def recorded(toolchain: Toolchain, state: Path) -> Identity | None:
         packages=tuple(record["packages"]),
         image=str(record["image"]),
     )
+
+
+@dataclass(frozen=True, slots=True)
+class Recorded:
+    """What several images are; of an image of a former definition, what it was made from."""
+
+    identities: Mapping[str, Identity]  # of the present definitions, by toolchain
+    former: Mapping[str, Mapping[str, object]]  # definitions that changed since, by work id
+
+
+def recorded_all(toolchains: Iterable[Toolchain], state: Path) -> Recorded:
+    """What is on record of these toolchains' images: one file is read for each."""
+    identities: dict[str, Identity] = {}
+    former: dict[str, Mapping[str, object]] = {}
+    for toolchain in toolchains:
+        record = read_record(_record(toolchain, state))
+        identity = _identity(toolchain, record)
+        if identity is not None:
+            identities[toolchain.name] = identity
+        elif record:
+            former[work_id(Stage.IMAGE, toolchain.name)] = dict(record.get("written", {}))
+    return Recorded(identities, former)
 
 
 def ensure(

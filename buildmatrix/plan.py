@@ -16,13 +16,14 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class OnRecord:
-    """What is on record: toolchain identities, stored keys, and the last entry of each work."""
+    """What is on record: images, keys and sources that are there, the last entry of each work."""
 
     identities: Mapping[str, str]  # toolchain -> identity digest of its present definition
     stored: frozenset[str]  # keys
     material: Mapping[str, Mapping[str, object]]  # work id -> material of its newest entry
     seconds: Mapping[str, float]  # work id -> how long it took last
     unavailable: Mapping[str, str]  # work id -> why it could not be had, last time
+    sources: frozenset[str] = frozenset()  # identities of sources that the download cache holds
 
 
 def cache_keys(works: Iterable[Work], identities: Mapping[str, str]) -> dict[str, str]:
@@ -74,6 +75,9 @@ def plan(graph: Graph, known: OnRecord) -> tuple[Action, ...]:
 
 
 def _is_held(work: Work, key: str, known: OnRecord) -> bool:
+    """It is there: an image is known by its identity, a source by the tree or hash it has."""
+    if work.stage is Stage.SOURCE:
+        return work.material["identity"] in known.sources
     return work.stage is Stage.IMAGE or key in known.stored
 
 
@@ -121,5 +125,5 @@ def _verdict(
     if old is None:
         return Verb.RUN, "never made here"
     new = work.material if work.stage is Stage.IMAGE else material_of(work, keys)
-    said = "; ".join(changes(old, new))
-    return (Verb.RERUN, f"changed: {said}") if said else (Verb.RUN, "its record is gone")
+    words = "; ".join(changes(old, new))
+    return (Verb.RERUN, f"changed: {words}") if words else (Verb.RUN, "its record is gone")

@@ -88,6 +88,7 @@ def _with_runner(
         expected[model] = _record(workshop.store, model, EXPECTED)
     cell, store = work.subject.cell, workshop.store
     bundle = _bundle(store, cell.id, planned[work.id].key)
+    made_with = _made_with(workshop, cell)
     reason = ""
     if audited.verb is not Verb.SKIP:
         reason = f"is not built: {audited.reason}"
@@ -100,7 +101,7 @@ def _with_runner(
         read_audit(store, audited.key) if audits and not reason else None,
         reason,
         expected=expected[model],
-        made_with=_made_with(workshop, cell),
+        made_with=made_with,
     )
 
 

@@ -30,7 +30,8 @@ def works(tmp_path: Path) -> Graph:
 def everything(works: Graph) -> OnRecord:
     keys = cache_keys(works, IMAGE)
     material = {w.id: material_of(w, keys) for w in works if w.stage is not Stage.IMAGE}
-    return OnRecord(IMAGE, frozenset(keys.values()), material, {}, {})
+    sources = {str(w.material["identity"]) for w in works if w.stage is Stage.SOURCE}
+    return OnRecord(IMAGE, frozenset(keys.values()), material, {}, {}, frozenset(sources))
 
 
 def verbs(works: Graph, known: OnRecord) -> dict[str, str]:
