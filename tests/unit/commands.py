@@ -24,11 +24,17 @@ ROOT = Path(__file__).parent.parent.parent
 IMPORTED = ("buildmatrix.cli", "buildmatrix.pipeline.documents", "buildmatrix.pipeline.workshop")
 
 
-def run(*arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:
-    """`buildmatrix` with these arguments: its exit code and what it wrote."""
+def run(*arguments: str, cwd: Path, **environment: str) -> subprocess.CompletedProcess[str]:
+    """`buildmatrix` with these arguments and settings: its exit code and what it wrote."""
     with tempfile.TemporaryDirectory() as folder:
         out, err = Path(folder, "out"), Path(folder, "err")
-        asked = {"arguments": arguments, "cwd": str(cwd), "out": str(out), "err": str(err)}
+        asked = {
+            "arguments": arguments,
+            "cwd": str(cwd),
+            "out": str(out),
+            "err": str(err),
+            "environment": environment,
+        }
         server = _server()
         assert server.stdin is not None
         assert server.stdout is not None
@@ -69,6 +75,7 @@ def _become(asked: dict[str, Any]) -> NoReturn:
     for number, name in ((1, "out"), (2, "err")):
         os.dup2(os.open(asked[name], os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), number)
     os.chdir(asked["cwd"])
+    os.environ.update(asked["environment"])
     sys.argv = ["buildmatrix", *asked["arguments"]]
     code = 1
     try:

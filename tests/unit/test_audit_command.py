@@ -4,29 +4,23 @@ from __future__ import annotations
 
 import json
 import os
-import subprocess
-import sys
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
 from tests.documents import valid
 from tests.elf_factory import NEON, make
+from tests.unit.commands import run
 
-ROOT = Path(__file__).parent.parent.parent
+if TYPE_CHECKING:
+    import subprocess
+    from pathlib import Path
+
 TOO_NEW = make(attributes=NEON, needed=["libc.so.6"], versions={"libc.so.6": ["GLIBC_2.38"]})
 
 
 def audit(*arguments: str, cwd: Path, **environment: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "buildmatrix", "audit", *arguments],
-        cwd=cwd,
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=60,
-        env={**os.environ, "PYTHONPATH": str(ROOT), **environment},
-    )
+    return run("audit", *arguments, cwd=cwd, **environment)
 
 
 @pytest.fixture

@@ -170,6 +170,7 @@ def test_ties_are_reckoned_with() -> None:
     assert one(timed(base), timed(new)).p == pytest.approx(by_scipy)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("blocks", [1, 2, 3, 5, 7])
 def test_few_blocks_cannot_say_same(blocks: int) -> None:
     """In a table of 27 rows fewer than 8 blocks a side could not show one change."""

@@ -136,6 +136,7 @@ def digests(folder: Path) -> dict[str, str]:
     return {p.name: hashlib.sha256(p.read_bytes()).hexdigest() for p in folder.iterdir()}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("format", FORMATS)
 def test_the_same_network_gives_the_same_bytes_in_every_format(format: str, tmp_path: Path) -> None:
     """Also in another process, where hashes of strings differ."""

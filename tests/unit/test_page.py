@@ -35,6 +35,8 @@ from tests.unit.rows import row
 if TYPE_CHECKING:
     from pathlib import Path
 
+pytestmark = pytest.mark.slow  # a browser's engine draws every picture of a page
+
 
 @cache
 def rendered(kind: str) -> str:

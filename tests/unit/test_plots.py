@@ -274,6 +274,7 @@ CHARTS = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", CHARTS)
 def test_specs_are_drawn_without_a_warning_and_the_same_each_time(
     name: str, capfd: pytest.CaptureFixture[str]

@@ -101,7 +101,7 @@ def made(
     shutil.rmtree(work, ignore_errors=True)
     (work / "model").mkdir(parents=True)
     (work / "runner").write_text(RUNNER % extra)
-    (work / "libx.so.0").write_bytes(b"\177ELF" * 1_000_000)
+    (work / "libx.so.0").write_bytes(b"\177ELF" * 300_000)  # more than one read
     (work / "model/expected.f64").write_bytes(struct.pack(f"<{len(expected)}d", *expected))
     packed = bundle.assemble(
         work / "bundle",

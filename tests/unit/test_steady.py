@@ -59,6 +59,7 @@ def two(noise: str, *, passes: int, runs: int, step: float = 0, share: float = 0
     return sum(bool(two_speeds([int(sample) for sample in samples])) for samples in series) / runs
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("passes", [20, 30, 50, 100])
 @pytest.mark.parametrize(
     ("noise", "most"),
