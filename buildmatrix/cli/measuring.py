@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 from buildmatrix.cli.common import command, print_json, print_table, progress, say, workshop
 from buildmatrix.cli.devices import HOSTS, access, boards_of
 from buildmatrix.errors import BenchError, UsageError
-from buildmatrix.nouns import Status
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -145,6 +144,8 @@ def owner() -> str:
 
 def refuse_wrong(found: Sequence[Measurement]) -> None:
     """Raise BenchError, exit code 7, for an answer that is wrong or did not come."""
+    from buildmatrix.nouns import Status
+
     reasons = {
         (m.cell, m.batch): f"{m.cell} batch {m.batch}: {m.status} {m.void_reason}"
         for m in found

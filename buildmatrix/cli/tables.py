@@ -9,7 +9,6 @@ from rich.table import Table
 from rich.text import Text
 
 from buildmatrix.printable import escape
-from buildmatrix.summary import time_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -243,6 +242,8 @@ def comparison(document: Compare) -> RenderableType:
 
 def _figure(row: ComparisonRow, figure: float | None) -> str:
     """Times as they are, instructions in millions: see the unit below the table."""
+    from buildmatrix.summary import time_text
+
     if figure is None:
         return "-"
     counted = row["metric"].startswith("instructions")
