@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from buildmatrix.audit.document import Audit
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 BAD = Finding("BM120", Severity.ERROR, "lib/libblas.so", "0 multiplies", "switch NEON on")
 
 
+@settings(max_examples=30)  # a record has some thirty fields: each example is long
 @given(
     st.builds(
         Audit,
