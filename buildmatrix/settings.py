@@ -8,18 +8,51 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, create_model
+from pydantic import Discriminator, Field, Tag, create_model
 
 from buildmatrix.schema import Spec
 
 Count = Annotated[int, Field(ge=1)]
+FIRST_ROUNDS = (
+    8  # of a run without a fixed number: what a verdict on 27 rows takes (docs/statistics.md)
+)
+
+
+class Until(Spec):
+    """Go on until every row's interval is narrow enough. Whoever collects the run judges that, so
+    between the first rounds and the last `inv bench --collect` must be there."""
+
+    until: Annotated[
+        str,
+        Field(
+            pattern=r"^([1-9][0-9]?(\.[0-9]+)?|0\.[0-9]*[1-9][0-9]*) ?%$",
+            description="half of the 95 % interval of a row's mean, of that mean: 1 %",
+        ),
+    ]
+    at_most: Annotated[int, Field(ge=FIRST_ROUNDS, le=1000, description="rounds")] = 30
+
+    @property
+    def share(self) -> float:
+        """0.01 for '1 %'."""
+        return float(self.until.rstrip("% ")) / 100
+
+
+def _form(value: object) -> str:
+    return "until" if isinstance(value, dict | Until) else "number"
+
+
+Rounds = Annotated[
+    Annotated[Count, Tag("number")] | Annotated[Until, Tag("until")], Discriminator(_form)
+]
 
 
 class Settings(Spec):
     """What a run may be asked for, beside the cells and the model."""
 
     batches: Annotated[list[Count], Field(min_length=1)] = [1, 2, 4]
-    rounds: Annotated[int, Field(ge=1, description="turns of every cell at every batch")] = 5
+    rounds: Rounds = Field(
+        5, description="turns of every cell at every batch; or until their intervals are narrow"
+    )
     passes: Annotated[int, Field(ge=1, description="timed forward passes of one turn")] = 20
     warmup: Annotated[int, Field(ge=0)] = 5
     threads: Annotated[int, Field(ge=1, le=1024)] = 4
@@ -33,6 +66,9 @@ class Settings(Spec):
     def chosen(self) -> dict[str, Any]:
         """The settings by name, as a request to a board takes them."""
         values = {name: getattr(self, name) for name in Settings.model_fields}
+        if isinstance(self.rounds, Until):
+            first = {"rounds": FIRST_ROUNDS, "until": self.rounds.share}
+            values |= {**first, "at_most": self.rounds.at_most}
         return {**values, "batches": tuple(self.batches)}
 
 

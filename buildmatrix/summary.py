@@ -159,6 +159,28 @@ def spread(row: Row) -> Spread | None:
     return Spread(median, (low, high), interval)
 
 
+def wide(rows: Iterable[Row], until: float) -> tuple[Row, ...]:
+    """The rows whose mean is not yet known to `until`: half of its 95 % interval, relative to it.
+
+    Of the figure that the row is compared by. A row that has none is not waited for.
+    """
+    import numpy as np
+
+    found = []
+    for row in rows:
+        figures = np.array(row.figures(row.metric))
+        if not len(figures):
+            continue
+        if len(figures) < FEWEST:
+            found.append(row)
+            continue
+        cut = tail(len(figures))
+        low, high = np.quantile(resampled_means(figures), (cut, 1 - cut))
+        if (high - low) / 2 > until * figures.mean():
+            found.append(row)
+    return tuple(found)
+
+
 def time_text(ms: float) -> str:
     """Milliseconds to a hundredth, and less than one to four significant digits.
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from buildmatrix.nouns import Status
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Collection, Iterable, Iterator, Sequence
 
     from buildmatrix.bench.request import Request
     from buildmatrix.nouns import Measurement
@@ -75,8 +75,30 @@ def retakes(measured: Iterable[Measurement], request: Request) -> tuple[Block, .
     )
     lacking.subtract((b.cell, b.batch) for b in turns if b.status is not Status.VOID)
     due = [turn for turn in lacking.elements() if turn not in settled]
+    return _another_round(blocks, request, due)
+
+
+def further(
+    measured: Iterable[Measurement], request: Request, wide: Collection[tuple[str, int]]
+) -> tuple[Block, ...]:
+    """One more round of a finished run, of the rows (cell, batch) that are not yet narrow enough.
+
+    () when none is left that may have another turn: `request.at_most`, void ones counted.
+    """
+    blocks = list(measured)
+    turns = Counter((b.cell, b.batch) for b in blocks if not b.sentinel)
+    settled = {(b.cell, b.batch) for b in blocks if b.status in SETTLED}
+    due = [row for row in wide if row not in settled and turns[row] < request.at_most]
+    return _another_round(blocks, request, due)
+
+
+def _another_round(
+    blocks: Sequence[Measurement], request: Request, due: list[tuple[str, int]]
+) -> tuple[Block, ...]:
+    """These turns as the round after the last one, in an order drawn from the seed."""
     if not due:
         return ()
+    number = max(block.round for block in blocks) + 1
     random.Random(f"{request.seed} {number}").shuffle(due)
     index = max(block.block for block in blocks) + 1
     return tuple(_numbered([due], request, index=index, round_number=number))

@@ -46,7 +46,9 @@ class Request:
     threads: int
     seed: int
     model_version: str = ""
-    rounds: int = 1
+    rounds: int = 1  # of every row; with `until` the first ones
+    until: float = 0.0  # relative half-width of a row's interval from which it is done; 0: at once
+    at_most: int = 0  # rounds of a row, with `until`
     retakes: int = 2  # further rounds, at the most, for blocks that were disturbed
     limit_seconds: int = 7200  # for one block
     owner: str = ""  # user@machine

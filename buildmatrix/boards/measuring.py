@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from buildmatrix import __version__, bench, device
 from buildmatrix.bench.journal import parse
-from buildmatrix.bench.order import retakes
+from buildmatrix.bench.order import further, retakes
 from buildmatrix.bench.request import Entrant, Request, request_of, run_id
 from buildmatrix.bench.verdict import Golden, measurements
 from buildmatrix.boards.reach import connect, retried
@@ -21,12 +21,14 @@ from buildmatrix.nouns import Run, Severity
 from buildmatrix.pipeline.stored import shippable, stored
 from buildmatrix.protocols import Finished, Note, Started
 from buildmatrix.results import Results
+from buildmatrix.summary import rows, wide
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     from buildmatrix.bench.held import RunState
+    from buildmatrix.bench.order import Block
     from buildmatrix.boards.reach import Access
     from buildmatrix.network import NetworkSpec
     from buildmatrix.nouns import BoardAddress, DeviceInfo, Measurement
@@ -271,12 +273,24 @@ def _settled(
         journal = parse(collected.journal)
         blocks = measurements(journal.blocks, request, golden=golden(lab, request), device=about)
         again = retakes(blocks, request)
-        if not again:
+        more = again or narrowing(blocks, request)
+        if not more:
             return _Settled(request, collected.journal, about, blocks)
-        count = sum(not block.sentinel for block in again)
-        text = f"{subject}: {count} {'blocks were' if count > 1 else 'block was'} void; once more"
-        lab.reporter.emit(Note("warning", text))
-        bench.extend(connection, request, again)
+        count = sum(not block.sentinel for block in more)
+        if again:
+            words = f"{count} {'blocks were' if count > 1 else 'block was'} void; once more"
+            lab.reporter.emit(Note("warning", f"{subject}: {words}"))
+        else:
+            words = f"{count} rows are not yet within {request.until:.2%}; another round of them"
+            lab.reporter.emit(Note("info", f"{subject}: {words}"))
+        bench.extend(connection, request, more)
+
+
+def narrowing(blocks: Sequence[Measurement], request: Request) -> tuple[Block, ...]:
+    """A round more of the rows whose intervals are wider than was asked for."""
+    if not request.until:
+        return ()
+    return further(blocks, request, [(r.cell, r.batch) for r in wide(rows(blocks), request.until)])
 
 
 def golden(lab: Lab, request: Request) -> Golden:

@@ -26,7 +26,8 @@ if TYPE_CHECKING:
     {
         **HOSTS,
         "batches": "comma-separated batch sizes (default: the matrix's)",
-        "rounds": "turns of every cell at every batch size, each round in an order of its own",
+        "rounds": "turns of every cell at every batch size, each round in an order of its own; "
+        "1%:30 goes on until each interval is within 1 % of its mean, at most 30 (with --collect)",
         "passes": "timed forward passes of one turn",
         "warmup": "untimed passes before them",
         "threads": "threads of the BLAS or engine",
@@ -67,7 +68,7 @@ def bench(
     from buildmatrix.boards import fleet, measuring
 
     given = _given(
-        rounds=rounds,
+        rounds=_rounds(rounds) if rounds else None,
         passes=passes,
         threads=threads,
         warmup=warmup,
@@ -115,6 +116,14 @@ def _given(**flags: object) -> dict[str, object]:
         name: _numbers(name, value)[0] if isinstance(value, str) and name != "wireless" else value
         for name, value in words.items()
     }
+
+
+def _rounds(text: str) -> int | dict[str, object]:
+    """'5', or '1%' or '1%:30': until an interval is so narrow, and at most so many."""
+    share, _, most = text.partition(":")
+    if "%" not in share:
+        return _numbers("rounds", text)[0]
+    return {"until": share.strip(), **({"at_most": _numbers("rounds", most)[0]} if most else {})}
 
 
 def _started(

@@ -12,8 +12,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from buildmatrix.bench.order import order, plan_lines, plan_text, retakes
+from buildmatrix.bench.order import Block, further, order, plan_lines, plan_text, retakes
 from buildmatrix.bench.request import Entrant, Request, read_request, run_files, run_id
+from buildmatrix.boards.measuring import narrowing
 from buildmatrix.errors import BenchError
 from buildmatrix.nouns import Measurement, Status
 
@@ -201,3 +202,38 @@ def test_another_version_of_the_request_is_refused(version: int, words: str, way
 
 def test_a_run_is_named_by_its_moment() -> None:
     assert run_id(datetime(2026, 11, 20, 19, 5, tzinfo=UTC), "c0ffee") == "20261120T190500Z-c0ffee"
+
+
+def _measured(block: Block) -> Measurement:
+    return replace(
+        Measurement("r1", block.cell, "pi3", False, "face-cnn", block.batch, 2, 3, Status.OK),
+        block=block.index,
+        round=block.round,
+        sentinel=block.sentinel,
+    )
+
+
+def test_a_further_round_is_of_the_wide_rows_that_may_have_one() -> None:
+    request = replace(REQUEST, until=0.01, at_most=4)
+    done = [_measured(block) for block in order(request)]
+    more = further(done, request, [("a", 1), ("b", 4)])
+    assert {(b.cell, b.batch) for b in more if not b.sentinel} == {("a", 1), ("b", 4)}
+    assert [b.index for b in more] == list(range(len(done), len(done) + 3))
+    assert {b.round for b in more} == {3}
+    assert more[-1].sentinel
+    again = [*done, *map(_measured, more)]
+    assert further(again, request, [("a", 1), ("b", 4)]) == ()  # four turns are what it may have
+    wrong = [replace(done[1], cell="c", batch=1, status=Status.WRONG), *done]
+    assert further(wrong, request, [("c", 1)]) == ()
+
+
+def test_only_who_asked_for_narrow_intervals_gets_a_further_round() -> None:
+    request = replace(REQUEST, until=0.01, at_most=9, rounds=8)
+    done = [
+        replace(_measured(b), samples_ns=(50_000_000 + (b.round if b.cell == "a" else 0) * 10**7,))
+        for b in order(request)
+    ]
+    more = narrowing(done, request)
+    assert {b.cell for b in more} == {"a"}
+    assert narrowing(done, REQUEST) == ()
+    assert narrowing([*done, *map(_measured, more)], request) == ()

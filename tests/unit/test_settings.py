@@ -36,3 +36,14 @@ def test_a_request_takes_the_settings_as_they_are() -> None:
     chosen = Settings(batches=[1, 8], governor=False).chosen()
     request = Request(run="r", model="m", entrants=(Entrant("a", "d"),), **chosen)
     assert (request.batches, request.governor, request.rounds) == ((1, 8), False, 5)
+
+
+def test_rounds_are_a_number_or_go_on_until_an_interval_is_narrow() -> None:
+    narrow = Settings(rounds={"until": "0.5 %", "at_most": 12})  # type: ignore[arg-type] # as read
+    chosen = narrow.chosen()
+    assert (chosen["rounds"], chosen["until"], chosen["at_most"]) == (8, 0.005, 12)
+    assert NightlySpec(passes=3).over(narrow).rounds == narrow.rounds
+    assert "until" not in Settings(rounds=7).chosen()
+    for wrong in ({"until": "0 %"}, {"until": "1"}, {"until": "1 %", "at_most": 2}, 0):
+        with pytest.raises(UsageError, match=r"--rounds .*(pattern|greater)"):
+            Settings().overruled({"rounds": wrong})

@@ -15,7 +15,8 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from buildmatrix.nouns import INSTRUCTIONS, TIME, Measurement, Status
-from buildmatrix.summary import CONFIDENCE, FEWEST, Row, resampled_means, rows, spread, tail
+from buildmatrix.summary import CONFIDENCE, FEWEST, Row, resampled_means, rows, spread, tail, wide
+from tests.unit.rows import row as block_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -194,3 +195,17 @@ if __name__ == "__main__":
         for blocks in (FEWEST, 8, 10, 15, 30):
             held = coverage(name, blocks=blocks, runs=10_000)
             sys.stdout.write(f"{name}, {blocks} blocks: {held:.1%}\n")
+
+
+def test_a_row_is_wide_while_half_of_its_interval_is_more_than_was_asked_for() -> None:
+    rng = np.random.default_rng(5)
+    blocks = [
+        block_of(cell, 1, float(ms), block=number)
+        for cell, spread_ in (("calm", 0.1), ("noisy", 3.0))
+        for number, ms in enumerate(50 + spread_ * rng.normal(size=8))
+    ]
+    few = [block_of("few", 1, 50.0, block=number) for number in range(4)]
+    ended = [block_of("ended", 1, 50.0, status=Status.OOM)]
+    found = wide(rows([*blocks, *few, *ended]), 0.01)
+    assert [one.cell for one in found] == ["noisy", "few"]
+    assert not wide(rows(blocks), 0.1)
