@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from buildmatrix.deciding import Deciding
-from buildmatrix.nouns import AuditPolicy, Cell, Options, Scalar, Stage
+from buildmatrix.nouns import AuditPolicy, Cell, Options, Scalar, Stage, WantedMultiplies
 from buildmatrix.recipe import (
     ARCHITECTURE,
     DependencySpec,
@@ -218,6 +218,9 @@ class _Builder:
             material={
                 "rules": self.inputs.audit_digest,
                 "neon_required": list(policy.neon_required),
+                "multiplies_required": [
+                    [rule.glob, *rule.kinds] for rule in policy.multiplies_required
+                ],
                 "neon_forbidden": list(policy.neon_forbidden),
                 "dispatched": list(policy.dispatched),
                 "provided": list(policy.provided),
@@ -267,9 +270,15 @@ class _Builder:
         for one, values in self._audited(recipe, options, cell):
             placed = self._placed(values, cell)
             rules += (rule for rule in one.spec.audit if matches(rule.when, placed))
+        wanted = [one for rule in rules for one in rule.neon_required]
         return AuditPolicy(
             self.inputs.toolchains[cell.toolchain].target,
-            neon_required=tuple(glob for rule in rules for glob in rule.neon_required),
+            neon_required=tuple(one for one in wanted if isinstance(one, str)),
+            multiplies_required=tuple(
+                WantedMultiplies(one.glob, tuple(one.kinds))
+                for one in wanted
+                if not isinstance(one, str)
+            ),
             neon_forbidden=tuple(glob for rule in rules for glob in rule.neon_forbidden),
             dispatched=tuple(glob for rule in rules for glob in rule.dispatched),
             provided=LIBC,

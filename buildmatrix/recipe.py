@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Annotated, Literal
 
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, Discriminator, Field, Tag
 
 from buildmatrix.errors import did_you_mean
 from buildmatrix.schema import Document, Spec, read
@@ -153,18 +153,42 @@ class RunnerSpec(Spec):
 
 
 Glob = Annotated[str, Field(max_length=LONGEST)]
+MultiplyKind = Literal[
+    "float32", "float32_pair", "int8", "int16", "float16", "bfloat16", "sve"
+]  # the fields of nouns.Multiplies
+
+
+def _kind_of_rule(rule: object) -> str:
+    return "kinds" if isinstance(rule, dict) else "glob"
+
+
+class MultipliesSpec(Spec):
+    """Files that must multiply vectors of each of these kinds: {glob: lib/*.so, kinds: [int8]}."""
+
+    glob: Glob
+    kinds: Annotated[list[MultiplyKind], Field(min_length=1)] = Field(
+        description="as the facts name them, all of which must be found; sve: of any element"
+    )
+
+
+NeonRule = Annotated[
+    Annotated[Glob, Tag("glob")] | Annotated[MultipliesSpec, Tag("kinds")],
+    Discriminator(_kind_of_rule),
+]
 
 
 class AuditSpec(Spec):
     """Globs that name the files of a bundle for which the audit has a rule of the recipe's own.
 
     NEON must be found in the files of `neon_required` and must not be in those of
-    `neon_forbidden`. Files of `dispatched` hold kernels for newer processors too and choose among
-    them at run time, so attributes that ask for such a processor are a warning there, no error.
+    `neon_forbidden`. A glob alone asks for float32 in quad registers, `{glob: …, kinds: [int8]}`
+    for the kinds that it names. Files of `dispatched` hold kernels for newer processors too and
+    choose among them at run time, so attributes that ask for such a processor are a warning there,
+    no error.
     """
 
     when: Selector = {}
-    neon_required: list[Glob] = []
+    neon_required: list[NeonRule] = []
     neon_forbidden: list[Glob] = []
     dispatched: list[Glob] = []
 

@@ -15,6 +15,7 @@ from buildmatrix.audit import (
     memory,
     names,
     needs,
+    neon,
     notes,
     odd,
     paths,
@@ -78,16 +79,16 @@ _RULES = (
     Rule("BM120", ERROR, "A library that must use NEON does not.",
          "Switch the library's NEON kernels on: -mfpu=neon alone does not choose them "
          "(OpenBLAS for ARMV7 wants HAVE_NEON=1).",
-         code.neon_absent),
+         neon.neon_absent),
     Rule("BM121", ERROR, "An audit rule of the recipe matches no file.",
          "Correct the glob in the recipe's audit section, or ship the file.",
-         code.glob_matches_nothing),
+         neon.glob_matches_nothing),
     Rule("BM122", ERROR, "A library that may not use NEON does.",
          "Switch its NEON kernels off, or drop the rule from the recipe.",
-         code.neon_present),
+         neon.neon_present),
     Rule("BM123", WARNING, "Whether a library uses NEON cannot be told.",
          "Audit it before it is stripped: the mapping symbols of .symtab tell ARM from Thumb.",
-         code.neon_unknown),
+         neon.neon_unknown),
 )
 # fmt: on
 MODULES = (libraries, memory, names, needs, notes, odd, paths, refused, versions)

@@ -1,17 +1,18 @@
-"""Rules about the code itself: what it needs of the processor, and whether NEON is in it."""
+"""Rules about what a file declares of its code: machine, ABI, instructions, compiler flags."""
 
 from __future__ import annotations
 
 import re
 from typing import TYPE_CHECKING
 
+from buildmatrix.audit.neon import quad_multiplies
 from buildmatrix.audit.process import is_static
 from buildmatrix.errors import InputError
 from buildmatrix.isa.features import features_of
-from buildmatrix.nouns import FPU_RANK, ElfFacts
+from buildmatrix.nouns import FPU_RANK
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping
 
     from buildmatrix.audit.tree import Fault, Tree
 
@@ -141,10 +142,8 @@ def undeclared_neon(tree: Tree) -> Iterator[Fault]:
         return
     for facts in tree.own:
         if facts.neon_instructions and not facts.simd:
-            yield (
-                facts.file,
-                f"{_count(facts.neon_instructions)} and no Tag_Advanced_SIMD_arch on {_fpu(tree)}",
-            )
+            figures = quad_multiplies(facts.neon_instructions)
+            yield facts.file, f"{figures} and no Tag_Advanced_SIMD_arch on {_fpu(tree)}"
 
 
 def host_leak(tree: Tree) -> Iterator[Fault]:
@@ -162,61 +161,3 @@ def _given_by(fpu: str) -> tuple[str, ...]:
 
 def _fpu(tree: Tree) -> str:
     return tree.target.fpu or "without an FPU"
-
-
-def _count(number: int) -> str:
-    return f"{number} quad-register float multiply instruction{'' if number == 1 else 's'}"
-
-
-# -- NEON where it must be, and where it must not -----------------------------------------------
-
-
-def neon_absent(tree: Tree) -> Iterator[Fault]:
-    for glob in tree.policy.neon_required:
-        for file, parts in tree.matching(glob).items():
-            own = [facts for facts in parts if facts.machine == tree.target.machine]
-            if own and all(facts.neon_instructions == 0 for facts in own):
-                yield file, f"NEON must be here ('{glob}'): {_count(0)}{_tags(own)}"
-
-
-def neon_unknown(tree: Tree) -> Iterator[Fault]:
-    """Files of which a recipe asks for NEON, or for none, and whose code could not be told."""
-    policy = tree.policy
-    wanted = [("must", glob) for glob in policy.neon_required]
-    wanted += [("may not", glob) for glob in policy.neon_forbidden]
-    for word, glob in wanted:
-        for file, parts in tree.matching(glob).items():
-            own = [facts for facts in parts if facts.machine == tree.target.machine]
-            counts = {facts.neon_instructions for facts in own}
-            tagged = word == "may not" and any(facts.simd for facts in own)
-            if None in counts and counts <= {None, 0} and not tagged:
-                yield (
-                    file,
-                    f"NEON {word} be here ('{glob}'): unknown, nothing tells its code from data",
-                )
-
-
-def _tags(parts: Sequence[ElfFacts]) -> str:
-    if parts[0].machine != "EM_ARM":
-        return ""
-    fp = " and ".join(sorted({facts.fp_arch or "absent" for facts in parts}))
-    simd = " and ".join(sorted({facts.simd or "absent" for facts in parts}))
-    return f", Tag_FP_arch {fp}, Tag_Advanced_SIMD_arch {simd}"
-
-
-def glob_matches_nothing(tree: Tree) -> Iterator[Fault]:
-    globs = [("neon_required", g) for g in tree.policy.neon_required]
-    globs += [("neon_forbidden", g) for g in tree.policy.neon_forbidden]
-    globs += [("dispatched", g) for g in tree.policy.dispatched]
-    for field, glob in globs:
-        if not tree.matching(glob):
-            yield glob, f"{field} names '{glob}' and no file matches"
-
-
-def neon_present(tree: Tree) -> Iterator[Fault]:
-    for glob in tree.policy.neon_forbidden:
-        for parts in tree.matching(glob).values():
-            for facts in parts:
-                if facts.neon_instructions or facts.simd:
-                    figures = f"{_count(facts.neon_instructions or 0)}{_tags([facts])}"
-                    yield facts.file, f"NEON may not be here ('{glob}'): {figures}"

@@ -20,7 +20,7 @@ from buildmatrix.nouns.elf import (
     Symbols,
     VersionNeed,
 )
-from buildmatrix.nouns.findings import AuditPolicy, Finding, Severity
+from buildmatrix.nouns.findings import AuditPolicy, Finding, Severity, WantedMultiplies
 from buildmatrix.nouns.results import INSTRUCTIONS, TIME, Measurement, Metric, Run, Status
 from buildmatrix.nouns.stored import Bundle, Entry, FileRecord
 from buildmatrix.nouns.target import FPU_RANK, Target, version_tuple
@@ -51,6 +51,7 @@ __all__ = [
     "ElfTree",
     "Severity",
     "Finding",
+    "WantedMultiplies",
     "AuditPolicy",
     "BoardAddress",
     "ClockPolicy",

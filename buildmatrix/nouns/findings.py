@@ -31,11 +31,20 @@ class Finding:
 
 
 @dataclass(frozen=True, slots=True)
+class WantedMultiplies:
+    """Kinds of vector multiplies that must be in each file that a glob names."""
+
+    glob: str
+    kinds: tuple[str, ...]  # fields of `Multiplies`
+
+
+@dataclass(frozen=True, slots=True)
 class AuditPolicy:
     """What the audit holds a tree against. Data, so that a test can say it in one line."""
 
     target: Target
-    neon_required: tuple[str, ...] = ()  # globs on file paths in which NEON must be found
+    neon_required: tuple[str, ...] = ()  # globs on file paths in which NEON must be found: float32
+    multiplies_required: tuple[WantedMultiplies, ...] = ()  # ... of the kinds that each names
     neon_forbidden: tuple[str, ...] = ()  # ... may not be found
     dispatched: tuple[str, ...] = ()  # ... that ask the CPU before they use what the target lacks
     provided: tuple[str, ...] = ()  # sonames the board has: libc's own

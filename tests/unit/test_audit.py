@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import replace
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -22,10 +22,12 @@ from buildmatrix.nouns import (
     FeatureUse,
     Finding,
     Linking,
+    Multiplies,
     OddFile,
     Oddity,
     Severity,
     Target,
+    WantedMultiplies,
 )
 from tests import elf_factory as factory
 
@@ -290,6 +292,53 @@ def test_a_neon_build_without_neon_is_refused_with_its_figures() -> None:
 def test_the_tag_alone_does_not_make_a_neon_library() -> None:
     tagged = replace(GOOD, neon_instructions=0)
     assert [line[:5] for line in said(tagged, on(neon_required=("lib/*",)))] == ["BM120"]
+
+
+QUANTISED = replace(
+    GOOD,
+    file="lib/libqnn.so",
+    simd="NEONv1",
+    neon_instructions=0,
+    multiplies=Multiplies(int8=40, int16=3),
+)
+
+
+def wanting(*kinds: str) -> AuditPolicy:
+    return on(multiplies_required=(WantedMultiplies("lib/*", kinds),))
+
+
+def test_a_quantised_library_has_the_neon_that_its_recipe_names() -> None:
+    """Asked for NEON without a kind it would be refused: it multiplies no floats."""
+    assert said(QUANTISED, wanting("int8", "int16")) == []
+    assert [line[:5] for line in said(QUANTISED, on(neon_required=("lib/*",)))] == ["BM120"]
+
+
+@pytest.mark.parametrize("kind", [one.name for one in fields(Multiplies)])
+def test_each_kind_of_multiply_is_asked_for_alone(kind: str) -> None:
+    with_it = replace(QUANTISED, multiplies=Multiplies(**{kind: 1}))
+    assert said(with_it, wanting(kind)) == []
+    assert [line[:5] for line in said(QUANTISED, wanting(kind))] == (
+        [] if kind in ("int8", "int16") else ["BM120"]
+    )
+
+
+def test_a_kind_that_is_absent_is_named_beside_those_that_are_there() -> None:
+    assert said(QUANTISED, wanting("int8", "float16", "sve")) == [
+        "BM120 vector multiplies of float16 and sve must be here ('lib/*'): "
+        "40 of int8, 3 of int16, Tag_FP_arch VFPv3, Tag_Advanced_SIMD_arch NEONv1"
+    ]
+    without = replace(QUANTISED, machine="EM_AARCH64", multiplies=Multiplies())
+    policy = AuditPolicy(PI4_64, multiplies_required=(WantedMultiplies("*.so", ("int8",)),))
+    assert "BM120 vector multiplies of int8 must be here ('*.so'): none of any kind" in said(
+        without, policy
+    )
+
+
+def test_a_kind_that_cannot_be_told_is_unknown_and_not_absent() -> None:
+    stripped = replace(QUANTISED, neon_instructions=None, multiplies=None)
+    assert said(stripped, wanting("int8", "sve")) == [
+        "BM123 int8 and sve must be here ('lib/*'): unknown, nothing tells its code from data"
+    ]
 
 
 def test_a_neon_rule_that_matches_nothing_is_a_finding() -> None:

@@ -10,9 +10,10 @@ import pytest
 
 from buildmatrix import recipe, toolchain
 from buildmatrix.errors import InputError
-from buildmatrix.nouns import Stage
+from buildmatrix.nouns import Stage, WantedMultiplies
 from buildmatrix.pipeline import project
 from buildmatrix.resolved import ResolvedBuild, Resolver
+from buildmatrix.works import BundleWork
 from tests.unit import projects
 
 if TYPE_CHECKING:
@@ -132,6 +133,41 @@ def test_faults_in_a_recipe(root: Path, old: str, new: str, message: str) -> Non
         recipe.load_all(root / "recipes")
     assert message in str(caught.value)
     assert "recipe.yaml:" in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("rule", "message"),
+    [
+        ("{glob: a, kinds: [int9]}", "'kinds' cannot be 'int9' (did you mean 'int8'?)"),
+        ("{glob: a, kinds: [float]}", "'kinds' cannot be 'float' (did you mean 'float32'?)"),
+        ("{glob: a, kinds: []}", "'kinds'"),
+        ("{glob: a}", "'kinds' is missing"),
+        ("{glob: a, kinds: int8}", "'kinds'"),
+        ("{globs: a, kinds: [int8]}", "glob"),
+        ("1", "'glob' must be text, not 1"),
+    ],
+)
+def test_faults_in_what_neon_a_recipe_wants(root: Path, rule: str, message: str) -> None:
+    path = root / "recipes" / "blas" / "recipe.yaml"
+    text = path.read_text().replace("required: [lib/libblas.so]", f"required: [{rule}]")
+    path.write_text(text)
+    with pytest.raises(InputError) as caught:
+        recipe.load_all(root / "recipes")
+    assert message in str(caught.value)
+    assert "recipe.yaml:" in str(caught.value)
+
+
+def test_the_neon_that_a_recipe_wants_by_kind_comes_to_the_audit(root: Path) -> None:
+    path = root / "recipes" / "blas" / "recipe.yaml"
+    rule = "required: [lib/libblas.so, {glob: lib/*, kinds: [int8, sve]}]"
+    path.write_text(path.read_text().replace("required: [lib/libblas.so]", rule))
+    (policy,) = (
+        work.subject.policy
+        for work in projects.works(root)
+        if work.id == "audit:net-one-neon" and isinstance(work.subject, BundleWork)
+    )
+    assert policy.neon_required == ("lib/libblas.so",)
+    assert policy.multiplies_required == (WantedMultiplies("lib/*", ("int8", "sve")),)
 
 
 def test_alternates_need_a_tree(root: Path) -> None:
