@@ -14,6 +14,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
 from pydantic_core import PydanticCustomError
 
+from buildmatrix import yaml12
 from buildmatrix.errors import InputError, Location, UsageError, did_you_mean
 
 if TYPE_CHECKING:
@@ -60,47 +61,8 @@ class Spec(BaseModel):
 
 
 LARGEST = 4 << 20  # characters of one file
-MOST = 50_000  # values and keys in it; PyYAML takes some 100 us of CPU for each
 
 M = TypeVar("M", bound=BaseModel)
-
-
-class _StrictLoader(yaml.SafeLoader):
-    """PyYAML's parser with YAML 1.2 core scalars in place of YAML 1.1's."""
-
-    yaml_implicit_resolvers: dict[str, list[tuple[str, re.Pattern[str]]]] = {}
-
-    nodes = 0
-
-    def compose_node(self, parent: yaml.Node | None, index: Any) -> yaml.Node | None:
-        self.nodes += 1
-        event = self.peek_event()  # type: ignore[no-untyped-call]
-        if isinstance(event, yaml.AliasEvent) or getattr(event, "anchor", None):
-            raise yaml.constructor.ConstructorError(
-                None,
-                None,
-                "anchors and aliases are not read here; write the value out",
-                event.start_mark,
-            )
-        if self.nodes > MOST:
-            brief = f"more than {MOST:,} values are not read from one file"
-            raise yaml.constructor.ConstructorError(None, None, brief, event.start_mark)
-        return super().compose_node(parent, index)
-
-
-for _tag, _pattern, _first in (
-    ("bool", r"true|false", "tf"),
-    ("int", r"[-+]?[0-9]+", "-+0123456789"),
-    (
-        "float",
-        r"[-+]?[0-9]*\.[0-9]+(?:[eE][-+]?[0-9]+)?|[-+]?[0-9]+[eE][-+]?[0-9]+",
-        "-+.0123456789",
-    ),
-    ("null", r"null|~|", "n~"),
-):
-    _StrictLoader.add_implicit_resolver(
-        f"tag:yaml.org,2002:{_tag}", re.compile(rf"^(?:{_pattern})$"), [*_first, ""]
-    )
 
 
 @dataclass(frozen=True)
@@ -194,7 +156,7 @@ def parse(text: str, *, file: str) -> Document:
         brief = f"has {len(text) >> 20} MiB; what people write is below {LARGEST >> 20}"
         raise InputError(brief, where=file)
     try:
-        node = yaml.compose(text, Loader=_StrictLoader)
+        node = yaml12.compose(text)
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark
         where = Location(file, mark.line + 1, mark.column + 1) if mark else file

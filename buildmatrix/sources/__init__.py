@@ -24,8 +24,6 @@ from buildmatrix.recipe import (
 )
 from buildmatrix.records import read_record, write_record
 from buildmatrix.sources import address, pypi
-from buildmatrix.sources.archive import unpack
-from buildmatrix.sources.fetch import archive_commit, archive_folder, download
 from buildmatrix.sources.tree import tree_id
 
 if TYPE_CHECKING:
@@ -89,6 +87,8 @@ class Sources:
 
     def unpack(self, identity: str, destination: Path) -> None:
         """The source's files in a new folder, from the verified archive."""
+        from buildmatrix.sources.archive import unpack  # a plan only asks what is there
+
         archive = self._checked(identity)
         unpack(archive, destination, on_error=lambda text: BuildError(text, where=str(archive)))
 
@@ -136,6 +136,8 @@ class Sources:
     ) -> None:
         """The folder of archives first. What comes from there is checked as a download is; so a
         commit, which only git itself could check, is taken from it where the tree is pinned."""
+        from buildmatrix.sources.fetch import archive_commit, archive_folder
+
         loose = isinstance(alternate, GitAlternate) and source.tree is None
         if not loose and self._in_folder(file_name(alternate), temporary):
             return
@@ -165,6 +167,8 @@ class Sources:
         return True
 
     def _download(self, url: str, temporary: Path, subject: str) -> None:
+        from buildmatrix.sources.fetch import download
+
         with temporary.open("wb") as stream:
             download(url, stream, reporter=self.reporter, subject=subject)
 
@@ -250,6 +254,8 @@ def _check_tree(source: SourceSpec, archive: Path, *, where: str) -> None:
 
 def _tree_of(archive: Path, *, where: str) -> str:
     """Git's id of the files in an archive. Raises BuildError for one that cannot be unpacked."""
+    from buildmatrix.sources.archive import unpack
+
     with scratch.folder(archive.parent, "tree-") as folder:
         unpack(archive, folder, on_error=lambda text: BuildError(text, where=where))
         return tree_id(folder)

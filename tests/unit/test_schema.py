@@ -6,11 +6,12 @@ import contextlib
 from typing import Annotated, Literal
 
 import pytest
+import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import Field
 
-from buildmatrix import schema
+from buildmatrix import yaml12
 from buildmatrix.errors import InputError
 from buildmatrix.schema import Spec, parse
 
@@ -136,5 +137,40 @@ def test_what_no_person_writes_is_a_clean_error(text: str, words: str) -> None:
 def test_a_file_of_more_values_than_people_write_is_not_read(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(schema, "MOST", 100)
+    monkeypatch.setattr(yaml12, "MOST", 100)
     assert "shapes.yaml:100:3: not valid YAML: more than 100 values" in fault("- 1\n" * 101)
+
+
+PIECES = [
+    "a",
+    "b: ",
+    "- ",
+    "\n",
+    "\n  ",
+    "[",
+    "]",
+    "{",
+    "}",
+    ", ",
+    "'",
+    '"',
+    "|\n",
+    "# c",
+    "1",
+    "~",
+]
+
+
+@given(st.lists(st.sampled_from(PIECES), min_size=1, max_size=9).map("".join))
+def test_a_text_means_the_same_whichever_parser_reads_it(text: str) -> None:
+    by_libyaml = outcome(text)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(yaml, "__with_libyaml__", False)
+        assert outcome(text) == by_libyaml
+
+
+def outcome(text: str) -> str:
+    try:
+        return repr(parse(text, file="any").data)
+    except InputError as error:
+        return str(error)
