@@ -37,6 +37,11 @@ class State:
         return self.root / "nights"
 
     @property
+    def bisects(self) -> Path:
+        """A file for each search of `inv bisect`: what was measured of it."""
+        return self.root / "bisects"
+
+    @property
     def seconds(self) -> Path:
         """How long each work took last, by work id."""
         return self.root / "seconds.json"

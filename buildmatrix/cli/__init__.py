@@ -11,6 +11,7 @@ from invoke.program import Program
 from buildmatrix import __version__
 from buildmatrix.cli import (
     auditing,
+    bisecting,
     building,
     deploying,
     devices,
@@ -31,6 +32,7 @@ for module in (
     measuring,
     results,
     histories,
+    bisecting,
     housekeeping,
 ):
     for task in module.TASKS:

@@ -22,8 +22,9 @@ from buildmatrix.printable import printable
 from buildmatrix.upstreams import debian_mirror, python_index
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping, Sequence
 
+    from buildmatrix.nouns import Scalar
     from buildmatrix.pipeline.workshop import Workshop
     from buildmatrix.progress import Progress
     from buildmatrix.protocols import Reporter
@@ -118,8 +119,9 @@ def workshop(
     model: str = "",
     jobs: int = 0,
     archives: str = "",
+    include: Sequence[Mapping[str, Scalar]] = (),
 ) -> Workshop:
-    """Read the project and stand ready to work on it."""
+    """Read the project, with cells beside those of its matrix, and stand ready to work on it."""
     from buildmatrix.pipeline import project
     from buildmatrix.pipeline.workshop import Workshop
 
@@ -128,7 +130,7 @@ def workshop(
     if folder and not Path(folder).is_dir():
         raise UsageError(f"--archives {folder}: no such folder")
     return Workshop(
-        project=project.load(Path(matrix), only=tuple(only or ()), model=model),
+        project=project.load(Path(matrix), only=tuple(only or ()), model=model, include=include),
         state=state_of(matrix, state),
         reporter=reporter,
         mirror=mirror,

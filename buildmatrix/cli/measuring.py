@@ -67,14 +67,14 @@ def bench(
     """Run the common forward pass on a board, detached; --collect waits and prints the table."""
     from buildmatrix.boards import fleet, measuring
 
-    given = _given(
-        rounds=_rounds(rounds) if rounds else None,
+    given = given_settings(
+        rounds=rounds,
         passes=passes,
         threads=threads,
         warmup=warmup,
         seed=seed,
         retakes=retakes,
-        batches=_numbers("batches", batches) if batches else None,
+        batches=batches,
         governor=False if keep_governor else None,
         wireless="off" if wireless_off else None,
     )
@@ -109,13 +109,18 @@ def bench(
     _tell(shop, ended, as_json=json)
 
 
-def _given(**flags: object) -> dict[str, object]:
-    """The flags that were given; a text stands for one whole number. Raises UsageError."""
-    words = {name: value for name, value in flags.items() if value is not None}
-    return {
-        name: _numbers(name, value)[0] if isinstance(value, str) and name != "wireless" else value
-        for name, value in words.items()
-    }
+def given_settings(**flags: object) -> dict[str, object]:
+    """The settings that were given, as `Settings.overruled` takes them. Raises UsageError."""
+    words = {name: value for name, value in flags.items() if value not in (None, "")}
+    return {name: _setting(name, value) for name, value in words.items()}
+
+
+def _setting(name: str, value: object) -> object:
+    if not isinstance(value, str) or name == "wireless":
+        return value
+    if name == "batches":
+        return _numbers(name, value)
+    return _rounds(value) if name == "rounds" else _numbers(name, value)[0]
 
 
 def _rounds(text: str) -> int | dict[str, object]:

@@ -31,6 +31,7 @@ DOCUMENTS: dict[str, Any] = {
     "compare": verdicts.Compare,
     "nightly": verdicts.Nightly,
     "history": verdicts.History,
+    "bisect": verdicts.Bisect,
 }
 
 

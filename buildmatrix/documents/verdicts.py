@@ -249,3 +249,23 @@ class History(TypedDict):
 
     version: Literal[1]
     boards: list[HistoryBoard]
+
+
+class BisectStep(TypedDict):
+    version: str
+    word: Literal["good", "bad", "unclear"]
+    sentence: str
+    run: str
+
+
+class Bisect(TypedDict):
+    """`inv bisect`: the first version that is worse, and what was measured on the way."""
+
+    version: Literal[1]
+    cell: str
+    source: str
+    last_good: str
+    first_bad: str
+    unclear: list[str]  # between the two: each may be the first bad one as well
+    measurements: int
+    steps: list[BisectStep]

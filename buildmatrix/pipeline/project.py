@@ -13,11 +13,11 @@ from buildmatrix.export import FORMATS
 from buildmatrix.selector import matches_id
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from buildmatrix.matrix import Matrix
     from buildmatrix.network import NetworkSpec
-    from buildmatrix.nouns import Cell
+    from buildmatrix.nouns import Cell, Scalar
     from buildmatrix.recipe import Recipe
     from buildmatrix.toolchain import Toolchain
     from buildmatrix.works import Graph
@@ -54,12 +54,21 @@ class Project:
         return replace(self, cells=tuple(c for c in self.cells if c.model == model))
 
 
-def load(path: Path, *, only: tuple[str, ...] = (), model: str = "") -> Project:
+def load(
+    path: Path,
+    *,
+    only: tuple[str, ...] = (),
+    model: str = "",
+    include: Sequence[Mapping[str, Scalar]] = (),
+) -> Project:
     """Read a project and select cells: those that fit `only`, and of one model if it is named.
+    `include` are cells as matrix.yaml writes them under `include`, added to its own.
 
     Raises InputError for what is written, UsageError for `only` and `model`.
     """
     document = schema.read(path)
+    if include and isinstance(document.data, dict):
+        document.data["include"] = [*document.data.get("include", ()), *include]
     root = path.resolve().parent
     recipes = recipe.load_all(_shown(root / "recipes"), shelf.folders(root, "recipes"))
     toolchains = load_toolchains(root)
