@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from buildmatrix.audit.process import is_program
 from buildmatrix.audit.rule import ERROR, WARNING, Rule
 from buildmatrix.audit.tree import OBJECT
 from buildmatrix.isa.features import features_of
@@ -52,13 +53,39 @@ def unavoidable(tree: Tree) -> Iterator[Fault]:
     """A run comes to such an instruction without asking the processor first."""
     for facts in tree.own:
         for use in _lacking(tree, facts):
-            if use.path:
-                way = ", ".join(use.path)
-                yield (
-                    facts.file,
-                    f"needs {_spoken(use)}, which the target lacks: {way} runs into it",
-                )
+            if way := _way(tree, facts, use):
+                yield facts.file, f"needs {_spoken(use)}, which the target lacks: {way}"
                 break
+
+
+def _way(tree: Tree, facts: ElfFacts, use: FeatureUse) -> str:
+    """How a run comes to the feature, in words; empty where it need not."""
+    if use.path:
+        return f"{', '.join(use.path)} runs into it"
+    if names := sorted(_called(tree, facts, use)):
+        more = f" and {len(names) - FEW} more" if len(names) > FEW else ""
+        return f"who calls {', '.join(names[:FEW])}{more} runs into it"
+    return ""
+
+
+def _called(tree: Tree, facts: ElfFacts, use: FeatureUse) -> frozenset[str]:
+    """The exported functions that come to the feature and that somebody may call who did not ask.
+
+    Of a library that only the tree's own programs load, those that one of them, or what it loads,
+    imports; of another one all. Nothing where a file that is loaded with it asks the processor.
+    """
+    offered = frozenset(use.exports)
+    if not offered or is_program(facts) or tree.dispatches(facts.file):
+        return frozenset()
+    around = [p for p in tree.processes if any(one is facts for one in p.files)]
+    beside = [one for process in around for one in process.files]
+    openers = [one for one in tree.own if one.linking.opens]
+    if any(one.asks_cpu for one in (*beside, *openers)):
+        return frozenset()
+    if not all(process.is_program for process in around):
+        return offered
+    tables = (one.symbols for one in beside if one.symbols is not None)
+    return offered & {imported.name for table in tables for imported in table.imports}
 
 
 def dispatchable(tree: Tree) -> Iterator[Fault]:
@@ -68,7 +95,7 @@ def dispatchable(tree: Tree) -> Iterator[Fault]:
         counts: dict[str, int] = {}
         for facts in parts:
             for use in _lacking(tree, facts):
-                if not use.path:
+                if not _way(tree, facts, use):
                     uses.setdefault(use.feature, use)
                     counts[use.feature] = counts.get(use.feature, 0) + use.count
         if uses and not tree.dispatches(file):

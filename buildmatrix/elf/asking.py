@@ -11,6 +11,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from buildmatrix.elf.dynamic import dynamic
+from buildmatrix.elf.memory import IRELATIVE
+from buildmatrix.elf.rows import GNU_IFUNC
 from buildmatrix.elf.tables import ALLOC, EXECINSTR, INIT_ARRAY, PROGBITS
 
 if TYPE_CHECKING:
@@ -19,9 +22,11 @@ if TYPE_CHECKING:
     from buildmatrix.elf.memory import Memory
 
 AUXILIARY = frozenset(("getauxval", "__getauxval"))
-# Functions that tell, or that catch the signal of an instruction that is not there.
+# Functions that tell (av_get_cpu_flags is FFmpeg's), or that catch the signal of an instruction
+# that is not there.
 ASKING = re.compile(
     rb"\0(_?_?getauxval|elf_aux_info|cpuinfo_\w+|android_getCpu\w+|(__|_)?(sig)?setjmp|"
+    rb"(?:[a-z]+_)+cpu_(?:flags|features|caps|detect)|"
     rb"__cpu_indicator_init|__init_cpu_features\w*|_dl_hwcap\d?|__aarch64_cpu_features|"
     rb"_rtld_global_ro)(?=\0)"
 )
@@ -38,9 +43,24 @@ def asks_cpu(memory: Memory) -> bool:
         for table in memory.program.symbols
         for match in ASKING.finditer(table.texts)
     }
-    if names - AUXILIARY or any(b"/proc/cpuinfo" in data for data in _constants(memory)):
+    if (
+        names - AUXILIARY
+        or _chooses(memory)
+        or any(b"/proc/cpuinfo" in data for data in _constants(memory))
+    ):
         return True
     return bool(names) and not _only_for_atomics(memory)
+
+
+def _chooses(memory: Memory) -> bool:
+    """Whether the loader is to choose between functions of the file's own (IFUNC): a resolver is
+    given AT_HWCAP. A static program has those of the C library."""
+    if not dynamic(memory.image).needed:
+        return False
+    rows = (table.rows for table in memory.program.symbols)
+    if any(((r["info"] & 15 == GNU_IFUNC) & (r["section"] > 0)).any() for r in rows):
+        return True
+    return bool(np.isin(memory.relocations[:, 1], list(IRELATIVE)).any())
 
 
 def _constants(memory: Memory) -> Iterator[bytes]:

@@ -18,7 +18,8 @@ from buildmatrix.elf import literals
 from buildmatrix.elf.asking import asks_cpu
 from buildmatrix.elf.marks import A32, A64, DATA, T32, functions_of, marks_of
 from buildmatrix.elf.memory import Memory
-from buildmatrix.elf.reach import discovered, paths
+from buildmatrix.elf.reach import Walk
+from buildmatrix.elf.roots import discovered
 from buildmatrix.elf.rows import are_functions, program
 from buildmatrix.elf.tables import EXECINSTR, PROGBITS, Damaged
 from buildmatrix.isa import a32, a64
@@ -91,11 +92,20 @@ def code_facts(image: Image) -> CodeFacts:
     if not code.known:
         return CodeFacts(neon_instructions=None)
     counts, uses = multiplies(code), features(readable, code)
-    if not uses or not image.segments:
+    if not image.segments:
         return CodeFacts(counts.float32, counts, uses)
     asks = any(use.feature == ASKS.feature for use in uses) or asks_cpu(memory)
-    ways = paths(memory, places(code), strict=asks or not code.mapped)
-    uses = tuple(replace(use, path=ways.get(use.feature, ())) for use in uses)
+    if not uses:
+        return CodeFacts(counts.float32, counts, uses, asks)
+    hits = places(code)
+    ways = Walk(memory, hits, strict=asks or not code.mapped).paths()
+    # Who needs the common ones declares so in attributes, and every export would be followed.
+    needless = asks or hits.keys() <= COMMON
+    offered = {} if needless else Walk(memory, hits, strict=True).exports()
+    uses = tuple(
+        replace(use, path=ways.get(use.feature, ()), exports=offered.get(use.feature, ()))
+        for use in uses
+    )
     sure = tuple(use for use in uses if code.mapped or _is_sure(use, code.size))
     return CodeFacts(counts.float32, counts, sure, asks)
 
@@ -105,7 +115,7 @@ def _is_sure(use: FeatureUse, size: int) -> bool:
 
     Seen in Debian 13's armhf packages: one in 60 KB reads as ARMv8, one in 6 KB as any of SELDOM.
     """
-    if use.path or use.feature in COMMON:
+    if use.path or use.exports or use.feature in COMMON:
         return True
     return use.count > size >> (12 if use.feature in SELDOM else 15)
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from buildmatrix.elf.rows import are_functions
+from buildmatrix.elf.tables import EXECINSTR
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -93,6 +94,28 @@ def functions_of(program: Program, index: int) -> Functions:
             return Functions(starts[order], chosen["size"].astype(np.int64)[order], offsets, table)
     none = np.zeros(0, np.int64)
     return Functions(none, none, none, None)
+
+
+class Names:
+    """Names of functions by address."""
+
+    def __init__(self, program: Program) -> None:
+        self._program = program
+        self._functions = {
+            index: functions_of(program, index)
+            for index, section in enumerate(program.image.sections)
+            if section.flags & EXECINSTR
+        }
+
+    def of(self, address: int) -> str:
+        """The function there; without a symbol its address."""
+        for index, functions in self._functions.items():
+            section = self._program.image.sections[index]
+            if section.address <= address < section.address + section.size:
+                place = int(functions.of(np.array([address]))[0])
+                if place >= 0 and (name := functions.name(place)):
+                    return name
+        return f"0x{address:x}"
 
 
 def _by_functions(program: Program, index: int, pointers: NDArray[np.int64]) -> Marks | None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from buildmatrix.elf.bounds import function_starts
-from buildmatrix.elf.tables import ALLOC, DYNSYM, EXECINSTR, NOBITS, REL, RELA
+from buildmatrix.elf.tables import ALLOC, DYNSYM, EXECINSTR, NOBITS, REL, RELA, WRITE
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from buildmatrix.elf.rows import Program
     from buildmatrix.elf.tables import Section
 
+# What the loader makes read-only once it has relocated it.
+PROTECTED = (".got", ".data.rel.ro")
 # Relocations that give a place an address of the file's own, and those that give it a symbol's.
 # Source: ELF for the Arm Architecture (AAELF32) and the Arm 64-bit Architecture (AAELF64).
 RELATIVE, IRELATIVE = {23, 1027}, {160, 1032}
@@ -101,6 +103,13 @@ class Memory:
             if kind in RELATIVE | IRELATIVE and addend != -1:
                 return addend, ""
         return self.stored(place), ""
+
+    def settled(self, place: int) -> bool:
+        """Whether nothing but the loader writes there: read-only data, and what it protects."""
+        for section in self.image.sections:
+            if section.address <= place < section.address + section.size and section.flags & ALLOC:
+                return not section.flags & WRITE or section.name.startswith(PROTECTED)
+        return False
 
     def stored(self, place: int) -> int:
         """The address that the file itself has there."""

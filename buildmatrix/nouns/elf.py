@@ -18,6 +18,8 @@ class FeatureUse:
     # How a run comes to one of them without asking the processor first: the names of the functions
     # from what the loader calls to the one that holds it. Empty where it may be dispatched.
     path: tuple[str, ...] = ()
+    # The exported functions that come to one whoever calls them; of a file that asks nothing.
+    exports: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

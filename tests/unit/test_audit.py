@@ -21,11 +21,13 @@ from buildmatrix.nouns import (
     ElfTree,
     FeatureUse,
     Finding,
+    Import,
     Linking,
     Multiplies,
     OddFile,
     Oddity,
     Severity,
+    Symbols,
     Target,
     WantedMultiplies,
 )
@@ -509,6 +511,43 @@ def test_what_a_run_cannot_avoid_is_an_error_with_the_way_to_it() -> None:
         "needs asimdhp (half-precision vectors), which the target lacks: "
         ".init_array, _GLOBAL__sub_I_erf runs into it"
     )
+
+
+OFFERED = replace(LSE, exports=("put", "take"))
+CALLER = replace(
+    AARCH64,
+    file="bin/main",
+    soname="",
+    needed=(AARCH64.soname,),
+    rpath=("$ORIGIN/../lib",),
+    linking=replace(AARCH64.linking, interpreter="/lib/ld-linux-aarch64.so.1"),
+)
+
+
+def test_an_exported_function_that_runs_straight_into_it_is_an_error() -> None:
+    (finding,) = audit.judge([replace(AARCH64, features=(OFFERED,))], PI4_POLICY)
+    assert (finding.code, finding.severity) == ("BM116", Severity.ERROR)
+    assert finding.message == (
+        "needs atomics (large-system atomics), which the target lacks: "
+        "who calls put, take runs into it"
+    )
+
+
+@pytest.mark.parametrize(
+    ("imported", "asks", "codes"),
+    [
+        ("take", False, ["BM116"]),
+        ("other", False, ["BM117"]),  # no program of the tree calls one of them
+        ("take", True, ["BM117"]),  # the program may ask before it calls
+    ],
+)
+def test_of_a_library_that_the_trees_own_programs_load_what_they_import_counts(
+    imported: str, asks: bool, codes: list[str]
+) -> None:
+    library = replace(AARCH64, file=f"lib/{AARCH64.soname}", features=(OFFERED,))
+    program = replace(CALLER, asks_cpu=asks, symbols=Symbols((Import(imported),), {}))
+    found = audit.judge([library, program], PI4_POLICY)
+    assert [f.code for f in found if f.code in ("BM116", "BM117")] == codes
 
 
 def test_what_may_be_dispatched_is_a_warning_that_names_functions() -> None:

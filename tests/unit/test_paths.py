@@ -11,9 +11,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from buildmatrix import elf
+from buildmatrix.elf import values
 from buildmatrix.elf.flow import follow
 from buildmatrix.elf.memory import Memory
-from buildmatrix.elf.reach import paths
+from buildmatrix.elf.reach import Walk
+from buildmatrix.elf.roots import may_be_code
 from buildmatrix.elf.rows import Program
 from buildmatrix.elf.tables import DYNAMIC, Image, Section
 from tests.elf_factory import BASE, make
@@ -60,7 +62,7 @@ def way(
     """How a run comes to the LDADD in `words`; empty where it may not."""
     memory = memory_of(struct.pack(f"<{len(words)}I", *words), *extra, data=data)
     places = np.array([BASE + 4 * i for i, word in enumerate(words) if word == LDADD], np.int64)
-    return paths(memory, {"atomics": places}, strict=strict).get("atomics", ())
+    return Walk(memory, {"atomics": places}, strict=strict).paths().get("atomics", ())
 
 
 @pytest.mark.parametrize(
@@ -166,7 +168,7 @@ def test_an_arm_instruction_has_a_condition_of_its_own(
 ) -> None:
     memory = memory_of(struct.pack(f"<{len(words)}I", *words), machine="EM_ARM")
     places = [BASE + 4 * i for i, word in enumerate(words) if word & 0xFFFFFFF == 0x1900C9F]
-    found = paths(memory, {"armv8": np.array(places, np.int64)}, strict=True)
+    found = Walk(memory, {"armv8": np.array(places, np.int64)}, strict=True).paths()
     assert bool(found) is unavoidable
 
 
@@ -202,3 +204,52 @@ def test_any_bytes_are_followed_to_an_end_within_them(
     assert all(BASE <= block.start < block.end <= end + 2 for block in inside)
     assert body.unavoidable <= {block.start for block in body.blocks}
     assert counted.looks <= 8 * (2 * len(words) + 1) ** 2
+
+
+def registers_at_the_end(words: Sequence[int], machine: str, *, thumb: bool) -> dict[int, int]:
+    memory = memory_of(struct.pack(f"<{len(words)}I", *words), machine=machine)
+    (block,) = follow(memory, BASE | thumb, lambda _: True).blocks
+    return [dict(found) for _, found in values.run(memory, block, {}, thumb=thumb)][-1]
+
+
+@pytest.mark.parametrize(
+    ("words", "machine", "thumb", "register", "value"),
+    [
+        pytest.param(
+            (0x90000002, 0x91005042, RET), "EM_AARCH64", False, 2, BASE + 20, id="adrp, add"
+        ),
+        pytest.param(
+            (0x10000080, 0xAA0003E3, RET), "EM_AARCH64", False, 3, BASE + 16, id="adr, mov"
+        ),
+        pytest.param((0xF9000002, RET), "EM_AARCH64", False, 2, None, id="a store sets nothing"),
+        pytest.param(
+            (0xE59F2000, 0xE12FFF1E, 0x1234), "EM_ARM", False, 2, 0x1234, id="ldr, of a literal"
+        ),
+        pytest.param(
+            (0xE59F2004, 0xE08F2002, 0xE12FFF1E, 0x100),
+            *("EM_ARM", False, 2, BASE + 12 + 0x100),
+            id="ldr, add pc",
+        ),
+        pytest.param(
+            (0x447A4A01, 0x46C04770, 0x100), "EM_ARM", True, 2, BASE + 6 + 0x100, id="Thumb's"
+        ),
+        pytest.param((0xE3012234, 0xE3402001, 0xE12FFF1E), "EM_ARM", False, 2, 0x11234, id="movt"),
+    ],
+)
+def test_addresses_that_code_puts_together_are_read(
+    words: tuple[int, ...], machine: str, register: int, value: int | None, *, thumb: bool
+) -> None:
+    assert registers_at_the_end(words, machine, thumb=thumb).get(register) == value
+
+
+def test_a_call_leaves_nothing_in_the_registers_of_arguments() -> None:
+    words = (0x90000000, 0x90000013, bl(4), RET)  # adrp x0; adrp x19
+    assert registers_at_the_end(words, "EM_AARCH64", thumb=False) == {19: BASE}
+
+
+def test_stripped_code_of_armv8_is_found_where_a_call_leads_to_it() -> None:
+    """vmov s0, r0; vrintm: ARMv8's own instructions have 0xF where others have 'always'."""
+    code = struct.pack("<4I", 0xEE000A10, 0xFEFB0A40, 0xEE100A10, 0xE12FFF1E)
+    assert may_be_code(memory_of(code, machine="EM_ARM"), BASE)
+    data = struct.pack("<4I", 0x00000010, 0xFEFB0A40, 0xEE100A10, 0xE12FFF1E)
+    assert not may_be_code(memory_of(data, machine="EM_ARM"), BASE)

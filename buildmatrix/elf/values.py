@@ -1,0 +1,228 @@
+"""Addresses that a function puts together in its registers, and those that it hands to a call.
+
+Only what is the same on every way to a place counts; an instruction that is not known here leaves
+nothing in the registers that it may write. Source of the forms: Arm Architecture Reference Manual,
+DDI 0487: C6 (A64), F5 (A32 and T32).
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from buildmatrix.elf.flow import Block, Body
+    from buildmatrix.elf.memory import Memory
+
+Registers = dict[int, int]  # number -> value, where it is known
+PC = 15
+ROUNDS = 4  # visits of one block, on average
+STORES = (0x6000, 0x7000, 0x8000, 0x9000, 0xC000)  # str, strb, strh, str to the stack, stm
+
+
+def entered(
+    memory: Memory, body: Body, start: int, first: Registers, *, thumb: bool
+) -> Mapping[int, Registers]:
+    """Block -> what is in the registers where it begins, the function entered with `first`."""
+    blocks = {block.start: block for block in body.blocks}
+    known: dict[int, Registers] = {start: dict(first)}
+    waiting, budget = [start], ROUNDS * len(blocks)
+    while waiting and budget > 0:
+        budget -= 1
+        block = blocks.get(waiting.pop())
+        if block is None:
+            continue
+        after = _after(memory, block, known[block.start], thumb=thumb)
+        for target in block.leads:
+            before = known.get(target)
+            now = after if before is None else _both(before, after)
+            if before != now:
+                known[target] = dict(now)
+                waiting.append(target)
+    return known if budget > 0 else {start: dict(first)}
+
+
+def run(
+    memory: Memory, block: Block, before: Registers, *, thumb: bool
+) -> Iterator[tuple[int, Registers]]:
+    """Each instruction of a block with the registers before it, then the end with those there.
+
+    It is one dictionary that changes on the way.
+    """
+    registers, address = dict(before), block.start
+    while address < block.end:
+        yield address, registers
+        address += _one(memory, address, registers, thumb=thumb)
+    yield address, registers
+
+
+def _after(memory: Memory, block: Block, before: Registers, *, thumb: bool) -> Registers:
+    behind: Registers = {}
+    for _, registers in run(memory, block, before, thumb=thumb):
+        behind = registers
+    return dict(behind)
+
+
+def _both(one: Registers, other: Registers) -> Registers:
+    return {n: value for n, value in one.items() if other.get(n) == value}
+
+
+def _one(memory: Memory, address: int, registers: Registers, *, thumb: bool) -> int:
+    """What the instruction there does to the registers; its size is given back."""
+    if not thumb:
+        word = memory.word(address) or 0
+        (_a32 if memory.arm else _a64)(memory, address, word, registers)
+        return 4
+    first = memory.half(address) or 0
+    if first < 0xE800:
+        _t16(memory, address, first, registers)
+        return 2
+    _t32(memory, address, first << 16 | (memory.half(address + 2) or 0), registers)
+    return 4
+
+
+def _set(registers: Registers, number: int, value: int | None) -> None:
+    if value is None:
+        registers.pop(number, None)
+    else:
+        registers[number] = value & 0xFFFFFFFFFFFFFFFF
+
+
+def _plus(registers: Registers, number: int, more: int) -> int | None:
+    return registers[number] + more if number in registers else None
+
+
+def _load(memory: Memory, place: int | None) -> int | None:
+    """A pointer that the loader leaves in data that the program does not write, where it is one."""
+    if place is None or not memory.settled(place):
+        return None
+    return memory.pointer(place)[0] or None
+
+
+def _a64(memory: Memory, address: int, word: int, registers: Registers) -> None:
+    to, source = word & 31, word >> 5 & 31
+    high = word >> 5 & 0x7FFFF
+    offset = (high - (1 << 19) if high >> 18 else high) << 2 | word >> 29 & 3
+    if word & 0x9F000000 == 0x90000000:
+        _set(registers, to, (address & ~0xFFF) + (offset << 12))
+    elif word & 0x9F000000 == 0x10000000:
+        _set(registers, to, address + offset)
+    elif word & 0xFF800000 == 0x91000000:  # add, with a shift by 12 or none
+        _set(registers, to, _plus(registers, source, (word >> 10 & 0xFFF) << (word >> 20 & 12)))
+    elif word & 0xFFC00000 == 0xF9400000:
+        _set(registers, to, _load(memory, _plus(registers, source, (word >> 10 & 0xFFF) * 8)))
+    elif word & 0xFFE0FFE0 == 0xAA0003E0:  # mov
+        _set(registers, to, registers.get(word >> 16 & 31))
+    elif word & 0x1C000000 == 0x14000000:  # branches and system instructions
+        if word >> 26 == 0x25 or word & 0xFFFFFC1F == 0xD63F0000:
+            _called(registers, 19)
+        elif word >> 20 == 0xD53:  # mrs
+            _set(registers, to, None)
+    elif not _stores(word):
+        _set(registers, to, None)
+        if word & 0x3A000000 == 0x28000000:
+            _set(registers, word >> 10 & 31, None)  # the second of a pair
+
+
+def _stores(word: int) -> bool:
+    """Whether an A64 instruction stores one register or a pair."""
+    if word & 0x3A000000 == 0x28000000:
+        return not word >> 22 & 1
+    return word & 0x3A000000 == 0x38000000 and not word >> 22 & 3
+
+
+def _called(registers: Registers, scratch: int) -> None:
+    """A call leaves nothing in the registers that are not kept over it."""
+    for number in (*range(scratch), 12):
+        registers.pop(number, None)
+
+
+def _a32(memory: Memory, address: int, word: int, registers: Registers) -> None:
+    to, source = word >> 12 & 15, word >> 16 & 15
+    always = word >> 28 == 0xE
+    here = {**registers, PC: address + 8}
+    offset = word & 0xFFF if word >> 23 & 1 else -(word & 0xFFF)
+    wide = (word >> 4 & 0xF000) | word & 0xFFF
+    if word & 0x0F000000 == 0x0B000000 or word & 0x0FFFFFF0 == 0x012FFF30:
+        _called(registers, 4)
+    elif word & 0x0E000000 == 0x0A000000:
+        pass
+    elif not always or word & 0x0E100000 == 0x08100000:  # conditional, or loads many registers
+        registers.clear()
+    elif word & 0x0F700000 == 0x05100000:  # ldr rt, [rn, #n]
+        place = here[source] + offset if source in here else None
+        _set(registers, to, _word(memory, place))
+    elif word & 0x0FF00FF0 == 0x07900000:  # ldr rt, [rn, rm]
+        both = source in here and word & 15 in here
+        _set(registers, to, _word(memory, here[source] + here[word & 15] if both else None))
+    elif word & 0x0FF00FF0 == 0x00800000:  # add rd, rn, rm
+        both = source in here and word & 15 in here
+        _set(registers, to, here[source] + here[word & 15] & 0xFFFFFFFF if both else None)
+    elif word & 0x0FF00FF0 == 0x01A00000:
+        _set(registers, to, here.get(word & 15))
+    elif word & 0x0FF00000 == 0x03000000:  # movw
+        _set(registers, to, wide)
+    elif word & 0x0FF00000 == 0x03400000:  # movt
+        _set(registers, to, registers[to] & 0xFFFF | wide << 16 if to in registers else None)
+    elif word & 0x0C100000 != 0x04000000 and word & 0x0E000000 != 0x08000000:  # no store
+        _set(registers, to, None)
+        _set(registers, source, None)
+
+
+def _t16(memory: Memory, address: int, half: int, registers: Registers) -> None:
+    here = {**registers, PC: address + 4}
+    low, middle = half & 7, half >> 3 & 7
+    wide = half >> 4 & 8 | low
+    if half & 0xF800 == 0x4800:  # ldr rt, [pc, #n]
+        _set(registers, half >> 8 & 7, _word(memory, (address + 4 & ~3) + 4 * (half & 0xFF)))
+    elif half & 0xF800 == 0xA000:  # adr
+        _set(registers, half >> 8 & 7, (address + 4 & ~3) + 4 * (half & 0xFF))
+    elif half & 0xFF00 == 0x4400:  # add rd, rm
+        other = half >> 3 & 15
+        both = wide in here and other in here
+        _set(registers, wide, here[wide] + here[other] & 0xFFFFFFFF if both else None)
+    elif half & 0xFF00 == 0x4600:
+        _set(registers, wide, here.get(half >> 3 & 15))
+    elif half & 0xFE00 == 0x5800:  # ldr rt, [rn, rm]
+        other = half >> 6 & 7
+        both = middle in here and other in here
+        _set(registers, low, _word(memory, here[middle] + here[other] if both else None))
+    elif half & 0xF800 == 0x6800:
+        _set(registers, low, _word(memory, _plus(registers, middle, 4 * (half >> 6 & 31))))
+    elif half & 0xFF87 == 0x4780:  # blx rm
+        _called(registers, 4)
+    elif half & 0xFF00 == 0xBF00 or half & 0xF000 == 0xD000 or half & 0xF800 == 0xE000:
+        pass
+    elif half & 0xFE00 != 0xB400 and half & 0xF500 != 0xB100 and half & 0xF800 not in STORES:
+        _set(registers, low, None)
+        _set(registers, half >> 8 & 7, None)
+
+
+def _t32(memory: Memory, address: int, word: int, registers: Registers) -> None:
+    to = word >> 8 & 15
+    wide = word >> 4 & 0xF000 | word >> 15 & 0x800 | word >> 4 & 0x700 | word & 0xFF
+    if word & 0xFBF08000 == 0xF2400000:  # movw
+        _set(registers, to, wide)
+    elif word & 0xFBF08000 == 0xF2C00000:  # movt
+        _set(registers, to, registers[to] & 0xFFFF | wide << 16 if to in registers else None)
+    elif word & 0xFF7F0000 == 0xF85F0000:  # ldr rt, [pc, #n]
+        offset = word & 0xFFF if word >> 23 & 1 else -(word & 0xFFF)
+        _set(registers, word >> 12 & 15, _word(memory, (address + 4 & ~3) + offset))
+    elif word & 0xF800C000 == 0xF000C000:  # bl, blx
+        _called(registers, 4)
+    elif word & 0xFE500000 == 0xE8100000:  # loads many registers, or two
+        registers.clear()
+    elif word & 0xF8008000 != 0xF0008000:  # no branch
+        _set(registers, to, None)
+        _set(registers, word >> 12 & 15, None)
+
+
+def _word(memory: Memory, place: int | None) -> int | None:
+    """A literal among the code, or a settled pointer."""
+    if place is None:
+        return None
+    place &= 0xFFFFFFFF
+    if memory.section(place):
+        return memory.word(place)
+    return _load(memory, place)
