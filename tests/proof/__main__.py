@@ -2,7 +2,8 @@
 
     audit-proof [--cache DIR] [--out FILE] [--whole] [--only WORD ...]
 
-Exit code 0 when verdict and outcome agree everywhere, 1 when not.
+Exit code 0 when verdict and outcome agree everywhere but in the cases that say themselves why no
+file tells it, and those are named by the audit; 1 when not.
 """
 
 from __future__ import annotations

@@ -30,9 +30,10 @@ class Case:
     program: str = "bin/main"
     quick: bool = False
     arguments: tuple[str, ...] = field(default=())
+    undecidable: str = ""  # why no reading of the file tells whether a run comes to the instruction
 
     @property
     def digest(self) -> str:
         """Changes when anything that decides the built tree changes."""
-        row = {k: v for k, v in asdict(self).items() if k not in ("what", "quick")}
+        row = {k: v for k, v in asdict(self).items() if k not in ("what", "quick", "undecidable")}
         return hashlib.sha256(json.dumps(row, sort_keys=True).encode()).hexdigest()[:12]

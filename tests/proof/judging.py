@@ -21,6 +21,10 @@ if TYPE_CHECKING:
 OTHER_REASONS = frozenset(["BM101"])
 
 
+# What says that there are instructions which the processor lacks: in the attributes, in the code.
+OF_INSTRUCTIONS = frozenset(["BM110", "BM111", "BM112", "BM116", "BM117"])
+
+
 @dataclass(frozen=True, slots=True)
 class Verdict:
     errors: tuple[Finding, ...]  # that say: it does not start
@@ -30,6 +34,16 @@ class Verdict:
     @property
     def passes(self) -> bool:
         return not self.errors and not self.others
+
+    @property
+    def names_instruction(self) -> bool:
+        findings = (*self.errors, *self.warnings)
+        return any(finding.code in OF_INSTRUCTIONS for finding in findings)
+
+    def codes(self) -> str:
+        """The codes of the findings about instructions, each once."""
+        findings = (*self.errors, *self.warnings)
+        return " ".join(sorted({f.code for f in findings if f.code in OF_INSTRUCTIONS}))
 
     def words(self) -> str:
         """Each error's code, file and message, else each warning's code."""

@@ -33,9 +33,10 @@ def document(trials: Sequence[Trial], unbuilt: Mapping[str, str], ran_on: str) -
         *(f"| {kind.value} | {counts[kind]} |" for kind in Agreement),
         "",
         "'Refused for another reason' is a library of another machine in the tree (BM101), which"
-        " the loader passes over. A program starts when it ends with 0, and once more with"
-        " `LD_BIND_NOW=1`, as `ldd -r` would have it.",
+        " the loader passes over; a warning alone is no refusal. A program starts when it ends with"
+        " 0, and once more with `LD_BIND_NOW=1`, as `ldd -r` would have it.",
         "",
+        *_undecided(trials),
         *_disagreements(trials),
         *_unbuilt(unbuilt),
         "## Every case",
@@ -47,12 +48,35 @@ def document(trials: Sequence[Trial], unbuilt: Mapping[str, str], ran_on: str) -
     return "\n".join(parts) + "\n"
 
 
-# What no reading of the code can tell; said before the list, so that nobody takes it for a promise.
-UNDECIDABLE = (
-    "Some of it no reading of the code can decide: `in-argument` starts and `in-always` does not, "
-    "and both branch on the number of arguments in the same way; `in-pointer` calls by an index "
-    "that is known at run time only. There the audit warns and names the functions."
-)
+def _undecided(trials: Iterable[Trial]) -> list[str]:
+    """The cases that no verdict fits, each with why and with what happened and was said."""
+    groups: dict[str, list[Trial]] = {}
+    for trial in trials:
+        if trial.agreement is Agreement.NAMED:
+            groups.setdefault(trial.case.name, []).append(trial)
+    if not groups:
+        return []
+    lines = [
+        "## What a file does not tell",
+        "",
+        "Whether a run comes to the instruction hangs on what is known when it runs. These count as"
+        " neither passed nor refused: the audit names the instruction and the functions (a warning,"
+        " BM117; on 32 bits an error where the attributes declare the newer processor for the"
+        " file), and says nothing of whether it starts. One without such a finding would stand"
+        " under 'Where they part'.",
+        "",
+    ]
+    for name, group in groups.items():
+        started = [one for one in group if one.outcome.started]
+        failed = [one for one in group if not one.outcome.started]
+        happened = [f"starts on {_on(started)}"] if started else []
+        happened += [f"does not start on {_on(failed)}"] if failed else []
+        codes = sorted({one.verdict.codes() for one in group})
+        lines.append(
+            f"- `{name}`, {group[0].case.what}: {group[0].case.undecidable}. It "
+            f"{'; it '.join(happened)}. The audit: {'; or '.join(codes)}."
+        )
+    return [*lines, ""]
 
 
 def _disagreements(trials: Iterable[Trial]) -> list[str]:
@@ -63,7 +87,6 @@ def _disagreements(trials: Iterable[Trial]) -> list[str]:
             groups.setdefault((trial.case.name, trial.agreement.value), []).append(trial)
     if not groups:
         return [*lines, "Nowhere.", ""]
-    lines += [UNDECIDABLE, ""]
     for (name, agreement), group in groups.items():
         first = group[0]
         lines += [

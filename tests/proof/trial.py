@@ -24,6 +24,7 @@ class Agreement(StrEnum):
     REFUSED = "refused, and does not start"
     OTHERWISE = "refused for another reason, and starts"
     OTHERWISE_FAILS = "refused for another reason, and does not start"
+    NAMED = "cannot be told from the file, and the audit names the instruction"
     PASSES_BUT_FAILS = "PASSES BUT FAILS"
     REFUSED_BUT_STARTS = "REFUSED BUT STARTS"
 
@@ -42,6 +43,8 @@ class Trial:
     @property
     def agreement(self) -> Agreement:
         started = self.outcome.started
+        if self.case.undecidable and self.verdict.names_instruction:
+            return Agreement.NAMED
         if self.verdict.passes:
             return Agreement.PASSES if started else Agreement.PASSES_BUT_FAILS
         if not self.verdict.errors:
