@@ -6,30 +6,23 @@ board is, and what stands there.
 
 from __future__ import annotations
 
-import gzip
 import time
-import zlib
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, TypeVar
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from buildmatrix import deploy, device
-from buildmatrix.agent import call
-from buildmatrix.boards.reach import Access, connect, retried
+from buildmatrix import deploy
+from buildmatrix.boards.greeting import SayOnce, greet
+from buildmatrix.boards.reach import Access, connect, visit
 from buildmatrix.errors import DeviceError
-from buildmatrix.nouns import Severity
 from buildmatrix.protocols import Finished, Note, Started
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
 
-    from buildmatrix.agent import Mode
+    from buildmatrix.boards.greeting import Greeting
     from buildmatrix.nouns import BoardAddress, Bundle, DeviceInfo, Finding
     from buildmatrix.pipeline.stored import Stored
-    from buildmatrix.protocols import Connection, Level, ObjectReader, Reporter
-
-T = TypeVar("T")
-MARGIN_KIB = 16 * 1024  # left free on the board's disk beside the bundle
-SHOWN = 3  # findings of the audit that explain one refusal
+    from buildmatrix.protocols import Connection, ObjectReader, Reporter
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,69 +68,45 @@ class Foretold:
     busy: str  # whose benchmark is at work there
 
 
-@dataclass(frozen=True, slots=True)
-class Greeting:
-    """A board that answered: what it is, what stands there, what can go there."""
-
-    info: DeviceInfo
-    listing: deploy.Listing
-    fit: tuple[Bundle, ...]
-    refused: tuple[tuple[str, tuple[Finding, ...]], ...]
-
-
-@dataclass(slots=True)
-class SayOnce:
-    """Reports each text once, however often a lost connection begins anew."""
-
-    reporter: Reporter
-    already: set[str] = field(default_factory=set)
-
-    def __call__(self, level: Level, text: str) -> None:
-        if text not in self.already:
-            self.already.add(text)
-            self.reporter.emit(Note(level, text))
-
-
 def deploy_all(cells: Sequence[Stored], board: BoardAddress, means: Means) -> Deployed:
     """Put the bundles of built cells on a board. A cell that cannot run there is not sent.
 
     Raises DeviceError when none can, when a benchmark is at work there (unless forced), and when
     the quota is too small.
     """
-    began = time.monotonic()
-    subject = f"deploy {board.name}"
+    began, subject = time.monotonic(), f"deploy {board.name}"
+    say = _begun(subject, cells, board, means)
 
-    def put(connection: Connection, greeting: Greeting) -> Deployed:
-        pushed, removed = _put(connection, board, greeting, means)
-        seconds = time.monotonic() - began
-        return Deployed(greeting.info, greeting.fit, pushed, greeting.refused, seconds, removed)
+    def put(connection: Connection) -> tuple[Greeting, deploy.Pushed, int]:
+        greeting = greet(connection, board.name, cells, say)
+        return greeting, *_put(connection, board, greeting, means)
 
-    done = _greeted(cells, board, means, subject, put)
-    sent = f"{done.pushed.sent_objects} objects, {done.pushed.sent_bytes / 1e6:.1f} MB sent"
-    means.reporter.emit(Finished(subject, "done", done.seconds, sent))
-    return done
+    greeting, pushed, removed = visit(board, means.access, put, means.reporter, subject)
+    seconds = time.monotonic() - began
+    sent = f"{pushed.sent_objects} objects, {pushed.sent_bytes / 1e6:.1f} MB sent"
+    means.reporter.emit(Finished(subject, "done", seconds, sent))
+    return Deployed(greeting.info, greeting.fit, pushed, greeting.refused, seconds, removed)
 
 
 def foretell(cells: Sequence[Stored], board: BoardAddress, means: Means) -> Foretold:
     """What `deploy_all` would do, in bytes and seconds. Nothing is written on the board."""
-    began = time.monotonic()
-    subject = f"look at {board.name}"
+    began, subject = time.monotonic(), f"look at {board.name}"
+    say = _begun(subject, cells, board, means)
 
-    def look(connection: Connection, greeting: Greeting) -> Foretold:
-        forecast = deploy.forecast(
+    def look(connection: Connection) -> tuple[Greeting, deploy.Forecast]:
+        greeting = greet(connection, board.name, cells, say, writes=False)
+        return greeting, deploy.forecast(
             connection,
             greeting.fit,
             means.objects,
             quota_mib=means.wish.quota_mib or board.quota_mib,
             keep=means.wish.keep,
         )
-        return Foretold(
-            greeting.info, greeting.fit, forecast, greeting.refused, greeting.listing.busy
-        )
 
-    foretold = _greeted(cells, board, means, subject, look, writes=False)
+    greeting, forecast = visit(board, means.access, look, means.reporter, subject)
     means.reporter.emit(Finished(subject, "done", time.monotonic() - began))
-    return foretold
+    busy = greeting.listing.busy
+    return Foretold(greeting.info, greeting.fit, forecast, greeting.refused, busy)
 
 
 def roll_back(
@@ -149,63 +118,25 @@ def roll_back(
         there = [cell for cell in cells if cell in listing.active]
         if not there:
             raise DeviceError(f"none of the selected cells is on {board.name}")
-        _refuse_while_measuring(board.name, listing, force=force)
+        if not force:
+            deploy.refuse_while_measuring(board.name, listing)
         return {cell: deploy.rollback(connection, cell) for cell in there}
 
 
-def _greeted(
-    cells: Sequence[Stored],
-    board: BoardAddress,
-    means: Means,
-    subject: str,
-    work: Callable[[Connection, Greeting], T],
-    *,
-    writes: bool = True,
-) -> T:
-    """Do the work on a board that is fit for some of the bundles; again when the link broke."""
-    say = SayOnce(means.reporter)
+def _begun(subject: str, cells: Sequence[Stored], board: BoardAddress, means: Means) -> SayOnce:
+    """Report the beginning; who says each thing once, however often the connection breaks."""
     means.reporter.emit(Started(subject, f"{len(cells)} bundles, {board.host}"))
-
-    def attempt() -> T:
-        with connect(board, means.access) as connection:
-            answer = question(connection, writes=writes)
-            return work(connection, _greet(answer, board, cells, say))
-
-    return retried(attempt, means.reporter, subject)
-
-
-def question(connection: Connection, *, writes: bool = True) -> bytes:
-    """What is the board, and what stands there: one round trip, compressed on the way."""
-    line = f"{{ {device.QUESTION}; {deploy.QUESTION}; }} | gzip -c"
-    mode: Mode = "keep" if writes else "look"
-    answer = call(connection, line, timeout=deploy.SHORT, mode=mode).stdout
-    try:
-        return gzip.decompress(answer)
-    except (OSError, EOFError, zlib.error) as error:
-        raise DeviceError(
-            f"the board's answer is damaged: {error}",
-            details=ascii(answer[:200]),
-            hint="see that `gzip` works there, and that nothing prints in the background",
-        ) from error
-
-
-def _greet(answer: bytes, board: BoardAddress, cells: Sequence[Stored], say: SayOnce) -> Greeting:
-    about = device.parse(board.name, answer.decode(errors="replace"), now=time.time())
-    fit, refused = _gate(about, cells, say)
-    return Greeting(about, deploy.read_listing(answer), fit, refused)
+    return SayOnce(means.reporter)
 
 
 def _put(
-    connection: Connection,
-    board: BoardAddress,
-    greeting: Greeting,
-    means: Means,
+    connection: Connection, board: BoardAddress, greeting: Greeting, means: Means
 ) -> tuple[deploy.Pushed, int]:
     """What was pushed, and how many old bundles had to go for it, or were asked to."""
     wish = means.wish
     todo = wish.verify or deploy.unsettled(greeting.fit, greeting.listing)
-    if todo or wish.keep:
-        _refuse_while_measuring(board.name, greeting.listing, force=wish.force)
+    if (todo or wish.keep) and not wish.force:
+        deploy.refuse_while_measuring(board.name, greeting.listing)
     removed = 0
     quota = wish.quota_mib or board.quota_mib
     if todo and quota:
@@ -225,60 +156,3 @@ def _put(
     if wish.keep:
         removed += deploy.prune(connection, keep=wish.keep)
     return pushed, removed
-
-
-def _refuse_while_measuring(name: str, listing: deploy.Listing, *, force: bool) -> None:
-    """Raise DeviceError, unless forced, while a benchmark runs: writing to the card would spoil
-    the figures of the person who measures."""
-    if listing.busy and not force:
-        raise DeviceError(
-            f"{name} is measuring for {listing.busy}, and a deploy would disturb that",
-            hint="wait for its end (inv device list shows how far it is), or add --force",
-        )
-
-
-def _gate(
-    about: DeviceInfo, cells: Sequence[Stored], say: SayOnce
-) -> tuple[tuple[Bundle, ...], tuple[tuple[str, tuple[Finding, ...]], ...]]:
-    """The bundles that can run on a board, and the cells refused with why.
-
-    Raises DeviceError when no bundle is left.
-    """
-    machines = {one.cell.id: one.target.machine for one in cells}
-    ours = device.meant_for(about, machines)
-    if len(ours) < len(cells):
-        others = ", ".join(cell for cell in machines if cell not in ours)
-        say("info", f"{about.name} is {about.elf_machine}; left out, for other machines: {others}")
-    fit, refused = [], []
-    for one in cells:
-        if one.cell.id not in ours or one.bundle is None:
-            continue
-        needs_kib = one.bundle.size // 1024 + MARGIN_KIB
-        findings = device.unfit(about, one.target, needs_kib=needs_kib)
-        errors = tuple(f for f in findings if f.severity is Severity.ERROR)
-        for doubt in (f for f in findings if f not in errors):
-            say("warning", f"{doubt.code} {about.name}: {doubt.message}")
-        if errors:
-            facts = one.audit.facts if one.audit else ()
-            because = device.explained(about, one.target, facts, errors)
-            _refuse(about.name, one.cell.id, errors, because, say)
-            refused.append((one.cell.id, (*errors, *because)))
-        else:
-            fit.append(one.bundle)
-    if not fit:
-        raise DeviceError(
-            f"no bundle can run on {about.name}", hint="see the findings above; `inv device info`"
-        )
-    return tuple(fit), tuple(refused)
-
-
-def _refuse(
-    name: str, cell: str, errors: Sequence[Finding], because: Sequence[Finding], say: SayOnce
-) -> None:
-    """Report why a cell cannot run on a board, with the files that explain it."""
-    for error in errors:
-        say("error", f"{error.code} {cell} cannot run on {name}: {error.message}; {error.hint}")
-    for reason in because[:SHOWN]:
-        say("error", f"{reason.code} {cell}: {reason.file}: {reason.message}")
-    if len(because) > SHOWN:
-        say("error", f"{cell}: and {len(because) - SHOWN} more files of that kind")

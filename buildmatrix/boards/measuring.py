@@ -14,7 +14,7 @@ from buildmatrix.bench.journal import parse
 from buildmatrix.bench.order import further, retakes
 from buildmatrix.bench.request import Entrant, Request, request_of, run_id
 from buildmatrix.bench.verdict import Golden, measurements
-from buildmatrix.boards.reach import connect, retried
+from buildmatrix.boards.reach import visit
 from buildmatrix.cachekey import digest
 from buildmatrix.errors import BenchError, DeviceError, InputError
 from buildmatrix.nouns import Run, Severity
@@ -126,11 +126,11 @@ def fitted(lab: Lab, board: BoardAddress, request: Request, *, access: Access) -
     if len(set(machines.values())) < 2:
         return request
 
-    def ask() -> DeviceInfo:
-        with connect(board, access) as connection:
-            return device.probe(connection, board.name)
+    def ask(connection: Connection) -> DeviceInfo:
+        return device.probe(connection, board.name)
 
-    ours = device.meant_for(retried(ask, lab.reporter, board.name), machines)
+    about = visit(board, access, ask, lab.reporter, board.name)
+    ours = device.meant_for(about, machines)
     others = machines.keys() - set(ours)
     return replace(request, entrants=tuple(e for e in request.entrants if e.cell not in others))
 
@@ -141,13 +141,12 @@ def start(lab: Lab, board: BoardAddress, request: Request, *, access: Access) ->
     Raises DeviceError when a bundle cannot run there.
     """
 
-    def begin() -> RunState:
-        with connect(board, access) as connection:
-            if bench.state(connection).status == "none":  # a run that is there goes on anyway
-                _gate(lab, device.probe(connection, board.name), request)
-            return bench.start(connection, request)
+    def begin(connection: Connection) -> RunState:
+        if bench.state(connection).status == "none":  # a run that is there goes on anyway
+            _gate(lab, device.probe(connection, board.name), request)
+        return bench.start(connection, request)
 
-    run = retried(begin, lab.reporter, board.name)
+    run = visit(board, access, begin, lab.reporter, board.name)
     if run.run != request.run:
         text = (
             f"{board.name} holds run {run.run} of {run.owner or 'somebody'} "
@@ -219,12 +218,11 @@ def collect(
     lab.reporter.emit(Started(subject, "waiting for the run on the board"))
     began = time.monotonic()
 
-    def wait() -> _Settled:
-        with connect(board, access) as connection:
-            about = device.probe(connection, board.name)
-            return _settled(lab, connection, about, subject, began + deadline)
+    def wait(connection: Connection) -> _Settled:
+        about = device.probe(connection, board.name)
+        return _settled(lab, connection, about, subject, began + deadline)
 
-    settled = retried(wait, lab.reporter, subject)
+    settled = visit(board, access, wait, lab.reporter, subject)
     request, about, blocks = settled.request, settled.about, settled.blocks
     run = Run(
         id=request.run,
@@ -238,11 +236,10 @@ def collect(
     with Results(lab.results) as results:
         new = results.insert(blocks, run)
 
-    def forget() -> None:
-        with connect(board, access) as connection:
-            bench.forget(connection, request.run)
+    def forget(connection: Connection) -> None:
+        bench.forget(connection, request.run)
 
-    retried(forget, lab.reporter, subject)
+    visit(board, access, forget, lab.reporter, subject)
     seconds = time.monotonic() - began
     lab.reporter.emit(Finished(subject, "done", seconds, f"{new} new blocks of run {request.run}"))
     return blocks

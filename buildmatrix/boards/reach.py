@@ -130,13 +130,24 @@ def offered(target: BoardAddress, access: Access) -> tuple[str, str, str]:
     )
 
 
-def retried(work: Callable[[], T], reporter: Reporter, subject: str) -> T:
-    """Do it again when the connection broke, with a growing pause; the last failure raises."""
+def visit(
+    board: BoardAddress,
+    access: Access,
+    work: Callable[[SshConnection], T],
+    reporter: Reporter,
+    subject: str,
+) -> T:
+    """Do the work over a connection to a board; all of it again over a new one when that broke.
+
+    The pauses between grow; the last failure raises.
+    """
     for attempt in range(1, ATTEMPTS):
         try:
-            return work()
+            with connect(board, access) as connection:
+                return work(connection)
         except LinkLost as lost:
             text = f"{subject}: {lost.brief}; trying again ({attempt} of {ATTEMPTS - 1})"
             reporter.emit(Note("warning", text))
             time.sleep(min(2**attempt / 2, 10))
-    return work()
+    with connect(board, access) as connection:
+        return work(connection)

@@ -13,7 +13,13 @@ from typing import TYPE_CHECKING
 
 from buildmatrix.agent import PREFIX, ask, failure
 from buildmatrix.deploy.forecast import Forecast, forecast
-from buildmatrix.deploy.listing import Listing, Part, read_lines, read_listing
+from buildmatrix.deploy.listing import (
+    Listing,
+    Part,
+    read_lines,
+    read_listing,
+    refuse_while_measuring,
+)
 from buildmatrix.deploy.questions import LONG, QUESTION, SHORT, Survey, active, glance, survey
 from buildmatrix.deploy.room import doomed, make_room, prune, superseded
 from buildmatrix.deploy.stream import Shipment, ship, tar_stream
@@ -55,6 +61,7 @@ __all__ = [
     "prune",
     "push",
     "read_listing",
+    "refuse_while_measuring",
     "rollback",
     "ship",
     "superseded",

@@ -84,6 +84,16 @@ def read_listing(answer: bytes) -> Listing:
     )
 
 
+def refuse_while_measuring(board: str, listing: Listing) -> None:
+    """Raise DeviceError while a benchmark runs there: writing to the card would spoil the figures
+    of the person who measures."""
+    if listing.busy:
+        raise DeviceError(
+            f"{board} is measuring for {listing.busy}, and a deploy would disturb that",
+            hint="wait for its end (inv device list shows how far it is), or add --force",
+        )
+
+
 def read_lines(answer: bytes) -> Lines:
     """'verb words' lines grouped by verb. Raises DeviceError for an answer that is not whole."""
     said: dict[str, list[tuple[str, ...]]] = {verb: [] for verb in FORMS}

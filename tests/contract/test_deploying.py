@@ -145,7 +145,7 @@ def test_what_is_permanent_is_not_tried_again(
         raise error
         yield
 
-    monkeypatch.setattr(deploying, "connect", connect)
+    monkeypatch.setattr(reach, "connect", connect)
     bundle = bench.store.bundle("c", files())
     error: DeviceError = DeviceError("host key changed")
     with pytest.raises(DeviceError, match="host key changed"):
