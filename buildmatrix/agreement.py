@@ -8,7 +8,7 @@ from itertools import combinations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Container, Iterable, Sequence
+    from collections.abc import Container, Iterable, Iterator, Sequence
 
 REFERENCE = "reference"  # the float64 forward pass in NumPy, an answer like the others
 
@@ -31,6 +31,37 @@ class Difference:
     relative: float
     at: int  # index into the output
     values: tuple[float, float]  # there
+
+
+@dataclass(frozen=True, slots=True)
+class Agreement:
+    """The answers of the cells that ran, then the reference's; and how each pair differs."""
+
+    answers: tuple[Answer, ...]
+    pairs: tuple[Difference, ...]
+
+    @property
+    def rows(self) -> Iterator[tuple[Answer, Difference | None, Difference | None]]:
+        """Each cell's answer, its difference from the reference, and its worst from a cell that
+        computes in the same number format: int8 differs from float32, and that is no news."""
+        cells = self.answers[:-1]
+        for answer in cells:
+            peers = [one.cell for one in cells if one.number_format == answer.number_format]
+            yield (
+                answer,
+                between(answer.cell, REFERENCE, self.pairs),
+                worst_of(answer.cell, peers, self.pairs),
+            )
+
+    def words(self) -> Iterator[tuple[str, str, str, str]]:
+        """(cell, number format, difference from the reference, worst from another cell)."""
+        for answer, reference, worst in self.rows:
+            yield (
+                answer.cell,
+                answer.number_format,
+                words(answer.cell, reference),
+                words(answer.cell, worst, named=True),
+            )
 
 
 def differences(answers: Iterable[Answer]) -> tuple[Difference, ...]:

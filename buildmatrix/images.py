@@ -53,7 +53,7 @@ class Recorded:
     """What several images are; of an image of a former definition, what it was made from."""
 
     identities: Mapping[str, Identity]  # of the present definitions, by toolchain
-    former: Mapping[str, Mapping[str, object]]  # definitions that changed since, by work id
+    former: Mapping[str, Mapping[str, object]]  # definitions that changed since, by toolchain
 
 
 def recorded_all(toolchains: Iterable[Toolchain], state: Path) -> Recorded:
@@ -66,7 +66,7 @@ def recorded_all(toolchains: Iterable[Toolchain], state: Path) -> Recorded:
         if identity is not None:
             identities[toolchain.name] = identity
         elif record:
-            former[work_id(Stage.IMAGE, toolchain.name)] = dict(record.get("written", {}))
+            former[toolchain.name] = dict(record.get("written", {}))
     return Recorded(identities, former)
 
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
+from buildmatrix.bench.steady import Drift, drift
 from buildmatrix.nouns import INSTRUCTIONS, TIME, Measurement, Metric, Status
 
 if TYPE_CHECKING:
@@ -179,6 +180,15 @@ def wide(rows: Iterable[Row], until: float) -> tuple[Row, ...]:
         if (high - low) / 2 > until * figures.mean():
             found.append(row)
     return tuple(found)
+
+
+def drift_of(sentinels: Iterable[Measurement]) -> Drift | None:
+    """How the board moved during a run, by that run's sentinels; None when it had none."""
+    blocks = tuple(sorted(sentinels, key=lambda block: block.block))
+    if not blocks:
+        return None
+    row = Row(Status.OK, blocks)
+    return drift(row.figures(row.metric))
 
 
 def time_text(ms: float) -> str:

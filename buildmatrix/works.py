@@ -99,6 +99,12 @@ class Graph:
         """The work that audits a cell's bundle; None for a recipe without a runner."""
         return self._of_cell.get((Stage.AUDIT, cell))
 
+    def sources_of(self, cell: str) -> tuple[SourceSpec, ...]:
+        """Every source that goes into a cell's bundle; none for a recipe without a runner."""
+        bundle = self.bundle_of(cell)
+        works = self.below(bundle.id) if bundle else ()
+        return tuple(work.subject for work in works if isinstance(work.subject, SourceSpec))
+
     def below(self, work: str) -> tuple[Work, ...]:
         """All that a work needs, directly or not, each once, nearest first."""
         reached: dict[str, Work] = {}

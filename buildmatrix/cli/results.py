@@ -103,7 +103,7 @@ def agree(
     if json:
         print_json(document)
     else:
-        print_table(tables.agreement(document["model"], agreeing.agreement_words(agreed)))
+        print_table(tables.agreement(document["model"], agreed.words()))
 
 
 @command(

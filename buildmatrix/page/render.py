@@ -110,6 +110,16 @@ def _shown(content: Page, board: BoardSection, name: str) -> Shown:
     chart = content.chart(board)
     study = _published(content.study) if content.study and not chart.emulated else ()
     batch = _batch(chart)
+    winners = answers(board)
+    fronts = {
+        against: plots.pareto(chart, against=against, sizes=content.sizes, batch=batch)
+        for against in _payable(chart, content.sizes)
+    }
+    lines = {
+        scale: plots.lines(chart, logarithmic=scale == "log", study=study)
+        for scale in ("linear", "log")
+        if chart.points
+    }
 
     def drawn(kind: str, spec: Spec) -> Drawn:
         title = spec.pop("title")
@@ -118,16 +128,9 @@ def _shown(content: Page, board: BoardSection, name: str) -> Shown:
     return Shown(
         id=name,
         board=board,
-        answers=answers(board),
-        lines=tuple(
-            drawn(scale, plots.lines(chart, logarithmic=scale == "log", study=study))
-            for scale in ("linear", "log")
-            if chart.points
-        ),
-        fronts=tuple(
-            drawn(against, plots.pareto(chart, against=against, sizes=content.sizes, batch=batch))
-            for against in _payable(chart, content.sizes)
-        ),
+        answers=winners,
+        lines=tuple(drawn(scale, spec) for scale, spec in lines.items()),
+        fronts=tuple(drawn(against, spec) for against, spec in fronts.items()),
         batches=tuple(sorted({point.batch for point in chart.points})),
         batch=batch,
     )

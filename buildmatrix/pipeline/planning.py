@@ -28,12 +28,17 @@ def on_record(workshop: Workshop) -> OnRecord:
         workshop.identities.setdefault(name, identity)
     graph, store = workshop.project.graph, workshop.store
     entries = store.latest_of(work.id for work in graph)
+    former = {
+        work.id: recorded.former[work.toolchain]
+        for work in graph
+        if work.stage is Stage.IMAGE and work.toolchain in recorded.former
+    }
     wanted = {str(w.material["identity"]) for w in graph if w.stage is Stage.SOURCE}
     return OnRecord(
         identities={name: i.digest for name, i in workshop.identities.items()},
         stored=store.stored(),
         sources=frozenset(filter(workshop.sources.holds, wanted)),
-        material={**{i: entry.material for i, entry in entries.items()}, **recorded.former},
+        material={**{i: entry.material for i, entry in entries.items()}, **former},
         seconds={name: float(s) for name, s in took.items()},
         unavailable=unavailable,
     )

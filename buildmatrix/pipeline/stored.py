@@ -10,14 +10,14 @@ from buildmatrix.audit.document import Audit
 from buildmatrix.errors import AuditError, BuildmatrixError, InputError
 from buildmatrix.nouns import Bundle, Verb
 from buildmatrix.pipeline.planning import plan_all
-from buildmatrix.recipe import SourceSpec
 from buildmatrix.works import BundleWork
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from buildmatrix.nouns import Action, Cell, FileRecord, Target
     from buildmatrix.pipeline.workshop import Workshop
+    from buildmatrix.recipe import SourceSpec
     from buildmatrix.store import Store
     from buildmatrix.works import Work
 
@@ -88,7 +88,7 @@ def _with_runner(
         expected[model] = _record(workshop.store, model, EXPECTED)
     cell, store = work.subject.cell, workshop.store
     bundle = _bundle(store, cell.id, planned[work.id].key)
-    made_with = _made_with(workshop, cell)
+    made_with = _made_with(workshop, cell, workshop.project.graph.sources_of(cell.id))
     reason = ""
     if audited.verb is not Verb.SKIP:
         reason = f"is not built: {audited.reason}"
@@ -105,7 +105,7 @@ def _with_runner(
     )
 
 
-def _made_with(workshop: Workshop, cell: Cell) -> dict[str, object]:
+def _made_with(workshop: Workshop, cell: Cell, sources: Iterable[SourceSpec]) -> dict[str, object]:
     """What a result should remember of how its cell was built."""
     toolchain = workshop.project.toolchains[cell.toolchain]
     identity = workshop.identities.get(cell.toolchain)
@@ -115,17 +115,8 @@ def _made_with(workshop: Workshop, cell: Cell) -> dict[str, object]:
         "toolchain": cell.toolchain,
         "toolchain_identity": identity.digest if identity else "",
         "flags": list(toolchain.spec.flags),
-        "sources": {name: tree for name, tree in _sources(workshop, cell) if tree},
+        "sources": {one.name: one.tree for one in sources if one.tree},
     }
-
-
-def _sources(workshop: Workshop, cell: Cell) -> Iterator[tuple[str, str | None]]:
-    """Every source that goes into a cell's bundle, with the tree it is verified by."""
-    graph = workshop.project.graph
-    bundle = graph.bundle_of(cell.id)
-    for work in graph.below(bundle.id) if bundle else ():
-        if isinstance(work.subject, SourceSpec):
-            yield work.subject.name, work.subject.tree
 
 
 def _bundle(store: Store, cell: str, key: str) -> Bundle | None:

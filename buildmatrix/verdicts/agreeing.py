@@ -3,18 +3,9 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from buildmatrix.agreement import (
-    REFERENCE,
-    Answer,
-    Difference,
-    between,
-    differences,
-    words,
-    worst_of,
-)
+from buildmatrix.agreement import REFERENCE, Agreement, Answer, Difference, differences
 from buildmatrix.bench.journal import readable
 from buildmatrix.errors import InputError
 
@@ -24,27 +15,6 @@ if TYPE_CHECKING:
     from buildmatrix.documents.verdicts import Agree, DifferenceRow
     from buildmatrix.pipeline.workshop import Workshop
     from buildmatrix.verdicts.reporting import RowsWithNotes
-
-
-@dataclass(frozen=True, slots=True)
-class Agreement:
-    """The answers of the cells that ran, then the reference's; and how each pair differs."""
-
-    answers: tuple[Answer, ...]
-    pairs: tuple[Difference, ...]
-
-    @property
-    def rows(self) -> Iterator[tuple[Answer, Difference | None, Difference | None]]:
-        """Each cell's answer, its difference from the reference, and its worst from a cell that
-        computes in the same number format: int8 differs from float32, and that is no news."""
-        cells = self.answers[:-1]
-        for answer in cells:
-            peers = [one.cell for one in cells if one.number_format == answer.number_format]
-            yield (
-                answer,
-                between(answer.cell, REFERENCE, self.pairs),
-                worst_of(answer.cell, peers, self.pairs),
-            )
 
 
 def agreement(workshop: Workshop, found: RowsWithNotes) -> Agreement:
@@ -75,17 +45,6 @@ def agreement_document(agreed: Agreement, *, model: str) -> Agree:
         ],
         "pairs": [_difference(pair) for pair in agreed.pairs],
     }
-
-
-def agreement_words(agreed: Agreement) -> Iterator[tuple[str, str, str, str]]:
-    """(cell, number format, difference from the reference, worst from another cell), for people."""
-    for answer, reference, worst in agreed.rows:
-        yield (
-            answer.cell,
-            answer.number_format,
-            words(answer.cell, reference),
-            words(answer.cell, worst, named=True),
-        )
 
 
 def _difference(pair: Difference) -> DifferenceRow:

@@ -12,16 +12,15 @@ from buildmatrix.errors import InputError
 from buildmatrix.network import multiply_adds, parameters
 from buildmatrix.nouns import Measurement, Status
 from buildmatrix.pipeline.stored import bundle_by_digest, stored
-from buildmatrix.recipe import SourceSpec
 from buildmatrix.rerun import Archive, pack
 from buildmatrix.verdicts import reporting
-from buildmatrix.verdicts.agreeing import agreement, agreement_words
+from buildmatrix.verdicts.agreeing import agreement
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
 
-    from buildmatrix.page import Facts
+    from buildmatrix.pipeline.stored import Stored
     from buildmatrix.pipeline.workshop import Workshop
     from buildmatrix.verdicts.comparing import Compared
     from buildmatrix.verdicts.reporting import RowsWithNotes
@@ -81,6 +80,7 @@ def content(
     compared: Compared | None = None,
 ) -> page.Page:
     """All that the HTML page says."""
+    cells = tuple(_cells(stored(workshop), workshop, found))
     net = workshop.project.network
     return page.Page(
         title=f"{net.name} on ARM boards",
@@ -89,11 +89,11 @@ def content(
         generated_at=datetime.now(UTC).isoformat(timespec="seconds"),
         tool=f"buildmatrix {__version__}",
         boards=tuple(_boards(workshop, found)),
-        agreement=tuple(page.Agreed(*row) for row in agreement_words(agreement(workshop, found))),
+        agreement=tuple(page.Agreed(*row) for row in agreement(workshop, found).words()),
         comparisons=compared.comparisons if compared else (),
         compared=f"{compared.new} against {compared.base}" if compared else "",
         study=report.study() if study else None,
-        cells=tuple(_cells(workshop, found)),
+        cells=cells,
     )
 
 
@@ -126,8 +126,9 @@ def _boards(workshop: Workshop, found: RowsWithNotes) -> Iterator[page.BoardSect
         first = rows[0].first
         emulated, device, threads = first.emulated, first.device, first.threads
         runs = dict.fromkeys(row.run for row in rows)
-        (grid,) = reporting.grids(workshop, replace(found, rows=rows))
         blocks = [b for row in rows for b in row.blocks]
+        environment = (*_environment(blocks[-1]), *_settings(found, tuple(runs)))
+        (grid,) = reporting.grids(workshop, replace(found, rows=rows))
         sentinels = [s for s in found.sentinels if s.run in runs]
         yield page.BoardSection(
             name=f"{device}, {threads} thread{'s' if threads > 1 else ''}",
@@ -136,12 +137,12 @@ def _boards(workshop: Workshop, found: RowsWithNotes) -> Iterator[page.BoardSect
             bound=reporting.bound(workshop.project.network) / 1e6 if emulated else None,
             void=tuple(b for b in (*blocks, *sentinels) if b.status is Status.VOID),
             events=tuple((run, words) for run in runs for words in found.notes.get(run, ())),
-            environment=(*_environment(blocks[-1]), *_settings(found, tuple(runs))),
+            environment=environment,
             formats=tuple(
                 dict.fromkeys(
-                    (block.cell, str(said))
+                    (block.cell, str(number_format))
                     for block in blocks
-                    if (said := block.environment.get("number_format"))
+                    if (number_format := block.environment.get("number_format"))
                 )
             ),
         )
@@ -149,8 +150,8 @@ def _boards(workshop: Workshop, found: RowsWithNotes) -> Iterator[page.BoardSect
 
 def _environment(block: Measurement) -> Iterator[tuple[str, str]]:
     """What the board said it is."""
-    said = block.environment.get("device")
-    about: Mapping[str, object] = said if isinstance(said, dict) else {}
+    kept = block.environment.get("device")
+    about: Mapping[str, object] = kept if isinstance(kept, dict) else {}
     yield "board", str(about.get("model") or block.device)
     for name, label, unit in (
         ("emulated", "emulated", ""),
@@ -184,12 +185,17 @@ def _settings(found: RowsWithNotes, names: Sequence[str]) -> Iterator[tuple[str,
             )
 
 
-def _cells(workshop: Workshop, found: RowsWithNotes) -> Iterator[page.Built]:
+def _cells(
+    present: Mapping[str, Stored], workshop: Workshop, found: RowsWithNotes
+) -> Iterator[page.Built]:
     """What stands behind each cell's figures; the audit is that of the very bundle measured."""
-    present = stored(workshop)
     newest = {row.cell: row for row in found.rows}
     for cell, row in newest.items():
         now, digest = present.get(cell), row.first.bundle
+        sources = (
+            (f"source {one.name}", f"tree {one.tree or 'not known'}")
+            for one in workshop.project.graph.sources_of(cell)
+        )
         bundle, audit = (now.bundle, now.audit) if now else (None, None)
         if bundle is None or bundle.digest != digest:
             bundle, audit = bundle_by_digest(workshop.store, cell, digest), None
@@ -198,7 +204,7 @@ def _cells(workshop: Workshop, found: RowsWithNotes) -> Iterator[page.Built]:
             bundle_bytes=bundle.size if bundle else None,
             files=audit.facts if audit else (),
             findings=audit.findings if audit else (),
-            provenance=(*_made_of(row.first), *_sources(workshop, cell)),
+            provenance=(*_made_of(row.first), *sources),
         )
 
 
@@ -210,15 +216,3 @@ def _made_of(block: Measurement) -> Iterator[tuple[str, str]]:
             shown = " ".join(f"{option}={choice}" for option, choice in value.items())
         yield name.replace("_", " "), str(shown)
     yield "bundle", block.bundle
-
-
-def _sources(workshop: Workshop, cell: str) -> Facts:
-    """Every source that went in, by the tree that was verified."""
-    graph = workshop.project.graph
-    bundle = graph.bundle_of(cell)
-    works = graph.below(bundle.id) if bundle else ()
-    return tuple(
-        (f"source {work.subject.name}", f"tree {work.subject.tree or 'not known'}")
-        for work in works
-        if isinstance(work.subject, SourceSpec)
-    )

@@ -8,16 +8,15 @@ from typing import TYPE_CHECKING, Any
 from buildmatrix import report
 from buildmatrix.bench.events import words
 from buildmatrix.bench.journal import readable
-from buildmatrix.bench.steady import Drift, drift
 from buildmatrix.network import multiply_adds, parameters
-from buildmatrix.nouns import INSTRUCTIONS, TIME, Status
 from buildmatrix.results import Results
 from buildmatrix.selector import matches_id
-from buildmatrix.summary import Row, rows
+from buildmatrix.summary import Row, drift_of, rows
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Mapping
 
+    from buildmatrix.bench.steady import Drift
     from buildmatrix.network import NetworkSpec
     from buildmatrix.nouns import Measurement, Run
     from buildmatrix.pipeline.workshop import Workshop
@@ -51,28 +50,23 @@ def latest(workshop: Workshop, *, device: str | None, only: tuple[str, ...] = ()
 
 def told(workshop: Workshop, blocks: Iterable[Measurement]) -> RowsWithNotes:
     """Blocks as rows in the order of the matrix, with the sentinels and runs they belong to."""
-    places = {cell.id: place for place, cell in enumerate(workshop.project.cells)}
-    found = tuple(
-        sorted(rows(blocks), key=lambda row: (places.get(row.cell, len(places)), row.batch))
-    )
+    blocks = tuple(blocks)
+    of_runs = {block.run for block in blocks}
     with Results(workshop.paths.results) as results:
-        sentinels = tuple(
-            block
-            for run in dict.fromkeys(row.run for row in found)
-            for block in results.blocks(run)
-            if block.sentinel
-        )
-        kept = {row.run for row in found}
-        runs = tuple(run for run in results.runs() if run.id in kept)
-    drifts = {run: moved for run in kept if (moved := _drift(run, sentinels)) is not None}
-    notes = {
-        run.id: (
-            *((drifts[run.id].words,) if run.id in drifts and drifts[run.id].flagged else ()),
-            *_events(run),
-        )
-        for run in runs
-    }
-    return RowsWithNotes(found, sentinels, runs, notes, drifts)
+        kept = tuple(run for run in results.runs() if run.id in of_runs)
+        fixed = {run: [b for b in results.blocks(run) if b.sentinel] for run in of_runs}
+    places = {cell.id: place for place, cell in enumerate(workshop.project.cells)}
+    shown = sorted(rows(blocks), key=lambda row: (places.get(row.cell, len(places)), row.batch))
+    names = tuple(dict.fromkeys(row.run for row in shown))
+    runs = tuple(run for run in kept if run.id in names)
+    drifts = {run: moved for run in names if (moved := drift_of(fixed[run])) is not None}
+    notes = {}
+    for run in runs:
+        moved = drifts.get(run.id)
+        happened = filter(None, map(words, readable(run.journal).events))
+        notes[run.id] = (*((moved.words,) if moved and moved.flagged else ()), *happened)
+    sentinels = tuple(block for run in names for block in fixed[run])
+    return RowsWithNotes(tuple(shown), sentinels, runs, notes, drifts)
 
 
 def joined(rows: tuple[Row, ...], parts: Iterable[RowsWithNotes]) -> RowsWithNotes:
@@ -85,22 +79,6 @@ def joined(rows: tuple[Row, ...], parts: Iterable[RowsWithNotes]) -> RowsWithNot
         {run: words for part in parts for run, words in part.notes.items()},
         {run: moved for part in parts for run, moved in part.drifts.items()},
     )
-
-
-def _drift(run: str, sentinels: Sequence[Measurement]) -> Drift | None:
-    """How the board moved during a run, by the figure that its rows are compared by."""
-    blocks = sorted((s for s in sentinels if s.run == run), key=lambda block: block.block)
-    if not blocks:
-        return None
-    figures = Row(Status.OK, tuple(blocks)).figures(INSTRUCTIONS if blocks[0].emulated else TIME)
-    return drift(figures)
-
-
-def _events(run: Run) -> Iterator[str]:
-    """What the board wrote down of itself during a run, in words."""
-    for event in readable(run.journal).events:
-        if told := words(event):
-            yield told
 
 
 def document(workshop: Workshop, found: RowsWithNotes) -> dict[str, Any]:
