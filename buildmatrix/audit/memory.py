@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
+from buildmatrix.audit.process import is_program
 from buildmatrix.audit.rule import ERROR, WARNING, Rule
 from buildmatrix.nouns import version_tuple
 
@@ -12,6 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from buildmatrix.audit.tree import Fault, Tree
+    from buildmatrix.nouns import ElfFacts
 
 # The relocation types that glibc's loader does (sysdeps/arm and aarch64, dl-machine.h); another
 # ends with 'unexpected reloc type'. Numbers: the processors' ELF supplements.
@@ -36,6 +38,7 @@ NAMES = {
     ("EM_AARCH64", 283): "R_AARCH64_CALL26",
 }
 NO_LATE_STACK = (2, 41)  # glibc's NEWS for 2.41: dlopen no longer makes the stack executable
+BY_ADDRESS = (2, 36)  # glibc looks at where a segment begins; 2.31 does at p_align
 PI5_PAGE = 16384  # of the Raspberry Pi 5's default kernel
 
 
@@ -68,13 +71,9 @@ def text_relocations(tree: Tree) -> Iterator[Fault]:
 def alignment(tree: Tree) -> Iterator[Fault]:
     page = tree.policy.page_size
     for facts in tree.own if page else ():
-        aligned = facts.linking.alignment
-        if aligned and aligned % page:
-            yield (
-                facts.file,
-                f"segments are aligned to {aligned} bytes, the board's pages have {page} "
-                "('ELF load command alignment not page-aligned')",
-            )
+        if reason := _unmappable(tree, facts, page):
+            aligned = f"segments are aligned to {facts.linking.alignment} bytes"
+            yield facts.file, f"{aligned}, the board's pages have {page} ({reason})"
 
 
 def small_alignment(tree: Tree) -> Iterator[Fault]:
@@ -82,13 +81,29 @@ def small_alignment(tree: Tree) -> Iterator[Fault]:
     if tree.policy.page_size or tree.target.machine != "EM_AARCH64":
         return
     for facts in tree.own:
-        aligned = facts.linking.alignment
-        if aligned and aligned % PI5_PAGE:
+        if _unmappable(tree, facts, PI5_PAGE):
             yield (
                 facts.file,
-                f"segments are aligned to {aligned} bytes: not loadable where pages have 16384, "
-                "as with the Raspberry Pi 5's default kernel",
+                f"segments are aligned to {facts.linking.alignment} bytes: not loadable where "
+                "pages have 16384, as with the Raspberry Pi 5's default kernel",
             )
+
+
+def _unmappable(tree: Tree, facts: ElfFacts, page: int) -> str:
+    """How a file ends where pages have `page` bytes; empty where it is mapped.
+
+    Seen under Debian's 16 KiB kernel: p_align binds no program, and no library from glibc 2.36 on.
+    """
+    linking = facts.linking
+    if not linking.alignment or linking.alignment % page == 0:
+        return ""
+    fits = linking.largest_page >= page
+    if is_program(facts):
+        return "" if fits else "Linux cannot map a program so, and ends it"
+    floor = tree.target.libc_floor
+    if floor and version_tuple(floor) >= BY_ADDRESS:
+        return "" if fits else "'ELF load command address/offset not page-aligned'"
+    return "'ELF load command alignment not page-aligned'"
 
 
 def unknown_relocation(tree: Tree) -> Iterator[Fault]:

@@ -8,6 +8,7 @@ from buildmatrix.elf import attributes as arm
 from buildmatrix.elf import dynamic, versions
 from buildmatrix.elf.calls import opens, time64
 from buildmatrix.elf.code import code_facts
+from buildmatrix.elf.pages import largest_page
 from buildmatrix.elf.relocations import relocations
 from buildmatrix.elf.switches import machine_switches
 from buildmatrix.elf.symbols import blas, symbols
@@ -83,6 +84,7 @@ def _linking(
         versions_defined=tuple(versions.defined(image).values()),
         versioned=image.first(VERSYM) is not None,
         alignment=dynamic.load_alignment(image),
+        largest_page=largest_page(image),
         relr=asked.relr,
         android_relocations=asked.android_relocations,
         relocations=relocation_types,

@@ -77,6 +77,7 @@ class Linking:
     versions_defined: tuple[str, ...] = ()
     versioned: bool = True  # its symbols have versions (.gnu.version), be it only the base one
     alignment: int = 0  # least p_align of a loaded segment, bytes; 0: none
+    largest_page: int = 0  # with which its segments can be mapped, whatever p_align says, bytes
     relr: bool = False  # DT_RELR, known to glibc from 2.36 on
     android_relocations: bool = False  # packed in a form that Android's loader alone knows
     relocations: tuple[int, ...] = ()  # the types that occur, sorted

@@ -402,6 +402,24 @@ def test_segments_and_pages() -> None:
     assert told(library("lib/libx.so"), policy=replace(POLICY, page_size=16384)) == []
 
 
+def test_a_program_is_mapped_by_where_its_segments_begin_whatever_it_says_of_alignment() -> None:
+    """Seen under Debian 13's kernel with 16 KiB pages: such static programs start there."""
+    pi5 = replace(POLICY, page_size=16384)
+    start = replace(program(file="bin/x"), elf_type="ET_EXEC")
+    assert codes(linked(start, alignment=4096, largest_page=16384), policy=pi5) == []
+    assert codes(linked(start, alignment=4096, largest_page=8192), policy=pi5) == ["BM162 bin/x"]
+
+
+@pytest.mark.parametrize(("glibc", "refused"), [("2.31", True), ("2.36", False), ("", True)])
+def test_glibc_looks_at_the_alignment_of_a_library_until_2_36(glibc: str, refused: bool) -> None:
+    target = replace(POLICY.target, libc_floor=glibc)
+    policy = replace(POLICY, page_size=16384, target=target)
+    fits = linked(library("lib/libx.so"), alignment=4096, largest_page=65536)
+    assert codes(fits, policy=policy) == (["BM162 lib/libx.so"] if refused else [])
+    unfit = linked(library("lib/libx.so"), alignment=4096, largest_page=4096)
+    assert codes(unfit, policy=policy) == ["BM162 lib/libx.so"]
+
+
 def test_relocations_that_the_loader_does_not_do() -> None:
     odd = linked(library("lib/libx.so"), relocations=(257, 283, 1025))
     assert told(odd) == [
