@@ -62,6 +62,9 @@ class Settings(Spec):
         default=True, description="set it to performance, where we have the rights"
     )
     wireless: Literal["keep", "off"] = "keep"
+    max_celsius: Annotated[int, Field(ge=0, le=150)] = Field(
+        0, description="a block that began or ended hotter is void; 0: whatever the temperature"
+    )
 
     def chosen(self) -> dict[str, Any]:
         """The settings by name, as a request to a board takes them."""

@@ -24,16 +24,24 @@ OWN_SECONDS = 0.2  # what starting and ending the runner takes, outside of its o
 
 
 def disturbances(
-    block: BlockResult, *, emulated: bool, fastest_probe: int | None = None
+    block: BlockResult,
+    *,
+    emulated: bool,
+    fastest_probe: int | None = None,
+    max_celsius: int = 0,
 ) -> Iterator[str]:
     """Reasons to void a block that gave a right answer, each in words with its figures.
 
-    `fastest_probe` is the least time of the speed probe in the whole run.
+    `fastest_probe` is the least time of the speed probe in the whole run; a block that began or
+    ended hotter than `max_celsius` is void, unless that is 0.
     """
     before, after, result = block.before, block.after or {}, block.result or {}
     bits = [int(at.get("throttled") or "0", 16) & THROTTLED_NOW for at in (before, after)]
     if any(bits):
         yield f"throttled (firmware bits 0x{bits[0] | bits[1]:x})"
+    hottest = max(at.get("millicelsius") or 0 for at in (before, after)) / 1000
+    if max_celsius and hottest > max_celsius:
+        yield f"the board had {hottest:.1f} °C, the limit is {max_celsius} °C"
     limits = before.get("max_khz"), after.get("max_khz")
     if limits[0] != limits[1]:
         yield f"clock limit moved from {limits[0]} to {limits[1]} kHz"

@@ -33,6 +33,7 @@ class Condition(_Form):
     cur_khz: Number = None
     max_khz: Number = None
     governor: str | None = None
+    millicelsius: Number = None
     throttled: Bits | None = None
     swapped: Count | None = None
     busy_ticks: Count | None = None

@@ -54,6 +54,7 @@ class Request:
     owner: str = ""  # user@machine
     governor: bool = True  # set it to performance, if the board lets us
     wireless: Literal["keep", "off"] = "keep"
+    max_celsius: int = 0  # a block that began or ended hotter is void; 0: no limit
     tool: str = ""  # version of buildmatrix
     version: int = VERSION
 

@@ -122,7 +122,9 @@ def judge(
     error = max_relative_error(result["output"], golden.expected)
     if wrong := _wrong(result, golden, error):
         return Status.WRONG, wrong, error if math.isfinite(error) else None
-    reasons = disturbances(block, emulated=emulated, fastest_probe=fastest)
+    reasons = disturbances(
+        block, emulated=emulated, fastest_probe=fastest, max_celsius=request.max_celsius
+    )
     if disturbed := "; ".join(reasons):
         return Status.VOID, disturbed, error
     return Status.OK, "", error

@@ -35,6 +35,7 @@ if TYPE_CHECKING:
         "retakes": "extra rounds, at the most, for blocks that were disturbed",
         "keep_governor": "leave the clock's governor alone even where we may set it",
         "wireless_off": "switch the board's wireless off meanwhile; needs rights there",
+        "max_celsius": "a block that began or ended hotter is void and taken again",
         "replay": "a stored run's id, or its beginning: the same bundles, settings and order again",
         "collect": "wait for the run, store and print its results; alone, of a run that is there",
         "cancel": "end the run on the board and throw its data away",
@@ -57,6 +58,7 @@ def bench(
     retakes: str | None = None,
     keep_governor: bool = False,
     wireless_off: bool = False,
+    max_celsius: str | None = None,
     replay: str = "",
     collect: bool = False,
     cancel: bool = False,
@@ -77,6 +79,7 @@ def bench(
         batches=batches,
         governor=False if keep_governor else None,
         wireless="off" if wireless_off else None,
+        max_celsius=max_celsius,
     )
     with progress() as reporter:
         shop = workshop(matrix, only, state, reporter, model=model)

@@ -198,6 +198,17 @@ def test_under_emulation_times_and_load_void_nothing(
     assert (row.status, row.void_reason) == ((Status.VOID, words) if real else (Status.OK, ""))
 
 
+@pytest.mark.parametrize(("limit", "void"), [(0, False), (81, False), (80, True)])
+def test_a_block_that_ended_hotter_than_was_allowed_is_void(limit: int, void: bool) -> None:
+    request = replace(REQUEST, max_celsius=limit)
+    hot = block(after=AFTER | {"millicelsius": 80500})
+    row = measure(hot, request, golden=GOLDEN, device=BOARD)
+    words = "the board had 80.5 °C, the limit is 80 °C" if void else ""
+    assert (row.status, row.void_reason) == (Status.VOID if void else Status.OK, words)
+    blind = block(before=QUIET | {"millicelsius": None}, after=AFTER | {"millicelsius": None})
+    assert measure(blind, request, golden=GOLDEN, device=BOARD).status is Status.OK
+
+
 def test_passes_at_two_speeds_are_void_on_hardware() -> None:
     request = replace(REQUEST, passes=40)
     samples = [4_000_000 + n for n in range(20)] + [8_000_000 + n for n in range(20)]
@@ -431,6 +442,7 @@ def test_the_error_is_the_one_the_reference_computes(
         ("started", 10**30, "started"),
         ("batch", 0, "batch"),
         ("before", {"throttled": "many"}, "before.throttled"),
+        ("before", {"millicelsius": "hot"}, "before.millicelsius"),
         ("before", {"swapped": "x"}, "before.swapped"),
         ("after", {"uptime": math.nan}, "NaN"),
         ("cell", "\ud800", "surrogates"),
