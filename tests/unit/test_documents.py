@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from buildmatrix import cli, doctor, nightly
-from buildmatrix.agreement import REFERENCE, Answer, differences
+from buildmatrix.agreement import REFERENCE, Agreement, Answer, differences
 from buildmatrix.boards import deploying, documents
 from buildmatrix.boards.fleet import Look
 from buildmatrix.compare import compare
@@ -96,7 +96,7 @@ def test_of_verdicts_and_a_night() -> None:
     assert valid("nightly", nightly.document(night))["compared_with"] == "a"
     valid("nightly", nightly.document(nightly.Night("x", "", {}, {})))
     answers = (Answer("caffe", "float32", (0.5,)), Answer(REFERENCE, "float64", (0.4,)))
-    agreed = agreeing.Agreement(answers, differences(answers))
+    agreed = Agreement(answers, differences(answers))
     valid("agree", agreeing.agreement_document(agreed, model="face-cnn"))
 
 
