@@ -88,6 +88,10 @@ class State:
         """The compiler cache of one recipe under one toolchain."""
         return self.root / "ccache" / f"{recipe}@{toolchain}"
 
+    def profile(self, cell: str) -> Path:
+        """Where the instructions of a cell went when it was last profiled."""
+        return self.root / "profiles" / f"{cell}.json"
+
     def log(self, stage: str, name: str) -> Path:
         """What the container of one work printed."""
         return self.root / "logs" / stage / f"{name}.log"

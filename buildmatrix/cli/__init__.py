@@ -20,6 +20,7 @@ from buildmatrix.cli import (
     housekeeping,
     measuring,
     offers,
+    profiling,
     results,
 )
 
@@ -34,6 +35,7 @@ for module in (
     results,
     histories,
     bisecting,
+    profiling,
     housekeeping,
 ):
     for task in module.TASKS:

@@ -7,7 +7,7 @@ from typing import Any
 
 from pydantic import TypeAdapter
 
-from buildmatrix.documents import boards, building, verdicts
+from buildmatrix.documents import boards, building, profiling, verdicts
 
 DRAFT = "https://json-schema.org/draft/2020-12/schema"
 DOCUMENTS: dict[str, Any] = {
@@ -25,6 +25,8 @@ DOCUMENTS: dict[str, Any] = {
     "device-up": boards.DeviceUp,
     "device-info": boards.DeviceFacts,
     "device-list": boards.DeviceList,
+    "profile": profiling.Profile,
+    "profile-difference": profiling.Difference,
     "report": verdicts.Report,
     "bench": verdicts.Report,
     "agree": verdicts.Agree,

@@ -38,6 +38,7 @@ def up(
     mirror: str,
     reporter: Reporter,
     link: str = "",
+    plugin: str = "",
     timeout: float = 120,
 ) -> BoardAddress:
     """Make sure that the board runs and answers over SSH, and return the address to reach it at.
@@ -45,8 +46,9 @@ def up(
     A board that lost its power boots again with the disk and the key that it had, and with its
     port if that is still free. `link` limits the connection, as in 20mbit/20ms (the rate each way
     and the round trip); an empty one does not limit it. A board that already runs with another
-    link gets the new one, which cuts the connections through the old. `timeout` is in seconds
-    from power-on and does not include the making of the image. Raises DeviceError when the board
+    link gets the new one, which cuts the connections through the old. `plugin` is an argument of
+    QEMU's, for a board that is switched on by this call. `timeout` is in seconds from power-on and
+    does not include the making of the image. Raises DeviceError when the board
     does not come up; then, and on Ctrl-C, no process that this call started is left.
     """
     sort, shape = _checked(kind, link)
@@ -70,7 +72,7 @@ def up(
             reporter.emit(Started(f"virtual-{name}", f"switch on virtual board {name} ({kind})"))
             began = time.monotonic()
             try:
-                on = _switch_on(directory, base, sort, board, began + timeout)
+                on = _switch_on(directory, base, sort, board, began + timeout, plugin)
                 on = _linked(directory, on, link, shape, board)
             except BaseException:
                 record.switch_off(directory)
@@ -111,28 +113,36 @@ def _make(directory: Path, base: Image, kind: Kind, reporter: Reporter) -> None:
 
 
 def _switch_on(
-    directory: Path, base: Image, kind: Kind, known: Board | None, deadline: float
+    directory: Path,
+    base: Image,
+    kind: Kind,
+    known: Board | None,
+    deadline: float,
+    plugin: str = "",
 ) -> Board:
     port = known.port if known else 0
     if base.kernel is None:
         chosen, resumed = container.start(directory, kind, base.root, port=port), False
     elif known:
-        chosen, resumed = machine.start(directory, kind, base.kernel, port=port), False
+        chosen = machine.start(directory, kind, base.kernel, port=port, plugin=plugin)
+        resumed = False
     else:
-        chosen, resumed = _resume(directory, base.root, base.kernel, kind)
+        chosen, resumed = _resume(directory, base.root, base.kernel, kind, plugin)
     board = record.write(directory, kind=kind.name, uses=base.uses, port=chosen)
     _await(directory, board, kind, deadline, resumed=resumed)
     return board
 
 
-def _resume(directory: Path, root: Path, kernel: Path, kind: Kind) -> tuple[int, bool]:
+def _resume(
+    directory: Path, root: Path, kernel: Path, kind: Kind, plugin: str = ""
+) -> tuple[int, bool]:
     """The port, and whether the board went on from the snapshot; it boots when it cannot."""
     try:
-        return machine.start(directory, kind, kernel, resume=True), True
+        return machine.start(directory, kind, kernel, resume=True, plugin=plugin), True
     except DeviceError:  # damaged: the next board gets a new one
         cache.discard(snapshot.path(kind, root, kernel))
         snapshot.overlay(directory, root)
-        return machine.start(directory, kind, kernel), False
+        return machine.start(directory, kind, kernel, plugin=plugin), False
 
 
 def _answers(directory: Path, board: Board, kind: Kind, deadline: float) -> bool:

@@ -19,16 +19,25 @@ if TYPE_CHECKING:
 SNAPSHOT = "ready"
 
 
-def start(directory: Path, kind: Kind, kernel: Path, *, port: int = 0, resume: bool = False) -> int:
+def start(
+    directory: Path,
+    kind: Kind,
+    kernel: Path,
+    *,
+    port: int = 0,
+    resume: bool = False,
+    plugin: str = "",
+) -> int:
     """Switch on the board whose run.qcow2 and board.dtb are in `directory`.
 
     Returns the loopback port that is the board's 22: `port`, or another where that is taken.
-    `resume`: go on from the snapshot in run.qcow2 instead of booting. Raises DeviceError when
-    QEMU does not start, or cannot go on from there.
+    `resume`: go on from the snapshot in run.qcow2 instead of booting. `plugin` is QEMU's argument
+    of that name. Raises DeviceError when QEMU does not start, or cannot go on from there.
     """
     for attempt in range(3):
         chosen = host.free_port(port if attempt == 0 else 0)
         argv = _argv(directory, kind, kernel, port=chosen, resume=resume)
+        argv += ("-plugin", plugin) if plugin else ()
         try:
             host.run(argv, cwd=directory, timeout=60)
         except DeviceError as error:  # between our look and QEMU's, another program took the port

@@ -1,0 +1,37 @@
+"""How often blocks of code ran, as a virtual board writes it down (see virtual/blocks.c)."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+
+from buildmatrix.errors import DeviceError
+
+LAST = "end"
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """Instructions that run one after the other, at the address where they were met."""
+
+    address: int
+    instructions: tuple[bytes, ...]  # as they lie in memory
+
+
+Counts = Counter[Block]
+
+
+def parse(text: str) -> Counts:
+    """How often each block ran, from `ADDRESS COUNT BYTES,BYTES` in lines.
+
+    A block that was met twice stands in one sum. Raises DeviceError for a text that was cut.
+    """
+    lines = text.splitlines()
+    if not lines or lines.pop() != LAST:
+        raise DeviceError("the counts of the virtual board do not end", hint="profile it again")
+    counts: Counts = Counter()
+    for line in lines:
+        address, count, code = line.split(" ")
+        words = tuple(map(bytes.fromhex, code.split(",")))
+        counts[Block(int(address, 16), words)] += int(count)
+    return counts

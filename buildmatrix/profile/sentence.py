@@ -1,0 +1,123 @@
+"""What makes one cell slower than another, in one sentence."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Literal
+
+from buildmatrix.errors import InputError
+from buildmatrix.isa.classes import Work
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from buildmatrix.documents.profiling import Difference, FunctionRow, Profile
+
+DECIDING: tuple[Literal["model", "batch", "board"], ...] = ("model", "batch", "board")
+ALIKE = 0.01  # of all instructions: less is no difference to explain
+MULTIPLYING = (Work.QUAD, Work.PAIR, Work.INTEGER_NEON, Work.SCALAR)
+GONE = 0.02  # of a function in the other cell: less is another function's work
+
+
+def difference(one: Profile, other: Profile) -> Difference:
+    """The document of two profiles.
+
+    Raises InputError where they are not of one model, batch size and kind of board.
+    """
+    for name in DECIDING:
+        if one[name] != other[name]:
+            raise InputError(
+                f"not alike: {one['cell']} was profiled with {name} {one[name]}, "
+                f"{other['cell']} with {other[name]}",
+                hint=f"inv profile {one['cell']} {other['cell']} --host BOARD",
+            )
+    slower, faster = ordered(one, other)
+    return {
+        "version": 1,
+        "slower": slower["cell"],
+        "faster": faster["cell"],
+        "sentence": sentence(one, other),
+        "profiles": [one, other],
+    }
+
+
+def ordered(one: Profile, other: Profile) -> tuple[Profile, Profile]:
+    """The slower one, by instructions, and the faster."""
+    slower, faster = sorted((one, other), key=lambda each: -each["instructions"])
+    return slower, faster
+
+
+def sentence(one: Profile, other: Profile) -> str:
+    """Which function makes the difference, by what kind of work, and how much of it."""
+    slower, faster = ordered(one, other)
+    more = slower["instructions"] - faster["instructions"]
+    names = f"{slower['cell']} and {faster['cell']}"
+    if more < ALIKE * slower["instructions"]:
+        return f"{names} execute the same within {ALIKE:.0%}: {_m(slower['instructions'])} an image"
+    row, twin = _culprit(slower, faster)
+    extra = row["instructions"] - (twin["instructions"] if twin else 0)
+    times = slower["instructions"] / faster["instructions"]
+    return (
+        f"{slower['cell']} executes {times:.2f} times the instructions of {faster['cell']} "
+        f"({_m(slower['instructions'])} against {_m(faster['instructions'])} an image): "
+        f"{_what(row, twin)}; that is {_m(extra)} of the {_m(more)} more"
+    )
+
+
+def spoken(name: str) -> str:
+    """A C++ function without its arguments.
+
+    >>> spoken("void caffe::im2col_cpu<float>(float const*, int)")
+    'void caffe::im2col_cpu<float>'
+    """
+    return name.replace("(anonymous namespace)", "anonymous").partition("(")[0]
+
+
+def _culprit(slower: Profile, faster: Profile) -> tuple[FunctionRow, FunctionRow | None]:
+    """The function that does most more than its twin, and the twin.
+
+    Where the faster cell has no function of that name, the one that only it has, or that does most
+    more there, has its place.
+    """
+    here, there = _by_symbol(slower), _by_symbol(faster)
+    row = max(slower["functions"], key=lambda each: _more(each, there))
+    twin = there.get(row["symbol"])
+    if twin is None or twin["instructions"] < GONE * row["instructions"]:
+        twin = max(faster["functions"], key=lambda each: _more(each, here), default=None)
+        if twin is not None and _more(twin, here) <= 0:
+            twin = None
+    return row, twin
+
+
+def _by_symbol(profile: Profile) -> dict[str, FunctionRow]:
+    return {row["symbol"]: row for row in reversed(profile["functions"])}
+
+
+def _more(row: FunctionRow, others: Mapping[str, FunctionRow]) -> float:
+    other = others.get(row["symbol"])
+    return row["instructions"] - (other["instructions"] if other else 0)
+
+
+def _what(row: FunctionRow, twin: FunctionRow | None) -> str:
+    whose = f"{spoken(row['name'])} in {row['library']}"
+    if twin is None:
+        return f"{whose}, which the other has not, executes {_m(row['instructions'])}"
+    ours, theirs = _main(row["works"]), _main(twin["works"])
+    if ours == theirs or row["works"].get(ours, 0) < row["instructions"] / 100:
+        ours = theirs = max(
+            row["works"], key=lambda work: row["works"][work] - twin["works"].get(work, 0)
+        )
+    same = twin["symbol"] == row["symbol"]
+    other = "its twin" if same else f"{spoken(twin['name'])} in {twin['library']}"
+    return (
+        f"{whose} does {_m(row['works'][ours])} {ours} where {other} does "
+        f"{_m(twin['works'].get(theirs, 0))} {theirs}"
+    )
+
+
+def _main(works: Mapping[str, float]) -> str:
+    """The kind of multiply-add that a function does most of."""
+    return max(MULTIPLYING, key=lambda work: works.get(work, 0)).value
+
+
+def _m(count: float) -> str:
+    return f"{count / 1e6:.1f} M"

@@ -1,0 +1,159 @@
+"""Counted blocks of code become functions, kinds of work, and a sentence."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+import pytest
+
+from buildmatrix.cli.profiling import two_cells
+from buildmatrix.errors import DeviceError, InputError
+from buildmatrix.isa.classes import Set, Work, works
+from buildmatrix.profile import counting, mappings
+from buildmatrix.profile.folding import folded, per_pass
+from buildmatrix.profile.functions import code
+from buildmatrix.profile.sentence import difference, sentence, spoken
+from buildmatrix.profile.summary import Subject, document
+from tests import elf_factory
+from tests.documents import valid
+from tests.unit.profiles import NEON, WITH_NEON, WITHOUT_NEON, kernel, profile
+
+WORDS: dict[Set, dict[Work, tuple[int, ...]]] = {
+    "a32": {
+        Work.QUAD: (0xF2020D54, 0xF2020C54),  # vmla.f32, vfma.f32 q0, q1, q2
+        Work.PAIR: (0xF2010D12,),
+        Work.NEON: (0xF2020D44,),  # vadd.f32 q0, q1, q2
+        Work.SCALAR: (0xEE000A81, 0xEE200A81, 0xEEA00A81, 0x0E000A81),  # vmla, vmul, vfma, vmlaeq
+        Work.FLOAT: (0xEE300A81, 0xEEF1FA10, 0xEC510B10),  # vadd, vmrs, vmov r0, r1, d0
+        Work.LOAD: (0xE5910000, 0xE1C200D0, 0xE8B1003C, 0xED900A00, 0xF4200A8F, 0xE1910F9F),
+        Work.STORE: (0xE5810000, 0xE1C200F0, 0xED800A00, 0xF4000A8F),
+        Work.BRANCH: (0x1AFFFFFE, 0xE12FFF1E, 0xEBFFFFFE, 0xFA000000),
+        Work.INTEGER: (0xE0810002, 0xE0000291, 0xF5D1F000),  # add, mul, pld
+    },
+    "t32": {
+        Work.QUAD: (0xEF020D54,),
+        Work.SCALAR: (0xEE000A81,),
+        Work.LOAD: (0xBD10, 0x6808, 0x4801, 0xF8D10000, 0xF9200A8F, 0xE8BD4010, 0xED900A00),
+        Work.STORE: (0xB510, 0x6008, 0xF8C10000, 0xE92D4010, 0xED800A00),
+        Work.BRANCH: (0xD1FE, 0xB100, 0x4770, 0xE7FE, 0xF000F800),
+        Work.INTEGER: (0x1840, 0xBF08, 0xF1010001),  # adds, it eq, add.w
+    },
+    "a64": {
+        Work.QUAD: (0x4F821020, 0x4E22CC20),  # fmla v0.4s, by element and not
+        Work.PAIR: (0x0F821020,),
+        Work.INTEGER_NEON: (0x4E829420,),  # sdot
+        Work.NEON: (0x4E22D420,),
+        Work.SCALAR: (0x1F020C20, 0x1E220820),  # fmadd, fmul
+        Work.FLOAT: (0x1E222820,),
+        Work.LOAD: (0x3DC00000, 0xF9400020, 0xA8C17BFD, 0x58000040, 0xB9800020, 0xF8200020),
+        Work.STORE: (0x3D800000, 0xF9000020, 0xA9BF7BFD),
+        Work.BRANCH: (0x54000001, 0xD65F03C0, 0x94000000, 0xB4000000, 0xD63F0000),
+        Work.INTEGER: (0x8B020020, 0x91000400),
+    },
+}
+MAPS = """\
+00010000-00012000 r-xp 00000000 fe:00 7027                               /b/lib/libone.so
+00012000-00013000 r--p 00002000 fe:00 7027                               /b/lib/libone.so
+f7977000-f7978000 r-xp 00000000 00:00 0                                  [vdso]
+"""
+ADD, MULTIPLY = bytes.fromhex("020081e0"), bytes.fromhex("810a00ee")
+
+
+@pytest.mark.parametrize("instructions", WORDS)
+def test_each_word_has_its_kind_of_work(instructions: Set) -> None:
+    for work, words in WORDS[instructions].items():
+        assert set(works(words, instructions)) == {work}, (instructions, work)
+
+
+def test_counts_of_one_block_that_was_translated_twice_are_one_sum() -> None:
+    counts = counting.parse("10000 3 020081e0,810a00ee\n10000 4 020081e0,810a00ee\nend\n")
+    assert counts == {counting.Block(0x10000, (ADD, MULTIPLY)): 7}
+
+
+def test_counts_that_were_cut_are_an_error() -> None:
+    with pytest.raises(DeviceError, match="do not end"):
+        counting.parse("10000 3 020081e0\n")
+
+
+def test_only_code_of_the_process_is_counted_and_under_its_function() -> None:
+    library = elf_factory.make(text=(("$a", ADD + MULTIPLY),), symbols="functions")
+    start = 0x10000 + library.index(ADD + MULTIPLY)
+    blocks = Counter(
+        {
+            counting.Block(start, (ADD, MULTIPLY)): 5,
+            counting.Block(start, (ADD, ADD)): 100,  # another program's, at the same address
+            counting.Block(0x5000, (ADD,)): 100,  # nothing of ours is there
+            counting.Block(0xF7977000, (ADD,)): 2,
+        }
+    )
+    known = {"/b/lib/libone.so": code(library)}
+    made = folded(blocks, mappings.parse(MAPS), known.get)
+    assert made.functions == {
+        ("libone.so", "function_0"): {Work.INTEGER: 5, Work.SCALAR: 5},
+        ("[vdso]", "unknown at 0x0"): {Work.INTEGER: 2},
+    }
+
+
+def test_what_both_runs_did_goes_out_and_the_rest_is_by_pass() -> None:
+    library = elf_factory.make(text=(("$a", ADD + MULTIPLY),), symbols="functions")
+    start = 0x10000 + library.index(ADD + MULTIPLY)
+
+    def ran(times: int) -> counting.Counts:
+        return Counter({counting.Block(start, (ADD, MULTIPLY)): times})
+
+    parts, files = mappings.parse(MAPS), {"/b/lib/libone.so": code(library)}
+    fewer, more = (folded(ran(times), parts, files.get) for times in (1_030, 1_070))
+    places = per_pass(fewer, more, 4)
+    made = document(places, {}, Subject("one", "d" * 64, "lenet-5", "pi3-counted", 1, 4, 20.0, 2.5))
+    valid("profile", made)
+    assert (made["instructions"], made["works"]) == (
+        20.0,
+        {"scalar multiply-adds": 10.0, "integer": 10.0},
+    )
+    assert made["libraries"] == [{"library": "libone.so", "instructions": 20.0, "share": 1.0}]
+
+
+def test_the_sentence_names_function_kind_and_amount() -> None:
+    words = sentence(WITHOUT_NEON, WITH_NEON)
+    assert words == sentence(WITH_NEON, WITHOUT_NEON)
+    assert words == (
+        "0.3.34 executes 2.04 times the instructions of 0.3.34-neon "
+        "(83.5 M against 41.0 M an image): sgemm_kernel in libopenblas.so.0 does "
+        "50.1 M scalar multiply-adds where its twin does 12.5 M quad multiply-adds; "
+        "that is 42.5 M of the 42.6 M more"
+    )
+
+
+def test_a_kernel_of_another_name_has_the_twins_place() -> None:
+    renamed = profile("blis", 40959234.5, kernel(NEON, "bli_sgemm_armv7a_int_4x4"))
+    assert (
+        "where bli_sgemm_armv7a_int_4x4 in libopenblas.so.0 does 12.5 M quad multiply-adds"
+    ) in sentence(WITHOUT_NEON, renamed)
+
+
+def test_the_same_kind_of_work_is_told_by_what_is_more_of() -> None:
+    slower = profile("slow", 50e6, kernel({**NEON, "loads": 16e6}))
+    assert "does 16.0 M loads where its twin does 6.7 M loads" in sentence(slower, WITH_NEON)
+
+
+def test_cells_that_execute_the_same_need_no_sentence() -> None:
+    assert "execute the same within 1%" in sentence(WITH_NEON, {**WITH_NEON, "cell": "again"})
+
+
+def test_a_function_is_spoken_of_without_its_arguments() -> None:
+    assert spoken("(anonymous namespace)::probe()") == "anonymous::probe"
+
+
+def test_two_profiles_make_a_document_and_unlike_ones_do_not() -> None:
+    made = valid("profile-difference", difference(WITH_NEON, WITHOUT_NEON))
+    assert (made["slower"], made["faster"]) == ("0.3.34", "0.3.34-neon")
+    with pytest.raises(
+        InputError, match=r"0\.3\.34 was profiled with batch 1, 0\.3\.34-neon with 4"
+    ):
+        difference(WITHOUT_NEON, {**WITH_NEON, "batch": 4})
+
+
+def test_a_second_word_behind_profile_is_a_second_cell() -> None:
+    assert two_cells(["inv", "profile", "one", "two", "--host", "pi"])
+    assert not two_cells(["inv", "profile", "one", "--host", "pi"])
+    assert not two_cells(["inv", "--list"])
