@@ -62,6 +62,9 @@ class Settings(Spec):
         default=True, description="set it to performance, where we have the rights"
     )
     wireless: Literal["keep", "off"] = "keep"
+    cool_down: Annotated[int, Field(ge=0, le=150)] = Field(
+        0, description="before each block, wait until the board has so many °C; 0: do not wait"
+    )
     max_celsius: Annotated[int, Field(ge=0, le=150)] = Field(
         0, description="a block that began or ended hotter is void; 0: whatever the temperature"
     )

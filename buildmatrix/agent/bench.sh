@@ -85,6 +85,22 @@ measure() { # sets $status, $before and $after
     after=$stamp,$(board)
 }
 
+cool() { # waits until the board is as cool as was asked for, ten minutes at most, and tells it
+    goal=$(setting cool_down)
+    [ "${goal:-0}" -gt 0 ] || return 0
+    clock
+    idle=$now
+    hottest
+    [ "${heat:-0}" -gt "$((goal * 1000))" ] || return 0
+    while [ "${heat:-0}" -gt "$((goal * 1000))" ] && [ "$((now - idle))" -lt 600 ]; do
+        sleep 2
+        beat
+        hottest
+        clock
+    done
+    event cooled "\"block\":$index,\"seconds\":$((now - idle)),\"millicelsius\":$heat"
+}
+
 block() { # fails when it cannot be written down: the block is not done, the agent stops
     began=$(date +%s)
     clock
@@ -113,6 +129,7 @@ blocks() {
         while read -r index round role cell batch passes warmup threads limit; do
             grep -q "^{\"block\":$index," journal.jsonl && continue
             beat
+            cool
             block || return
         done < "$part"
     done

@@ -26,20 +26,25 @@ stamp() { # sets $stamp: what is read directly beside the runner. It starts no p
     stamp="\"busy_ticks\":$((user + nice + system + irq + softirq)),\"uptime\":$up"
 }
 
+hottest() { # sets $heat to the temperature of the hottest zone, 1000 a degree; empty: unknown
+    heat=''
+    for at in "$SYS"/class/thermal/thermal_zone*; do
+        here=$(reading "$at/temp")
+        [ "${here:-x}" -gt "${heat:--1}" ] 2> /dev/null && [ "$here" -lt 200000 ] && heat=$here
+    done
+}
+
 board() { # what takes longer to find out
     load=$(reading /proc/loadavg)
     swapped=0
     while read -r name count; do
         case $name in pswpin | pswpout) swapped=$((swapped + count)) ;; esac
     done < /proc/vmstat
-    cpu=$SYS/devices/system/cpu/cpu0/cpufreq limits='' heat=''
+    cpu=$SYS/devices/system/cpu/cpu0/cpufreq limits=''
     for at in "$SYS"/devices/system/cpu/cpufreq/policy*; do
         [ ! -d "$at" ] || limits="$limits $(number "$(reading "$at/scaling_max_freq")")"
     done
-    for at in "$SYS"/class/thermal/thermal_zone*; do
-        here=$(reading "$at/temp")
-        [ "${here:-x}" -gt "${heat:--1}" ] 2> /dev/null && [ "$here" -lt 200000 ] && heat=$here
-    done
+    hottest
     printf '"cur_khz":%s,"max_khz":%s,"governor":"%s","millicelsius":%s,"throttled":"%s",' \
         "$(number "$(reading "$cpu/scaling_cur_freq")")" \
         "$(number "$(reading "$cpu/scaling_max_freq")")" "$(governor)" \

@@ -109,6 +109,12 @@ class Conditions(_Form):
     wireless: str | None = None
 
 
+class Cooled(_Form):
+    block: Count | None = None
+    seconds: Count | None = None
+    millicelsius: Number = None
+
+
 class Measured(BaseModel):
     """A cell that a run measures."""
 
@@ -130,7 +136,11 @@ class Asked(_Form):
     seed: Annotated[int, Field(strict=True)]
     model_version: str = ""
     rounds: Count = 1
+    until: Annotated[float, Field(ge=0)] = 0.0
+    at_most: Count = 0
     retakes: Count = 2
+    cool_down: Count = 0
+    max_celsius: Count = 0
     limit_seconds: Count = 0
     owner: str = ""
     governor: Annotated[bool, Field(strict=True)] = True
@@ -148,6 +158,7 @@ EVENTS: Mapping[str, type[BaseModel]] = {
     "takeover": Takeover,
     "unrestored": Unrestored,
     "conditions": Conditions,
+    "cooled": Cooled,
 }
 _line, _skip = TypeAdapter(Ran), TypeAdapter(NotRun)
 _answer, _name = TypeAdapter(Answer), TypeAdapter(str)

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from buildmatrix.bench.journal import Event
 
+COOLING = 600  # seconds that the agent waits for a temperature at most; `cool` in agent/bench.sh
+
 
 def words(event: Event) -> str:
     """One sentence; empty for what nobody needs to know.
@@ -31,6 +33,10 @@ def words(event: Event) -> str:
                 f"{event.get('block', 'unknown')}: durations are by its uptime, times of day "
                 "before and after do not fit together"
             )
+        case "cooled" if (event.get("seconds") or 0) >= COOLING:
+            degrees, block = (event.get("millicelsius") or 0) / 1000, event.get("block", "unknown")
+            waited = f"after {COOLING // 60} minutes of waiting"
+            return f"the board still had {degrees:.0f} °C before block {block}, {waited}"
         case "conditions":
             return "; ".join(part for part in (_governor(event), _wireless(event)) if part)
         case _:

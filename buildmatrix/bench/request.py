@@ -54,6 +54,7 @@ class Request:
     owner: str = ""  # user@machine
     governor: bool = True  # set it to performance, if the board lets us
     wireless: Literal["keep", "off"] = "keep"
+    cool_down: int = 0  # degrees that the board waits for before each block; 0: it does not wait
     max_celsius: int = 0  # a block that began or ended hotter is void; 0: no limit
     tool: str = ""  # version of buildmatrix
     version: int = VERSION
@@ -96,7 +97,9 @@ def _settings(request: Request) -> str:
     """
     owner = re.sub(r"[^A-Za-z0-9@._+-]", "?", request.owner)
     governor = "performance" if request.governor else "keep"
-    return f"owner {owner}\ngovernor {governor}\nwireless {request.wireless}\n"
+    lines = [f"owner {owner}", f"governor {governor}", f"wireless {request.wireless}"]
+    lines += [f"cool_down {request.cool_down}"] if request.cool_down else []
+    return "".join(f"{line}\n" for line in lines)
 
 
 def _tar(files: Mapping[str, str], cells: Mapping[str, str]) -> bytes:

@@ -35,6 +35,7 @@ if TYPE_CHECKING:
         "retakes": "extra rounds, at the most, for blocks that were disturbed",
         "keep_governor": "leave the clock's governor alone even where we may set it",
         "wireless_off": "switch the board's wireless off meanwhile; needs rights there",
+        "cool_down": "before each block the board waits, 10 minutes at most, to be as cool (°C)",
         "max_celsius": "a block that began or ended hotter is void and taken again",
         "replay": "a stored run's id, or its beginning: the same bundles, settings and order again",
         "collect": "wait for the run, store and print its results; alone, of a run that is there",
@@ -58,6 +59,7 @@ def bench(
     retakes: str | None = None,
     keep_governor: bool = False,
     wireless_off: bool = False,
+    cool_down: str | None = None,
     max_celsius: str | None = None,
     replay: str = "",
     collect: bool = False,
@@ -79,6 +81,7 @@ def bench(
         batches=batches,
         governor=False if keep_governor else None,
         wireless="off" if wireless_off else None,
+        cool_down=cool_down,
         max_celsius=max_celsius,
     )
     with progress() as reporter:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -241,3 +242,26 @@ def test_wireless_stays_when_the_session_may_come_by_it(shell: Board, session: s
 def test_a_board_without_wireless_says_so(shell: Board) -> None:
     bench.start(shell, only("one", batches=(1,), wireless="off"))
     assert conditions(collect(shell))["wireless"] == "none found"
+
+
+def test_the_board_waits_until_it_is_as_cool_as_was_asked_for(shell: Board) -> None:
+    """The zone is at 70 degrees; somebody opens a window while the board waits."""
+    zone = shell.sys / "class/thermal/thermal_zone0/temp"
+    shell.put(zone, "70000")
+    bench.start(shell, only("one", batches=(1,), rounds=1, cool_down=60))
+    until((shell.run_folder / "heartbeat").exists, "the agent is at work")
+    time.sleep(1)
+    assert not (shell.home / "calls").exists()
+    zone.write_text("59000\n")
+    journal = parse(collect(shell).journal)
+    assert len(journal.blocks) == 3
+    (cooled,) = [event for event in journal.events if event["event"] == "cooled"]
+    assert cooled["block"] == 0
+    assert cooled["seconds"] >= 1
+    assert cooled["millicelsius"] == 59000
+
+
+def test_a_board_that_does_not_tell_its_temperature_does_not_wait(shell: Board) -> None:
+    bench.start(shell, only("one", batches=(1,), rounds=1, cool_down=60))
+    events = [event["event"] for event in parse(collect(shell).journal).events]
+    assert "cooled" not in events
