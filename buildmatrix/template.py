@@ -31,6 +31,13 @@ def cmake_quote(value: str) -> str:
     return f"[==[{value}]==]"
 
 
+# What an expression in a template can raise: 1 // 0, [][0], range(10 ** 9), "a" * 10 ** 12.
+FAULTS = (
+    *(jinja2.TemplateError, ArithmeticError, LookupError, TypeError, ValueError, AttributeError),
+    *(RecursionError, MemoryError),
+)
+
+
 @dataclass(frozen=True, slots=True)
 class Template:
     """A template that has been read and compiled, to be filled in any number of times."""
@@ -42,7 +49,7 @@ class Template:
         """The filled-in text. Raises InputError with file:line for every fault."""
         try:
             return self.compiled.render(context)
-        except (jinja2.TemplateError, TypeError) as error:
+        except FAULTS as error:
             where = f"{self.shown}:{_line_of(error, self.shown)}"
             raise InputError(f"template: {error}", where=where) from None
 
@@ -54,8 +61,8 @@ def load(path: Path, *, quote: Quote = shlex.quote) -> Template:
         return Template(shown, _compiled(path.read_text(), shown, quote))
     except jinja2.TemplateSyntaxError as error:
         raise InputError(f"template: {error.message}", where=f"{shown}:{error.lineno}") from None
-    except OSError as error:
-        raise InputError(f"template cannot be read: {error.strerror}", where=shown) from None
+    except (OSError, UnicodeError, RecursionError) as error:
+        raise InputError(f"template cannot be read: {error}", where=shown) from None
 
 
 def render(path: Path, context: Mapping[str, object], *, quote: Quote = shlex.quote) -> str:

@@ -1,0 +1,120 @@
+"""`python -m tests.crash --kills 200 --flips 200 --sizes 20`: each fault, and figures."""
+
+from __future__ import annotations
+
+import argparse
+import random
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+from buildmatrix.errors import InputError
+from tests.boards import STATE
+from tests.crash.bench import Bench
+
+UNTOUCHED = ("logs",)  # words for people: nothing is read back from them
+
+
+def kills(bench: Bench, count: int, dice: random.Random) -> list[str]:
+    """A build killed with SIGKILL at a random moment, on one state that is never cleaned."""
+    began = time.monotonic()
+    forget(bench)
+    bench.run("build")
+    whole, found = time.monotonic() - began, []
+    for number in range(count):
+        forget(bench)
+        after = dice.uniform(0, whole)
+        bench.run("build", killed_after=after)
+        found += [f"kill {number} after {after:.2f} s: {fault}" for fault in bench.faults()]
+    return found
+
+
+def forget(bench: Bench) -> None:
+    """Nothing counts as built; content that is there stays."""
+    for name in ("entries", "latest"):
+        for path in (bench.state / "store" / name).iterdir():
+            path.unlink()
+
+
+def flips(bench: Bench, count: int, dice: random.Random) -> list[str]:
+    """One bit of one file flipped; each time the state is whole before."""
+    pristine, found = bench.root / "pristine", []
+    shutil.copytree(bench.state, pristine, symlinks=True)
+    for number in range(count):
+        shutil.rmtree(bench.state)
+        shutil.copytree(pristine, bench.state, symlinks=True)
+        file, bit = flip(bench.state, dice)
+        found += [f"flip {number} of bit {bit} in {file}: {fault}" for fault in bench.faults()]
+    return found
+
+
+def flip(state: Path, dice: random.Random) -> tuple[str, int]:
+    files = sorted(
+        path
+        for path in state.rglob("*")
+        if path.is_file() and path.stat().st_size and not set(UNTOUCHED) & set(path.parts)
+    )
+    path = dice.choice(files)
+    data = bytearray(path.read_bytes())
+    bit = dice.randrange(8 * len(data))
+    data[bit // 8] ^= 1 << bit % 8
+    mode = path.stat().st_mode
+    path.chmod(0o600)
+    path.write_bytes(data)
+    path.chmod(mode)
+    return str(path.relative_to(state)), bit
+
+
+def full(bench: Bench, toolchains: Path, count: int) -> list[str]:
+    """The state on a file system of so many sizes; then it gets room and all must be well."""
+    found, needed = [], sum(bench.most.values()) * 3 >> 10
+    for number in range(count):
+        shutil.rmtree(bench.state)
+        bench.state.mkdir()
+        kib = 60 + needed * number // count
+        subprocess.run(
+            ["mount", "-t", "tmpfs", "-o", f"size={kib}k", "tmpfs", str(bench.state)], check=True
+        )
+        try:
+            bench.begin(toolchains)
+            ended = bench.run("build")
+            if "Traceback" in ended.words:
+                found.append(f"{kib} KiB: {ended.words[-600:]}")
+            elif ended.code != 0 and "space" not in ended.words and "full" not in ended.words:
+                found.append(f"{kib} KiB: ends with {ended.code}: {ended.words[-400:]}")
+            remount = ["mount", "-o", "remount,size=64m", str(bench.state)]
+            subprocess.run(remount, check=True)
+            found += [f"{kib} KiB, then room: {fault}" for fault in bench.faults()]
+        except (OSError, InputError) as error:
+            print(f"{kib} KiB: not even a beginning fits: {error}")
+        finally:
+            subprocess.run(["umount", str(bench.state)], check=True)
+    return found
+
+
+def main() -> int:
+    """Run what was asked for; 1 when there was a fault."""
+    parser = argparse.ArgumentParser(prog="python -m tests.crash", description=__doc__)
+    for name in ("kills", "flips", "sizes", "seed"):
+        parser.add_argument(f"--{name}", type=int, default=0)
+    parser.add_argument("--toolchains", type=Path, default=STATE / "toolchains")
+    asked = parser.parse_args()
+    dice = random.Random(asked.seed)
+    with tempfile.TemporaryDirectory(prefix="buildmatrix-crash-") as folder:
+        root = Path(folder)
+        bench = Bench(root, root / "state")
+        bench.prepare(asked.toolchains)
+        found = flips(bench, asked.flips, dice) if asked.flips else []
+        print(f"{asked.flips} flipped bits: {len(found)} faults", *found, sep="\n", flush=True)
+        killed = kills(bench, asked.kills, dice) if asked.kills else []
+        print(f"{asked.kills} kills: {len(killed)} faults", *killed, sep="\n", flush=True)
+        disks = full(bench, asked.toolchains, asked.sizes) if asked.sizes else []
+        print(f"{asked.sizes} full disks: {len(disks)} faults", *disks, sep="\n", flush=True)
+    return int(bool(found or killed or disks))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

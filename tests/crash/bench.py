@@ -1,0 +1,218 @@
+"""A tiny project with real containers, commands run on it, and what must hold after each."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import os
+import shutil
+import signal
+import sys
+import time
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, NoReturn
+
+from buildmatrix.container import DockerEngine
+from buildmatrix.errors import BuildmatrixError
+from buildmatrix.nouns import Run
+from buildmatrix.results import Results
+from buildmatrix.store import Store
+from tests.unit.rows import row
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+ROOT = Path(__file__).parents[2]
+SOURCE = "int tiny(void) { return ANSWER; }\n"
+RECIPE = """\
+version: 1
+name: tiny
+summary: a library of one function
+options:
+  answer: {{summary: what it returns, type: integer, default: 42}}
+sources:
+  - name: src
+    tree: {tree}
+    alternates: [{{kind: folder, path: src}}]
+build: {{script: build.sh.j2, products: [lib/libtiny.so.1], memory_gib: 1, minutes: 5}}
+"""
+SCRIPT = """\
+{{ target.triple ~ "-gcc" }} {{ flags }} -shared -fPIC -Wl,-soname,libtiny.so.1 \\
+  -DANSWER={{ option.answer }} -o tiny.so {{ source.src }}/tiny.c
+mkdir -p /out/lib
+cp tiny.so /out/lib/libtiny.so.1
+"""
+MATRIX = """\
+version: 1
+toolchain: armv7hf-bookworm
+axes: {stack: [tiny], answer: [1, 2]}
+name: "{stack}-{answer}"
+"""
+NAMED = ("damaged", "No space left", "is full", "gone", "missing", "not a database", "malformed")
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """How one command ended: its exit code, minus the signal when it was killed, and its words."""
+
+    code: int
+    words: str
+
+
+@dataclass
+class Bench:
+    """The project below `root`, whose state is `state`; `right` is what a whole state serves."""
+
+    root: Path
+    state: Path
+    right: dict[str, str] = field(default_factory=dict)
+    report: object = None
+    most: dict[str, int] = field(default_factory=dict)  # bytes of each file when all is built
+
+    def prepare(self, toolchains: Path) -> None:
+        """Write the project, build it once, and note what is right. `toolchains` has the records
+        of images that are there."""
+        from buildmatrix.sources.tree import tree_id
+
+        for name in ("toolchains", "models"):
+            shutil.copytree(ROOT / name, self.root / name)
+        (self.root / "src").mkdir()
+        (self.root / "src/tiny.c").write_text(SOURCE)
+        (self.root / "matrix.yaml").write_text(MATRIX)
+        recipe = self.root / "recipes/tiny"
+        recipe.mkdir(parents=True)
+        (recipe / "recipe.yaml").write_text(RECIPE.format(tree=tree_id(self.root / "src")))
+        (recipe / "build.sh.j2").write_text(SCRIPT)
+        self.begin(toolchains)
+        first = self.run("build")
+        assert first.code == 0, first.words
+        self.right, self.report, self.most = self.served(), self.reported(), self.size()
+
+    def begin(self, toolchains: Path) -> None:
+        """An empty state but for the record of the image, and results of a run."""
+        (self.state / "toolchains").mkdir(parents=True)
+        record = "armv7hf-bookworm.json"
+        shutil.copy(toolchains / record, self.state / "toolchains" / record)
+        rows = [
+            replace(row(cell, batch, 4.0 + batch), block=4 * n + batch, run="r1")
+            for n, cell in enumerate(("tiny-1", "tiny-2"))
+            for batch in (1, 2)
+        ]
+        run = Run("r1", "pi3", False, {"seed": 7}, "", "2026-11-20T19:45:00+00:00", "")
+        with Results(self.state / "results.sqlite") as results:
+            results.insert(rows, run)
+
+    def run(self, *words: str, killed_after: float | None = None) -> Ended:
+        """One command in a process of its own; with SIGKILL after so many seconds."""
+        output = self.root / "output"
+        child = os.fork()
+        if child == 0:
+            self._become(output, words)
+        if killed_after is not None:
+            time.sleep(killed_after)
+            os.kill(child, signal.SIGKILL)
+        _, status = os.waitpid(child, 0)
+        return Ended(os.waitstatus_to_exitcode(status), output.read_text(errors="replace"))
+
+    def _become(self, output: Path, words: Iterable[str]) -> NoReturn:
+        code = 70
+        try:
+            file = os.open(output, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
+            for stream in (1, 2):
+                os.dup2(file, stream)
+            os.chdir(self.root)
+            os.environ["BUILDMATRIX_STATE"] = str(self.state)
+            sys.argv = ["buildmatrix", *words]
+            from buildmatrix.cli import main
+
+            try:
+                main()
+                code = 0
+            except SystemExit as ended:
+                code = ended.code if isinstance(ended.code, int) else 1
+        finally:
+            sys.stdout.flush()
+            sys.stderr.flush()
+            os._exit(code)
+
+    def served(self) -> dict[str, str]:
+        """What the store gives for each key it has: a hash of all files."""
+        store, found = Store(self.state / "store"), {}
+        for key in store.stored():
+            folder = self.root / "checkout"
+            shutil.rmtree(folder, ignore_errors=True)
+            store.checkout(key, folder)
+            files = [path for path in sorted(folder.rglob("*")) if path.is_file()]
+            parts = [hashlib.sha256(path.read_bytes()).hexdigest() for path in files]
+            found[key] = " ".join(parts)
+        return found
+
+    def used(self) -> dict[str, str]:
+        """The same; what is found damaged when it is used is told then, and made by the next build.
+
+        A build with nothing to do opens no content.
+        """
+        with contextlib.suppress(BuildmatrixError):
+            return self.served()
+        self.run("build")
+        return self.served()
+
+    def reported(self) -> object:
+        """What `report` publishes of the results, without the time of day."""
+        ended = self.run("report", "--json")
+        assert ended.code == 0, ended.words
+        document = json.loads(ended.words[ended.words.index("{") :])
+        return {key: document[key] for key in document if key not in ("created", "tool")}
+
+    def size(self) -> dict[str, int]:
+        """Bytes of each file below the state folder; logs and the compiler's cache, which has a
+        bound of its own, apart."""
+        return {
+            str(path.relative_to(self.state)): path.stat().st_size
+            for path in sorted(self.state.rglob("*"))
+            if path.is_file() and not {"logs", "ccache"} & set(path.parts)
+        }
+
+    def age(self) -> None:
+        """Everything is two minutes older: what a dead maker left counts as left."""
+        then = time.time() - 120
+        for path in self.state.rglob("*"):
+            os.utime(path, (then, then), follow_symlinks=False)
+
+    def faults(self) -> Iterator[str]:
+        """Build and report once more; every sentence is something that must not be."""
+        self.age()
+        built = self.run("build")
+        if built.code != 0:
+            yield f"build ends with {built.code}: {built.words[-400:]}"
+        if "Traceback" in built.words:
+            yield f"build: {built.words[-600:]}"
+        reported = self.run("report", "--json")
+        if "Traceback" in reported.words:
+            yield f"report: {reported.words[-600:]}"
+        if reported.code == 0:
+            if self.reported() != self.report:
+                yield "report publishes another number"
+        elif not any(word in reported.words for word in NAMED):
+            yield f"report ends with {reported.code}: {reported.words[-400:]}"
+        if self.used() != self.right:
+            yield "what is served is not what was built"
+        more = self.size()
+        if len(more) > len(self.most) + 2:  # a build that was killed, this one, one that is young
+            yield f"files that no whole build leaves: {sorted(more.keys() - self.most.keys())}"
+        if sum(more.values()) > sum(self.most.values()) * 1.05 + 4_096:
+            yield f"the state grew to {sum(more.values())} bytes"
+        if left := self.containers():
+            yield f"containers are left: {left}"
+
+    def containers(self) -> list[str]:
+        engine = DockerEngine()
+        try:
+            found = engine.client.containers.list(
+                all=True, filters={"label": f"buildmatrix.state={self.state}"}
+            )
+            return [str(container.name) for container in found]
+        finally:
+            engine.close()
