@@ -30,6 +30,7 @@ resume() { # starts the agent when a run is unfinished and nobody is heard of; o
     case $status in stopped | stale) ;; *) return 0 ;; esac
     (cd "runs/$run" && room) || { status=full; return 0; }
     before=$last
+    unset BUILDMATRIX_CALL # it outlives this call, see end.sh
     set -- sh "runs/$run/agent.sh" "$run"
     if command -v setsid > /dev/null; then set -- setsid "$@"; fi
     if command -v nohup > /dev/null; then set -- nohup "$@"; fi

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import contextlib
+import secrets
 import shlex
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
+import paramiko
+
 from buildmatrix.errors import LinkLost
 from buildmatrix.protocols import CommandResult
+from buildmatrix.ssh import ending
 from buildmatrix.ssh.failures import Deadline, translated
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
-
-    import paramiko
 
     from buildmatrix.ssh.chain import Chain
 
@@ -48,11 +50,18 @@ class SshConnection:
         transport = self._chain.last
         if not transport.is_active():
             raise LinkLost("the connection is closed", where=self._where, hint="connect again")
-        with Deadline(timeout, self.close), translated(self._where):
+        mark = secrets.token_hex(8)
+
+        def give_up() -> None:
+            with contextlib.suppress(OSError, EOFError, paramiko.SSHException):
+                ending.end(transport, mark)
+            self.close()
+
+        with Deadline(timeout, give_up) as deadline, translated(self._where):
             channel = transport.open_session(timeout=timeout)
-            channel.exec_command(f"exec sh -c {shlex.quote(script)}")
+            channel.exec_command(f"exec sh -c {shlex.quote(ending.marked(script, mark))}")
             result, fault = _exchange(channel, stdin or ())
-            if result.status == -1 and not transport.is_active():
+            if deadline.passed or (result.status == -1 and not transport.is_active()):
                 raise EOFError  # paramiko's -1 is 'no status': a signal, or a lost link
         if fault is not None:
             raise fault

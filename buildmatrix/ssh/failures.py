@@ -61,6 +61,11 @@ class Deadline:
             text = f"no answer within {self._seconds:.3g} s"
             raise LinkLost(text, where=error.where, hint=error.hint) from None
 
+    @property
+    def passed(self) -> bool:
+        """Whether it came to its end."""
+        return self.left() <= 0
+
     def left(self) -> float:
         """Seconds; 0 when it has passed."""
         gone = 0.0 if self._since is None else time.monotonic() - self._since

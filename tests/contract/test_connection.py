@@ -115,6 +115,19 @@ def test_the_deadline_is_one(connection: Connection) -> None:
 class TestSsh:
     """What only a network has."""
 
+    def test_a_command_past_its_deadline_is_ended_there(self, peer: BoardAddress) -> None:
+        for number, script in enumerate(("sleep {0} & exec sleep {0}", "(sleep {0}); true")):
+            long = f"{number + 1}{os.getpid()}"
+            with (
+                connect(peer, timeout=30, known_hosts=None) as ssh,
+                pytest.raises(LinkLost, match="no answer within 2 s"),
+            ):
+                ssh.run(script.format(long), timeout=2)
+            look = "for f in /proc/[0-9]*/cmdline; do tr '\\0' ' ' < $f; echo; done 2> /dev/null"
+            with connect(peer, timeout=30, known_hosts=None) as ssh:
+                running = ssh.run(look, timeout=30).stdout.decode(errors="replace").splitlines()
+            assert f"sleep {long} " not in running
+
     def test_output_does_not_move_the_deadline(self, peer: BoardAddress) -> None:
         began = time.monotonic()
         with connect(peer, timeout=30, known_hosts=None) as ssh:

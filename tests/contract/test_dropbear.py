@@ -15,7 +15,7 @@ from tests.contract import bench_board
 from tests.contract.bench_board import only
 from tests.contract.deploy_board import Memory, complete, files, put
 from tests.dropbear import dropbear
-from tests.fakes import RecordingReporter
+from tests.fakes import RecordingReporter, sent_bytes
 from tests.linkshaper import Link
 
 if TYPE_CHECKING:
@@ -83,7 +83,7 @@ def test_a_cut_link_and_the_rest(dropbear: Dropbear, store: Memory) -> None:
 
 
 def test_its_limit_is_the_one_that_we_keep(line: SshConnection, commands: list[str]) -> None:
-    longest = ":" + " " * (LONGEST - len("exec sh -c ':'") - 2)
+    longest = ":" + " " * (LONGEST - sent_bytes(":") - 2)
     assert line.run(longest, timeout=30).status == 0
     with pytest.raises(LinkLost):
         line.run(longest + " " * 8, timeout=30)
