@@ -148,9 +148,14 @@ class Walk:
             body = follow(self._memory, entry.address, self._returns)
             self._budget -= sum((b.end - b.start) // 4 + 1 for b in body.blocks)
             whole = not self._strict and not _tests_itself(self._memory, entry.address)
-            needs = (f for f, places in self._hits.items() if _needs(body, places, whole=whole))
+            thumb = self._memory.arm and bool(entry.address & 1)
+            needs = frozenset(
+                feature
+                for feature, places in self._hits.items()
+                if _needs(self._memory, body, places, thumb=thumb, whole=whole)
+            )
             calls = dict.fromkeys(self._calls(body, entry))
-            self._known[entry] = Function(frozenset(needs), tuple(calls))
+            self._known[entry] = Function(needs, tuple(calls))
         return self._known[entry]
 
     def _calls(self, body: Body, entry: Entry) -> Iterator[Entry]:
@@ -217,12 +222,24 @@ def _tests_itself(memory: Memory, address: int) -> bool:
     return all(w & mask == value for w, (mask, value) in zip(words, HELPER, strict=True))
 
 
-def _needs(body: Body, addresses: NDArray[np.int64], *, whole: bool) -> bool:
+def _needs(
+    memory: Memory, body: Body, addresses: NDArray[np.int64], *, thumb: bool, whole: bool
+) -> bool:
     """Whether the function cannot but run one of the instructions; `whole`: has any of them."""
     for block in body.blocks:
         if not (whole or block.start in body.unavoidable):
             continue
         first, end = np.searchsorted(addresses, (block.start, block.end))
-        if any(int(a) not in block.conditional for a in addresses[first:end]):
+        inside = {int(address) for address in addresses[first:end]} - block.conditional
+        if inside and not inside.isdisjoint(_instructions(memory, block, thumb=thumb)):
             return True
     return False
+
+
+def _instructions(memory: Memory, block: Block, *, thumb: bool) -> Iterator[int]:
+    """Where each begins: in stripped Thumb a hit may be the halves of two."""
+    address = block.start
+    while address < block.end:
+        yield address
+        way = step(memory, address, thumb=thumb)
+        address += way.size if way is not None else 2

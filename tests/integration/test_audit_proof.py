@@ -28,6 +28,8 @@ QEMU = {ARM: "qemu-arm-static", AARCH64: "qemu-aarch64-static"}
 PART = (
     *("arm-base-gcc12", "arm-neon-gcc12", "aarch64-base-gcc12", "aarch64-crc32-gcc12"),
     *("arm-link-static-plain", "aarch64-link-static-plain", "aarch64-outline-gcc12"),
+    *("aarch64-in-thread-gcc12", "arm-in-atexit-gcc12", "aarch64-in-library-called"),
+    *("aarch64-in-library-asks", "arm-in-dlopen-called", "arm-lie-assembly-stripped"),
     *("arm-path-runpath-not-inherited", "arm-path-rpath-inherited", "arm-path-loaded-already"),
     *("aarch64-path-soname-not-file", "aarch64-path-soname-link", "arm-path-rpath-but-runpath"),
     *("arm-path-wrong-machine-first", "aarch64-path-none", "arm-path-missing"),
