@@ -27,7 +27,7 @@ from buildmatrix.isa.a64 import ASKS
 from buildmatrix.nouns import FeatureUse, Multiplies
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from numpy.typing import NDArray
 
@@ -98,7 +98,11 @@ def code_facts(image: Image) -> CodeFacts:
     if not uses:
         return CodeFacts(counts.float32, counts, uses, asks)
     hits = places(code)
-    ways = Walk(memory, hits, strict=asks or not code.mapped).paths()
+    if not memory.arm and not code.mapped:
+        tables = _tables(memory, hits)
+        uses = tuple(use for use in uses if use.feature not in tables)
+        hits = {feature: found for feature, found in hits.items() if feature not in tables}
+    ways = Walk(memory, hits, strict=asks or (memory.arm and not code.mapped)).paths()
     # Who needs the common ones declares so in attributes, and every export would be followed.
     needless = asks or hits.keys() <= COMMON
     offered = {} if needless else Walk(memory, hits, strict=True).exports()
@@ -106,7 +110,7 @@ def code_facts(image: Image) -> CodeFacts:
         replace(use, path=ways.get(use.feature, ()), exports=offered.get(use.feature, ()))
         for use in uses
     )
-    sure = tuple(use for use in uses if code.mapped or _is_sure(use, code.size))
+    sure = tuple(use for use in uses if code.mapped or not memory.arm or _is_sure(use, code.size))
     return CodeFacts(counts.float32, counts, sure, asks)
 
 
@@ -118,6 +122,41 @@ def _is_sure(use: FeatureUse, size: int) -> bool:
     if use.path or use.exports or use.feature in COMMON:
         return True
     return use.count > size >> (12 if use.feature in SELDOM else 15)
+
+
+def _tables(memory: Memory, hits: dict[str, NDArray[np.int64]]) -> frozenset[str]:
+    """Features of a stripped 64-bit file whose few instructions nothing in it leads to: data.
+
+    Seen in MXNet's wheel: the constants of its hashes lie behind a return and read as SVE and SME.
+    """
+    few = {feature: found for feature, found in hits.items() if len(found) <= ENOUGH}
+    if not few:
+        return frozenset()
+    known = [np.array(sorted(memory.function_starts), np.int64), memory.relocations[:, 3]]
+    sections = [s for s in memory.image.sections if s.type == PROGBITS and s.flags & EXECINSTR]
+    known += [literals.jumped_to(words, start) for start, words in _pieces(memory, sections)]
+    reached = np.unique(np.concatenate(known))
+    led_to: set[str] = set()
+    for start, words in _pieces(memory, sections):
+        for feature in few.keys() - led_to:
+            first, end = np.searchsorted(few[feature], (start, start + 4 * len(words)))
+            inside = few[feature][first:end]
+            if len(inside) and not literals.cut_off(words, start, inside, reached).all():
+                led_to.add(feature)
+    return frozenset(few.keys() - led_to)
+
+
+def _pieces(
+    memory: Memory, sections: Sequence[Section]
+) -> Iterator[tuple[int, NDArray[np.uint32]]]:
+    """The words of the sections, some megabytes at a time, each with its address."""
+    for section in sections:
+        content = memory.image.content(section)
+        for start in range(0, section.size & ~3, PIECE):
+            size = min(PIECE, section.size - start) & ~3
+            yield section.address + start, np.frombuffer(content[start : start + size], "<u4")
+            if size == PIECE:
+                memory.image.forget()
 
 
 def _pointers(memory: Memory) -> NDArray[np.int64]:
@@ -151,7 +190,7 @@ def read_code(program: Program, pointers: NDArray[np.int64]) -> Code:
         if marks is None:
             code.known = False
             continue
-        code.mapped &= marks.mapped or not program.arm
+        code.mapped &= marks.mapped
         for instruction_set in np.unique(marks.sets).tolist():
             if instruction_set != DATA:
                 code.hits += _hits(program, index, marks, instruction_set)

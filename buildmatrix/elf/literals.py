@@ -55,3 +55,37 @@ def among(addresses: NDArray[np.int64], literals: NDArray[np.int64]) -> NDArray[
     near = literals[np.minimum(following, len(literals) - 1)]
     shared: NDArray[np.bool_] = np.abs(near - addresses) <= 3
     return shared
+
+
+def jumped_to(words: NDArray[np.uint32], start: int) -> NDArray[np.int64]:
+    """Addresses that A64 code at `start` branches to or calls, sorted."""
+    places = start + 4 * np.arange(len(words), dtype=np.int64)
+    signed = words.astype(np.int64)
+    near = (words & 0xFF000000 == 0x54000000) | (words & 0x7E000000 == 0x34000000)
+    parts = [
+        places[chosen] + (((signed[chosen] >> low) << 64 - bits) >> 62 - bits)
+        for chosen, low, bits in (
+            (words & 0x7C000000 == 0x14000000, 0, 26),
+            (near, 5, 19),
+            (words & 0x7E000000 == 0x36000000, 5, 14),
+        )
+    ]
+    return np.unique(np.concatenate(parts))
+
+
+def cut_off(
+    words: NDArray[np.uint32], start: int, addresses: NDArray[np.int64], known: NDArray[np.int64]
+) -> NDArray[np.bool_]:
+    """Which of the A64 words at `addresses` nothing leads to: tables behind a return or a jump.
+
+    `known` has what is jumped to and where functions begin, sorted. A word counts as cut off where
+    none of that lies between the last return, jump or trap before it and the word itself.
+    """
+    ends = (words & 0xFFFFFC1F == 0xD65F0000) | (words & 0xFFFFFC1F == 0xD61F0000)
+    ends |= (words & 0xFC000000 == 0x14000000) | (words >> 16 == 0)
+    behind = start + 4 * (np.flatnonzero(ends) + 1)
+    place = np.searchsorted(behind, addresses, side="right") - 1
+    begins = np.where(place >= 0, behind[np.maximum(place, 0)], start) if len(behind) else start
+    first = np.searchsorted(known, begins)
+    unreached: NDArray[np.bool_] = first == np.searchsorted(known, addresses, side="right")
+    return unreached & (place >= 0)

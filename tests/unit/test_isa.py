@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
+from buildmatrix.elf import literals
 from buildmatrix.isa import a32, a64
 
 if TYPE_CHECKING:
@@ -175,3 +176,16 @@ def test_of_many_words_each_match_is_told_with_its_place() -> None:
     )
     assert places.tolist() == [1, 3]
     assert [a64.TABLE.patterns[i].feature for i in patterns] == ["bf16", "aes"]
+
+
+def test_a_word_behind_a_return_that_nothing_leads_to_is_a_table() -> None:
+    """MXNet's libmxnet.so, stripped: constants of a hash behind a return read as SVE."""
+    ret, b_past, constant = 0xD65F03C0, 0x14000003, 0x25A1E333
+    words = np.array([b_past, constant, ret, constant, ret, constant], np.uint32)
+    addresses = np.array([0x1004, 0x100C, 0x1014], np.int64)
+    known = literals.jumped_to(words, 0x1000)
+    assert known.tolist() == [0x100C]
+    assert literals.cut_off(words, 0x1000, addresses, known).tolist() == [True, False, True]
+    begins = np.unique(np.concatenate([known, [0x1014]]))  # a function that the file names
+    assert literals.cut_off(words, 0x1000, addresses, begins).tolist() == [True, False, False]
+    assert not literals.cut_off(words[1:2], 0x1004, addresses[:1], known).any()  # no return seen
