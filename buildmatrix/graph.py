@@ -7,7 +7,7 @@ at run time are different edges: a stack is built once and bundled with each of 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from buildmatrix.deciding import Deciding
@@ -15,9 +15,9 @@ from buildmatrix.nouns import AuditPolicy, Cell, Options, Scalar, Stage, WantedM
 from buildmatrix.recipe import (
     ARCHITECTURE,
     DependencySpec,
+    FolderAlternate,
     GitAlternate,
     Recipe,
-    RunnerSpec,
     SourceSpec,
 )
 from buildmatrix.resolved import ResolvedBuild, ResolvedRunner, Resolver
@@ -59,6 +59,8 @@ class Inputs:
     exporter_digests: Mapping[str, str]  # by model format
     bundle_digest: str
     audit_digest: str
+    bench_digest: str = ""  # of what the harness adds for a library's own calls
+    trees: Mapping[str, str] = field(default_factory=dict)  # of the folders that sources are, now
 
 
 def expand(cells: Iterable[Cell], inputs: Inputs) -> Graph:
@@ -84,9 +86,17 @@ class _Builder:
         recipe = self.inputs.recipes[cell.stack]
         options = dict(cell.options)
         build = self._build(recipe, options, cell)
-        if recipe.spec.runner is None:
-            return build
-        return self._audit(recipe, recipe.spec.runner, options, cell, build)
+        unit = self._measured(recipe, options, cell)
+        return build if unit is None else self._audit(recipe, unit, options, cell, build)
+
+    def _measured(self, recipe: Recipe, options: Options, cell: Cell) -> ResolvedRunner | None:
+        """What is run of a recipe on a board; None for one that has nothing to run."""
+        toolchain = self.inputs.toolchains[cell.toolchain]
+        if recipe.spec.runner is not None:
+            return self.resolver.runner(recipe, recipe.spec.runner, options, toolchain)
+        if recipe.spec.bench is not None:
+            return self.resolver.bench(recipe, recipe.spec.bench, options, toolchain)
+        return None
 
     def _put(
         self,
@@ -116,6 +126,9 @@ class _Builder:
         )
 
     def _source(self, source: SourceSpec, cell: Cell) -> str:
+        first = source.alternates[0]
+        if source.tree is None and isinstance(first, FolderAlternate):
+            source = source.model_copy(update={"tree": self.inputs.trees.get(first.path)})
         identity = identify(source)
         short = identity if identity.startswith(UNLOCKED) else identity[:12]
         return self._put(
@@ -186,11 +199,9 @@ class _Builder:
         return found
 
     def _audit(
-        self, recipe: Recipe, spec: RunnerSpec, options: Options, cell: Cell, build: str
+        self, recipe: Recipe, unit: ResolvedRunner, options: Options, cell: Cell, build: str
     ) -> str:
         """Add a cell's bundle and its audit; the audit's id."""
-        toolchain = self.inputs.toolchains[cell.toolchain]
-        unit = self.resolver.runner(recipe, spec, options, toolchain)
         runner = self._runner(unit, cell, build)
         model = self._model(unit.model_format, cell)
         packed = BundleWork(
@@ -240,6 +251,7 @@ class _Builder:
                 "script": unit.script,
                 "engine": unit.engine,
                 "harness": self.inputs.harness_digest,
+                **({"bench": self.inputs.bench_digest} if unit.recipe.spec.bench else {}),
             },
         )
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Annotated, Literal
 
-from pydantic import AfterValidator, Discriminator, Field, Tag
+from pydantic import AfterValidator, Discriminator, Field, PositiveFloat, Tag
 
 from buildmatrix.errors import did_you_mean
 from buildmatrix.schema import Document, Spec, read
@@ -80,7 +80,8 @@ class GitAlternate(Spec):
 
 
 class FolderAlternate(Spec):
-    """A folder of the project, relative to matrix.yaml; the source's tree id is its hash.
+    """A folder of the project, relative to matrix.yaml, as it is when the project is read: edits
+    and new files count, what git ignores does not. With `tree:` it is pinned.
 
     A recipe is somebody's: it cannot name any folder of the machine and have it packed.
     """
@@ -177,6 +178,22 @@ NeonRule = Annotated[
 ]
 
 
+class BenchSpec(Spec):
+    """A benchmark of the library's own functions: one C or C++ file, see harness/bench.h."""
+
+    main: RelativePath = Field(description="the file that calls them")
+    links: list[Name] = Field([], description="libraries to link, as after -l")
+    measures: Name | None = Field(
+        None, description="what rows are found by; recipes that measure the same are compared"
+    )
+    number_format: Literal["float32", "float16", "int8"] = "float32"
+    tolerance: PositiveFloat = Field(
+        1e-4, description="largest relative error of a right answer; 1e-4 suits sums in float32"
+    )
+    memory_gib: Annotated[int, Field(ge=1, le=512)] = 4
+    minutes: Annotated[int, Field(ge=1, le=1440)] = 15
+
+
 class AuditSpec(Spec):
     """Globs that name the files of a bundle for which the audit has a rule of the recipe's own.
 
@@ -203,7 +220,8 @@ class RecipeSpec(Spec):
     sources: list[SourceSpec] = []
     dependencies: list[DependencySpec] = []
     build: BuildSpec
-    runner: RunnerSpec | None = None
+    runner: RunnerSpec | None = Field(None, description="a forward pass of a network on it")
+    bench: BenchSpec | None = Field(None, description="calls of its own functions")
     audit: list[AuditSpec] = []
 
 
@@ -218,6 +236,12 @@ class Recipe:
     @property
     def name(self) -> str:
         return self.spec.name
+
+    @property
+    def measures(self) -> str:
+        """What its bench is found by; empty for a recipe without one."""
+        bench = self.spec.bench
+        return (bench.measures or self.name) if bench else ""
 
 
 def load_all(folder: Path, others: Mapping[str, Path] | None = None) -> Mapping[str, Recipe]:
@@ -266,13 +290,19 @@ def _check(recipe: Recipe, recipes: Mapping[str, Recipe]) -> None:
         _known_names(document, ("sources", i, "when"), source.when, own)
         # One hash for all is one archive at several places: nothing to hold against each other.
         hashes = {getattr(one, "sha256", i) for i, one in enumerate(source.alternates)}
-        loose = len(hashes) > 1 or source.alternates[0].kind == "folder"
-        if loose and source.tree is None:
+        # One folder alone needs no pin: it is what it is when the project is read.
+        if len(hashes) > 1 and source.tree is None:
             raise document.fault(
                 ("sources", i),
                 f"source '{source.name}' needs its tree id",
-                hint="write `tree:` as `git add -Af . && git write-tree` prints it",
+                hint="alternates must carry the same files: write `tree:`, git's id of them",
             )
+    if spec.runner is not None and spec.bench is not None:
+        raise document.fault(
+            ("bench",),
+            "a recipe has a runner or a bench, not both",
+            hint="put the bench into a recipe of its own that depends on this one",
+        )
     used = [*used_options(recipe, recipes), ARCHITECTURE]
     for i, rule in enumerate(spec.audit):
         _known_names(document, ("audit", i, "when"), rule.when, used)

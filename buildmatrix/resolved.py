@@ -9,6 +9,7 @@ import functools
 import hashlib
 import re
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from buildmatrix import template
@@ -16,15 +17,18 @@ from buildmatrix.deciding import choice
 from buildmatrix.errors import InputError
 from buildmatrix.recipe import ARCHITECTURE, applies, build_options
 from buildmatrix.selector import matches
+from buildmatrix.workload import CALLS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
-    from pathlib import Path
 
     from buildmatrix.nouns import Options, Scalar
-    from buildmatrix.recipe import BuildSpec, Recipe, RunnerSpec, SourceSpec
+    from buildmatrix.recipe import BenchSpec, BuildSpec, Recipe, RunnerSpec, SourceSpec
     from buildmatrix.template import Template
     from buildmatrix.toolchain import Toolchain
+
+
+BENCH_SCRIPT = Path(__file__).parent / "harness" / "bench.sh.j2"
 
 
 @dataclass(frozen=True)
@@ -37,7 +41,7 @@ class ResolvedBuild:
     files: tuple[tuple[str, str], ...]  # (path in the recipe folder, sha256), sorted
     sources: tuple[SourceSpec, ...]
     products: tuple[str, ...]  # globs below /out
-    limits: BuildSpec | RunnerSpec
+    limits: BuildSpec | RunnerSpec | BenchSpec
 
 
 @dataclass(frozen=True)
@@ -137,8 +141,41 @@ class Resolver:
             model_format=_model_format(recipe, runner, own),
         )
 
+    def bench(
+        self, recipe: Recipe, bench: BenchSpec, options: Options, toolchain: Toolchain
+    ) -> ResolvedRunner:
+        """Decide the runner of a library's own calls, which is `recipe.spec.bench`.
+
+        `options` holds at least those of the recipe.
+        """
+        own = {name: options[name] for name in recipe.spec.options}
+        frame = self._frame(recipe, own, toolchain)
+        dependencies = frame.context["dependency"]
+        assert isinstance(dependencies, dict)
+        context = {
+            **frame.context,
+            "main": f"/recipe/{bench.main}",
+            "places": [f"/deps/{recipe.name}", *dependencies.values()],
+            "links": bench.links,
+            "number_format": bench.number_format,
+        }
+        files = self._hashed(recipe, [*recipe.spec.build.files, bench.main])
+        return ResolvedRunner(
+            recipe=recipe,
+            options=tuple(sorted(own.items())),
+            script=self._read(BENCH_SCRIPT).render(context),
+            files=files,
+            sources=(),
+            products=("bin/runner",),
+            limits=bench,
+            engine=dict(files)[bench.main],
+            model_format=CALLS,
+        )
+
     def _template(self, recipe: Recipe, name: str) -> Template:
-        path = recipe.folder / name
+        return self._read(recipe.folder / name)
+
+    def _read(self, path: Path) -> Template:
         if path not in self._templates:
             self._templates[path] = template.load(path)
         return self._templates[path]

@@ -143,7 +143,10 @@ def read(path: Path, *, name: str = "") -> Document:
         raise InputError(
             "no such file",
             where=file,
-            hint="go to the folder of your matrix.yaml, or name the file with --matrix",
+            hint="go to the folder of your matrix.yaml, name the file with --matrix, or begin a "
+            "project here with `inv init`"
+            if path.name == "matrix.yaml"
+            else "",
         ) from None
     except (OSError, UnicodeDecodeError) as error:
         raise InputError(f"cannot be read as text: {error}", where=file) from None

@@ -201,6 +201,16 @@ def time_text(ms: float) -> str:
     return f"{ms:.{digits}f}"
 
 
+def millions_text(count: float) -> str:
+    """A count in millions to a tenth, and less than one million to four significant digits.
+
+    >>> millions_text(83_512_000), millions_text(33_104)
+    ('83.5', '0.03310')
+    """
+    millions = count / 1e6
+    return f"{millions:.1f}" if millions >= 1 or not millions else time_text(millions)
+
+
 def resampled_means(figures: NDArray[np.float64], *, stream: int = 0) -> NDArray[np.float64]:
     """Bootstrap: the means of RESAMPLES resamples of the figures of one row or of several.
 

@@ -104,7 +104,7 @@ def test_every_command_that_is_shown_exists_with_its_flags() -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["run `inv init`", "inv build --store x", "inv device fly --host pi3", "inv biuld"]
+    "text", ["run `inv shell`", "inv build --store x", "inv device fly --host pi3", "inv biuld"]
 )
 def test_a_hint_that_leads_nowhere_is_found(text: str) -> None:
     assert [fault for call in calls(text, "a message") for fault in faults(call)]

@@ -15,13 +15,13 @@ from buildmatrix.bench.order import further, retakes
 from buildmatrix.bench.request import Entrant, Request, request_of, run_id
 from buildmatrix.bench.verdict import Golden, measurements
 from buildmatrix.boards.reach import visit
-from buildmatrix.cachekey import digest
 from buildmatrix.errors import BenchError, DeviceError, InputError
 from buildmatrix.nouns import Run, Severity
 from buildmatrix.pipeline.stored import shippable, stored
 from buildmatrix.protocols import Finished, Note, Started
 from buildmatrix.results import Results
 from buildmatrix.summary import rows, wide
+from buildmatrix.workload import version as model_version
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -30,7 +30,6 @@ if TYPE_CHECKING:
     from buildmatrix.bench.held import RunState
     from buildmatrix.bench.order import Block
     from buildmatrix.boards.reach import Access
-    from buildmatrix.network import NetworkSpec
     from buildmatrix.nouns import BoardAddress, DeviceInfo, Measurement
     from buildmatrix.pipeline.project import Project
     from buildmatrix.pipeline.stored import Stored
@@ -102,14 +101,6 @@ def replayed(lab: Lab, run: str, owner: str) -> Request:
             hint="replay it with the matrix and model that it was made with",
         )
     return replace(before, run=_new_id(), owner=owner, tool=__version__)
-
-
-def model_version(net: NetworkSpec) -> str:
-    """Of what is computed: layers, sizes, and the seed of weights and input."""
-    what = net.model_dump(
-        mode="json", include={"input", "seed", "gain", "layers"}, exclude_defaults=True
-    )  # as in network.digest
-    return digest(what)[:16]
 
 
 def _new_id() -> str:

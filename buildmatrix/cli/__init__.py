@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import gc
-from typing import Any
 
 from invoke.collection import Collection
-from invoke.exceptions import Exit, ParseError
-from invoke.program import Program
 
 from buildmatrix import __version__
 from buildmatrix.cli import (
@@ -23,6 +20,7 @@ from buildmatrix.cli import (
     profiling,
     results,
 )
+from buildmatrix.cli.program import BuildmatrixProgram
 
 namespace = Collection()
 for module in (
@@ -40,23 +38,6 @@ for module in (
 ):
     for task in module.TASKS:
         namespace.add_task(task)
-
-
-class BuildmatrixProgram(Program):
-    """Invoke's program with our exit code for a command line that cannot be read."""
-
-    def parse_core(self, argv: Any) -> None:
-        _usage(super().parse_core, argv)
-
-    def parse_tasks(self) -> None:
-        _usage(super().parse_tasks)
-
-
-def _usage(parse: Any, *arguments: Any) -> None:
-    try:
-        parse(*arguments)
-    except ParseError as error:
-        raise Exit(f"{error}\nnext: buildmatrix --list, or buildmatrix --help COMMAND", 2) from None
 
 
 program = BuildmatrixProgram(

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 
 F = TypeVar("F", bound="Callable[..., None]")
 
+INV = re.compile(r"(?<![\w/.-])inv (?=[a-z])")  # as messages and notes write a command
 NO_UTF8 = re.compile(r"[\ud800-\udfff]")  # see os.fsdecode, 'surrogateescape'
 
 # What decides how the network is reached: git gets these as every other download does.
@@ -63,7 +64,7 @@ def command(explained: dict[str, str] | None = None, **options: Any) -> Callable
                 body(*arguments, **settings)
                 sys.stdout.flush()
             except BuildmatrixError as error:
-                raise Exit(printable(f"buildmatrix: {error}"), error.exit_code) from None
+                raise Exit(_spoken(printable(f"buildmatrix: {error}")), error.exit_code) from None
             except KeyboardInterrupt:
                 raise Exit("buildmatrix: interrupted; what was finished is kept", 130) from None
             except BrokenPipeError:  # `inv cells | head`
@@ -185,6 +186,17 @@ def print_table(table: object, *, width: int = 0) -> None:
     Console(width=chosen, highlight=False).print(table)
 
 
+def _spoken(text: str) -> str:
+    """Words for people, with every command in the word by which this program was called."""
+    return INV.sub(f"{program()} ", text)
+
+
+def program() -> str:
+    """The word by which this program was called: inv, or buildmatrix."""
+    word = Path(sys.argv[0]).name
+    return word if word in ("inv", "invoke") else "buildmatrix"
+
+
 def say(text: str) -> None:
     """A result on stdout."""
-    sys.stdout.write(text + "\n")
+    sys.stdout.write(_spoken(text) + "\n")

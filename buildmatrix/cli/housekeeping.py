@@ -1,4 +1,4 @@
-"""doctor, schema: the machine's fitness, and schemas for editors."""
+"""doctor, init, schema: the machine's fitness, and schemas for editors."""
 
 from __future__ import annotations
 
@@ -7,8 +7,24 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from buildmatrix.cli import tables
-from buildmatrix.cli.common import command, mirror, print_json, print_table, say, state_of
+from buildmatrix.cli.common import (
+    command,
+    mirror,
+    print_json,
+    print_table,
+    program,
+    say,
+    state_of,
+)
 from buildmatrix.errors import BuildmatrixError
+
+NEXT = """
+next:
+  {cd}{run} doctor                       what this machine has, and what is missing for what
+  {run} build                        cross-built in a container, audited, bundled
+  {run} device up --kind pi3-counted --name pi   a virtual Raspberry Pi 3 that counts instructions
+  {run} deploy --host pi
+  {run} bench --host pi --collect"""
 
 if TYPE_CHECKING:
     from buildmatrix.documents.building import CheckRow, Checks
@@ -48,4 +64,23 @@ def schema(_c: Any, out: str = "") -> None:
             say(text)
 
 
-TASKS = (doctor, schema)
+@command(
+    {
+        "name": "folder to make; a point is here",
+        "example": "which start: library (your own C library), study (shipped stacks)",
+    },
+    positional=["name"],
+)
+def init(_c: Any, name: str, example: str = "library") -> None:
+    """Write a project that builds: a matrix, a recipe of a small C library, its benchmark."""
+    from buildmatrix.cli.schemas import FILES, texts
+    from buildmatrix.pipeline import starting
+
+    folder = Path(name)
+    written = starting.write(folder, example, {n: t for n, t in texts().items() if n in FILES})
+    for path in written:
+        say(f"written: {folder / path}")
+    say(NEXT.format(cd="" if name == "." else f"cd {name} && ", run=program()))
+
+
+TASKS = (doctor, init, schema)

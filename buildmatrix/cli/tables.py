@@ -242,12 +242,14 @@ def comparison(document: Compare) -> RenderableType:
 
 def _figure(row: ComparisonRow, figure: float | None) -> str:
     """Times as they are, instructions in millions: see the unit below the table."""
-    from buildmatrix.summary import time_text
+    from buildmatrix.summary import millions_text, time_text
 
     if figure is None:
         return "-"
     counted = row["metric"].startswith("instructions")
-    return f"{figure / 1e6:.2f} M" if counted else time_text(figure)
+    if counted:
+        return f"{figure / 1e6:.2f} M" if figure >= 1e6 else f"{millions_text(figure)} M"
+    return time_text(figure)
 
 
 def night(document: Nightly) -> RenderableType:

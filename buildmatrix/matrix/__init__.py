@@ -8,7 +8,7 @@ beside a combination with the same options, and an axis that no stack uses is an
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from buildmatrix.deciding import Deciding
@@ -79,6 +79,11 @@ def expand(
         _Wanted(_of_model(w.cell, model, spec), w.written)
         for model in spec.bench.models
         for w in wanted.values()
+        if not recipes[w.cell.stack].measures
+    ) + tuple(
+        _Wanted(replace(w.cell, model=recipes[w.cell.stack].measures), w.written)
+        for w in wanted.values()
+        if recipes[w.cell.stack].measures
     )
     _unique(tuple(w.cell for w in cells))
     kept, dropped = _exclude(document, spec, cells)

@@ -7,10 +7,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from buildmatrix import graph, matrix, network, recipe, schema, shelf, toolchain
+from buildmatrix import graph, matrix, network, recipe, schema, shelf, toolchain, workload
 from buildmatrix.errors import InputError, UsageError, did_you_mean
 from buildmatrix.export import FORMATS
 from buildmatrix.selector import matches_id
+from buildmatrix.workload import Calls
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -20,10 +21,12 @@ if TYPE_CHECKING:
     from buildmatrix.nouns import Cell, Scalar
     from buildmatrix.recipe import Recipe
     from buildmatrix.toolchain import Toolchain
+    from buildmatrix.workload import Workload
     from buildmatrix.works import Graph
 
 PACKAGE = Path(__file__).parent.parent
 HARNESS = PACKAGE / "harness"
+BENCH_FILES = ("bench.h", "bench.cpp")
 HARNESS_FILES = ("harness.h", "harness.cpp", "supervisor.h", "layers.h", "plain.h")
 
 
@@ -36,12 +39,12 @@ class Project:
     cells: tuple[Cell, ...]  # selected
     recipes: Mapping[str, Recipe]
     toolchains: Mapping[str, Toolchain]
-    networks: Mapping[str, NetworkSpec]  # of all models that the matrix names
+    networks: Mapping[str, Workload]  # all that the matrix measures
     graph: Graph
 
     @property
-    def network(self) -> NetworkSpec:
-        """The one to measure and report: that of the first cell selected."""
+    def network(self) -> Workload:
+        """What to measure and report: that of the first cell selected."""
         return self.networks[self.cells[0].model]
 
     @property
@@ -73,19 +76,79 @@ def load(
     recipes = recipe.load_all(_shown(root / "recipes"), shelf.folders(root, "recipes"))
     toolchains = load_toolchains(root)
     expanded = matrix.expand(document, recipes, toolchains)
-    nets = {name: _network(root, name, document) for name in expanded.bench.models}
-    cells = _of_model(select(expanded, only), model, expanded)
+    nets: dict[str, Workload] = {
+        name: _network(root, name, document) for name in _networks(expanded, recipes)
+    }
+    nets |= _calls(expanded, recipes, nets)
+    cells = _of_model(select(expanded, only), model, tuple(nets))
     inputs = graph.Inputs(
         recipes=recipes,
         toolchains=toolchains,
-        networks={name: network.digest(net) for name, net in nets.items()},
+        networks={name: workload.digest(net) for name, net in nets.items()},
         harness_digest=_digest(HARNESS, *HARNESS_FILES),
+        bench_digest=_digest(HARNESS, *BENCH_FILES),
         exporter_digests={n: _digest(PACKAGE, *one.sources) for n, one in FORMATS.items()},
         bundle_digest=_digest(PACKAGE, "bundle.py"),
         audit_digest=_digest(PACKAGE, *_modules("audit"), *_modules("elf")),
+        trees=_trees(root, recipes),
     )
     works = graph.expand(cells, inputs)
     return Project(root, expanded, cells, recipes, toolchains, nets, works)
+
+
+def _networks(expanded: Matrix, recipes: Mapping[str, Recipe]) -> tuple[str, ...]:
+    """The models to be read: those that the matrix writes, unless it has nothing but libraries
+    that measure calls of their own and writes none."""
+    own = all(recipes[cell.stack].measures for cell in expanded.cells)
+    written = "model" in expanded.bench.model_fields_set
+    return () if own and expanded.cells and not written else expanded.bench.models
+
+
+def _calls(
+    expanded: Matrix, recipes: Mapping[str, Recipe], nets: Mapping[str, Workload]
+) -> dict[str, Workload]:
+    """What the libraries of the matrix measure of themselves. Raises InputError where two mean
+    something else by one name."""
+    found: dict[str, Workload] = {}
+    for stack in dict.fromkeys(cell.stack for cell in expanded.cells):
+        one = recipes[stack]
+        bench = one.spec.bench
+        if bench is None:
+            continue
+        made = Calls(one.measures, one.spec.summary, {bench.number_format: bench.tolerance})
+        other = {**nets, **found}.get(one.measures)
+        if isinstance(other, Calls) and other.tolerance == made.tolerance:
+            continue
+        if other is not None:
+            brief = f"'{one.measures}' is measured here already, and means something else there"
+            hint = "write `measures:` with another name, or the same number format and tolerance"
+            raise one.document.fault(("bench",), brief, hint=hint)
+        found[one.measures] = made
+    return found
+
+
+def _trees(root: Path, recipes: Mapping[str, Recipe]) -> dict[str, str]:
+    """The folders that are sources of the project's recipes, by path, with what they are now.
+
+    Raises InputError for one that is pinned and is no longer what the pin says: what is stored
+    was made from the pinned files, and must not be measured under the name of those there now.
+    """
+    from buildmatrix.sources.folder import folder_tree
+
+    trees: dict[str, str] = {}
+    for name in sorted(path.parent.name for path in root.glob("recipes/*/recipe.yaml")):
+        for place, source in enumerate(recipes[name].spec.sources):
+            first = source.alternates[0]
+            if first.kind != "folder" or not (root / first.path).is_dir():
+                continue  # what is not there is said by the build that needs it
+            trees[first.path] = folder_tree(root, first.path)
+            if source.tree not in (None, trees[first.path]):
+                raise recipes[name].document.fault(
+                    ("sources", place, "tree"),
+                    f"folder {first.path} is tree {trees[first.path]} now, not the one pinned here",
+                    hint="remove `tree:` to follow the folder, or write the new id",
+                )
+    return trees
 
 
 def load_toolchains(root: Path) -> Mapping[str, Toolchain]:
@@ -127,15 +190,15 @@ def select(expanded: Matrix, only: tuple[str, ...]) -> tuple[Cell, ...]:
     return tuple(cell for cell in expanded.cells if matches_id(only, cell.id))
 
 
-def _of_model(cells: tuple[Cell, ...], model: str, expanded: Matrix) -> tuple[Cell, ...]:
+def _of_model(cells: tuple[Cell, ...], model: str, known: tuple[str, ...]) -> tuple[Cell, ...]:
     if not model:
         return cells
     found = tuple(cell for cell in cells if cell.model == model)
-    if model not in expanded.bench.models:
-        near = did_you_mean(model, [*expanded.bench.models])
+    if model not in known:
+        near = did_you_mean(model, [*known])
         raise UsageError(
             f"--model {model}: the matrix does not name it{near}",
-            hint=f"its models: {', '.join(expanded.bench.models)}; add one under bench",
+            hint=f"its models: {', '.join(known)}; add one under bench",
         )
     if not found:
         raise UsageError(f"--only selects no cell of model {model}", hint="`inv cells` lists them")

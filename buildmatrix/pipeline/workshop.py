@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from buildmatrix import __version__, bootstrap, build, images, scratch
+from buildmatrix import __version__, bootstrap, build, images, scratch, workload
 from buildmatrix.cachekey import digest
 from buildmatrix.graph import identify
 from buildmatrix.nouns import Stage
@@ -23,6 +23,7 @@ from buildmatrix.sources import Sources
 from buildmatrix.state import State
 from buildmatrix.store import Store
 from buildmatrix.toolchain import Identity, Toolchain
+from buildmatrix.workload import Calls
 from buildmatrix.works import BundleWork, ModelWork, Work
 
 if TYPE_CHECKING:
@@ -231,8 +232,12 @@ class Workshop:
 
         destination = workspace / "model"
         destination.mkdir()
-        net = self.project.networks[modelled.network]
-        export(net, format=modelled.format, destination=destination)
+        measured = self.project.networks[modelled.network]
+        if isinstance(measured, Calls):
+            for name, content in workload.files(measured).items():
+                (destination / name).write_bytes(content)
+        else:
+            export(measured, format=modelled.format, destination=destination)
         return destination
 
     def _bundled(

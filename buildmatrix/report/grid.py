@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from buildmatrix.conditions import conditions, of_table
 from buildmatrix.nouns import Measurement, Status
-from buildmatrix.summary import CONFIDENCE, Row, Spread, spread, time_text
+from buildmatrix.summary import CONFIDENCE, Row, Spread, millions_text, spread, time_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -85,6 +85,7 @@ def grids(
     *,
     bound: float | None = None,
     notes: Mapping[str, Sequence[str]] | None = None,
+    per: str = "an image",
 ) -> tuple[Grid, ...]:
     """One grid for each device, model and thread count, emulated ones apart and last.
 
@@ -92,13 +93,15 @@ def grids(
 
     Cells stand in the order in which they first occur. `bound` is the least number of quad
     multiply-add instructions an image can take; it is told where instructions were counted.
-    `notes` are words about a run, by its id: what a reader must know to believe it.
+    `notes` are words about a run, by its id: what a reader must know to believe it. `per` says what
+    a figure is of.
     """
 
     boards = by_board(rows)
     often = Counter(board_key(found[0]) for found in boards)
     return tuple(
-        _grid(found, bound, notes or {}, apart=often[board_key(found[0])] > 1) for found in boards
+        _grid(found, bound, notes or {}, apart=often[board_key(found[0])] > 1, per=per)
+        for found in boards
     )
 
 
@@ -136,21 +139,28 @@ def study() -> Grid:
 
 
 def _grid(
-    rows: Sequence[Row], bound: float | None, told: Mapping[str, Sequence[str]], *, apart: bool
+    rows: Sequence[Row],
+    bound: float | None,
+    told: Mapping[str, Sequence[str]],
+    *,
+    apart: bool,
+    per: str,
 ) -> Grid:
     first = rows[0].first
     where = f"{first.device} (emulated)" if first.emulated else first.device
     threads = "1 thread" if first.threads == 1 else f"{first.threads} threads"
     notes = _Notes(rows)
     grid = Grid(
-        title=f"{where}: {first.model}, {threads}, {_passes(rows)}, ms an image",
+        title=f"{where}: {first.model}, {threads}, {_passes(rows)}, ms {per}",
         emulated=first.emulated,
         cells=tuple(dict.fromkeys(row.cell for row in rows)),
         batches=tuple(sorted({row.batch for row in rows})),
         values={(row.batch, row.cell): notes.value(row) for row in rows},
     )
     where_else = _apart(rows[0]) if apart else ()
-    return replace(grid, notes=(*where_else, *_remarks(grid, rows, bound, told), *notes.lines()))
+    return replace(
+        grid, notes=(*where_else, *_remarks(grid, rows, bound, told, per), *notes.lines())
+    )
 
 
 def _apart(row: Row) -> Iterator[str]:
@@ -206,7 +216,7 @@ class _Notes:
             batches.append(row.batch)
             number = list(self._numbered).index((row.cell, row.reason)) + 1
             return Value(f"{_word(row)} [{number}]")
-        told = "" if count is None else f"{count / 1e6:.1f}"
+        told = "" if count is None else millions_text(count)
         if row.emulated:
             return Value(time_text(ms), told, count)
         found = spread(row)
@@ -241,14 +251,18 @@ def _word(row: Row) -> str:
 
 
 def _remarks(
-    grid: Grid, rows: Sequence[Row], bound: float | None, told: Mapping[str, Sequence[str]]
+    grid: Grid,
+    rows: Sequence[Row],
+    bound: float | None,
+    told: Mapping[str, Sequence[str]],
+    per: str,
 ) -> Iterator[str]:
     """What a reader must know before comparing two figures of the grid."""
     if grid.emulated:
         yield "emulated: these times say nothing about a board; compare executed instructions"
     if grid.counted:
         least = "" if bound is None else f"; a direct convolution needs {bound / 1e6:.1f}"
-        yield f"M instr: millions of instructions executed an image{least}"
+        yield f"M instr: millions of instructions executed {per}{least}"
     if grid.margins:
         few = f"; {NO_MARGIN}: too few blocks" if _some(grid, NO_MARGIN) else ""
         yield f"±: half the {CONFIDENCE:.0%} interval of the mean, over blocks{few}"

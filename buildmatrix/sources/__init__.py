@@ -136,7 +136,8 @@ class Sources:
     ) -> None:
         """The folder of archives first. What comes from there is checked as a download is; so a
         commit, which only git itself could check, is taken from it where the tree is pinned."""
-        from buildmatrix.sources.fetch import archive_commit, archive_folder
+        from buildmatrix.sources.fetch import archive_commit
+        from buildmatrix.sources.folder import archive_folder
 
         loose = isinstance(alternate, GitAlternate) and source.tree is None
         if not loose and self._in_folder(file_name(alternate), temporary):
@@ -248,8 +249,12 @@ def _check_tree(source: SourceSpec, archive: Path, *, where: str) -> None:
         raise BuildError(
             f"carries tree {got}, pinned is {source.tree}",
             where=where,
-            hint="this alternate is another source: remove it, or pin its tree under its own name",
+            hint=_OTHER_TREE if source.alternates[0].kind != "folder" else _MOVED,
         )
+
+
+_OTHER_TREE = "this alternate is another source: remove it, or pin its tree under its own name"
+_MOVED = "it is another folder than when the project was read: run the command again"
 
 
 def _tree_of(archive: Path, *, where: str) -> str:

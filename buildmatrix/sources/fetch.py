@@ -1,4 +1,4 @@
-"""Bytes from outside: over HTTPS, from a git repository, from a folder. Deadlines and retries."""
+"""Bytes from outside: over HTTPS, from a git repository. Deadlines and retries."""
 
 from __future__ import annotations
 
@@ -6,17 +6,11 @@ import errno
 import http.client
 import shutil
 import subprocess
-import sys
 import tempfile
 import time
 import urllib.error
 import urllib.request
 from typing import TYPE_CHECKING
-
-if sys.version_info >= (3, 12):
-    import tarfile
-else:  # the 'data' filter came with 3.11.4
-    from backports import tarfile
 
 from buildmatrix.errors import SourceUnavailable
 from buildmatrix.protocols import Advanced
@@ -129,17 +123,3 @@ def _git(arguments: list[str], *, folder: str, url: str, network: Mapping[str, s
         lines = address.shown(done.stderr).strip().splitlines()
         brief = f"git: {lines[-1] if lines else 'failed'}"
         raise SourceUnavailable(brief, where=address.shown(url))
-
-
-def archive_folder(base: Path, path: str, destination: Path) -> None:
-    """Pack a folder of the project `base`, so that all sources look the same from here on.
-
-    Raises SourceUnavailable when it is not there, or is a link that leaves the project.
-    """
-    folder = base / path
-    if not folder.is_dir():
-        raise SourceUnavailable("no such folder", where=str(folder))
-    if not folder.resolve().is_relative_to(base.resolve()):
-        raise SourceUnavailable("is a link out of the project", where=str(folder))
-    with tarfile.open(destination, "w") as archive:
-        archive.add(folder, arcname="source")

@@ -10,26 +10,33 @@ from __future__ import annotations
 import hashlib
 import os
 import stat
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 
-def tree_id(folder: Path) -> str:
-    """40 hex digits; equals `git add -A -f . && git write-tree` in that folder."""
-    return _tree(folder).hex()
+Counts = Callable[[bytes], bool]  # whether a file at this path below the folder is part of it
 
 
-def _tree(folder: Path) -> bytes:
+def tree_id(folder: Path, counts: Counts = lambda _path: True) -> str:
+    """40 hex digits; equals `git add -A -f . && git write-tree` in that folder with the files that
+    count alone in it."""
+    return _tree(folder, b"", counts).hex()
+
+
+def _tree(folder: Path, below: bytes, counts: Counts) -> bytes:
     rows: list[tuple[bytes, bytes]] = []
     for entry in os.scandir(folder):
         name = os.fsencode(entry.name)
         mode = entry.stat(follow_symlinks=False).st_mode
         if stat.S_ISDIR(mode):
-            child = _tree(folder / entry.name)
+            child = _tree(folder / entry.name, below + name + b"/", counts)
             if child != _object(b"tree", b""):  # git knows no empty folders
                 rows.append((name + b"/", b"40000 " + name + b"\0" + child))
+        elif not counts(below + name):
+            continue
         elif stat.S_ISLNK(mode):
             blob = _object(b"blob", os.fsencode((folder / entry.name).readlink()))
             rows.append((name, b"120000 " + name + b"\0" + blob))

@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING
 
 from buildmatrix import __version__, page, plots, report
 from buildmatrix.errors import InputError
-from buildmatrix.network import multiply_adds, parameters
 from buildmatrix.nouns import Measurement, Status
 from buildmatrix.pipeline.stored import bundle_by_digest, stored
 from buildmatrix.rerun import Archive, pack
 from buildmatrix.verdicts import reporting
 from buildmatrix.verdicts.agreeing import agreement
+from buildmatrix.workload import multiply_adds, parameters
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from buildmatrix.pipeline.workshop import Workshop
     from buildmatrix.verdicts.comparing import Compared
     from buildmatrix.verdicts.reporting import RowsWithNotes
+    from buildmatrix.workload import Workload
 
 
 def text(
@@ -84,8 +85,7 @@ def content(
     net = workshop.project.network
     return page.Page(
         title=f"{net.name} on ARM boards",
-        model=f"{net.name}: {parameters(net):,} parameters, "
-        f"{multiply_adds(net) / 1e6:.1f} million multiply-adds an image",
+        model=_measured(net),
         generated_at=datetime.now(UTC).isoformat(timespec="seconds"),
         tool=f"buildmatrix {__version__}",
         boards=tuple(_boards(workshop, found)),
@@ -95,6 +95,14 @@ def content(
         study=report.study() if study else None,
         cells=cells,
     )
+
+
+def _measured(one: Workload) -> str:
+    count = multiply_adds(one)
+    if count is None:
+        return f"{one.name}: calls of the library's own functions, ms a call"
+    million = f"{count / 1e6:.1f} million multiply-adds an image"
+    return f"{one.name}: {parameters(one):,} parameters, {million}"
 
 
 def repeatable(workshop: Workshop, found: RowsWithNotes, cell: str, folder: Path) -> Archive:
@@ -122,6 +130,7 @@ def repeatable(workshop: Workshop, found: RowsWithNotes, cell: str, folder: Path
 
 def _boards(workshop: Workshop, found: RowsWithNotes) -> Iterator[page.BoardSection]:
     """One for each grid: a device, and a thread count."""
+    limit = reporting.bound(workshop.project.network)
     for rows in report.by_board(found.rows):
         first = rows[0].first
         emulated, device, threads = first.emulated, first.device, first.threads
@@ -134,7 +143,7 @@ def _boards(workshop: Workshop, found: RowsWithNotes) -> Iterator[page.BoardSect
             name=f"{device}, {threads} thread{'s' if threads > 1 else ''}",
             grid=grid,
             points=plots.points(rows),
-            bound=reporting.bound(workshop.project.network) / 1e6 if emulated else None,
+            bound=limit / 1e6 if emulated and limit is not None else None,
             void=tuple(b for b in (*blocks, *sentinels) if b.status is Status.VOID),
             events=tuple((run, words) for run in runs for words in found.notes.get(run, ())),
             environment=environment,

@@ -8,18 +8,18 @@ from typing import TYPE_CHECKING, Any
 from buildmatrix import report
 from buildmatrix.bench.events import words
 from buildmatrix.bench.journal import readable
-from buildmatrix.network import multiply_adds, parameters
 from buildmatrix.results import Results
 from buildmatrix.selector import matches_id
 from buildmatrix.summary import Row, drift_of, rows
+from buildmatrix.workload import multiply_adds, parameters
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from buildmatrix.bench.steady import Drift
-    from buildmatrix.network import NetworkSpec
     from buildmatrix.nouns import Measurement, Run
     from buildmatrix.pipeline.workshop import Workshop
+    from buildmatrix.workload import Workload
 
 QUAD = 4  # fp32 lanes of a NEON register
 
@@ -35,9 +35,10 @@ class RowsWithNotes:
     drifts: Mapping[str, Drift] = field(default_factory=dict)
 
 
-def bound(net: NetworkSpec) -> float:
-    """Fewest quad multiply-add instructions an image can take."""
-    return multiply_adds(net) / QUAD
+def bound(measured: Workload) -> float | None:
+    """Fewest quad multiply-add instructions an image can take; None where nobody knows."""
+    count = multiply_adds(measured)
+    return None if count is None else count / QUAD
 
 
 def latest(workshop: Workshop, *, device: str | None, only: tuple[str, ...] = ()) -> RowsWithNotes:
@@ -107,7 +108,8 @@ def grids(
 ) -> tuple[report.Grid, ...]:
     """One table for each device, and at the end the study's, if asked for."""
     limit = bound(workshop.project.network)
-    ours = report.grids(found.rows, bound=limit, notes=found.notes)
+    per = "a call" if limit is None else "an image"
+    ours = report.grids(found.rows, bound=limit, notes=found.notes, per=per)
     return (*ours, report.study()) if study else ours
 
 

@@ -18,7 +18,7 @@ import pytest
 
 from buildmatrix import images
 from buildmatrix.container import DockerEngine
-from buildmatrix.network import ConvSpec, FcSpec, steps
+from buildmatrix.network import ConvSpec, FcSpec, NetworkSpec, steps
 from buildmatrix.pipeline import project
 from buildmatrix.protocols import ContainerSpec, Mount
 from buildmatrix.store import Store
@@ -135,6 +135,7 @@ def lines(folder: Path) -> list[str]:
 
 def test_every_convolution_is_nnpacks_and_none_is_the_blas(lines: list[str]) -> None:
     network = project.load(ROOT / "matrix.yaml").network
+    assert isinstance(network, NetworkSpec)
     convolutions: Counter[str] = Counter()
     products: set[str] = set()  # what Caffe's own convolution, and its full layers, ask the BLAS
     full: set[str] = set()
