@@ -43,7 +43,8 @@ class Trial:
     @property
     def agreement(self) -> Agreement:
         started = self.outcome.started
-        if self.case.undecidable and self.verdict.names_instruction:
+        refused_by_loader = self.outcome.kind is Kind.LOADER
+        if self.case.undecidable and self.verdict.names_instruction and not refused_by_loader:
             return Agreement.NAMED
         if self.verdict.passes:
             return Agreement.PASSES if started else Agreement.PASSES_BUT_FAILS
