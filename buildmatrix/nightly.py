@@ -19,7 +19,9 @@ from buildmatrix.pipeline.perform import build_all
 from buildmatrix.pipeline.rebuilding import make_toolchains
 from buildmatrix.pipeline.stored import shippable, stored
 from buildmatrix.records import write_document
+from buildmatrix.results import Results
 from buildmatrix.verdicts import comparing, nights, publishing, reporting
+from buildmatrix.verdicts.health import health
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -42,6 +44,7 @@ NOTHING: NightRun = {
     "accepted": "",
     "since_accepted": [],
 }
+NIGHTS_THAT_TEACH = 10  # newest runs that say what is usual of a board
 DEADLINE = 20 * 3600.0  # seconds that a night waits for the board
 
 
@@ -73,6 +76,7 @@ class Night:
     cells: dict[str, str]  # cell -> done, cached, failed, unavailable
     runs: tuple[Measured, ...] = ()
     troubles: tuple[Trouble, ...] = ()
+    health: tuple[str, ...] = ()  # what of the board is not as on earlier nights
 
     @property
     def code(self) -> int:
@@ -104,9 +108,20 @@ def nightly(
         for model in workshop.project.models:
             with _kept(troubles):
                 run, found = measured(_of_model(workshop, model), board, settings, owner, access)
-                night = replace(night, runs=(*night.runs, run))
+                night = replace(
+                    night, runs=(*night.runs, run), health=_health(workshop, night, run)
+                )
                 troubles += found
     return replace(night, troubles=tuple(troubles))
+
+
+def _health(workshop: Workshop, night: Night, run: Measured) -> tuple[str, ...]:
+    """What is known already, and what this run tells of the board beside earlier nights' runs."""
+    with Results(workshop.paths.results) as results:
+        kept = results.runs(device=night.device, label=LABEL)
+        earlier = [one.id for one in kept if one.id != run.run][:NIGHTS_THAT_TEACH]
+        told = health(results.blocks(run.run), [results.blocks(one) for one in earlier])
+    return tuple(dict.fromkeys((*night.health, *told)))
 
 
 def _of_model(workshop: Workshop, model: str) -> Workshop:
@@ -249,6 +264,7 @@ def document(night: Night) -> Nightly:
         "accepted": first["accepted"],
         "since_accepted": first["since_accepted"],
         "runs": runs,
+        "health": list(night.health),
         "troubles": [{"code": one.code, "words": one.words} for one in night.troubles],
         "code": night.code,
     }

@@ -278,6 +278,7 @@ def night(document: Nightly) -> RenderableType:
         else:
             none = "no good night of this model on this board yet: nothing to compare with"
             parts.append(Text(none, "yellow"))
+    parts += [Text(f"the board: {words}", style="yellow") for words in document["health"]]
     for trouble in document["troubles"]:
         parts.append(Text(f"trouble ({trouble['code']}): {trouble['words']}", style="bold red"))
     if not document["troubles"]:

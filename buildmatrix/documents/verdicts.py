@@ -182,6 +182,7 @@ class Nightly(NightVerdicts):
     toolchains: dict[str, str]
     cells: dict[str, str]
     runs: list[NightRun]
+    health: list[str]  # what of the board is not as on earlier nights
     troubles: list[TroubleRow]
     code: int
 
