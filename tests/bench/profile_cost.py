@@ -1,0 +1,66 @@
+"""What counting costs: the same passes on a virtual board with the plugin and on one without it.
+
+    python -m tests.bench.profile_cost CELL STATE     a cell that is built in that state folder
+
+The two take turns on one machine, so the ratio stands also where the machine is busy.
+"""
+
+from __future__ import annotations
+
+import sys
+import tempfile
+import time
+from pathlib import Path
+from statistics import median
+
+from buildmatrix import virtual
+from buildmatrix.agent import call
+from buildmatrix.boards import deploying, profiling
+from buildmatrix.boards.reach import connect
+from buildmatrix.cli.common import mirror, say, workshop
+from buildmatrix.cli.devices import access
+from buildmatrix.pipeline.stored import shippable, stored
+from buildmatrix.progress import Progress
+from buildmatrix.virtual import plugin
+
+TURNS, PASSES = 3, 20
+
+
+def main(cell: str, state: str) -> None:
+    with Progress() as reporter, tempfile.TemporaryDirectory() as made:
+        shop = workshop("matrix.yaml", [cell], state, reporter)
+        (built,) = shippable(stored(shop).values())
+        assert built.bundle is not None
+        boards = {"plain": "", "counted": plugin.compiled(Path(made))}
+        seconds: dict[str, list[float]] = {name: [] for name in boards}
+        ways = access(shop.state)
+        try:
+            for name, argument in boards.items():
+                board = virtual.up(
+                    shop.state,
+                    name=f"cost-{name}",
+                    kind="pi3-counted",
+                    mirror=mirror(),
+                    reporter=reporter,
+                    plugin=argument,
+                )
+                means = deploying.Means(ways, shop.store, reporter)
+                deploying.deploy_all([built], board, means)
+            there = {board.target.name: board.target for board in virtual.boards(shop.state)}
+            for _ in range(TURNS):
+                for name in boards:
+                    with connect(there[f"cost-{name}"], ways) as connection:
+                        line = profiling.SCRIPT % f"{built.bundle.digest} 1 {PASSES}"
+                        began = time.monotonic()
+                        call(connection, line, timeout=900)
+                        seconds[name].append(time.monotonic() - began)
+        finally:
+            for name in boards:
+                virtual.down(shop.state, name=f"cost-{name}")
+    for name, each in seconds.items():
+        say(f"{name}: {' '.join(f'{one:.2f}' for one in each)} s")
+    say(f"counted to plain, medians: {median(seconds['counted']) / median(seconds['plain']):.2f}")
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
