@@ -108,10 +108,9 @@ def nightly(
         for model in workshop.project.models:
             with _kept(troubles):
                 run, found = measured(_of_model(workshop, model), board, settings, owner, access)
-                night = replace(
-                    night, runs=(*night.runs, run), health=_health(workshop, night, run)
-                )
+                night = replace(night, runs=(*night.runs, run))
                 troubles += found
+                night = replace(night, health=_health(workshop, night, run))
     return replace(night, troubles=tuple(troubles))
 
 
