@@ -200,11 +200,10 @@ def _cells(
     """What stands behind each cell's figures; the audit is that of the very bundle measured."""
     newest = {row.cell: row for row in found.rows}
     for cell, row in newest.items():
+        sources = workshop.project.graph.sources_of(cell)
+        trees = ((f"source {one.name}", f"tree {one.tree or 'not known'}") for one in sources)
+        provenance = (*_made_of(row.first), *trees)
         now, digest = present.get(cell), row.first.bundle
-        sources = (
-            (f"source {one.name}", f"tree {one.tree or 'not known'}")
-            for one in workshop.project.graph.sources_of(cell)
-        )
         bundle, audit = (now.bundle, now.audit) if now else (None, None)
         if bundle is None or bundle.digest != digest:
             bundle, audit = bundle_by_digest(workshop.store, cell, digest), None
@@ -213,7 +212,7 @@ def _cells(
             bundle_bytes=bundle.size if bundle else None,
             files=audit.facts if audit else (),
             findings=audit.findings if audit else (),
-            provenance=(*_made_of(row.first), *sources),
+            provenance=provenance,
         )
 
 
