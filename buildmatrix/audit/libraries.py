@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from fnmatch import fnmatchcase
 from pathlib import PurePosixPath
+from posixpath import normpath
 from typing import TYPE_CHECKING
 
 from buildmatrix.audit.process import is_program
@@ -142,7 +143,8 @@ def interpreter(tree: Tree) -> Iterator[Fault]:
         named = facts.linking.interpreter
         if not wanted or not is_program(facts):
             continue
-        if named and named not in _same_loader(wanted, tree.target.triple):
+        # The kernel takes '..' for the folder above: gcc of a build folder writes /lib/../lib/ld-….
+        if named and normpath(named) not in _same_loader(wanted, tree.target.triple):
             if not (tree.elf.rooted and tree.files.open(named)):
                 yield facts.file, f"is started by {named}, the board's loader is {wanted}"
         elif not named and facts.needed and facts.linking.alignment:  # it is loaded at all

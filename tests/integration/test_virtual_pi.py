@@ -21,7 +21,9 @@ from buildmatrix.ssh import connect
 from buildmatrix.upstreams import debian_mirror
 from buildmatrix.virtual import answer
 from tests import boards
+from tests.elf_factory import NEON, make
 from tests.fakes import RecordingReporter
+from tests.integration import cli
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -83,6 +85,24 @@ def test_the_bundle_must_bring_libstdcxx(board: BoardAddress) -> None:
             "find / -xdev -name 'libstdc++.so*' -o -xdev -name 'libgomp.so*'", timeout=60
         )
     assert found.stdout == b""
+
+
+@pytest.mark.nightly  # a busy machine's board may take half a minute to answer a look
+def test_an_audit_for_the_board_is_against_what_it_has(board: BoardAddress, tmp_path: Path) -> None:
+    """Features, glibc and page size are those that the board says; its suite has no say."""
+    needs = {"libc.so.6": ["GLIBC_2.36"]}
+    (tmp_path / "fits.so").write_bytes(make(attributes=NEON, needed=["libc.so.6"], versions=needs))
+    fits = cli.document("audit", "fits.so", "--host", board.name, cwd=tmp_path, state=boards.STATE)
+    target = fits["target"]
+    assert (target["name"], target["origin"]) == (board.name, "board")
+    assert (target["glibc"], target["page_size"]) == ("2.36", 4096)
+    assert {"neon", "crc32", "vfpv4"} <= set(target["cpu_features"])
+    needs = {"libc.so.6": ["GLIBC_2.38"]}
+    (tmp_path / "new.so").write_bytes(make(attributes=NEON, needed=["libc.so.6"], versions=needs))
+    new = cli.document(
+        "audit", "new.so", "--host", board.name, cwd=tmp_path, state=boards.STATE, code=5
+    )
+    assert [finding["code"] for finding in new["findings"]] == ["BM130"]
 
 
 def test_a_power_cut_and_the_morning_after(spare: str) -> None:

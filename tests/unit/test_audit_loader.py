@@ -223,7 +223,9 @@ def test_a_path_as_the_name_of_a_library() -> None:
         ("/lib/ld-linux-aarch64.so.1", True),
         ("/usr/lib/ld-linux-aarch64.so.1", True),
         ("/lib/aarch64-linux-gnu/ld-linux-aarch64.so.1", True),
+        ("/lib/../lib/ld-linux-aarch64.so.1", True),
         ("/opt/x/ld-linux-aarch64.so.1", False),
+        ("lib/ld-linux-aarch64.so.1", False),
         ("/lib/ld-musl-aarch64.so.1", False),
         ("/lib64/ld-linux-aarch64.so.1", False),
     ],
@@ -231,6 +233,18 @@ def test_a_path_as_the_name_of_a_library() -> None:
 def test_the_loader_that_a_program_names(path: str, starts: bool) -> None:
     lines = codes(linked(program("libc.so.6"), interpreter=path))
     assert lines == ([] if starts else ["BM145 bin/prog"])
+
+
+def test_a_glibc_that_is_too_new_is_told_once_also_of_a_board_that_lists_its_libc() -> None:
+    """A board that was looked at says the versions of its libc.so.6 beside its glibc."""
+    needs = (VersionNeed("libc.so.6", "GLIBC_2.38"),)
+    new = linked(replace(program("libc.so.6"), glibc_max="2.38"), versions_needed=needs)
+    seen = replace(
+        POLICY,
+        target=replace(POLICY.target, libc_floor="2.36"),
+        libraries={"libc.so.6": ("GLIBC_2.36",)},
+    )
+    assert codes(new, policy=seen) == ["BM130 bin/prog"]
 
 
 def test_the_soft_float_loader_is_not_on_a_hard_float_board() -> None:
