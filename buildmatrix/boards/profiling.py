@@ -22,13 +22,13 @@ from buildmatrix.agent import call
 from buildmatrix.boards import deploying
 from buildmatrix.boards.reach import connect
 from buildmatrix.errors import BenchError, DeviceError, InputError
-from buildmatrix.network import multiply_adds
 from buildmatrix.pipeline.stored import shippable, stored
 from buildmatrix.profile import counting, functions, mappings
 from buildmatrix.profile.folding import folded, per_pass
 from buildmatrix.profile.summary import Subject, document
 from buildmatrix.protocols import Finished, Started
 from buildmatrix.virtual import plugin
+from buildmatrix.workload import multiply_adds
 
 if TYPE_CHECKING:
     from buildmatrix.boards.reach import Access
@@ -152,6 +152,7 @@ def _counted(
     places = per_pass(fewer, more, PASSES * batch)
     symbols = sorted({symbol for _, symbol in places})
     net = shop.project.networks[built.cell.model]
+    needed = multiply_adds(net)
     shop.reporter.emit(Finished(title, "done", time.monotonic() - began))
     subject = Subject(
         cell=built.cell.id,
@@ -161,7 +162,7 @@ def _counted(
         batch=batch,
         passes=PASSES,
         harness=(longer.instructions - shorter.instructions) / (PASSES * batch),
-        needed=multiply_adds(net) / QUAD,
+        needed=None if needed is None else needed / QUAD,
     )
     return document(places, plugin.demangled(symbols), subject)
 

@@ -125,8 +125,8 @@ def _show(profile: Profile) -> None:
     shares = (f"{one['library']} {one['share']:.1%}" for one in profile["libraries"][:4])
     say("by library: " + ", ".join(shares))
     say(
-        f"{_m(profile['instructions'])} an image, {apart:+.3%} beside the harness's own count; "
-        f"the network needs {_m(useful)} quad multiply-adds"
+        f"{_m(profile['instructions'])} an image, {apart:+.3%} beside the harness's own count"
+        + (f"; the network needs {_m(useful)} quad multiply-adds" if useful is not None else "")
     )
 
 

@@ -35,7 +35,7 @@ class Profile(TypedDict):
     passes: int  # that were told from the rest
     instructions: float
     counted_by_harness: float
-    quad_multiply_adds_needed: float  # of four lanes: multiply-adds of the network by four
+    quad_multiply_adds_needed: float | None  # of four lanes: multiply-adds of the network by four
     works: dict[str, float]
     libraries: list[Share]
     functions: list[FunctionRow]

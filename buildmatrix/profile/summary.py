@@ -25,7 +25,7 @@ class Subject:
     batch: int
     passes: int
     harness: float  # instructions of an image as the harness counted them
-    needed: float  # the fewest quad multiply-adds that an image can take
+    needed: float | None  # the fewest quad multiply-adds that an image can take; None: not known
 
 
 def document(
