@@ -28,7 +28,6 @@ EXAMPLES = {
         "device list",
     ),
     "doctor": ("doctor",),
-    "get": ("get dot-neon-true --out dot", "get dot-neon-true --tar --out dot.tar.gz"),
     "init": ("init mylib", "init . --example study"),
     "models": ("models", "models --copy lenet-5"),
     "nightly": ("nightly --host pi", "nightly --accept"),

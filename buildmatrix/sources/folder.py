@@ -44,12 +44,6 @@ def archive_folder(base: Path, path: str, destination: Path) -> None:
         archive.add(folder, arcname="source", filter=taken)
 
 
-def is_dirty(base: Path, path: str) -> bool:
-    """Whether a folder in a git working tree differs from the last commit; False outside of one."""
-    command = (*GIT[:-2], "status", "--porcelain", "--untracked-files=normal", "--", ".")
-    return bool(_git(command, base / path))
-
-
 def _placed(base: Path, path: str) -> Path:
     folder = base / path
     if not folder.is_dir():
