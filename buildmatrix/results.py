@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import sqlite3
 from contextlib import closing
@@ -11,7 +12,7 @@ from buildmatrix.errors import InputError
 from buildmatrix.nouns import Measurement, Run, Status
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
     from pathlib import Path
 
 APPEND_ONLY = tuple(
@@ -178,6 +179,7 @@ class Results:
     def __init__(self, path: Path) -> None:
         """Open or create; an older file is upgraded. Raises InputError for a newer one."""
         path.parent.mkdir(parents=True, exist_ok=True)
+        self._path = path
         self._db = _opened(path)
 
     def __enter__(self) -> Self:
@@ -192,10 +194,11 @@ class Results:
     def insert(self, measurements: Iterable[Measurement], run: Run | None = None) -> int:
         """Add blocks, and the run they belong to, all or none; the number of blocks that were new.
 
-        A block is known by its run and its place there.
+        A block is known by its run and its place there. Raises InputError for a full disk, and a
+        file that is damaged or was in somebody's hands for 30 s.
         """
         rows = [_row(measurement) for measurement in measurements]
-        with self._db:  # one transaction
+        with _usable(self._path), self._db:  # one transaction
             self._db.execute("BEGIN IMMEDIATE")
             if run is not None:
                 self._db.execute(INSERT_RUN, _run_row(run))
@@ -228,9 +231,9 @@ class Results:
             f"SELECT {RUN_NAMES} FROM run WHERE (:device IS NULL OR device = :device) "
             "AND (:label IS NULL OR label = :label) ORDER BY number DESC"
         )
-        return tuple(
-            _run(row) for row in self._db.execute(query, {"device": device, "label": label})
-        )
+        values = {"device": device, "label": label}
+        with _usable(self._path):
+            return tuple(_run(row) for row in self._db.execute(query, values))
 
     def run(self, name: str) -> Run:
         """The one run whose id begins with `name`. Raises InputError for none or several."""
@@ -248,8 +251,9 @@ class Results:
         return self._measurements(f"SELECT {NAMES} FROM measurement ORDER BY id", {})
 
     def _measurements(self, query: str, values: dict[str, Any]) -> tuple[Measurement, ...]:
-        rows = self._db.execute(query, values).fetchall()
-        asked = {run: self._asked(run) for run in {row["run"] for row in rows}}
+        with _usable(self._path):
+            rows = self._db.execute(query, values).fetchall()
+            asked = {run: self._asked(run) for run in {row["run"] for row in rows}}
         return tuple(_measurement(row, asked[row["run"]]) for row in rows)
 
     def _asked(self, run: str) -> dict[str, object]:
@@ -263,20 +267,30 @@ def _opened(path: Path) -> sqlite3.Connection:
     db = sqlite3.connect(path, timeout=30.0, isolation_level=None)
     db.row_factory = sqlite3.Row
     try:
-        db.execute("PRAGMA journal_mode = WAL")
-        db.execute("PRAGMA synchronous = FULL")  # a stored run is then forgotten on the board
-        _upgrade(db, path)
-    except sqlite3.DatabaseError as error:
-        db.close()
-        raise InputError(
-            f"cannot be used as a results file: {error}",
-            where=str(path),
-            hint="name another file, or see that this one is writable and in nobody's hands",
-        ) from error
+        with _usable(path):
+            db.execute("PRAGMA journal_mode = WAL")
+            db.execute("PRAGMA synchronous = FULL")  # a stored run is then forgotten on the board
+            _upgrade(db, path)
     except BaseException:
         db.close()
         raise
     return db
+
+
+@contextlib.contextmanager
+def _usable(path: Path) -> Iterator[None]:
+    """What SQLite raises becomes ours."""
+    try:
+        yield
+    except sqlite3.IntegrityError:  # a fault of ours, not of the file
+        raise
+    except sqlite3.DatabaseError as error:
+        raise InputError(
+            f"cannot be used as a results file: {error}",
+            where=str(path),
+            hint="name another file, or see that this one is writable and in nobody's hands, and "
+            "that the disk has room",
+        ) from error
 
 
 def _upgrade(db: sqlite3.Connection, path: Path) -> None:

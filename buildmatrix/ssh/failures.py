@@ -119,8 +119,12 @@ def translated(where: str) -> Iterator[None]:
         yield
     except IncompatiblePeer as error:
         raise DeviceError(
-            f"no common SSH algorithm: {error}", where=where, hint="update the sshd there"
+            f"no common SSH algorithm: {error}",
+            where=where,
+            hint="update the SSH server there: signatures by SHA-1 (ssh-rsa) are not taken",
         ) from error
+    except paramiko.ChannelException as error:
+        raise _no_session(error, where) from error
     except socket.gaierror as error:
         raise _unnamed(error, where) from error
     except (paramiko.SSHException, EOFError, OSError) as error:
@@ -139,6 +143,16 @@ def refused_tunnel(error: paramiko.ChannelException, where: str) -> DeviceError:
         f"the jump host cannot reach it: {error.text}",
         where=where,
         hint="check host and port as the jump host sees them, and that the board is on",
+    )
+
+
+def _no_session(error: paramiko.ChannelException, where: str) -> DeviceError:
+    """It let us in and runs nothing. Short of resources (code 4) it may do so another time."""
+    kind = LinkLost if error.code == 4 else DeviceError
+    return kind(
+        f"the log-in succeeds and no session is opened: {error.text}",
+        where=where,
+        hint="see MaxSessions in its sshd_config, and what the key may do in authorized_keys",
     )
 
 

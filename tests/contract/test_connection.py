@@ -313,6 +313,17 @@ def test_no_common_algorithm(servers: Servers) -> None:
     assert not isinstance(caught.value, LinkLost)
 
 
+def test_a_server_that_lets_in_and_opens_no_session(servers: Servers) -> None:
+    server = servers.start("MaxSessions 0")
+    with (
+        connect(server.target(servers.identity), timeout=10, known_hosts=None) as ssh,
+        pytest.raises(DeviceError, match="no session is opened") as caught,
+    ):
+        ssh.run("true", timeout=10)
+    assert not isinstance(caught.value, LinkLost)
+    assert "MaxSessions" in caught.value.hint
+
+
 def test_a_server_that_is_full(servers: Servers) -> None:
     server = servers.start("MaxStartups 1")
     with socket.create_connection(("127.0.0.1", server.port)) as first:

@@ -257,3 +257,14 @@ def test_many_processes_may_open_an_empty_file_and_write(path: Path) -> None:
     assert failures == []
     with Results(path) as results:
         assert len(results.all()) == 24
+
+
+def test_a_disk_that_fills_up_is_said_with_the_file_and_stores_nothing_half(path: Path) -> None:
+    with Results(path) as results:
+        results._db.execute("PRAGMA max_page_count = 12")  # what SQLite says of a full disk too
+        many = [replace(ROW, block=n, void_reason="x" * 999) for n in range(99)]
+        with pytest.raises(InputError, match="database or disk is full") as caught:
+            results.insert(many, RUN)
+        assert str(caught.value.where) == str(path)
+        assert "the disk has room" in caught.value.hint
+        assert (results.all(), results.runs()) == ((), ())
