@@ -118,7 +118,7 @@ def test_the_command_tells_it_and_writes_pages_that_ask_nobody(state: State) -> 
 def test_a_command_without_results_says_how_to_get_some(tmp_path: Path) -> None:
     refused = commands.run("history", "--state", str(tmp_path), cwd=tmp_path)
     assert refused.returncode == 3
-    assert "inv nightly" in refused.stderr
+    assert "buildmatrix nightly" in refused.stderr
 
 
 def test_other_conditions_break_a_series_and_are_told(tmp_path: Path) -> None:
