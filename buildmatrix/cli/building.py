@@ -19,7 +19,7 @@ from buildmatrix.errors import AuditError, BuildError
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from buildmatrix.documents.building import EndedCell
+    from buildmatrix.documents.building import EndedCell, ExplainedRow
     from buildmatrix.pipeline.perform import Outcome
 
 
@@ -120,21 +120,25 @@ def _fail_for_named(cells: Sequence[EndedCell], only: Sequence[str]) -> None:
 def why(
     _c: Any, cell: str, matrix: str = "matrix.yaml", json: bool = False, state: str = ""
 ) -> None:
-    """Say what in a cell's cache keys changed against what is stored, in words."""
-    from buildmatrix.nouns import Verb
-    from buildmatrix.pipeline.documents import plan_document
-    from buildmatrix.pipeline.planning import plan_all
+    """Say all that changed in a cell against what is stored: values, lines, what follows."""
+    from buildmatrix.pipeline.explaining import why_document
 
     with progress() as reporter:
-        actions = plan_all(workshop(matrix, [cell], state, reporter))
-    document = plan_document(tuple(a for a in actions if a.verb is not Verb.SKIP))
+        document = why_document(workshop(matrix, [cell], state, reporter))
     if json:
         print_json(document)
     elif document["actions"]:
-        for action in document["actions"]:
-            say(f"{action['verb']} {action['id']}\n    {action['reason']}")
+        say("\n".join(map(_explained, document["actions"])))
     else:
         say(f"{cell}: nothing changed, all of it is stored")
+
+
+def _explained(action: ExplainedRow) -> str:
+    """An action and its changes below it; without any, the reason that the plan has."""
+    rows = [f"{action['verb']} {action['id']}"]
+    for change in action["changes"]:
+        rows += [f"    {change['words']}", *(f"      {line}" for line in change["lines"])]
+    return "\n".join(rows if action["changes"] else [*rows, f"    {action['reason']}"])
 
 
 @command(

@@ -56,10 +56,26 @@ class ActionRow(TypedDict):
 
 
 class Plan(TypedDict):
-    """`inv plan`, and of one cell what is not stored: `inv why`."""
+    """`inv plan`: every action, what it does and why."""
 
     version: Literal[1]
     actions: list[ActionRow]
+
+
+class ChangeRow(TypedDict):
+    words: str
+    lines: list[str]  # of a text: those that differ, '- ' or '+ ' before each
+
+
+class ExplainedRow(ActionRow):
+    changes: list[ChangeRow]  # empty where nothing is stored to compare with
+
+
+class Why(TypedDict):
+    """`inv why`: what of a cell is not stored as it is now, and all that changed in it."""
+
+    version: Literal[1]
+    actions: list[ExplainedRow]
 
 
 class EndedCell(TypedDict):

@@ -13,7 +13,7 @@ DRAFT = "https://json-schema.org/draft/2020-12/schema"
 DOCUMENTS: dict[str, Any] = {
     "cells": building.Cells,
     "plan": building.Plan,
-    "why": building.Plan,
+    "why": building.Why,
     "build": building.Build,
     "audit": building.AuditDocument,
     "toolchains": building.Toolchains,
