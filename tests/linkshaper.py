@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 CHUNK = 8192
 HOLDS = 0.25  # seconds of data
-SILENCE = 3.0  # seconds before a reset
+SILENCE = 6.0  # seconds before a reset: a busy board is behind with what has come
 
 
 class Link:

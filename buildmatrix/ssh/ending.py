@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+import time
 from typing import TYPE_CHECKING
 
 from buildmatrix.agent.program import joined
@@ -10,7 +11,7 @@ from buildmatrix.agent.program import joined
 if TYPE_CHECKING:
     import paramiko
 
-SECONDS = 4.0  # for all of it: who does not answer now will not
+SECONDS = 6.0  # for all of it: who does not answer now will not
 
 
 def marked(script: str, mark: str) -> str:
@@ -23,9 +24,11 @@ def end(transport: paramiko.Transport, mark: str) -> None:
 
     Raises what paramiko raises where there is no second session, or nobody answers.
     """
-    halves = shlex.join((mark[:8], mark[8:]))
-    script = f"set -- {halves};{joined('end')}"
+    pattern = f"[{mark[0]}]{mark[1:]}"
+    script = f"set -- {shlex.quote(pattern)};{joined('end')}"
+    latest = time.monotonic() + SECONDS
     channel = transport.open_session(timeout=SECONDS)
-    channel.settimeout(SECONDS)
+    channel.settimeout(max(0.1, latest - time.monotonic()))
     channel.exec_command(f"exec sh -c {shlex.quote(script)}")
+    channel.settimeout(max(0.1, latest - time.monotonic()))
     channel.recv(1)  # it prints nothing: this is its end
