@@ -173,8 +173,8 @@ def _follow(container: Any, on_line: Callable[[str], None], seconds: float) -> b
         raise
     finally:
         timer.cancel()
-    # Following ends before a last line without a line end in one of ten short containers (Docker
-    # 20.10.24), and the last words are those that tell why: what is left is read from the log.
+    # Following ends before a last line without a line end (moby's issue 43860; in one of ten short
+    # containers with 20.10.24), and the last words are those that tell why: the rest is read again.
     for line in itertools.islice(_lines(container.logs(stream=True)), count, None):
         on_line(line)
     return expired.is_set()

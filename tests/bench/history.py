@@ -23,6 +23,17 @@ from tests.nights import NOISE, ROUNDS, Plan, plan, record
 LARGE = 0.05  # steps that must be found
 WITHIN = 3  # nights by which a step may be misplaced, and after which it must be told
 
+ALIKE = {"AR(1) of 0.5": 0.5, "AR(1) of 0.8": 0.8}  # how much a night tells of the next
+STEPLESS = (  # rows, nights, what they do, records of it
+    (43, 200, "independent noise", 30),
+    (6, 40, "independent noise", 400),
+    (43, 200, "AR(1) of 0.5", 20),
+    (43, 200, "AR(1) of 0.8", 20),
+    (6, 40, "AR(1) of 0.5", 100),
+    (6, 40, "AR(1) of 0.8", 100),
+    (43, 200, "Student's t, 3 degrees", 20),
+)
+
 
 @dataclass(slots=True)
 class Rates:
@@ -53,6 +64,23 @@ def main(records: int = 100, folder: str = "") -> None:
     )
     with tempfile.TemporaryDirectory() as scratch:
         site(Path(scratch), Path(folder or scratch) / "site")
+    for rows, nights, kind, count in STEPLESS:
+        rng = np.random.default_rng((2017, rows, nights))
+        histories_of = (noise(kind, rng, (rows, nights)) for _ in range(count))
+        false = sum(any(_found(NOISE / ROUNDS**0.5 * one)) for one in histories_of)
+        sys.stdout.write(f"{rows} x {nights} without a step, {kind}: {false} of {count} false\n")
+
+
+def noise(kind: str, rng: np.random.Generator, shape: tuple[int, int]) -> np.ndarray:
+    """Figures of (rows, nights) about nothing, of variance 1 but for Student's t."""
+    if kind == "Student's t, 3 degrees":
+        return rng.standard_t(3, shape)
+    figures = rng.normal(size=shape)
+    alike = ALIKE.get(kind, 0.0)
+    for night in range(1, shape[1]):
+        figures[:, night] *= (1 - alike**2) ** 0.5
+        figures[:, night] += alike * figures[:, night - 1]
+    return figures
 
 
 def judge(made: Plan, figures: np.ndarray, rates: Rates) -> None:
