@@ -22,7 +22,7 @@ from buildmatrix.recipe import (
 )
 from buildmatrix.resolved import ResolvedBuild, ResolvedRunner, Resolver
 from buildmatrix.selector import matches
-from buildmatrix.works import BundleWork, Graph, ModelWork, Work, work_id
+from buildmatrix.works import BundleWork, Graph, ModelWork, ProductWork, Work, work_id
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -82,12 +82,15 @@ class _Builder:
         self.policies: dict[tuple[object, ...], AuditPolicy] = {}
 
     def add(self, cell: Cell) -> str:
-        """Add all that a cell needs; its goal: the audit, or without a runner the build."""
+        """Add all that a cell needs; its goal: the audit of its bundle, or with nothing to run the
+        audit of what is built."""
         recipe = self.inputs.recipes[cell.stack]
         options = dict(cell.options)
         build = self._build(recipe, options, cell)
         unit = self._measured(recipe, options, cell)
-        return build if unit is None else self._audit(recipe, unit, options, cell, build)
+        if unit is not None:
+            return self._audit(recipe, unit, options, cell, build)
+        return self._judged(ProductWork(cell, build, self._policy(recipe, options, cell)), build)
 
     def _measured(self, recipe: Recipe, options: Options, cell: Cell) -> ResolvedRunner | None:
         """What is run of a recipe on a board; None for one that has nothing to run."""
@@ -219,13 +222,17 @@ class _Builder:
             needs=(self._image(cell), runner, *packed.libraries, model),
             material={"cell": cell.id, "layout": self.inputs.bundle_digest},
         )
-        policy = packed.policy
+        return self._judged(packed, bundle)
+
+    def _judged(self, audited: BundleWork | ProductWork, tree: str) -> str:
+        """Add the audit of what the work `tree` makes; its id."""
+        policy = audited.policy
         return self._put(
             Stage.AUDIT,
-            cell.id,
-            packed,
-            cell=cell,
-            needs=(bundle,),
+            audited.cell.id,
+            audited,
+            cell=audited.cell,
+            needs=(tree,),
             material={
                 "rules": self.inputs.audit_digest,
                 "neon_required": list(policy.neon_required),

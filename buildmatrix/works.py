@@ -6,7 +6,7 @@ stage, cell and subject are fields.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -16,7 +16,9 @@ from buildmatrix.resolved import ResolvedBuild
 from buildmatrix.toolchain import Toolchain
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
+
+    from buildmatrix.nouns import ElfFacts
 
 
 def work_id(stage: Stage, name: str) -> str:
@@ -46,8 +48,27 @@ class BundleWork:
     model: str
     policy: AuditPolicy
 
+    def held_against(self, _files: Iterable[ElfFacts]) -> AuditPolicy:
+        """A bundle has all that it needs in it: the policy as it is."""
+        return self.policy
 
-Subject = Toolchain | SourceSpec | ResolvedBuild | ModelWork | BundleWork
+
+@dataclass(frozen=True, slots=True)
+class ProductWork:
+    """What a recipe makes that has nothing to run: audited where it lies, never bundled."""
+
+    cell: Cell
+    build: str
+    policy: AuditPolicy
+
+    def held_against(self, files: Iterable[ElfFacts]) -> AuditPolicy:
+        """A library's neighbours come with whoever uses it: what the files need is taken as
+        there, and all other rules hold."""
+        needed = (name for file in files for name in file.needed)
+        return replace(self.policy, provided=(*self.policy.provided, *dict.fromkeys(needed)))
+
+
+Subject = Toolchain | SourceSpec | ResolvedBuild | ModelWork | BundleWork | ProductWork
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,19 +109,19 @@ class Graph:
         return {
             (work.stage, work.subject.cell.id): work
             for work in self.works
-            if isinstance(work.subject, BundleWork)
+            if isinstance(work.subject, BundleWork | ProductWork)
         }
 
     def bundle_of(self, cell: str) -> Work | None:
-        """The work that makes a cell's bundle; None for a recipe without a runner."""
+        """The work that makes a cell's bundle; None for a recipe with nothing to run."""
         return self._of_cell.get((Stage.BUNDLE, cell))
 
-    def audit_of(self, cell: str) -> Work | None:
-        """The work that audits a cell's bundle; None for a recipe without a runner."""
-        return self._of_cell.get((Stage.AUDIT, cell))
+    def audit_of(self, cell: str) -> Work:
+        """The work that audits a cell's bundle, or without one its products."""
+        return self._of_cell[Stage.AUDIT, cell]
 
     def sources_of(self, cell: str) -> tuple[SourceSpec, ...]:
-        """Every source that goes into a cell's bundle; none for a recipe without a runner."""
+        """Every source that goes into a cell's bundle; none for a recipe with nothing to run."""
         bundle = self.bundle_of(cell)
         works = self.below(bundle.id) if bundle else ()
         return tuple(work.subject for work in works if isinstance(work.subject, SourceSpec))

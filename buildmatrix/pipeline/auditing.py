@@ -15,7 +15,7 @@ from buildmatrix.pipeline.baselines import by_default, of_toolchain
 from buildmatrix.pipeline.planning import plan_all
 from buildmatrix.pipeline.stored import stored
 from buildmatrix.sources import layout, wheel
-from buildmatrix.works import BundleWork
+from buildmatrix.works import BundleWork, ProductWork
 
 if TYPE_CHECKING:
     from buildmatrix.baseline import Baseline
@@ -33,15 +33,14 @@ def audit_cell(workshop: Workshop, choice: Choice | None = None) -> dict[str, An
     actions = plan_all(workshop)
     one = stored(workshop, actions=actions)[cell.id]
     if one.audit is None:
-        hint = f"run `inv build --only {cell.id}`" if one.has_runner else ""
+        hint = f"run `inv build --only {cell.id}`"
         raise InputError(f"{cell.id} {one.reason}", where=cell.where, hint=hint)
     if choice is None:
         baseline = of_toolchain(workshop.project.toolchains[cell.toolchain])
         return {"cell": cell.id, **_document(baseline, one.audit)}
-    work = workshop.project.graph.bundle_of(cell.id)
-    assert work is not None
-    assert isinstance(work.subject, BundleWork)
-    key = next(action.key for action in actions if action.id == work.id)
+    work = workshop.project.graph.audit_of(cell.id)
+    assert isinstance(work.subject, BundleWork | ProductWork)
+    key = next(action.key for action in actions if action.id == work.needs[0])
     return {"cell": cell.id, **_against(workshop, work.subject, key, choice)}
 
 
@@ -83,16 +82,19 @@ def _read(path: Path) -> tuple[ElfTree, bool]:
     return replace(tree, rooted=deb or tree.rooted, promised_libc=promised), deb
 
 
-def _against(workshop: Workshop, work: BundleWork, key: str, choice: Choice) -> dict[str, Any]:
-    """A stored bundle, by its recipe's rules for NEON and another baseline."""
-    from buildmatrix import audit, elf
+def _against(
+    workshop: Workshop, work: BundleWork | ProductWork, key: str, choice: Choice
+) -> dict[str, Any]:
+    """What is stored of a cell, by its recipe's rules for NEON and another baseline."""
+    from buildmatrix import audit
+    from buildmatrix.pipeline.packing import survey
 
     with tempfile.TemporaryDirectory() as folder:
-        workshop.store.checkout(key, Path(folder) / "bundle")
-        tree = elf.survey(Path(folder) / "bundle")
+        workshop.store.checkout(key, Path(folder) / "files")
+        tree = survey(work, Path(folder) / "files")
     baseline = choice([one.machine for one in tree.facts])
     policy = replace(
-        work.policy,
+        work.held_against(tree.facts),
         target=baseline.target,
         libraries=baseline.libraries,
         page_size=baseline.page_size,

@@ -5,12 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from buildmatrix import bundle, elf
+from buildmatrix.works import BundleWork, ProductWork
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from pathlib import Path
 
-    from buildmatrix.works import BundleWork
+    from buildmatrix.nouns import ElfTree
 
     Export = Callable[[tuple[str, ...], Path], None]  # copies files out of the toolchain image
 
@@ -52,6 +53,29 @@ def pack(
         material=material,
     )
     return destination
+
+
+def survey(audited: BundleWork | ProductWork, root: Path) -> ElfTree:
+    """What an audit looks at below `root`, the checked-out tree of a cell.
+
+    A bundle has each library under its soname, and a recipe's rules name it so. Products may have
+    it under its version with a link beside it: the two change names, in the copy that `root` is.
+    """
+    tree = elf.survey(root)
+    if isinstance(audited, BundleWork):
+        return tree
+    swapped = False
+    for facts in tree.facts:
+        if not bundle.SONAME.fullmatch(facts.soname):
+            continue
+        path = root / facts.file
+        link = path.with_name(facts.soname)
+        if link.is_symlink() and link.resolve() == path.resolve():
+            link.unlink()
+            path.rename(link)
+            path.symlink_to(link.name)
+            swapped = True
+    return elf.survey(root) if swapped else tree
 
 
 def _built(folders: tuple[Path, ...]) -> dict[str, Path]:

@@ -34,7 +34,6 @@ class Stored:
     bundle: Bundle | None  # None: not built as it would be now
     audit: Audit | None  # None: not audited, or not asked for
     reason: str = ""  # why it is not built: words that follow the cell's id
-    has_runner: bool = True  # its recipe has one; else it makes no bundle at all
     expected: FileRecord | None = None  # the right output of its model, doubles
     made_with: Mapping[str, object] = field(default_factory=dict)  # what a result remembers of it
 
@@ -57,20 +56,24 @@ def stored(
     cells = {}
     expected: dict[str, FileRecord | None] = {}  # by key: cells share the model, so one look
     for cell in workshop.project.cells:
-        bundle, audit = graph.bundle_of(cell.id), graph.audit_of(cell.id)
-        if bundle is None or audit is None:
-            cells[cell.id] = _without_runner(workshop, cell)
+        bundle, audited = graph.bundle_of(cell.id), planned[graph.audit_of(cell.id).id]
+        if bundle is None:
+            cells[cell.id] = _without_runner(workshop, cell, audited, audits=audits)
         else:
             cells[cell.id] = _with_runner(
-                workshop, bundle, planned[audit.id], planned, expected, audits=audits
+                workshop, bundle, audited, planned, expected, audits=audits
             )
     return cells
 
 
-def _without_runner(workshop: Workshop, cell: Cell) -> Stored:
+def _without_runner(workshop: Workshop, cell: Cell, audited: Action, *, audits: bool) -> Stored:
+    """A library that nothing runs: what it is audited for, and why it has no bundle."""
     target = workshop.project.toolchains[cell.toolchain].target
-    reason = f"makes no bundle yet: recipe '{cell.stack}' has no runner"
-    return Stored(cell, target, None, None, reason, has_runner=False)
+    if audited.verb is not Verb.SKIP:
+        return Stored(cell, target, None, None, f"is not built: {audited.reason}")
+    reason = f"makes no bundle: recipe '{cell.stack}' has neither a runner nor a bench"
+    audit = read_audit(workshop.store, audited.key) if audits else None
+    return Stored(cell, target, None, audit, reason)
 
 
 def _with_runner(
@@ -150,7 +153,7 @@ def shippable(cells: Iterable[Stored], *, model: str = "") -> tuple[Stored, ...]
     """
     wanted = [one for one in cells if not model or one.cell.model == model]
     for one in wanted:
-        if one.audit is not None and one.audit.blocking:
+        if one.built and one.audit is not None and one.audit.blocking:
             raise AuditError(
                 f"{one.cell.id} has {len(one.audit.blocking)} findings that forbid shipping",
                 details="\n".join(map(str, one.audit.blocking)),

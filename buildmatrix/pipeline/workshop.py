@@ -24,7 +24,7 @@ from buildmatrix.state import State
 from buildmatrix.store import Store
 from buildmatrix.toolchain import Identity, Toolchain
 from buildmatrix.workload import Calls
-from buildmatrix.works import BundleWork, ModelWork, Work
+from buildmatrix.works import BundleWork, ModelWork, ProductWork, Work
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -153,9 +153,9 @@ class Workshop:
                 return self._built(work, work.subject, keys, workspace)
             case ModelWork():
                 return self._exported(work.subject, workspace)
-            case BundleWork():
-                if work.stage is Stage.BUNDLE:
-                    return self._bundled(work, work.subject, keys, workspace)
+            case BundleWork() if work.stage is Stage.BUNDLE:
+                return self._bundled(work, work.subject, keys, workspace)
+            case BundleWork() | ProductWork():
                 return self._audited(work, work.subject, keys, workspace)
             case _:
                 raise AssertionError(work.stage)
@@ -282,15 +282,20 @@ class Workshop:
         )
 
     def _audited(
-        self, work: Work, packed: BundleWork, keys: Mapping[str, str], workspace: Path
+        self,
+        work: Work,
+        audited: BundleWork | ProductWork,
+        keys: Mapping[str, str],
+        workspace: Path,
     ) -> Path:
-        from buildmatrix import audit, elf
+        from buildmatrix import audit
         from buildmatrix.audit.document import Audit
+        from buildmatrix.pipeline.packing import survey
 
-        bundle = workspace / "bundle"
-        self.store.checkout(keys[work.needs[0]], bundle)
-        tree = elf.survey(bundle)
-        findings = audit.judge_tree(tree, packed.policy)
+        files = workspace / "files"
+        self.store.checkout(keys[work.needs[0]], files)
+        tree = survey(audited, files)
+        findings = audit.judge_tree(tree, audited.held_against(tree.facts))
         out = workspace / "out"
         write_document(out / "audit.json", Audit(findings, tree.facts).to_json())
         return out
