@@ -28,6 +28,7 @@ EXAMPLES = {
         "device list",
     ),
     "doctor": ("doctor",),
+    "get": ("get dot-neon-true --out dot", "get dot-neon-true --tar dot.tar.gz"),
     "init": ("init mylib", "init . --example study"),
     "models": ("models", "models --copy lenet-5"),
     "nightly": ("nightly --host pi", "nightly --accept"),

@@ -112,6 +112,26 @@ class AuditDocument(TypedDict):
     target: NotRequired[dict[str, Any]]
 
 
+class HandedFile(TypedDict):
+    path: str
+    sha256: str  # empty for a link
+    size: int
+    executable: bool
+    link: str  # target of a symlink, relative
+
+
+class Get(TypedDict):
+    """`inv get`: a cell's files, and where they were written."""
+
+    version: Literal[1]
+    cell: str
+    kind: Literal["bundle", "products"]  # products: of a recipe with nothing to run
+    key: str
+    out: str
+    tar: str
+    files: list[HandedFile]
+
+
 Origin = Literal["project", "shipped"]  # in the project's own folder, or with buildmatrix
 
 

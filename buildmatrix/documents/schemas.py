@@ -15,6 +15,7 @@ DOCUMENTS: dict[str, Any] = {
     "plan": building.Plan,
     "why": building.Why,
     "build": building.Build,
+    "get": building.Get,
     "audit": building.AuditDocument,
     "toolchains": building.Toolchains,
     "recipes": building.Offers,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tarfile
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -11,6 +12,7 @@ from buildmatrix.errors import InputError
 from buildmatrix.nouns import Stage
 from buildmatrix.pipeline import project
 from buildmatrix.pipeline.auditing import audit_cell
+from buildmatrix.pipeline.handing import hand_over
 from buildmatrix.pipeline.perform import build_all
 from buildmatrix.pipeline.planning import plan_all
 from buildmatrix.pipeline.stored import shippable, stored
@@ -102,6 +104,20 @@ def test_another_board_can_be_asked_for_a_library_too(shop: Workshop) -> None:
     assert document["cell"] == "library"
     assert document["target"]["name"].startswith("zero")
     assert "BM120" in [one["code"] for one in document["findings"]], "the recipe's rule still holds"
+
+
+def test_a_library_that_passed_is_handed_over_with_its_links(
+    shop: Workshop, tmp_path: Path
+) -> None:
+    links = {"lib/libblas.so": "libblas-r0.3.so"}
+    built(shop, ("lib/libblas-r0.3.so", WITH_NEON), links=links)
+    build_all(shop)
+    out = tmp_path / "out"
+    assert hand_over(shop, out=out, tar=tmp_path / "blas.tar.xz")["kind"] == "products"
+    assert (out / "lib" / "libblas-r0.3.so").read_bytes() == WITH_NEON
+    assert str((out / "lib" / "libblas.so").readlink()) == "libblas-r0.3.so"
+    with tarfile.open(tmp_path / "blas.tar.xz") as archive:
+        assert archive.getmember("library/lib/libblas.so").linkname == "libblas-r0.3.so"
 
 
 def test_before_it_is_built_that_is_what_is_said(shop: Workshop) -> None:
