@@ -20,7 +20,10 @@ Seconds = Annotated[int, Field(strict=True, ge=0, le=2**38)]  # since 1970; date
 Bits = Annotated[str, Field(pattern=r"^(0x)?[0-9a-fA-F]{0,16}$")]
 
 
-REQUESTS = 2  # version of the requests that are judged here; others are only told by number
+# The requests that are judged here, by version (others are only told by number), each with the
+# version of its measuring: of the series, raised when the same words measure another thing.
+# A request of 3 may hold until, at_most, cool_down and max_celsius.
+REQUESTS: Mapping[int, int] = {2: 2, 3: 2}
 
 
 class _Form(BaseModel):
@@ -189,9 +192,9 @@ def check_line(data: Mapping[str, Any]) -> None:
 
 def check_request(data: Any) -> int:
     """The version of a request. Raises ValueError for what is none, or is not what one of
-    this version holds."""
+    its version holds."""
     version = Versioned.model_validate(data).version
-    if version == REQUESTS:
+    if version in REQUESTS:
         Asked.model_validate(data)
     return version
 

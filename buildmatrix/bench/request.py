@@ -19,9 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from datetime import datetime
 
-VERSION = (
-    door.REQUESTS
-)  # of the request, and of the series: bump it when the same words measure another thing
+VERSION = max(door.REQUESTS)  # of a request: raise it when its fields change
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +56,11 @@ class Request:
     max_celsius: int = 0  # a block that began or ended hotter is void; 0: no limit
     tool: str = ""  # version of buildmatrix
     version: int = VERSION
+
+    @property
+    def harness(self) -> int:
+        """Version of the harness that measures it; rows of two are not alike."""
+        return door.REQUESTS.get(self.version, self.version)
 
 
 def run_id(now: datetime, nonce: str) -> str:
@@ -121,13 +124,13 @@ def read_request(text: str) -> Request:
     try:
         data = door.read(text)
         version = door.check_request(data)
-        if version == VERSION:
-            return request_of(data)
+        if version in door.REQUESTS:
+            return _request(data)
     except (ValueError, TypeError) as error:  # TypeError: a field that no request has
         raise BenchError(
             "the request of the run on the board cannot be read",
             details=printable(str(error)),
-            hint="throw the run away: inv bench --cancel",
+            hint="collect it with the version that began it, or throw it away: inv bench --cancel",
         ) from None
     tool = printable(str(data.get("tool") or ""))[:80]
     if version > VERSION:
@@ -142,7 +145,21 @@ def read_request(text: str) -> Request:
 
 
 def request_of(data: Mapping[str, Any]) -> Request:
-    """A request from its JSON form of this version, as `asdict` gives it."""
+    """The request of a stored run. Raises BenchError when a newer buildmatrix asked for the run."""
+    try:
+        if data["version"] <= VERSION:
+            return _request(data)
+    except TypeError:  # a field that this version does not know
+        pass
+    tool = printable(str(data.get("tool") or "(newer)"))[:80]
+    raise BenchError(
+        f"run {printable(str(data.get('run')))[:80]} was asked for by another buildmatrix, {tool}",
+        hint="use that version, or a newer one",
+    )
+
+
+def _request(data: Mapping[str, Any]) -> Request:
+    """A request from its JSON form, as `asdict` gives it. Raises TypeError for strange fields."""
     fields = dict(data)
     entrants = tuple(Entrant(**entrant) for entrant in fields.pop("entrants"))
     return Request(entrants=entrants, batches=tuple(fields.pop("batches")), **fields)

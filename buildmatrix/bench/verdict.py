@@ -8,7 +8,6 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from buildmatrix.bench.disturbance import disturbances, fastest_probe
-from buildmatrix.bench.request import VERSION
 from buildmatrix.cachekey import digest
 from buildmatrix.errors import BenchError
 from buildmatrix.nouns import Measurement, Status
@@ -156,7 +155,7 @@ def series(request: Request, entrant: Entrant, *, batch: int, device: DeviceInfo
     """
     return digest(
         {
-            "benchmark": VERSION,
+            "benchmark": request.harness,
             "model": [request.model, request.model_version],
             "bundle": entrant.bundle,
             "toolchain": entrant.facts.get("toolchain"),
@@ -273,7 +272,7 @@ def _environment(
         "seconds": block.seconds,
         "warmup": request.warmup,
         "model_version": request.model_version,
-        "harness": request.version,
+        "harness": request.harness,
         "seed": request.seed,
         "tool": request.tool,
         "engine": result.get("engine"),

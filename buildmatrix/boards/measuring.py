@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from buildmatrix import __version__, bench, device
 from buildmatrix.bench.journal import parse
 from buildmatrix.bench.order import further, retakes
-from buildmatrix.bench.request import Entrant, Request, request_of, run_id
+from buildmatrix.bench.request import VERSION, Entrant, Request, request_of, run_id
 from buildmatrix.bench.verdict import Golden, measurements
 from buildmatrix.boards.reach import visit
 from buildmatrix.errors import BenchError, DeviceError, InputError
@@ -100,7 +100,7 @@ def replayed(lab: Lab, run: str, owner: str) -> Request:
             f"run {before.run} measured another version of the model '{before.model}'",
             hint="replay it with the matrix and model that it was made with",
         )
-    return replace(before, run=_new_id(), owner=owner, tool=__version__)
+    return replace(before, run=_new_id(), owner=owner, tool=__version__, version=VERSION)
 
 
 def _new_id() -> str:

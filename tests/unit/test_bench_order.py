@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from buildmatrix.bench.order import Block, further, order, plan_lines, plan_text, retakes
-from buildmatrix.bench.request import Entrant, Request, read_request, run_files, run_id
+from buildmatrix.bench.request import Entrant, Request, read_request, request_of, run_files, run_id
 from buildmatrix.boards.measuring import narrowing
 from buildmatrix.errors import BenchError
 from buildmatrix.nouns import Measurement, Status
@@ -189,7 +189,7 @@ def test_a_request_survives_the_journey() -> None:
     ("version", "words", "way_out"),
     [
         (1, "begun by an older buildmatrix, 9.0", "inv bench --cancel"),
-        (3, "started by buildmatrix 9.0", "a newer one"),
+        (4, "started by buildmatrix 9.0", "a newer one"),
     ],
 )
 def test_another_version_of_the_request_is_refused(version: int, words: str, way_out: str) -> None:
@@ -198,6 +198,32 @@ def test_another_version_of_the_request_is_refused(version: int, words: str, way
         read_request(text)
     assert words in caught.value.brief
     assert way_out in caught.value.hint
+
+
+ADDED = ("until", "at_most", "cool_down", "max_celsius")  # to requests of version 3
+
+
+def test_a_run_that_the_version_before_began_is_collected_and_measured_alike() -> None:
+    kept = asdict(replace(REQUEST, version=2)).items()
+    request = read_request(json.dumps({key: value for key, value in kept if key not in ADDED}))
+    assert request == replace(REQUEST, version=2)
+    assert request.harness == REQUEST.harness == 2
+    assert REQUEST.version == 3
+
+
+def test_a_strange_field_of_a_request_is_named_and_the_run_can_still_be_collected() -> None:
+    with pytest.raises(BenchError) as caught:
+        read_request(json.dumps(asdict(REQUEST) | {"strange": 1}))
+    assert "strange" in (caught.value.details or "")
+    assert "collect it with the version that began it" in caught.value.hint
+
+
+@pytest.mark.parametrize("change", [{"version": 4}, {"strange": 1}])
+def test_a_stored_run_of_a_newer_buildmatrix_is_told_in_words(change: dict[str, object]) -> None:
+    with pytest.raises(BenchError) as caught:
+        request_of(asdict(replace(REQUEST, run="r1", tool="9.0")) | change)
+    assert caught.value.brief == "run r1 was asked for by another buildmatrix, 9.0"
+    assert caught.value.hint == "use that version, or a newer one"
 
 
 def test_a_run_is_named_by_its_moment() -> None:
