@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from buildmatrix.agent import PREFIX, ask, call, failure
-from buildmatrix.bench import held
+from buildmatrix.bench import runstate
 from buildmatrix.bench.order import plan_lines, plan_text
 from buildmatrix.bench.request import Request, check_run, run_files
 from buildmatrix.errors import BenchError
@@ -22,8 +22,8 @@ from buildmatrix.protocols import Advanced
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from buildmatrix.bench.held import RunState
     from buildmatrix.bench.order import Block
+    from buildmatrix.bench.runstate import RunState
     from buildmatrix.protocols import Connection, Reporter
 
 TIMEOUT = 120.0  # seconds for one call; the benchmark itself runs detached
@@ -47,9 +47,9 @@ def start(connection: Connection, request: Request, *, prefix: str = PREFIX) -> 
     result = call(
         connection, f"begin {request.run}", prefix=prefix, timeout=TIMEOUT, stdin=lambda: [files]
     )
-    if cell := held.absent(result.stdout):
+    if cell := runstate.absent(result.stdout):
         raise BenchError(f"the bundle of {cell} is not on the board", hint="deploy the cell first")
-    return held.read_state(result.stdout)
+    return runstate.read_state(result.stdout)
 
 
 def state(connection: Connection, *, prefix: str = PREFIX) -> RunState:
@@ -58,7 +58,7 @@ def state(connection: Connection, *, prefix: str = PREFIX) -> RunState:
     What a dead agent changed on the board is put back on the way.
     """
     result = call(connection, "state", prefix=prefix, timeout=TIMEOUT, mode="keep")
-    return held.read_state(result.stdout)
+    return runstate.read_state(result.stdout)
 
 
 def collect(
@@ -81,7 +81,7 @@ def collect(
     while status != "done":
         line = f"follow {run.run} {len(journal)}"
         result = call(connection, line, prefix=prefix, timeout=TIMEOUT)
-        status, total, news = held.progress(result.stdout)
+        status, total, news = runstate.progress(result.stdout)
         journal += news[: news.rfind(b"\n") + 1]
         so_far = f"{_blocks(journal)} of {total} blocks"
         _check_progress(status, run.run, so_far)
@@ -108,7 +108,7 @@ def extend(
     line = f"extend {request.run} {blocks[0].index}"
     lines = plan_lines(request, blocks).encode()
     result = call(connection, line, prefix=prefix, timeout=TIMEOUT, stdin=lambda: [lines])
-    run = held.read_state(result.stdout)
+    run = runstate.read_state(result.stdout)
     if run.run != request.run:
         raise _gone(request.run)
     return run

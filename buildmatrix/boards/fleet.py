@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
-    from buildmatrix.bench.held import RunState
+    from buildmatrix.bench.runstate import RunState
     from buildmatrix.nouns import BoardAddress
 
 T = TypeVar("T")
@@ -140,15 +140,15 @@ def look(targets: Sequence[BoardAddress], *, access: reach.Access, state: Path) 
 
 
 def _look(ended: Ended[RunState], last_seen: str) -> Look:
-    held = ended.value
-    if held is None:
+    state = ended.value
+    if state is None:
         why = ended.error.brief if ended.error else ""
         return Look(ended.board, "away", detail=why, last_seen=last_seen)
-    if held.status == "none":
+    if state.status == "none":
         return Look(ended.board, "idle", last_seen=last_seen)
-    silent = f", silent for {held.heartbeat} s" if held.status == "stale" else ""
-    detail = f"run {held.run}, {held.done} of {held.total} blocks{silent}"
-    return Look(ended.board, held.status, held.owner, detail, last_seen)
+    silent = f", silent for {state.heartbeat} s" if state.status == "stale" else ""
+    detail = f"run {state.run}, {state.done} of {state.total} blocks{silent}"
+    return Look(ended.board, state.status, state.owner, detail, last_seen)
 
 
 def _is_glob(text: str) -> bool:

@@ -27,8 +27,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
-    from buildmatrix.bench.held import RunState
     from buildmatrix.bench.order import Block
+    from buildmatrix.bench.runstate import RunState
     from buildmatrix.boards.reach import Access
     from buildmatrix.nouns import BoardAddress, DeviceInfo, Measurement
     from buildmatrix.pipeline.project import Project

@@ -7,7 +7,7 @@ docs/statistics.md says how often they err.
 
 from __future__ import annotations
 
+from buildmatrix.history.judge import judged
 from buildmatrix.history.series import Board, History, Night, Point, Series, Step
-from buildmatrix.history.told import told
 
-__all__ = ["Board", "History", "Night", "Point", "Series", "Step", "told"]
+__all__ = ["Board", "History", "Night", "Point", "Series", "Step", "judged"]

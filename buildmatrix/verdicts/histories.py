@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from buildmatrix import __version__
-from buildmatrix.history import Board, History, Night, Series, Step, told
+from buildmatrix.history import Board, History, Night, Series, Step, judged
 from buildmatrix.history.site import pages
 from buildmatrix.records import read_record
 from buildmatrix.results import Results
@@ -36,7 +36,7 @@ def history(
         blocks = results.of_label(label)
     blocks = tuple(b for b in blocks if device in (None, b.device))
     cells = rows(b for b in blocks if not b.sentinel and matches_id(only, b.cell))
-    return told(tuple(_nights(paths, runs)), cells, _sentinels(blocks))
+    return judged(tuple(_nights(paths, runs)), cells, _sentinels(blocks))
 
 
 def _nights(paths: State, runs: Sequence[Run]) -> Iterator[Night]:

@@ -122,7 +122,7 @@ def test_a_command_without_results_says_how_to_get_some(tmp_path: Path) -> None:
 
 
 def test_other_conditions_break_a_series_and_are_told(tmp_path: Path) -> None:
-    from buildmatrix.history import told
+    from buildmatrix.history import judged
     from buildmatrix.history.series import Night
     from buildmatrix.summary import rows
 
@@ -136,7 +136,7 @@ def test_other_conditions_break_a_series_and_are_told(tmp_path: Path) -> None:
         for at in range(12)
         for number in range(5)
     ]
-    (board,) = told(nights, rows(blocks)).boards
+    (board,) = judged(nights, rows(blocks)).boards
     (series,) = board.series
     assert series.steps == ()
     assert [(one.night, one.words) for one in series.breaks] == [

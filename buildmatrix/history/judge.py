@@ -31,7 +31,7 @@ class _Stretch:
     levels: Floats  # logarithms
 
 
-def told(nights: Sequence[Night], rows: Iterable[Row], sentinels: Iterable[Row] = ()) -> History:
+def judged(nights: Sequence[Night], rows: Iterable[Row], sentinels: Iterable[Row] = ()) -> History:
     """The history of all boards. `nights` are in the order of time; `sentinels` are rows as well,
     which tell what the board did and are not shown."""
     watching = {(board.device, board.emulated): board for board in boards(nights, sentinels)}
