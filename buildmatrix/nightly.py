@@ -187,7 +187,7 @@ def measured(
         for b in blocks
         if b.status in (Status.WRONG, Status.FAILED)
     }
-    held = nights.held(workshop, before, request.run, reporting.told(workshop, blocks))
+    held = nights.held(workshop, before, request.run, reporting.with_notes(workshop, blocks))
     run = Measured(
         model, request.run, held.newest if held else None, held.accepted if held else None
     )

@@ -54,24 +54,24 @@ def deployed(target: BoardAddress, done: Deployed) -> DeployedBoard:
     }
 
 
-def foretold(target: BoardAddress, found: Foretold) -> DeployedBoard:
+def foretold(target: BoardAddress, foretelling: Foretold) -> DeployedBoard:
     """What a deploy would do on a board."""
     rows: list[DeployedCell] = [
         {
             "id": b.cell,
             "digest": b.digest,
             "bytes": b.size,
-            "state": "would switch" if b.cell in found.forecast.switched else "unchanged",
+            "state": "would switch" if b.cell in foretelling.forecast.switched else "unchanged",
         }
-        for b in found.bundles
+        for b in foretelling.bundles
     ]
     return {
         "device": target.name,
-        "emulated": found.info.emulated,
+        "emulated": foretelling.info.emulated,
         "cells": rows,
-        "refused": _refusals(found.refused),
-        "busy": found.busy,
-        "forecast": cast("Forecast", asdict(found.forecast)),
+        "refused": _refusals(foretelling.refused),
+        "busy": foretelling.busy,
+        "forecast": cast("Forecast", asdict(foretelling.forecast)),
     }
 
 

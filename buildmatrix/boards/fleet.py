@@ -76,8 +76,8 @@ def each(
     ended: Queue[Ended[T]] = Queue()
     for target in targets:
         Thread(target=_put, args=(ended, target, work), daemon=True).start()
-    found = {end.board: end for end in (ended.get() for _ in targets)}
-    return tuple(found[target.name] for target in targets)
+    ends = {end.board: end for end in (ended.get() for _ in targets)}
+    return tuple(ends[target.name] for target in targets)
 
 
 def values(ended: Sequence[Ended[T]]) -> tuple[T, ...]:

@@ -128,30 +128,29 @@ def _value(option: OptionSpec, text: str) -> Scalar:
             return text
 
 
-def _words(source: str, found: Found) -> str:
-    lines = [f"{one.version}: {one.word}; {one.sentence} (run {one.run})" for one in found.taken]
-    end = (
-        f"{source} {found.first_bad} is the first that is worse; {found.last_good} is the last good"
-    )
-    if found.unclear:
-        end += f"; nothing can be said of {', '.join(found.unclear)}"
-    count = found.measurements
+def _words(source: str, bisected: Found) -> str:
+    lines = [f"{one.version}: {one.word}; {one.sentence} (run {one.run})" for one in bisected.taken]
+    first, last = bisected.first_bad, bisected.last_good
+    end = f"{source} {first} is the first that is worse; {last} is the last good"
+    if bisected.unclear:
+        end += f"; nothing can be said of {', '.join(bisected.unclear)}"
+    count = bisected.measurements
     return "\n".join([*lines, f"{end}; {count} measurement{'s' if count > 1 else ''}"])
 
 
-def _document(cell: str, source: str, found: Found) -> Bisect:
+def _document(cell: str, source: str, bisected: Found) -> Bisect:
     """The `bisect` document, version 1."""
     return {
         "version": 1,
         "cell": cell,
         "source": source,
-        "last_good": found.last_good,
-        "first_bad": found.first_bad,
-        "unclear": list(found.unclear),
-        "measurements": found.measurements,
+        "last_good": bisected.last_good,
+        "first_bad": bisected.first_bad,
+        "unclear": list(bisected.unclear),
+        "measurements": bisected.measurements,
         "steps": [
             {"version": one.version, "word": one.word, "sentence": one.sentence, "run": one.run}
-            for one in found.taken
+            for one in bisected.taken
         ],
     }
 

@@ -106,21 +106,22 @@ def _say(document: DeployedBoard) -> None:
         )
 
 
-def _say_forecast(device: str, told: Forecast, busy: str) -> None:
+def _say_forecast(device: str, forecast: Forecast, busy: str) -> None:
     say(
-        f"{device}: would send {told['objects']} objects, {told['bytes'] / 1e6:.1f} MB, "
-        f"{told['wire_bytes'] / 1e6:.2f} MB of them on the wire, in about {told['seconds']:.1f} s"
+        f"{device}: would send {forecast['objects']} objects, {forecast['bytes'] / 1e6:.1f} MB, "
+        f"{forecast['wire_bytes'] / 1e6:.2f} MB of them on the wire, "
+        f"in about {forecast['seconds']:.1f} s"
     )
-    if told["rate"]:
+    if forecast["rate"]:
         say(
-            f"  measured now: {told['rate'] * 8 / 1e6:.1f} Mbit/s, round trip "
-            f"{told['round_trip_s'] * 1000:.0f} ms; unpacking there is not in it"
+            f"  measured now: {forecast['rate'] * 8 / 1e6:.1f} Mbit/s, round trip "
+            f"{forecast['round_trip_s'] * 1000:.0f} ms; unpacking there is not in it"
         )
-    if told["kept_bytes"]:
-        say(f"  {told['kept_bytes'] / 1e6:.1f} MB are there from a push that was cut")
-    used, adds = told["used_kib"] / 1024, told["adds_kib"] / 1024
+    if forecast["kept_bytes"]:
+        say(f"  {forecast['kept_bytes'] / 1e6:.1f} MB are there from a push that was cut")
+    used, adds = forecast["used_kib"] / 1024, forecast["adds_kib"] / 1024
     say(f"  {used:.1f} MiB are used there, {adds:.1f} MiB would be added")
-    for digest in told["removed"]:
+    for digest in forecast["removed"]:
         say(f"  would remove bundle {digest[:12]}")
     if busy:
         say(f"  {busy}'s benchmark runs there: it would be refused without --force")

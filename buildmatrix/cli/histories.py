@@ -33,21 +33,21 @@ def history(
     from buildmatrix.verdicts import histories
 
     paths = State(state_of(matrix, state))
-    found = histories.history(
+    shown = histories.history(
         paths, device=host or None, only=tuple(only or ()), every_run=every_run
     )
-    if not found.boards:
+    if not shown.boards:
         raise InputError(
             "no results yet" if not (host or only) else "no results of these cells on this board",
             hint="run `inv nightly`, or `inv bench --collect`",
         )
     if out:
-        names = histories.write(found, Path(out))
+        names = histories.write(shown, Path(out))
         say(f"written: {out}/{names[0]} and {len(names) - 1} pages more")
     elif json:
-        print_json(histories.document(found))
+        print_json(histories.document(shown))
     else:
-        print_table(history_view.table(histories.document(found)))
+        print_table(history_view.table(histories.document(shown)))
 
 
 TASKS = (history,)

@@ -162,13 +162,13 @@ def owner() -> str:
         return f"{os.getuid()}@{platform.node()}"
 
 
-def refuse_wrong(found: Sequence[Measurement]) -> None:
+def refuse_wrong(blocks: Sequence[Measurement]) -> None:
     """Raise BenchError, exit code 7, for an answer that is wrong or did not come."""
     from buildmatrix.nouns import Status
 
     reasons = {
         (m.cell, m.batch): f"{m.cell} batch {m.batch}: {m.status} {m.void_reason}"
-        for m in found
+        for m in blocks
         if m.status in (Status.WRONG, Status.FAILED)
     }
     if reasons:
@@ -197,15 +197,15 @@ def _tell(
     from buildmatrix.boards import fleet
     from buildmatrix.verdicts import reporting
 
-    found = [block for blocks in fleet.values(ended) for block in blocks]
-    if found:
-        told = reporting.told(shop, found)
+    blocks = [block for of_board in fleet.values(ended) for block in of_board]
+    if blocks:
+        measured = reporting.with_notes(shop, blocks)
         if as_json:
-            print_json(reporting.document(shop, told))
+            print_json(reporting.document(shop, measured))
         else:
-            print_table(reporting.table(shop, told))
+            print_table(reporting.table(shop, measured))
     fleet.raise_worst(ended)
-    refuse_wrong(found)
+    refuse_wrong(blocks)
 
 
 def _numbers(flag: str, text: str) -> list[int]:

@@ -93,7 +93,7 @@ def _profiles(
 
 def _profiled(shop: Workshop, cell: str, host: str, batch: int) -> Profile:
     """Of a board that is named, counted now and kept; else the one that is kept."""
-    kept = State(shop.state).profile(cell)
+    path = State(shop.state).profile(cell)
     if host:
         from buildmatrix.boards import profiling
 
@@ -101,16 +101,16 @@ def _profiled(shop: Workshop, cell: str, host: str, batch: int) -> Profile:
         made = profiling.profile(
             shop, cell, kind, access=access(shop.state), mirror=mirror(), batch=batch
         )
-        kept.parent.mkdir(parents=True, exist_ok=True)
-        kept.write_text(encoding.dumps(made, indent=1) + "\n")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(encoding.dumps(made, indent=1) + "\n")
         return made
     try:
-        found: Profile = encoding.loads(kept.read_text())
+        counted: Profile = encoding.loads(path.read_text())
     except (OSError, ValueError):
         raise InputError(
             f"{cell} was not profiled yet", hint=f"inv profile {cell} --host BOARD"
         ) from None
-    return found
+    return counted
 
 
 def _show(profile: Profile) -> None:

@@ -63,23 +63,23 @@ def report(
         raise UsageError(f"--against {against} is not known", hint="--against study")
     with progress() as reporter:
         shop = workshop(matrix, only, state, reporter, model=model)
-        told = reporting.latest(shop, device=host or None, only=tuple(only or ()))
-        if not told.rows and not against:
+        measured = reporting.latest(shop, device=host or None, only=tuple(only or ()))
+        if not measured.rows and not against:
             raise InputError("no results yet", hint="run `inv bench --collect`")
         if bundle:
-            packed = publishing.repeatable(shop, told, bundle, Path(out or "."))
+            packed = publishing.repeatable(shop, measured, bundle, Path(out or "."))
             say(f"{packed.path}  {packed.size / 1e6:.1f} MB\non a board: {packed.command}")
             return
         if out:
-            written = publishing.write(shop, told, Path(out), study=bool(against))
+            written = publishing.write(shop, measured, Path(out), study=bool(against))
             say(f"written: {out}/ {', '.join(written)}")
             return
     if json or format == "json":
-        print_json(reporting.document(shop, told))
+        print_json(reporting.document(shop, measured))
     elif format == "table":
-        print_table(reporting.table(shop, told, study=bool(against)))
+        print_table(reporting.table(shop, measured, study=bool(against)))
     else:
-        say(publishing.text(shop, told, format, study=bool(against)).rstrip("\n"))
+        say(publishing.text(shop, measured, format, study=bool(against)).rstrip("\n"))
 
 
 @command({"host": "only results of this device"}, iterable=["only"])
@@ -97,8 +97,8 @@ def agree(
 
     with progress() as reporter:
         shop = workshop(matrix, only, state, reporter, model=model)
-        told = reporting.latest(shop, device=host or None, only=tuple(only or ()))
-        agreed = agreeing.agreement(shop, told)
+        measured = reporting.latest(shop, device=host or None, only=tuple(only or ()))
+        agreed = agreeing.agreement(shop, measured)
         document = agreeing.agreement_document(agreed, model=shop.project.network.name)
     if json:
         print_json(document)
@@ -131,15 +131,16 @@ def compare(
 
     with progress() as reporter:
         shop = workshop(matrix, None, state, reporter, model=model)
-        found = comparing.compared(shop, base, new, device=host or None, only=tuple(only or ()))
+        compared = comparing.compared(shop, base, new, device=host or None, only=tuple(only or ()))
     if json:
-        print_json(comparing.document(found))
+        print_json(comparing.document(compared))
     else:
-        print_table(tables.comparison(comparing.document(found)))
-    worse = comparing.regressions(found)
+        print_table(tables.comparison(comparing.document(compared)))
+    worse = comparing.regressions(compared)
     if worse:
         raise RegressionError(
-            f"{len(worse)} of {len(found.comparisons)} figures got worse", details="\n".join(worse)
+            f"{len(worse)} of {len(compared.comparisons)} figures got worse",
+            details="\n".join(worse),
         )
 
 

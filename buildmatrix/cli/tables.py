@@ -172,8 +172,8 @@ def _row(facts: dict[str, object]) -> str:
     >>> _row({"cpus": (0, 1), "part": "0xd03", "capacity": None, "max_khz": 1200000})
     'cpus 0 1, part 0xd03, max khz 1200000'
     """
-    said = {name: each for name, each in facts.items() if each not in (None, "")}
-    return ", ".join(f"{name.replace('_', ' ')} {_fact(each)}" for name, each in said.items())
+    known = {name: each for name, each in facts.items() if each not in (None, "")}
+    return ", ".join(f"{name.replace('_', ' ')} {_fact(each)}" for name, each in known.items())
 
 
 LOOKS = {"idle": "green", "running": "cyan", "away": "red", "off": "dim"}

@@ -33,7 +33,7 @@ def nearest_alike(rows: Sequence[Row], runs: Iterable[Sequence[Row]]) -> tuple[R
     differs; then come the rows of the first run that are no longer measured.
     """
     waiting, unlike = list(rows), dict[int, "Row"]()
-    found: dict[int, Row] = {}
+    alike: dict[int, Row] = {}
     gone: list[Row] = []
     measured = {(row.cell, row.batch) for row in rows}
     for number, run in enumerate(runs):
@@ -44,13 +44,13 @@ def nearest_alike(rows: Sequence[Row], runs: Iterable[Sequence[Row]]) -> tuple[R
                 if (other.cell, other.batch) != (row.cell, row.batch):
                     continue
                 if not differences(Side(other).conditions, Side(row).conditions):
-                    found.setdefault(id(row), other)
+                    alike.setdefault(id(row), other)
                 else:
                     unlike.setdefault(id(row), other)
-        waiting = [row for row in waiting if id(row) not in found]
+        waiting = [row for row in waiting if id(row) not in alike]
         if not waiting:
             break
-    earlier = [found.get(id(row)) or unlike.get(id(row)) for row in rows]
+    earlier = [alike.get(id(row)) or unlike.get(id(row)) for row in rows]
     return (*(row for row in earlier if row is not None), *gone)
 
 
@@ -68,15 +68,15 @@ def between_runs(runs: Iterable[Sequence[Row]]) -> Between | None:
                 what = (row.cell, row.first.bundle, side.conditions)
                 centre, error, _ = centres(np.log(side.figures)[None], 0.0)
                 levels[what][number] = float(centre[0]), float(error[0])
-    repeated = [found for found in levels.values() if len(found) > 1]
+    repeated = [of_row for of_row in levels.values() if len(of_row) > 1]
     away = _without_runs(repeated)
-    numbers = {number for found in repeated for number in found}
+    numbers = {number for of_row in repeated for number in of_row}
     freedom = MAD_FREEDOM * (len(away) - len(repeated) - len(numbers) + 1)
     if freedom < FEW_DEGREES:
         return None
     lost = len(away) / (len(away) - len(repeated) - len(numbers) + 1)
     seen = float(stats.median_abs_deviation(away, center=_zero, scale="normal")) ** 2 * lost
-    explained = float(np.median([error for found in repeated for _, error in found.values()]))
+    explained = float(np.median([error for of_row in repeated for _, error in of_row.values()]))
     return Between(math.sqrt(max(0.0, seen - explained)), freedom)
 
 
@@ -88,14 +88,14 @@ def _without_runs(repeated: Sequence[dict[int, tuple[float, float]]]) -> list[fl
     """Each level beside the mean of its row, and then beside what its run's rows share."""
     centred = [
         {
-            number: level - np.mean([x for x, _ in found.values()])
-            for number, (level, _) in found.items()
+            number: level - np.mean([x for x, _ in of_row.values()])
+            for number, (level, _) in of_row.items()
         }
-        for found in repeated
+        for of_row in repeated
     ]
     of_run: dict[int, list[float]] = defaultdict(list)
-    for found in centred:
-        for number, level in found.items():
+    for of_row in centred:
+        for number, level in of_row.items():
             of_run[number].append(float(level))
     shared = {number: float(np.median(levels)) for number, levels in of_run.items()}
-    return [float(level) - shared[number] for found in centred for number, level in found.items()]
+    return [float(level) - shared[number] for of_row in centred for number, level in of_row.items()]

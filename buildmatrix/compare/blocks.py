@@ -74,8 +74,8 @@ def noise(rows: Iterable[Figures]) -> float:
 
     1.4826 times the median of |figure / median of its row - 1| over all blocks of all rows.
     """
-    told = [np.abs(row / np.median(row) - 1) for row in rows if len(row) >= NOISE_BLOCKS]
-    return MAD * float(np.median(np.concatenate(told))) if told else 0.0
+    spreads = [np.abs(row / np.median(row) - 1) for row in rows if len(row) >= NOISE_BLOCKS]
+    return MAD * float(np.median(np.concatenate(spreads))) if spreads else 0.0
 
 
 def smallest_p(base: int, new: int) -> float:

@@ -104,22 +104,30 @@ def _counted(pair: Pair, base: Side, new: Side) -> Comparison | None:
     return directed or replace(counted, within=_up(abs(counted.change or 0.0)))
 
 
-def tested(found: Comparison, ground: Ground) -> Comparison:
+def tested(comparison: Comparison, ground: Ground) -> Comparison:
     """The verdict by test: better or worse, the board, the same, or what is missing."""
-    if _significant(found) and ground.up == (found.beside > 0) and (sure := _directed(found)):
+    if (
+        _significant(comparison)
+        and ground.up == (comparison.beside > 0)
+        and (sure := _directed(comparison))
+    ):
         if ground.same_program:
-            return replace(found, verdict=Verdict.BOARD, reason=SAME_PROGRAM)
-        return replace(sure, reason=f"all else {_by(found.common)}" if found.common else "")
-    if found.interval is None or smallest_p(*ground.blocks) * ground.rows > FALSE_DISCOVERIES:
-        return replace(found, reason=_few(ground))
-    if found.common and abs(found.common) >= LEAST_CHANGE:
-        return replace(found, verdict=Verdict.BOARD, reason=pattern(ground.move))
-    bound = _up(max(-found.interval[0], found.interval[1]) + ground.drift + ground.move.widen)
+            return replace(comparison, verdict=Verdict.BOARD, reason=SAME_PROGRAM)
+        return replace(
+            sure, reason=f"all else {_by(comparison.common)}" if comparison.common else ""
+        )
+    if comparison.interval is None or smallest_p(*ground.blocks) * ground.rows > FALSE_DISCOVERIES:
+        return replace(comparison, reason=_few(ground))
+    if comparison.common and abs(comparison.common) >= LEAST_CHANGE:
+        return replace(comparison, verdict=Verdict.BOARD, reason=pattern(ground.move))
+    bound = _up(
+        max(-comparison.interval[0], comparison.interval[1]) + ground.drift + ground.move.widen
+    )
     if bound <= WIDEST_SAME:
-        reason = f"a change, but below {found.least:.1%}, the least that counts here"
-        said = reason if _significant(found) else ""
-        return replace(found, verdict=Verdict.SAME, within=bound, reason=said)
-    return replace(found, reason=_missing(found, found.interval, ground))
+        reason = f"a change, but below {comparison.least:.1%}, the least that counts here"
+        words = reason if _significant(comparison) else ""
+        return replace(comparison, verdict=Verdict.SAME, within=bound, reason=words)
+    return replace(comparison, reason=_missing(comparison, comparison.interval, ground))
 
 
 def pattern(move: Move) -> str:
@@ -144,30 +152,34 @@ def _few(ground: Ground) -> str:
     return f"blocks: {before} against {after}; {table} needs {needed} on each side"
 
 
-def _directed(found: Comparison) -> Comparison | None:
+def _directed(comparison: Comparison) -> Comparison | None:
     """Better or worse by the metric's direction, where the change is one that counts."""
-    if found.change is None or found.least is None or abs(found.beside) < found.least:
+    if (
+        comparison.change is None
+        or comparison.least is None
+        or abs(comparison.beside) < comparison.least
+    ):
         return None
-    verdict = Verdict.BETTER if found.beside * found.metric.sign > 0 else Verdict.WORSE
-    return replace(found, verdict=verdict)
+    verdict = Verdict.BETTER if comparison.beside * comparison.metric.sign > 0 else Verdict.WORSE
+    return replace(comparison, verdict=verdict)
 
 
-def _missing(found: Comparison, interval: Interval, ground: Ground) -> str:
+def _missing(comparison: Comparison, interval: Interval, ground: Ground) -> str:
     """What keeps a change with an interval from a verdict."""
-    change, (low, high) = abs(found.beside), interval
+    change, (low, high) = abs(comparison.beside), interval
     words = f"{CONFIDENCE:.0%} interval {low:+.1%} to {high:+.1%}"
     move = ground.move
     if ground.drift:
         return f"{words}, and the board drifted by {ground.drift:.1%} in a run"
     if move.widen:
         return f"{words}, and the board's own level may have moved by {move.widen:.1%}"
-    if not _significant(found) and move.correlation:
+    if not _significant(comparison) and move.correlation:
         return f"{words}: neighbouring blocks are alike (correlation {move.correlation:.1f})"
-    if not _significant(found) and move.deviation:
+    if not _significant(comparison) and move.deviation:
         return f"{words}: a row's level differs by {move.deviation:.1%} from run to run by itself"
-    if _significant(found) and change < (found.least or 0.0):
-        return f"{words}, but below {found.least:.1%}, the board's noise, no change counts"
-    if _significant(found):
+    if _significant(comparison) and change < (comparison.least or 0.0):
+        return f"{words}, but below {comparison.least:.1%}, the board's noise, no change counts"
+    if _significant(comparison):
         return f"{words}, but blocks rank the other way: a few are far from the others"
     room = WIDEST_SAME - change
     fewest = min(ground.blocks)
@@ -176,8 +188,8 @@ def _missing(found: Comparison, interval: Interval, ground: Ground) -> str:
     return f"{words}: it takes {more} to tell"
 
 
-def _significant(found: Comparison) -> bool:
-    return all(p is not None and p <= FALSE_DISCOVERIES for p in (found.p, found.p_board))
+def _significant(comparison: Comparison) -> bool:
+    return all(p is not None and p <= FALSE_DISCOVERIES for p in (comparison.p, comparison.p_board))
 
 
 def _up(share: float) -> float:

@@ -40,9 +40,9 @@ class Side:
     @cached_property
     def rounds(self) -> tuple[int, ...]:
         """The round of each figure; its place where blocks do not tell their rounds."""
-        told = tuple(block.round for block in self.row.used)
-        distinct = len(told) == len(self.figures) == len(set(told))
-        return told if distinct else tuple(range(len(self.figures)))
+        numbers = tuple(block.round for block in self.row.used)
+        distinct = len(numbers) == len(self.figures) == len(set(numbers))
+        return numbers if distinct else tuple(range(len(self.figures)))
 
     @property
     def ending(self) -> str:
@@ -97,23 +97,23 @@ def paired(base: Sequence[Row], new: Sequence[Row], *, formats_may_differ: bool)
 
 def _closest(side: Side, others: Sequence[Side], *, formats_may_differ: bool) -> Pair | None:
     """The row of the same cell and batch under the most similar conditions."""
-    found = [
+    pairs = [
         _pair(side, other, formats_may_differ=formats_may_differ)
         for other in others
         if (other.row.cell, other.row.batch) == (side.row.cell, side.row.batch)
     ]
-    return min(found, key=lambda pair: len(pair.differs), default=None)
+    return min(pairs, key=lambda pair: len(pair.differs), default=None)
 
 
 def _pair(base: Side, new: Side, *, formats_may_differ: bool) -> Pair:
-    found = differences(base.conditions, new.conditions)
-    said = remarks(base.conditions, new.conditions)
+    differing = differences(base.conditions, new.conditions)
+    remarked = remarks(base.conditions, new.conditions)
     if formats_may_differ:
         formats = base.conditions.number_format, new.conditions.number_format
         words = DECISIVE["number_format"].format(*formats)
-        if words in found:
-            found, said = tuple(w for w in found if w != words), (words, *said)
-    return Pair(base, new, found, said)
+        if words in differing:
+            differing, remarked = tuple(w for w in differing if w != words), (words, *remarked)
+    return Pair(base, new, differing, remarked)
 
 
 def _sides(rows: Sequence[Row]) -> list[Side]:
@@ -130,7 +130,8 @@ def _sides(rows: Sequence[Row]) -> list[Side]:
         sides[row.cell, row.batch].append(side)
     order = {id(row): place for place, row in enumerate(rows)}
     return sorted(
-        (side for found in sides.values() for side in found), key=lambda side: order[id(side.row)]
+        (side for of_cell in sides.values() for side in of_cell),
+        key=lambda side: order[id(side.row)],
     )
 
 

@@ -112,8 +112,8 @@ def _rounds(rows: Sequence[tuple[Figures, Sequence[int]]]) -> NDArray[np.int64]:
 def _table(rows: Sequence[tuple[Figures, Sequence[int]]]) -> Floats:
     """Logarithms by row and round; NaN where a row has no block. Empty rows are left out."""
     place = {number: at for at, number in enumerate(_rounds(rows).tolist())}
-    told = [row for row in rows if len(row[0])]
-    table = np.full((len(told), len(place)), np.nan)
-    for line, (figures, numbers) in zip(table, told, strict=True):
+    measured = [row for row in rows if len(row[0])]
+    table = np.full((len(measured), len(place)), np.nan)
+    for line, (figures, numbers) in zip(table, measured, strict=True):
         line[[place[number] for number in numbers]] = np.log(figures)
     return table

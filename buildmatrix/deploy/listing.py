@@ -68,19 +68,19 @@ class Listing:
 
 def read_listing(answer: bytes) -> Listing:
     """Lines of the survey as a value; other lines among them do no harm."""
-    said = read_lines(answer)
+    lines = read_lines(answer)
     return Listing(
-        present=frozenset(name for (name,) in said["have"]),
-        parts=_parts(said),
-        corrupt=tuple(name for (name,) in said["corrupt"]),
-        bundles=frozenset(digest for (digest,) in said["bundle"]),
-        links=tuple((name, digest) for name, digest in said["cell"]),
-        held=frozenset(digest for (digest,) in said["held"]),
-        history=tuple((cell, digest) for cell, digest in said["switch"]),
-        used_kib=max((int(kib) for (kib,) in said["used"]), default=0),
-        fresh=bool(said["fresh"]),
-        zstd=bool(said["zstd"]),
-        busy=next((owner or "somebody" for (owner,) in said["busy"]), ""),
+        present=frozenset(name for (name,) in lines["have"]),
+        parts=_parts(lines),
+        corrupt=tuple(name for (name,) in lines["corrupt"]),
+        bundles=frozenset(digest for (digest,) in lines["bundle"]),
+        links=tuple((name, digest) for name, digest in lines["cell"]),
+        held=frozenset(digest for (digest,) in lines["held"]),
+        history=tuple((cell, digest) for cell, digest in lines["switch"]),
+        used_kib=max((int(kib) for (kib,) in lines["used"]), default=0),
+        fresh=bool(lines["fresh"]),
+        zstd=bool(lines["zstd"]),
+        busy=next((owner or "somebody" for (owner,) in lines["busy"]), ""),
     )
 
 
@@ -96,25 +96,25 @@ def refuse_while_measuring(board: str, listing: Listing) -> None:
 
 def read_lines(answer: bytes) -> Lines:
     """'verb words' lines grouped by verb. Raises DeviceError for an answer that is not whole."""
-    said: dict[str, list[tuple[str, ...]]] = {verb: [] for verb in FORMS}
+    lines: dict[str, list[tuple[str, ...]]] = {verb: [] for verb in FORMS}
     text = answer.decode("ascii", errors="replace")
     for line in text.split("\n"):
         verb, _, words = line.partition(" ")
         if verb in FORMS and (match := FORMS[verb].fullmatch(words)):
-            said[verb].append(match.groups())
-    if not said["end"]:
+            lines[verb].append(match.groups())
+    if not lines["end"]:
         raise DeviceError(
             "the board's answer is not one",
             details=ascii(text[:200]),
             hint="check that `ssh` to it starts a POSIX shell that prints nothing by itself",
         )
-    return said
+    return lines
 
 
-def _parts(said: Lines) -> Mapping[str, tuple[Part, ...]]:
-    sizes = {path: int(size) for size, path in said["size"]}
+def _parts(lines: Lines) -> Mapping[str, tuple[Part, ...]]:
+    sizes = {path: int(size) for size, path in lines["size"]}
     found: dict[str, tuple[Part, ...]] = {}
-    for sha256, path in said["sum"]:
+    for sha256, path in lines["sum"]:
         name = path.rpartition("/")[2]
         if path in sizes:
             found[name] = (*found.get(name, ()), Part(sizes[path], sha256))

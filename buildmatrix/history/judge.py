@@ -49,9 +49,9 @@ def _with_steps(board: Board, sentinel: Board | None) -> Board:
     if not board.emulated:  # what an emulator counts, no board moves
         moves = common(_table([*stretches, *_watching(sentinel, board)], len(moves)))
     beside = [one.levels - moves[[p.night for p in one.points]] for one in stretches]
-    found = steps(beside)
+    places_of = steps(beside)
     of_series: dict[int, list[Step]] = {id(series): [] for series in board.series}
-    for one, levels, places in zip(stretches, beside, found, strict=True):
+    for one, levels, places in zip(stretches, beside, places_of, strict=True):
         of_series[id(one.series)] += _worded(one, levels, places, board.nights)
     series = tuple(
         replace(one, steps=tuple(of_series[id(one)]), breaks=tuple(_breaks(one)))
@@ -109,7 +109,7 @@ def _of_board(board: Board, stretches: Sequence[_Stretch], moves: Floats) -> Ite
     """Where everything jumped at once, and what changed then for most rows."""
     places = jumps(moves)
     for place, size in zip(places, sizes_of(moves, places), strict=True):
-        told = [
+        changes = [
             changed_at(one.points, at, board.nights)
             for one in stretches
             for at, point in enumerate(one.points)
@@ -120,7 +120,7 @@ def _of_board(board: Board, stretches: Sequence[_Stretch], moves: Floats) -> Ite
             change=math.expm1(size),
             before=math.exp(float(moves[:place].mean())),
             after=math.exp(float(moves[place:].mean())),
-            changed=max(told, key=told.count, default=()),
+            changed=max(changes, key=changes.count, default=()),
             accepted=_accepted(board.nights, place),
         )
 

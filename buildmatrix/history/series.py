@@ -91,13 +91,13 @@ class Series:
 
     def stretches(self) -> tuple[tuple[Point, ...], ...]:
         """Its points, cut where what decides a figure changed: no two parts are compared."""
-        found: list[list[Point]] = []
+        parts: list[list[Point]] = []
         for point in self.points:
-            if found and not differences(found[-1][-1].conditions, point.conditions):
-                found[-1].append(point)
+            if parts and not differences(parts[-1][-1].conditions, point.conditions):
+                parts[-1].append(point)
             else:
-                found.append([point])
-        return tuple(map(tuple, found))
+                parts.append([point])
+        return tuple(map(tuple, parts))
 
 
 @dataclass(frozen=True, slots=True)

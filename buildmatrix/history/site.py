@@ -98,7 +98,7 @@ def _moved(board: Board, page: str, cells: dict[str, str]) -> Sequence[Moved]:
         *((step, None, page) for step in board.steps),
         *((step, one, cells[one.cell]) for one in board.series for step in one.steps),
     ]
-    found = [
+    lines = [
         Moved(
             step.night,
             board.nights[step.night].at[:10],
@@ -109,7 +109,7 @@ def _moved(board: Board, page: str, cells: dict[str, str]) -> Sequence[Moved]:
         )
         for step, one, place in steps
     ]
-    return sorted(found, key=lambda line: (-line.night, -abs(line.step.change)))
+    return sorted(lines, key=lambda line: (-line.night, -abs(line.step.change)))
 
 
 def _file(name: str) -> str:

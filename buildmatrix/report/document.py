@@ -113,13 +113,13 @@ def _no_formula(text: str) -> str:
 
 
 def _row_fields(row: Row) -> dict[str, object]:
-    first, found = row.first, spread(row)
+    first, figures = row.first, spread(row)
     fields = {name: getattr(first, name, None) for name in ROW_FIELDS} | {
         "status": row.status.value,
         "mean_ms_per_image": row.mean_ms_per_image,
-        "median_ms_per_image": found.median if found else None,
-        "quartiles_ms_per_image": found.quartiles if found else None,
-        "interval_ms_per_image": found.interval if found else None,
+        "median_ms_per_image": figures.median if figures else None,
+        "quartiles_ms_per_image": figures.quartiles if figures else None,
+        "interval_ms_per_image": figures.interval if figures else None,
         "blocks": len(row.used),
         "void_blocks": sum(block.status is Status.VOID for block in row.blocks),
         "samples_ns": list(row.samples_ns),

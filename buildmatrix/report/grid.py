@@ -116,7 +116,7 @@ def by_board(rows: Iterable[Row]) -> tuple[tuple[Row, ...], ...]:
     for row in sorted(rows, key=board_key):
         shared = of_table(conditions((row.used or row.blocks)[0]))
         groups.setdefault(shared, []).append(row)
-    return tuple(tuple(found) for found in groups.values())
+    return tuple(tuple(group) for group in groups.values())
 
 
 def study() -> Grid:
@@ -141,7 +141,7 @@ def study() -> Grid:
 def _grid(
     rows: Sequence[Row],
     bound: float | None,
-    told: Mapping[str, Sequence[str]],
+    words_of: Mapping[str, Sequence[str]],
     *,
     apart: bool,
     per: str,
@@ -159,24 +159,24 @@ def _grid(
     )
     where_else = _apart(rows[0]) if apart else ()
     return replace(
-        grid, notes=(*where_else, *_remarks(grid, rows, bound, told, per), *notes.lines())
+        grid, notes=(*where_else, *_remarks(grid, rows, bound, words_of, per), *notes.lines())
     )
 
 
 def _apart(row: Row) -> Iterator[str]:
     """What this grid was measured under, where the same board has another grid."""
-    found = conditions((row.used or row.blocks)[0])
-    told = {
-        "passes": found.passes,
-        "warm-up": found.warmup,
-        "kernel": found.kernel_release,
-        "governor": found.governor,
-        "clock limit in kHz": found.clock_limit_khz,
-        "version of the model": found.model_version,
-        "cores": found.pinned,
-        "board": found.board,
+    measured_under = conditions((row.used or row.blocks)[0])
+    named = {
+        "passes": measured_under.passes,
+        "warm-up": measured_under.warmup,
+        "kernel": measured_under.kernel_release,
+        "governor": measured_under.governor,
+        "clock limit in kHz": measured_under.clock_limit_khz,
+        "version of the model": measured_under.model_version,
+        "cores": measured_under.pinned,
+        "board": measured_under.board,
     }
-    words = ", ".join(f"{name} {value}" for name, value in told.items() if value is not None)
+    words = ", ".join(f"{name} {value}" for name, value in named.items() if value is not None)
     yield f"not comparable with this board's other tables: measured under {words}"
 
 
@@ -216,18 +216,18 @@ class _Notes:
             batches.append(row.batch)
             number = list(self._numbered).index((row.cell, row.reason)) + 1
             return Value(f"{_word(row)} [{number}]")
-        told = "" if count is None else millions_text(count)
+        counted = "" if count is None else millions_text(count)
         if row.emulated:
-            return Value(time_text(ms), told, count)
-        found = spread(row)
+            return Value(time_text(ms), counted, count)
+        figures = spread(row)
         return Value(
-            time_text(ms), told, ms, found.interval if found else None, _margin(row, found)
+            time_text(ms), counted, ms, figures.interval if figures else None, _margin(row, figures)
         )
 
     def lines(self) -> Iterator[str]:
         if self._memory:
-            told = [f"{cell}: {words}" for cell, words in self._memory.items()]
-            yield "; ".join([NO_ROOM, *told])
+            largest = [f"{cell}: {words}" for cell, words in self._memory.items()]
+            yield "; ".join([NO_ROOM, *largest])
         if self._void:
             reasons = "; ".join(dict.fromkeys(block.void_reason for block in self._void))
             several = f"{len(self._void)} blocks were" if len(self._void) > 1 else "1 block was"
@@ -237,10 +237,10 @@ class _Notes:
             yield f"[{number}] {cell}, batch {at}: {reason}"
 
 
-def _margin(row: Row, found: Spread | None) -> str:
-    if found is None or found.interval is None or row.mean_ms_per_image is None:
+def _margin(row: Row, figures: Spread | None) -> str:
+    if figures is None or figures.interval is None or row.mean_ms_per_image is None:
         return NO_MARGIN
-    low, high = found.interval
+    low, high = figures.interval
     return f"±{(high - low) / 2 / row.mean_ms_per_image:.1%}"
 
 
@@ -254,7 +254,7 @@ def _remarks(
     grid: Grid,
     rows: Sequence[Row],
     bound: float | None,
-    told: Mapping[str, Sequence[str]],
+    words_of: Mapping[str, Sequence[str]],
     per: str,
 ) -> Iterator[str]:
     """What a reader must know before comparing two figures of the grid."""
@@ -268,7 +268,7 @@ def _remarks(
         yield f"±: half the {CONFIDENCE:.0%} interval of the mean, over blocks{few}"
     yield from _tolerances(rows)
     for run in dict.fromkeys(row.run for row in rows):
-        yield from (f"run {run}: {words}" for words in told.get(run, ()))
+        yield from (f"run {run}: {words}" for words in words_of.get(run, ()))
 
 
 def _some(grid: Grid, margin: str) -> bool:

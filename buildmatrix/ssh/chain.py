@@ -106,8 +106,8 @@ def _dialled(hop: Hop, seconds: float) -> socket.socket:
     if hop.family not in families:
         return socket.create_connection((hop.host, hop.port), seconds)
     fault: OSError = socket.gaierror(socket.EAI_NONAME, "no address of that family")
-    found = socket.getaddrinfo(hop.host, hop.port, families[hop.family], socket.SOCK_STREAM)
-    for family, kind, protocol, _, address in found:
+    addresses = socket.getaddrinfo(hop.host, hop.port, families[hop.family], socket.SOCK_STREAM)
+    for family, kind, protocol, _, address in addresses:
         sock = socket.socket(family, kind, protocol)
         try:
             sock.settimeout(seconds)

@@ -32,8 +32,8 @@ def lookup(host: str, given: Mapping[str, str | int], config: Path | None) -> Va
     read = paramiko.SSHConfig()
     read.parse(f"{key} {value}" for key, value in given.items())
     read.parse(lines)
-    found = cast("dict[str, str | list[str] | None]", dict(read.lookup(host)))
-    return {key: value for key, value in found.items() if value is not None}
+    values = cast("dict[str, str | list[str] | None]", dict(read.lookup(host)))
+    return {key: value for key, value in values.items() if value is not None}
 
 
 def _checked(lines: list[str]) -> Iterator[str]:

@@ -18,9 +18,9 @@ if TYPE_CHECKING:
     from buildmatrix.verdicts.reporting import RowsWithNotes
 
 
-def agreement(workshop: Workshop, found: RowsWithNotes) -> Agreement:
+def agreement(workshop: Workshop, measured: RowsWithNotes) -> Agreement:
     """The newest answers held against each other."""
-    answers = (*_answers(found), _reference(workshop))
+    answers = (*_answers(measured), _reference(workshop))
     return Agreement(answers, differences(answers))
 
 
@@ -58,17 +58,17 @@ def _difference(pair: Difference) -> DifferenceRow:
     }
 
 
-def _answers(found: RowsWithNotes) -> Iterator[Answer]:
+def _answers(measured: RowsWithNotes) -> Iterator[Answer]:
     """One for each cell: of its newest run, the smallest batch that gave a whole answer.
 
     A wrong answer is one too: that is what a reader wants to see.
     """
-    journals = {run.id: {b.block: b for b in readable(run.journal).blocks} for run in found.runs}
+    journals = {run.id: {b.block: b for b in readable(run.journal).blocks} for run in measured.runs}
     seen: set[str] = set()
-    for row in found.rows:
+    for row in measured.rows:
         for block in row.blocks:
-            kept = journals.get(row.run, {}).get(block.block)
-            result = kept.result if kept else None
+            ran = journals.get(row.run, {}).get(block.block)
+            result = ran.result if ran else None
             output = result.get("output") if result else None
             if row.cell not in seen and output and None not in output:
                 seen.add(row.cell)

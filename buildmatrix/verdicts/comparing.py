@@ -71,15 +71,15 @@ def compared_sides(
     `between` is what kept runs tell of the noise between runs; with `cells` the sides are two
     cells, which share their run.
     """
-    flagged = [d for told in (base, new) for d in told.drifts.values() if d.flagged]
+    flagged = [d for side in (base, new) for d in side.drifts.values() if d.flagged]
     moved = max((abs(d.change) for d in flagged), default=0.0)
     notes = [
         f"run {name}: {words}"
-        for told in (base, new)
-        for name, all_words in told.notes.items()
+        for side in (base, new)
+        for name, all_words in side.notes.items()
         for words in all_words
     ]
-    found = compare(
+    comparisons = compare(
         base.rows,
         new.rows,
         drift=moved,
@@ -87,8 +87,8 @@ def compared_sides(
         between=between,
         cells=cells,
     )
-    notes += [*_conditions(found), *(_two_runs(found) if cells else ())]
-    return Compared(base_name, new_name, found, tuple(dict.fromkeys(notes)))
+    notes += [*_conditions(comparisons), *(_two_runs(comparisons) if cells else ())]
+    return Compared(base_name, new_name, comparisons, tuple(dict.fromkeys(notes)))
 
 
 def between(workshop: Workshop, new: RowsWithNotes) -> Between | None:
@@ -98,25 +98,25 @@ def between(workshop: Workshop, new: RowsWithNotes) -> Between | None:
         return None
     ((device, model),) = boards
     with Results(workshop.paths.results) as results:
-        kept = [r for r in results.runs(device=device) if r.request.get("model", model) == model]
+        runs = [r for r in results.runs(device=device) if r.request.get("model", model) == model]
         return between_runs(
             rows(block for block in results.blocks(run.id) if block.model == model)
-            for run in kept[:RUNS_THAT_TEACH]
+            for run in runs[:RUNS_THAT_TEACH]
         )
 
 
-def _conditions(found: Sequence[Comparison]) -> Iterator[str]:
+def _conditions(comparisons: Sequence[Comparison]) -> Iterator[str]:
     """What differed between the sides and may matter, once for all rows that it holds for."""
-    unlike = sum(c.verdict is Verdict.UNLIKE for c in found)
+    unlike = sum(c.verdict is Verdict.UNLIKE for c in comparisons)
     if unlike:
-        yield f"{unlike} of {len(found)} rows were not measured alike: they get no verdict"
-    yield from dict.fromkeys(words for c in found for words in c.remarks)
-    moved = dict.fromkeys(c.reason for c in found if c.verdict is Verdict.BOARD)
+        yield f"{unlike} of {len(comparisons)} rows were not measured alike: they get no verdict"
+    yield from dict.fromkeys(words for c in comparisons for words in c.remarks)
+    moved = dict.fromkeys(c.reason for c in comparisons if c.verdict is Verdict.BOARD)
     yield from (words for words in moved if words != SAME_PROGRAM)
 
 
-def _two_runs(found: Sequence[Comparison]) -> Iterator[str]:
-    if any(c.base_run and c.new_run and c.base_run != c.new_run for c in found):
+def _two_runs(comparisons: Sequence[Comparison]) -> Iterator[str]:
+    if any(c.base_run and c.new_run and c.base_run != c.new_run for c in comparisons):
         yield "the cells were not measured in one run: what the board did between two is in it"
 
 
@@ -124,7 +124,7 @@ def run(workshop: Workshop, name: str, only: tuple[str, ...] = ()) -> RowsWithNo
     """One run's rows, and words about it."""
     with Results(workshop.paths.results) as results:
         blocks = [b for b in results.blocks(name) if not b.sentinel and matches_id(only, b.cell)]
-    return reporting.told(workshop, blocks)
+    return reporting.with_notes(workshop, blocks)
 
 
 def _run(workshop: Workshop, name: str, device: str | None) -> str:
@@ -133,14 +133,14 @@ def _run(workshop: Workshop, name: str, device: str | None) -> str:
         if name not in ("latest", "previous"):
             return results.run(name).id
         newest = results.runs(device=device)
-        kept = results.runs(device=newest[0].device) if newest else ()
+        runs = results.runs(device=newest[0].device) if newest else ()
     place = ("latest", "previous").index(name)
-    if len(kept) <= place:
+    if len(runs) <= place:
         raise InputError(
-            f"there is no {name} run{f' of {device}' if device else ''}: {len(kept)} are kept",
+            f"there is no {name} run{f' of {device}' if device else ''}: {len(runs)} are kept",
             hint="run `inv bench --collect`",
         )
-    return kept[place].id
+    return runs[place].id
 
 
 def _cells(workshop: Workshop, device: str | None) -> dict[str, RowsWithNotes]:
@@ -152,13 +152,13 @@ def _cells(workshop: Workshop, device: str | None) -> dict[str, RowsWithNotes]:
     }
 
 
-def _renamed(told: RowsWithNotes, cell: str) -> RowsWithNotes:
+def _renamed(measured: RowsWithNotes, cell: str) -> RowsWithNotes:
     """Rows under another cell's name, so that two cells meet."""
     renamed = tuple(
         Row(row.status, tuple(replace(block, cell=cell) for block in row.blocks))
-        for row in told.rows
+        for row in measured.rows
     )
-    return replace(told, rows=renamed)
+    return replace(measured, rows=renamed)
 
 
 def regressions(compared: Compared) -> tuple[str, ...]:

@@ -68,24 +68,28 @@ def _sentinels(blocks: Iterable[Measurement]) -> tuple[Row, ...]:
     for block in blocks:
         if block.sentinel:
             of_run.setdefault((block.run, block.cell, block.batch, block.threads), []).append(block)
-    right = ([b for b in found if b.status == "ok"] for found in of_run.values())
-    return tuple(Row(found[0].status, tuple(found)) for found in right if found)
+    right = ([b for b in blocks_of_row if b.status == "ok"] for blocks_of_row in of_run.values())
+    return tuple(
+        Row(blocks_of_row[0].status, tuple(blocks_of_row))
+        for blocks_of_row in right
+        if blocks_of_row
+    )
 
 
-def write(found: History, folder: Path) -> list[str]:
+def write(history: History, folder: Path) -> list[str]:
     """The site into a folder; the names written. Pages of an earlier one are written over."""
     folder.mkdir(parents=True, exist_ok=True)
     made = f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC, buildmatrix {__version__}"
     names = []
-    for name, text in pages(found, made=made):
+    for name, text in pages(history, made=made):
         (folder / name).write_text(text, encoding="utf-8")
         names.append(name)
     return names
 
 
-def document(found: History) -> documents.History:
+def document(history: History) -> documents.History:
     """The `history` document, version 1."""
-    return {"version": 1, "boards": [_board(board) for board in found.boards]}
+    return {"version": 1, "boards": [_board(board) for board in history.boards]}
 
 
 def _board(board: Board) -> documents.HistoryBoard:

@@ -78,7 +78,7 @@ def _against(
 
     base = nearest_alike(tonight.rows, rows())
     used = {row.run for row in base}
-    before = reporting.joined(base, [told for run, told in read.items() if run in used])
+    before = reporting.joined(base, [of_run for run, of_run in read.items() if run in used])
     first = next((run for run in runs if run in used), runs[0])
     return comparing.compared_sides(
         before, tonight, first, name, between=comparing.between(workshop, tonight)

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 def text(
     workshop: Workshop,
-    found: RowsWithNotes,
+    measured: RowsWithNotes,
     form: str,
     *,
     study: bool = False,
@@ -38,16 +38,16 @@ def text(
     """The report as 'csv', 'markdown' or 'html'."""
     match form:
         case "csv":
-            return report.csv(found.rows)
+            return report.csv(measured.rows)
         case "markdown":
-            return report.markdown(reporting.grids(workshop, found, study=study))
+            return report.markdown(reporting.grids(workshop, measured, study=study))
         case _:
-            return page.render(content(workshop, found, study=study, compared=compared))
+            return page.render(content(workshop, measured, study=study, compared=compared))
 
 
 def write(
     workshop: Workshop,
-    found: RowsWithNotes,
+    measured: RowsWithNotes,
     folder: Path,
     *,
     study: bool = False,
@@ -55,16 +55,16 @@ def write(
 ) -> list[str]:
     """Every form of the report into a folder; the names written."""
     folder.mkdir(parents=True, exist_ok=True)
-    told = content(workshop, found, study=study, compared=compared)
+    shown = content(workshop, measured, study=study, compared=compared)
     texts = {
-        "report.html": page.render(told),
-        "report.json": json.dumps(reporting.document(workshop, found), indent=1) + "\n",
-        "report.csv": text(workshop, found, "csv"),
-        "report.md": text(workshop, found, "markdown", study=study),
+        "report.html": page.render(shown),
+        "report.json": json.dumps(reporting.document(workshop, measured), indent=1) + "\n",
+        "report.csv": text(workshop, measured, "csv"),
+        "report.md": text(workshop, measured, "markdown", study=study),
     }
-    for number, board in enumerate(told.boards, start=1):
+    for number, board in enumerate(shown.boards, start=1):
         for scale in ("linear", "log"):
-            drawn = plots.lines(told.chart(board), logarithmic=scale == "log")
+            drawn = plots.lines(shown.chart(board), logarithmic=scale == "log")
             name = f"plot-{number}-{scale}"
             texts[f"{name}.svg"] = page.svg(drawn)
             (folder / f"{name}.png").write_bytes(page.png(drawn))
@@ -75,21 +75,21 @@ def write(
 
 def content(
     workshop: Workshop,
-    found: RowsWithNotes,
+    measured: RowsWithNotes,
     *,
     study: bool = False,
     compared: Compared | None = None,
 ) -> page.Page:
     """All that the HTML page says."""
-    cells = tuple(_cells(stored(workshop), workshop, found))
+    cells = tuple(_cells(stored(workshop), workshop, measured))
     net = workshop.project.network
     return page.Page(
         title=f"{net.name} on ARM boards",
         model=_measured(net),
         generated_at=datetime.now(UTC).isoformat(timespec="seconds"),
         tool=f"buildmatrix {__version__}",
-        boards=tuple(_boards(workshop, found)),
-        agreement=tuple(page.Agreed(*row) for row in agreement(workshop, found).words()),
+        boards=tuple(_boards(workshop, measured)),
+        agreement=tuple(page.Agreed(*row) for row in agreement(workshop, measured).words()),
         comparisons=compared.comparisons if compared else (),
         compared=f"{compared.new} against {compared.base}" if compared else "",
         study=report.study() if study else None,
@@ -105,20 +105,20 @@ def _measured(one: Workload) -> str:
     return f"{one.name}: {parameters(one):,} parameters, {million}"
 
 
-def repeatable(workshop: Workshop, found: RowsWithNotes, cell: str, folder: Path) -> Archive:
+def repeatable(workshop: Workshop, measured: RowsWithNotes, cell: str, folder: Path) -> Archive:
     """All that is needed to repeat a cell's newest run elsewhere, as one archive in `folder`."""
-    measured = [row for row in found.rows if row.cell == cell]
-    if not measured:
-        known = ", ".join(dict.fromkeys(row.cell for row in found.rows)) or "none"
+    of_cell = [row for row in measured.rows if row.cell == cell]
+    if not of_cell:
+        known = ", ".join(dict.fromkeys(row.cell for row in measured.rows)) or "none"
         raise InputError(f"'{cell}' was not measured", hint=f"measured are: {known}")
-    theirs = {row.run for row in measured}
-    run = next((run for run in found.runs if run.id in theirs), None)  # newest first
+    theirs = {row.run for row in of_cell}
+    run = next((run for run in measured.runs if run.id in theirs), None)  # newest first
     if run is None:
         raise InputError(
             f"the results of {cell} are from before runs were kept",
             hint=f"measure it again: inv bench --only {cell} --collect",
         )
-    rows = [row for row in measured if row.run == run.id]
+    rows = [row for row in of_cell if row.run == run.id]
     bundle = bundle_by_digest(workshop.store, cell, rows[0].first.bundle)
     if bundle is None:
         raise InputError(
@@ -128,24 +128,24 @@ def repeatable(workshop: Workshop, found: RowsWithNotes, cell: str, folder: Path
     return pack(rows, bundle, run, workshop.store, folder=folder)
 
 
-def _boards(workshop: Workshop, found: RowsWithNotes) -> Iterator[page.BoardSection]:
+def _boards(workshop: Workshop, measured: RowsWithNotes) -> Iterator[page.BoardSection]:
     """One for each grid: a device, and a thread count."""
     limit = reporting.bound(workshop.project.network)
-    for rows in report.by_board(found.rows):
+    for rows in report.by_board(measured.rows):
         first = rows[0].first
         emulated, device, threads = first.emulated, first.device, first.threads
         runs = dict.fromkeys(row.run for row in rows)
         blocks = [b for row in rows for b in row.blocks]
-        environment = (*_environment(blocks[-1]), *_settings(found, tuple(runs)))
-        (grid,) = reporting.grids(workshop, replace(found, rows=rows))
-        sentinels = [s for s in found.sentinels if s.run in runs]
+        environment = (*_environment(blocks[-1]), *_settings(measured, tuple(runs)))
+        (grid,) = reporting.grids(workshop, replace(measured, rows=rows))
+        sentinels = [s for s in measured.sentinels if s.run in runs]
         yield page.BoardSection(
             name=f"{device}, {threads} thread{'s' if threads > 1 else ''}",
             grid=grid,
             points=plots.points(rows),
             bound=limit / 1e6 if emulated and limit is not None else None,
             void=tuple(b for b in (*blocks, *sentinels) if b.status is Status.VOID),
-            events=tuple((run, words) for run in runs for words in found.notes.get(run, ())),
+            events=tuple((run, words) for run in runs for words in measured.notes.get(run, ())),
             environment=environment,
             formats=tuple(
                 dict.fromkeys(
@@ -181,9 +181,9 @@ def _environment(block: Measurement) -> Iterator[tuple[str, str]]:
             yield label, shown + unit
 
 
-def _settings(found: RowsWithNotes, names: Sequence[str]) -> Iterator[tuple[str, str]]:
+def _settings(measured: RowsWithNotes, names: Sequence[str]) -> Iterator[tuple[str, str]]:
     """How each run was made, so that it can be made again."""
-    for run in found.runs:
+    for run in measured.runs:
         if run.id in names:
             asked = run.request
             yield (
@@ -195,10 +195,10 @@ def _settings(found: RowsWithNotes, names: Sequence[str]) -> Iterator[tuple[str,
 
 
 def _cells(
-    present: Mapping[str, Stored], workshop: Workshop, found: RowsWithNotes
+    present: Mapping[str, Stored], workshop: Workshop, measured: RowsWithNotes
 ) -> Iterator[page.Built]:
     """What stands behind each cell's figures; the audit is that of the very bundle measured."""
-    newest = {row.cell: row for row in found.rows}
+    newest = {row.cell: row for row in measured.rows}
     for cell, row in newest.items():
         sources = workshop.project.graph.sources_of(cell)
         trees = ((f"source {one.name}", f"tree {one.tree or 'not known'}") for one in sources)

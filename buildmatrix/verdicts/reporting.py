@@ -44,12 +44,12 @@ def bound(measured: Workload) -> float | None:
 def latest(workshop: Workshop, *, device: str | None, only: tuple[str, ...] = ()) -> RowsWithNotes:
     """The newest results of every cell, with all that is kept of their runs."""
     with Results(workshop.paths.results) as results:
-        found = results.latest(model=workshop.project.network.name, device=device)
+        blocks = results.latest(model=workshop.project.network.name, device=device)
     # Without --only, results of cells that left the matrix are still results.
-    return told(workshop, [block for block in found if matches_id(only, block.cell)])
+    return with_notes(workshop, [block for block in blocks if matches_id(only, block.cell)])
 
 
-def told(workshop: Workshop, blocks: Iterable[Measurement]) -> RowsWithNotes:
+def with_notes(workshop: Workshop, blocks: Iterable[Measurement]) -> RowsWithNotes:
     """Blocks as rows in the order of the matrix, with the sentinels and runs they belong to."""
     blocks = tuple(blocks)
     of_runs = {block.run for block in blocks}
@@ -82,10 +82,10 @@ def joined(rows: tuple[Row, ...], parts: Iterable[RowsWithNotes]) -> RowsWithNot
     )
 
 
-def document(workshop: Workshop, found: RowsWithNotes) -> dict[str, Any]:
+def document(workshop: Workshop, measured: RowsWithNotes) -> dict[str, Any]:
     net = workshop.project.network
     made = report.document(
-        found.rows, model_name=net.name, parameters=parameters(net), sentinels=found.sentinels
+        measured.rows, model_name=net.name, parameters=parameters(net), sentinels=measured.sentinels
     )
     runs = [
         {
@@ -96,23 +96,23 @@ def document(workshop: Workshop, found: RowsWithNotes) -> dict[str, Any]:
             "collected_at": run.collected_at,
             # Who asked is for whoever finds the board busy, and no part of what is published.
             "request": {k: v for k, v in run.request.items() if k != "owner"},
-            "notes": list(found.notes.get(run.id, ())),
+            "notes": list(measured.notes.get(run.id, ())),
         }
-        for run in found.runs
+        for run in measured.runs
     ]
     return {**made, "runs": runs}
 
 
 def grids(
-    workshop: Workshop, found: RowsWithNotes, *, study: bool = False
+    workshop: Workshop, measured: RowsWithNotes, *, study: bool = False
 ) -> tuple[report.Grid, ...]:
     """One table for each device, and at the end the study's, if asked for."""
     limit = bound(workshop.project.network)
     per = "a call" if limit is None else "an image"
-    ours = report.grids(found.rows, bound=limit, notes=found.notes, per=per)
+    ours = report.grids(measured.rows, bound=limit, notes=measured.notes, per=per)
     return (*ours, report.study()) if study else ours
 
 
-def table(workshop: Workshop, found: RowsWithNotes, *, study: bool = False) -> object:
+def table(workshop: Workshop, measured: RowsWithNotes, *, study: bool = False) -> object:
     """The grids as something that rich prints."""
-    return report.table(grids(workshop, found, study=study))
+    return report.table(grids(workshop, measured, study=study))

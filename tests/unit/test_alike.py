@@ -250,7 +250,7 @@ def night(
     before = nights.good_nights(shop, "pi3", "face-cnn")
     with Results(shop.paths.results) as results:
         results.insert(taken, kept)
-    held = nights.held(shop, before, run, reporting.told(shop, taken))
+    held = nights.held(shop, before, run, reporting.with_notes(shop, taken))
     record = {"good": True, "accepted": accepted, "device": "pi3",
               "runs": [{"model": "face-cnn", "run": run}]}  # fmt: skip
     write_document(shop.paths.nights / run / "night.json", record)
