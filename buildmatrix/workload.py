@@ -57,6 +57,11 @@ def multiply_adds(one: Workload) -> int | None:
     return network.multiply_adds(one) if isinstance(one, NetworkSpec) else None
 
 
+def per(one: Workload) -> str:
+    """What a figure is of, in words: an image that went through a network, or a call."""
+    return "an image" if isinstance(one, NetworkSpec) else "a call"
+
+
 def files(_one: Calls) -> dict[str, bytes]:
     """What a bundle's model folder holds for calls: the harness reads an input, and the output is
     1 + the largest relative error, so that 1 is expected."""

@@ -70,6 +70,7 @@ class Page:
     study: Grid | None = None  # the published table; its times stand beside a board's only
     cells: tuple[Built, ...] = ()
     footnotes: tuple[str, ...] = ()
+    per: str = "an image"  # what a figure is of
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -95,4 +96,5 @@ class Page:
             batches=grid.batches,
             cells=self.names,
             bound=board.bound,
+            per=self.per,
         )

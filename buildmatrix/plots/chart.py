@@ -79,10 +79,11 @@ class Chart:
     batches: tuple[int, ...]
     cells: tuple[str, ...]  # every cell of the report: one looks alike in all charts
     bound: float | None = None  # least figure that is possible, in the unit of the points
+    per: str = "an image"  # what a figure is of
 
     @property
     def unit(self) -> str:
-        return "million instructions an image (emulated)" if self.emulated else "ms an image"
+        return f"million instructions {self.per} (emulated)" if self.emulated else f"ms {self.per}"
 
     @property
     def quantity(self) -> str:

@@ -63,11 +63,17 @@ BLOCK_FIELDS = (
 
 
 def document(
-    rows: Sequence[Row], *, model_name: str, parameters: int, sentinels: Sequence[Measurement] = ()
+    rows: Sequence[Row],
+    *,
+    model_name: str,
+    parameters: int,
+    sentinels: Sequence[Measurement] = (),
+    per: str = TIME.per,
 ) -> dict[str, object]:
     """The `report` document, version 1: a row for each cell and batch, and every block behind it.
 
-    `blocks` holds all raw samples, those of void blocks and sentinels too.
+    `blocks` holds all raw samples, those of void blocks and sentinels too. `per` says what a
+    figure is of.
     """
     chosen = [row for row in rows if row.first.model == model_name]
     blocks = [*(block for row in chosen for block in row.blocks), *sentinels]
@@ -75,8 +81,8 @@ def document(
         "version": 1,
         "model": {"name": model_name, "parameters": parameters},
         "units": {
-            f"mean_{TIME.name}": {"unit": TIME.unit, "better": "less"},
-            INSTRUCTIONS.name: {"unit": INSTRUCTIONS.unit, "better": "less"},
+            f"mean_{TIME.name}": {"unit": f"{TIME.counted} {per}", "better": "less"},
+            INSTRUCTIONS.name: {"unit": f"{INSTRUCTIONS.counted} {per}", "better": "less"},
             "peak_rss_kib": {"unit": "KiB of memory", "better": "less"},
             "max_rel_error": {"unit": "relative error against the golden output", "better": "less"},
         },

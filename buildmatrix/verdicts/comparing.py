@@ -13,6 +13,7 @@ from buildmatrix.results import Results
 from buildmatrix.selector import matches_id
 from buildmatrix.summary import Row, rows
 from buildmatrix.verdicts import reporting
+from buildmatrix.workload import per
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from buildmatrix.documents.verdicts import Compare, ComparisonRow
     from buildmatrix.pipeline.workshop import Workshop
     from buildmatrix.verdicts.reporting import RowsWithNotes
+    from buildmatrix.workload import Workload
 
 RUNS_THAT_TEACH = 8  # newest runs of a board that tell the noise between runs
 
@@ -46,7 +48,8 @@ def compared(
     sides = [name in cells for name in (base, new)]
     if all(sides):
         before, after = (_renamed(cells[name], new) for name in (base, new))
-        return compared_sides(before, after, base, new, cells=True)
+        judged = compared_sides(before, after, base, new, cells=True)
+        return spoken(judged, workshop.project.network)
     if any(sides):
         raise InputError(
             f"a cell cannot be compared with a run: {base}, {new}",
@@ -54,7 +57,15 @@ def compared(
         )
     names = [_run(workshop, name, device) for name in (base, new)]
     before, after = (run(workshop, name, only) for name in names)
-    return compared_sides(before, after, *names, between=between(workshop, after))
+    judged = compared_sides(before, after, *names, between=between(workshop, after))
+    return spoken(judged, workshop.project.network)
+
+
+def spoken(compared: Compared, measured: Workload) -> Compared:
+    """The same verdicts, whose figures say what they are of: an image, or a call."""
+    of = per(measured)
+    rows = tuple(replace(c, metric=replace(c.metric, per=of)) for c in compared.comparisons)
+    return replace(compared, comparisons=rows)
 
 
 def compared_sides(

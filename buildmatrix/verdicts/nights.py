@@ -80,6 +80,7 @@ def _against(
     used = {row.run for row in base}
     before = reporting.joined(base, [of_run for run, of_run in read.items() if run in used])
     first = next((run for run in runs if run in used), runs[0])
-    return comparing.compared_sides(
+    judged = comparing.compared_sides(
         before, tonight, first, name, between=comparing.between(workshop, tonight)
     )
+    return comparing.spoken(judged, workshop.project.network)

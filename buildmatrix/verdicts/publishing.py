@@ -14,7 +14,7 @@ from buildmatrix.pipeline.stored import bundle_by_digest, stored
 from buildmatrix.rerun import Archive, pack
 from buildmatrix.verdicts import reporting
 from buildmatrix.verdicts.agreeing import agreement
-from buildmatrix.workload import multiply_adds, parameters
+from buildmatrix.workload import multiply_adds, parameters, per
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -94,6 +94,7 @@ def content(
         compared=f"{compared.new} against {compared.base}" if compared else "",
         study=report.study() if study else None,
         cells=cells,
+        per=per(net),
     )
 
 

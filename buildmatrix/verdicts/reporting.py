@@ -11,7 +11,7 @@ from buildmatrix.bench.journal import readable
 from buildmatrix.results import Results
 from buildmatrix.selector import matches_id
 from buildmatrix.summary import Row, drift_of, rows
-from buildmatrix.workload import multiply_adds, parameters
+from buildmatrix.workload import multiply_adds, parameters, per
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -85,7 +85,11 @@ def joined(rows: tuple[Row, ...], parts: Iterable[RowsWithNotes]) -> RowsWithNot
 def document(workshop: Workshop, measured: RowsWithNotes) -> dict[str, Any]:
     net = workshop.project.network
     made = report.document(
-        measured.rows, model_name=net.name, parameters=parameters(net), sentinels=measured.sentinels
+        measured.rows,
+        model_name=net.name,
+        parameters=parameters(net),
+        sentinels=measured.sentinels,
+        per=per(net),
     )
     runs = [
         {
@@ -108,8 +112,8 @@ def grids(
 ) -> tuple[report.Grid, ...]:
     """One table for each device, and at the end the study's, if asked for."""
     limit = bound(workshop.project.network)
-    per = "a call" if limit is None else "an image"
-    ours = report.grids(measured.rows, bound=limit, notes=measured.notes, per=per)
+    of = per(workshop.project.network)
+    ours = report.grids(measured.rows, bound=limit, notes=measured.notes, per=of)
     return (*ours, report.study()) if study else ours
 
 

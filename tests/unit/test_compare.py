@@ -394,3 +394,14 @@ if __name__ == "__main__":
         for shift in (0.0, 0.03, 0.05, -0.05, 0.1):
             changed, others, false = simulated(name, tables=1000, shift=shift)
             sys.stdout.write(f"{name}; {shift:+.0%}: {dict(changed)}; {dict(others)}; {false}\n")
+
+
+def test_figures_of_a_librarys_calls_say_a_call() -> None:
+    from buildmatrix.verdicts.comparing import Compared, document, spoken
+    from buildmatrix.workload import Calls
+
+    base, new = timed(np.linspace(39.9, 40.1, 30)), timed(np.linspace(41.9, 42.1, 30))
+    found = (one(base, new),)
+    calls = spoken(Compared("a", "b", found), Calls("dot", "", {}))
+    assert {row["unit"] for row in document(calls)["comparisons"]} == {"ms a call"}
+    assert "ms a call" in calls.comparisons[0].sentence

@@ -89,6 +89,14 @@ def test_lines_show_each_cell_at_each_batch_size_and_break_where_there_is_no_fig
     assert layers(spec, "text")[0]["data"]["values"][0]["told"] == "direct convolution: 2.6"
 
 
+def test_calls_of_a_library_are_plotted_as_calls() -> None:
+    for drawn in (chart(per="a call"), chart(per="a call", emulated=True)):
+        text = json.dumps(all_specs(drawn))
+        assert drawn.unit in text
+        assert "a call" in drawn.unit
+        assert "an image" not in drawn.unit
+
+
 def test_the_logarithmic_axis_holds_every_figure_interval_and_bound() -> None:
     y = layers(plots.lines(chart(), logarithmic=True), "line")[0]["encoding"]["y"]
     low, high = y["scale"]["domain"]
