@@ -30,7 +30,7 @@ def refreshed(page: str) -> str:
 
 def _rules() -> str:
     heads = ("code", "severity", "what it means", "how to mend it")
-    return _table(heads, ((r.code, r.severity.value, r.meaning, r.hint) for r in RULES))
+    return table(heads, ((r.code, r.severity.value, r.meaning, r.hint) for r in RULES))
 
 
 def _boards() -> str:
@@ -42,7 +42,7 @@ def _boards() -> str:
         listed = " ".join(sorted(one.features))
         rows.append((name, one.cpu, code, listed, pages))
     heads = ("--target", "CPU", "-march", "features in /proc/cpuinfo", "pages")
-    return _table(heads, rows)
+    return table(heads, rows)
 
 
 def _systems() -> str:
@@ -51,10 +51,11 @@ def _systems() -> str:
         one = kinds.kind(f"pi4-64@{suite}", "EM_AARCH64")
         versions = [v for row in one.libraries.values() for v in row]
         rows.append((suite, one.target.libc_floor, ", ".join(versions)))
-    return _table(("suite", "glibc", "what its libraries define, 64-bit"), rows)
+    return table(("suite", "glibc", "what its libraries define, 64-bit"), rows)
 
 
-def _table(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+def table(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    """A table in Markdown; a bar inside a cell is escaped."""
     lines = [heads, ["---"] * len(heads), *rows]
     cells = ([cell.replace("|", r"\|") for cell in row] for row in lines)
     return "\n".join(f"| {' | '.join(row)} |" for row in cells)

@@ -7,20 +7,20 @@ import platform
 import re
 import string
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from buildmatrix.agent import PREFIX, ask, source
+from buildmatrix.audit import RULES
 from buildmatrix.device import FPU_NEEDS, QUESTION, explained, meant_for, parse, probe, unfit
+from buildmatrix.device.checks import CHECKS
+from buildmatrix.device.page import refreshed
 from buildmatrix.errors import DeviceError
 from buildmatrix.nouns import FPU_RANK, DeviceInfo, ElfFacts, Severity, Target
 from tests.fakes import LocalShell
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 BOOKWORM = Target("arm-linux-gnueabihf", "EM_ARM", "armv7-a", "neon-vfpv4", "hard", "2.36")
 ELF_ARM = "7f454c4601010100000000000000000003002800"
@@ -466,3 +466,21 @@ def test_a_faked_sys_gives_every_clock_and_zone(tmp_path: Path) -> None:
     ]
     assert [zone.celsius for zone in info.zones] == [50, 51]
     assert [c.capacity for c in info.clusters] == [512, 1024]
+
+
+def test_the_page_shows_the_checks_of_boards_as_they_are() -> None:
+    """Stale? python -m buildmatrix.device docs/boards.md"""
+    page = (Path(__file__).parents[2] / "docs" / "boards.md").read_text(encoding="utf-8")
+    assert refreshed(page) == page
+    rows = [line.strip("| ").split(" | ") for line in page.splitlines() if line.startswith("| BM")]
+    assert rows == [[c.code, c.severity.value, c.meaning, c.hint] for c in CHECKS]
+
+
+def test_a_code_of_a_board_means_one_thing_and_is_none_of_the_audit() -> None:
+    codes_of_boards = [check.code for check in CHECKS]
+    assert codes_of_boards == sorted(codes_of_boards)
+    assert {c for c in codes_of_boards if codes_of_boards.count(c) > 1} == {"BM303"}  # of two libcs
+    assert len({check.hint for check in CHECKS}) == len(CHECKS)
+    audited = {rule.code for rule in RULES}
+    assert not audited & {*codes_of_boards}
+    assert {code for check in CHECKS for code in check.audited} <= audited
