@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from buildmatrix.audit.neon import quad_multiplies
 from buildmatrix.audit.process import is_static
 from buildmatrix.errors import InputError
-from buildmatrix.isa.features import features_of
+from buildmatrix.isa.features import INTEGER32, features_of
 from buildmatrix.nouns import FPU_RANK
 
 if TYPE_CHECKING:
@@ -112,19 +112,30 @@ def unless_dispatched(
     return lambda tree: (
         fault
         for fault in check(tree)
-        if not tree.dispatches(fault[0]) and fault[0] not in _says_more(tree)
+        if not tree.dispatches(fault[0]) and fault[0] not in _says_more(tree, check)
     )
 
 
-def _says_more(tree: Tree) -> Mapping[str, str]:
-    """Files whose attributes alone are for a newer processor, each with why that is no error."""
+def _says_more(tree: Tree, check: Callable[[Tree], Iterator[Fault]]) -> Mapping[str, str]:
+    """Files whose attributes alone are for a newer processor, each with why that is no error.
+
+    The attributes of the floating-point unit say nothing of integer instructions: a Cortex-A9
+    lacks division, and BM116 and BM117 judge that.
+    """
     given = features_of(tree.target)
+    if check is not cpu_arch:
+        given |= INTEGER32
     reasons = {}
     for facts in tree.own:
-        if facts.features is not None and facts.asks_cpu:
+        if facts.features is None:
+            continue
+        lacking = [use for use in facts.features if use.feature not in given]
+        if facts.asks_cpu:
             reasons[facts.file] = "the file asks the processor what it has"
-        elif facts.features is not None and {use.feature for use in facts.features} <= given:
+        elif not lacking:
             reasons[facts.file] = "no instruction in the code needs it"
+        elif all(use.unreached for use in lacking):
+            reasons[facts.file] = "nothing in the file leads to the functions that need it"
     return reasons
 
 
@@ -133,7 +144,7 @@ def dispatched(tree: Tree) -> Iterator[Fault]:
         for file, message in check(tree):
             if tree.dispatches(file):
                 yield file, f"{message}; the recipe says that it asks the CPU first"
-            elif reason := _says_more(tree).get(file):
+            elif reason := _says_more(tree, check).get(file):
                 yield file, f"{message}; {reason}"
 
 

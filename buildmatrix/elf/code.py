@@ -22,6 +22,7 @@ from buildmatrix.elf.reach import Walk
 from buildmatrix.elf.roots import discovered
 from buildmatrix.elf.rows import are_functions, program
 from buildmatrix.elf.tables import EXECINSTR, PROGBITS, Damaged
+from buildmatrix.elf.unreached import unreached
 from buildmatrix.isa import a32, a64
 from buildmatrix.isa.a64 import ASKS
 from buildmatrix.nouns import FeatureUse, Multiplies
@@ -110,6 +111,10 @@ def code_facts(image: Image) -> CodeFacts:
         replace(use, path=ways.get(use.feature, ()), exports=offered.get(use.feature, ()))
         for use in uses
     )
+    if not asks:
+        rest = {use.feature for use in uses if not use.path and not use.exports} & hits.keys()
+        unneeded = unreached(memory, {feature: hits[feature] for feature in rest - COMMON})
+        uses = tuple(replace(use, unreached=use.feature in unneeded) for use in uses)
     sure = tuple(use for use in uses if code.mapped or not memory.arm or _is_sure(use, code.size))
     return CodeFacts(counts.float32, counts, sure, asks)
 

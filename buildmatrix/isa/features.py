@@ -83,6 +83,10 @@ FPU = (
     ("crypto-neon-fp-armv8", "aes pmull sha1 sha2"),
 )
 
+# What 32-bit code may need that is none of the FPU's: its attributes (Tag_FP_arch and
+# Tag_Advanced_SIMD_arch) do not speak of it.
+INTEGER32 = frozenset(("v6t2", "v7", "idiva", "idivt", "crc32", "sb", "ssbs"))
+
 VERSION = re.compile(r"armv(?P<major>[89])(?:\.(?P<minor>\d))?-a")
 
 

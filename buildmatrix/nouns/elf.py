@@ -20,6 +20,7 @@ class FeatureUse:
     path: tuple[str, ...] = ()
     # The exported functions that come to one whoever calls them; of a file that asks nothing.
     exports: tuple[str, ...] = ()
+    unreached: bool = False  # nothing in the file leads to the functions that hold them
 
 
 @dataclass(frozen=True, slots=True)

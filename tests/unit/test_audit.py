@@ -593,6 +593,34 @@ def test_attributes_that_say_more_than_the_code_are_a_warning() -> None:
     assert [f.code for f in silent if f.severity is Severity.ERROR] == ["BM111"]
 
 
+def test_attributes_of_code_that_nothing_leads_to_are_a_warning_that_names_it() -> None:
+    marked = replace(GOOD, file="bin/main", fp_arch="FP for ARMv8")
+    never = FeatureUse("armv8", 1, ("never",), 1, unreached=True)
+    findings = audit.judge([replace(marked, features=(never,))], POLICY)
+    assert [(f.code, f.severity) for f in findings] == [
+        ("BM115", Severity.WARNING),
+        ("BM117", Severity.WARNING),
+        ("BM118", Severity.WARNING),
+    ]
+    assert findings[0].message.endswith("nothing in the file leads to the functions that need it")
+    assert findings[1].message.endswith("1 of armv8 (ARMv8 in 32-bit state) in never")
+    crc = FeatureUse("crc32", 1, ("sum",), 1)
+    both = audit.judge([replace(marked, features=(never, crc), cpu_arch="v8")], POLICY)
+    assert [f.code for f in both if f.severity is Severity.ERROR] == ["BM110"]
+
+
+def test_the_attributes_of_the_fpu_say_nothing_of_division() -> None:
+    """zig's C library for a Cortex-A7: VFPv4 in the attributes, only a division in the code."""
+    cortex_a9 = replace(POLICY, target=replace(PI3, fpu="neon"))
+    marked = replace(GOOD, fp_arch="VFPv4", simd="NEONv1 with Fused-MAC")
+    divides = FeatureUse("idiva", 10, ("__udivmoddi4",), 1)
+    fused = FeatureUse("vfpv4", 1, ("dot",), 1)
+    findings = audit.judge([replace(marked, features=(divides,))], cortex_a9)
+    assert [f.code for f in findings if f.severity is Severity.ERROR] == []
+    findings = audit.judge([replace(marked, features=(divides, fused))], cortex_a9)
+    assert [f.code for f in findings if f.severity is Severity.ERROR] == ["BM111", "BM112"]
+
+
 @pytest.mark.parametrize(
     ("facts", "use", "message"),
     [
