@@ -126,7 +126,7 @@ def test_a_changed_host_key_is_refused(board: str, tmp_path: Path) -> None:
     address = f"pi@127.0.0.1:{port}"
     _, err = run("deploy", "--host", address, *ONLY, code=6)
     assert "SHA256:" in err
-    assert "inv device trust --host" in err
+    assert "buildmatrix device trust --host" in err
     wrong = "SHA256:" + "A" * 43
     _, err = run("device", "trust", "--host", address, "--fingerprint", wrong, code=6)
     assert f"that is not {wrong}" in err
