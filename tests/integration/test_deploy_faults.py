@@ -112,6 +112,14 @@ def noticed(target: BoardAddress, prefix: str) -> None:
         time.sleep(0.5)
 
 
+def arrived(target: BoardAddress, prefix: str, size: int) -> None:
+    """Wait until so many bytes of a deploy that is under way are on the board's disk."""
+    end = time.monotonic() + 60
+    while int(say(target, f"du -sk {prefix}/tmp").split()[0]) * 1024 < size:
+        assert time.monotonic() < end
+        time.sleep(0.2)
+
+
 def made(store: Memory, version: int, size: int = 700_000) -> Bundle:
     names = ["bin/runner", "lib/a", "lib/b", "model/net"]
     return store.bundle("c", {n: noise(f"{n} {version}", size) for n in names}, so="a")
@@ -391,7 +399,7 @@ def test_ctrl_c_leaves_the_old_one_and_what_had_come(target: BoardAddress, store
         process = spawn.Process(target=push_alone, args=(slow, store, after, under_way))
         process.start()
         assert under_way.wait(60)
-        time.sleep(1)
+        arrived(target, ".ctrl-c", 200_000)
         assert process.pid is not None
         os.kill(process.pid, signal.SIGINT)
         process.join(15)
