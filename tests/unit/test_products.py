@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import tarfile
-from dataclasses import replace
+from dataclasses import asdict, replace
 from typing import TYPE_CHECKING
 
 import pytest
 
 from buildmatrix.errors import InputError
+from buildmatrix.images import tag_of
 from buildmatrix.nouns import Stage
 from buildmatrix.pipeline import project
 from buildmatrix.pipeline.auditing import audit_cell
@@ -17,8 +18,10 @@ from buildmatrix.pipeline.perform import build_all
 from buildmatrix.pipeline.planning import plan_all
 from buildmatrix.pipeline.stored import shippable, stored
 from buildmatrix.plan import material_of
+from buildmatrix.records import write_record
 from buildmatrix.toolchain import Identity
 from tests.elf_factory import A32_VMLA_Q, NEON, VFPV3, make
+from tests.fakes import LocalEngine
 from tests.unit import shelves
 
 if TYPE_CHECKING:
@@ -45,9 +48,11 @@ def shop(tmp_path: Path) -> Workshop:
     (tmp_path / "matrix.yaml").write_text(MATRIX)
     made = replace(empty, project=project.load(tmp_path / "matrix.yaml"))
     toolchain = made.project.toolchains["tc"]
-    made.identities[toolchain.name] = Identity(
-        toolchain.name, toolchain.definition_digest, ("gcc=12",), "sha256:1"
-    )
+    identity = Identity(toolchain.name, toolchain.definition_digest, ("gcc=12",), "sha256:1")
+    write_record(made.paths.toolchain(toolchain.name), asdict(identity))
+    engine = LocalEngine()
+    engine.images[tag_of(toolchain)] = identity.image
+    made.engine = engine  # an image that is there: no container is begun
     return made
 
 
