@@ -151,12 +151,7 @@ def spread(row: Row) -> Spread | None:
         return None
     times = np.array(row.samples_ns) / row.batch / 1e6
     low, median, high = (float(value) for value in np.percentile(times, (25, 50, 75)))
-    figures = np.array(row.figures(TIME))
-    interval = None
-    if len(figures) >= FEWEST:
-        cut = tail(len(figures))
-        start, end = np.quantile(resampled_means(figures), (cut, 1 - cut))
-        interval = (float(start), float(end))
+    interval = interval_of_mean(np.array(row.figures(TIME)))
     return Spread(median, (low, high), interval)
 
 
@@ -172,12 +167,8 @@ def wide(rows: Iterable[Row], until: float) -> tuple[Row, ...]:
         figures = np.array(row.figures(row.metric))
         if not len(figures):
             continue
-        if len(figures) < FEWEST:
-            found.append(row)
-            continue
-        cut = tail(len(figures))
-        low, high = np.quantile(resampled_means(figures), (cut, 1 - cut))
-        if (high - low) / 2 > until * figures.mean():
+        interval = interval_of_mean(figures)
+        if interval is None or (interval[1] - interval[0]) / 2 > until * figures.mean():
             found.append(row)
     return tuple(found)
 
@@ -209,6 +200,17 @@ def millions_text(count: float) -> str:
     """
     millions = count / 1e6
     return f"{millions:.1f}" if millions >= 1 or not millions else time_text(millions)
+
+
+def interval_of_mean(figures: NDArray[np.float64]) -> tuple[float, float] | None:
+    """The 95 % interval of the mean of one row's figures, by block; None below FEWEST blocks."""
+    import numpy as np
+
+    if len(figures) < FEWEST:
+        return None
+    cut = tail(len(figures))
+    low, high = np.quantile(resampled_means(figures), (cut, 1 - cut))
+    return float(low), float(high)
 
 
 def resampled_means(figures: NDArray[np.float64], *, stream: int = 0) -> NDArray[np.float64]:
