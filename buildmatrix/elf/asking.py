@@ -12,8 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from buildmatrix.elf.dynamic import dynamic
-from buildmatrix.elf.memory import IRELATIVE
-from buildmatrix.elf.rows import GNU_IFUNC
+from buildmatrix.elf.roots import resolvers
 from buildmatrix.elf.tables import ALLOC, EXECINSTR, INIT_ARRAY, PROGBITS
 
 if TYPE_CHECKING:
@@ -55,12 +54,7 @@ def asks_cpu(memory: Memory) -> bool:
 def _chooses(memory: Memory) -> bool:
     """Whether the loader is to choose between functions of the file's own (IFUNC): a resolver is
     given AT_HWCAP. A static program has those of the C library."""
-    if not dynamic(memory.image).needed:
-        return False
-    rows = (table.rows for table in memory.program.symbols)
-    if any(((r["info"] & 15 == GNU_IFUNC) & (r["section"] > 0)).any() for r in rows):
-        return True
-    return bool(np.isin(memory.relocations[:, 1], list(IRELATIVE)).any())
+    return bool(dynamic(memory.image).needed) and any(resolvers(memory))
 
 
 def _constants(memory: Memory) -> Iterator[bytes]:

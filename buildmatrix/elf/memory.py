@@ -10,6 +10,7 @@ import numpy as np
 
 from buildmatrix.elf.bounds import function_starts
 from buildmatrix.elf.tables import ALLOC, DYNSYM, EXECINSTR, NOBITS, REL, RELA, WRITE
+from buildmatrix.isa.branches import adr
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -141,9 +142,7 @@ class Memory:
             if page is None or load is None:
                 return None
             if page & 0x9F00001F == 0x90000010 and load & 0xFFC003FF == 0xF9400211:
-                high = page >> 5 & 0x7FFFF
-                pages = (high - (1 << 19) if high >> 18 else high) << 2 | page >> 29 & 3
-                return (first & ~0xFFF) + (pages << 12) + ((load >> 10 & 0xFFF) << 3)
+                return (first & ~0xFFF) + (adr(page) << 12) + ((load >> 10 & 0xFFF) << 3)
         return None
 
     def _arm_slot(self, address: int) -> int | None:

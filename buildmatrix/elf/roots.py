@@ -24,6 +24,7 @@ from buildmatrix.elf.tables import (
     PREINIT_ARRAY,
     PT_INTERP,
 )
+from buildmatrix.isa.branches import adr
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -49,7 +50,7 @@ def roots(memory: Memory) -> Iterator[Root]:
 
     A program is told by its kind, its interpreter, or DF_1_PIE (one of -static-pie has no other).
     """
-    yield from _resolvers(memory)
+    yield from resolvers(memory)
     image = memory.image
     asked = dynamic(image)
     size = 8 if image.wide else 4
@@ -69,7 +70,8 @@ def roots(memory: Memory) -> Iterator[Root]:
         yield from _mains(memory)
 
 
-def _resolvers(memory: Memory) -> Iterator[Root]:
+def resolvers(memory: Memory) -> Iterator[Root]:
+    """The functions by which a file chooses between others of its own (IFUNC)."""
     for table in memory.program.symbols:
         kinds = (table.rows["info"] & 15) == GNU_IFUNC
         for row in table.rows[kinds & (table.rows["section"] > 0)]:
@@ -118,13 +120,10 @@ def _handed_over(memory: Memory) -> Iterator[int]:
     for address in range(entry, entry + 80, 4):
         word = memory.word(address) or 0
         register, source = word & 31, word >> 5 & 31
-        low = word >> 29 & 3
-        high = word >> 5 & 0x7FFFF
-        offset = (high - (1 << 19) if high >> 18 else high) << 2 | low
         if word & 0x9F000000 == 0x90000000:
-            pages[register] = (address & ~0xFFF) + (offset << 12)
+            pages[register] = (address & ~0xFFF) + (adr(word) << 12)
         elif word & 0x9F000000 == 0x10000000:
-            yield address + offset
+            yield address + adr(word)
         elif word & 0xFFC00000 == 0x91000000 and source in pages:
             yield pages[source] + (word >> 10 & 0xFFF)
         elif word & 0xFFC00000 == 0xF9400000 and source in pages:

@@ -14,7 +14,7 @@ from buildmatrix.elf.roots import LOCAL, roots
 from buildmatrix.elf.rows import FUNC
 from buildmatrix.elf.tables import DYNSYM, EXECINSTR
 from buildmatrix.elf.taken import taken
-from buildmatrix.isa.branches import Kind
+from buildmatrix.isa.branches import Kind, signed
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -117,8 +117,7 @@ class Ways:
         elif thumb and self._memory.half(address) == 0x4778:
             yield address + 4 & ~3  # bx pc, to ARM
         elif not thumb and (word := self._memory.word(address) or 0) & 0x0F000000 == 0x0B000000:
-            far = word & 0xFFFFFF  # bl under a condition
-            yield address + 8 + 4 * (far - (1 << 24) if far >> 23 else far)
+            yield address + 8 + 4 * signed(word & 0xFFFFFF, 24)  # bl under a condition
 
     def _ends(self, way: Step, address: int, *, maybe: bool, thumb: bool) -> bool:
         """Whether nothing comes behind the instruction; `maybe`: it has a condition (Thumb's)."""

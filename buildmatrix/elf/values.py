@@ -9,6 +9,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from buildmatrix.isa.branches import adr
+
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
@@ -102,12 +104,10 @@ def _load(memory: Memory, place: int | None) -> int | None:
 
 def _a64(memory: Memory, address: int, word: int, registers: Registers) -> None:
     to, source = word & 31, word >> 5 & 31
-    high = word >> 5 & 0x7FFFF
-    offset = (high - (1 << 19) if high >> 18 else high) << 2 | word >> 29 & 3
     if word & 0x9F000000 == 0x90000000:
-        _set(registers, to, (address & ~0xFFF) + (offset << 12))
+        _set(registers, to, (address & ~0xFFF) + (adr(word) << 12))
     elif word & 0x9F000000 == 0x10000000:
-        _set(registers, to, address + offset)
+        _set(registers, to, address + adr(word))
     elif word & 0xFF800000 == 0x91000000:  # add, with a shift by 12 or none
         _set(registers, to, _plus(registers, source, (word >> 10 & 0xFFF) << (word >> 20 & 12)))
     elif word & 0xFFC00000 == 0xF9400000:

@@ -30,19 +30,25 @@ class Step(NamedTuple):
     skips: int = 0  # Thumb's it: so many instructions behind it have a condition
 
 
-def _signed(value: int, bits: int) -> int:
+def signed(value: int, bits: int) -> int:
+    """The lower `bits` of an instruction's field, which are `value`, as a signed number."""
     return value - (1 << bits) if value >> (bits - 1) else value
+
+
+def adr(word: int) -> int:
+    """What A64's adr adds to its address, in bytes, and adrp to its page, in pages (C6.2.11)."""
+    return signed(word >> 5 & 0x7FFFF, 19) << 2 | word >> 29 & 3
 
 
 def a64(word: int, address: int) -> Step:
     """The way on from a 64-bit instruction."""
     if word & 0x7C000000 == 0x14000000:
         kind = Kind.CALL if word >> 31 else Kind.JUMP
-        return Step(kind, 4, address + 4 * _signed(word & 0x3FFFFFF, 26))
+        return Step(kind, 4, address + 4 * signed(word & 0x3FFFFFF, 26))
     if word & 0xFF000000 == 0x54000000 or word & 0x7E000000 == 0x34000000:
-        return Step(Kind.BRANCH, 4, address + 4 * _signed(word >> 5 & 0x7FFFF, 19))
+        return Step(Kind.BRANCH, 4, address + 4 * signed(word >> 5 & 0x7FFFF, 19))
     if word & 0x7E000000 == 0x36000000:
-        return Step(Kind.BRANCH, 4, address + 4 * _signed(word >> 5 & 0x3FFF, 14))
+        return Step(Kind.BRANCH, 4, address + 4 * signed(word >> 5 & 0x3FFF, 14))
     if word & 0xFE000000 == 0xD6000000:
         calls = word >> 21 & 7 == 1  # blr, blraa
         return Step(Kind.NEXT if calls else Kind.LEAVE, 4)
@@ -54,7 +60,7 @@ def a64(word: int, address: int) -> Step:
 def a32(word: int, address: int) -> Step:
     """The way on from an ARM instruction."""
     always = word >> 28 == 0xE
-    target = address + 8 + 4 * _signed(word & 0xFFFFFF, 24)
+    target = address + 8 + 4 * signed(word & 0xFFFFFF, 24)
     if word >> 25 == 0x7D:  # blx, to Thumb
         return Step(Kind.CALL, 4, target + (word >> 23 & 2) | 1)
     if word >> 28 == 0xF:
@@ -86,11 +92,11 @@ def t32(first: int, second: int, address: int) -> Step:
         return _t32_long(first << 16 | second, address)
     on = address + 4 | 1
     if first & 0xF000 == 0xD000 and first & 0x0F00 < 0x0E00:
-        return Step(Kind.BRANCH, 2, on + 2 * _signed(first & 0xFF, 8))
+        return Step(Kind.BRANCH, 2, on + 2 * signed(first & 0xFF, 8))
     if first & 0xFF00 == 0xDE00:
         return Step(Kind.TRAP, 2)
     if first & 0xF800 == 0xE000:
-        return Step(Kind.JUMP, 2, on + 2 * _signed(first & 0x7FF, 11))
+        return Step(Kind.JUMP, 2, on + 2 * signed(first & 0x7FF, 11))
     if first & 0xF500 == 0xB100:
         return Step(Kind.BRANCH, 2, on + (first >> 3 & 0x40) + (first >> 2 & 0x3E))
     if first & 0xFF00 == 0xBF00 and first & 15:
@@ -106,7 +112,7 @@ def _t32_long(word: int, address: int) -> Step:
     if word & 0xF8008000 == 0xF0008000:
         same1, same2 = (word >> 13 & 1) ^ sign ^ 1, (word >> 11 & 1) ^ sign ^ 1
         high = sign << 24 | same1 << 23 | same2 << 22 | (word >> 16 & 0x3FF) << 12
-        far = _signed(high | (word & 0x7FF) << 1, 25)
+        far = signed(high | (word & 0x7FF) << 1, 25)
         form = word >> 12 & 5
         if form == 1:
             return Step(Kind.JUMP, 4, on + far | 1)
@@ -117,7 +123,7 @@ def _t32_long(word: int, address: int) -> Step:
         if word >> 22 & 15 < 14:
             parts = sign << 20 | (word >> 11 & 1) << 19 | (word >> 13 & 1) << 18
             near = parts | (word >> 16 & 0x3F) << 12 | (word & 0x7FF) << 1
-            return Step(Kind.BRANCH, 4, on + _signed(near, 21) | 1)
+            return Step(Kind.BRANCH, 4, on + signed(near, 21) | 1)
         return Step(Kind.TRAP if word & 0xFFF0F000 == 0xF7F0A000 else Kind.NEXT, 4)
     pops = word & 0xFE508000 == 0xE8108000
     loads = word & 0xFF70F000 == 0xF850F000
