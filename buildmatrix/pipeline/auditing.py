@@ -13,7 +13,7 @@ from buildmatrix.graph import LIBC
 from buildmatrix.nouns import AuditPolicy
 from buildmatrix.pipeline.baselines import by_default, of_toolchain
 from buildmatrix.pipeline.planning import plan_all
-from buildmatrix.pipeline.stored import stored
+from buildmatrix.pipeline.stored import audited
 from buildmatrix.sources import layout, wheel
 from buildmatrix.works import BundleWork, ProductWork
 
@@ -29,15 +29,12 @@ def audit_cell(workshop: Workshop, choice: Choice | None = None) -> dict[str, An
 
     Raises InputError when the cell is not built.
     """
-    cell = workshop.project.cells[0]
     actions = plan_all(workshop)
-    one = stored(workshop, actions=actions)[cell.id]
-    if one.audit is None:
-        hint = f"run `inv build --only {cell.id}`"
-        raise InputError(f"{cell.id} {one.reason}", where=cell.where, hint=hint)
+    one, audit = audited(workshop, actions)
+    cell = one.cell
     if choice is None:
         baseline = of_toolchain(workshop.project.toolchains[cell.toolchain])
-        return {"cell": cell.id, **_document(baseline, one.audit)}
+        return {"cell": cell.id, **_document(baseline, audit)}
     work = workshop.project.graph.audit_of(cell.id)
     assert isinstance(work.subject, BundleWork | ProductWork)
     key = next(action.key for action in actions if action.id == work.needs[0])

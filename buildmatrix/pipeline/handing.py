@@ -10,9 +10,8 @@ from typing import TYPE_CHECKING, Literal
 from buildmatrix import scratch
 from buildmatrix.build import EPOCH
 from buildmatrix.errors import AuditError, InputError
-from buildmatrix.nouns import Verb
 from buildmatrix.pipeline.planning import plan_all
-from buildmatrix.pipeline.stored import read_audit
+from buildmatrix.pipeline.stored import audited
 from buildmatrix.works import BundleWork
 
 if TYPE_CHECKING:
@@ -39,24 +38,21 @@ def product(workshop: Workshop) -> Product:
 
     Raises InputError when they are not stored, AuditError when the audit forbids to ship them.
     """
-    cell = workshop.project.cells[0]
-    actions = {action.id: action for action in plan_all(workshop)}
-    work = workshop.project.graph.audit_of(cell.id)
-    audited = actions[work.id]
-    hint = f"run `inv build --only {cell.id}`"
-    if audited.verb is not Verb.SKIP:
-        raise InputError(f"{cell.id} is not built: {audited.reason}", where=cell.where, hint=hint)
-    blocking = read_audit(workshop.store, audited.key).blocking
-    if blocking:
+    actions = plan_all(workshop)
+    one, audit = audited(workshop, actions)
+    name = one.cell.id
+    if audit.blocking:
         raise AuditError(
-            f"{cell.id} has findings that forbid shipping: {len(blocking)}",
-            details="\n".join(map(str, blocking)),
-            hint=f"inv audit {cell.id}",
+            f"{name} has findings that forbid shipping: {len(audit.blocking)}",
+            details="\n".join(map(str, audit.blocking)),
+            hint=f"inv audit {name}",
         )
+    work = workshop.project.graph.audit_of(name)
     kind: Literal["bundle", "products"] = (
         "bundle" if isinstance(work.subject, BundleWork) else "products"
     )
-    return Product(cell.id, kind, actions[work.needs[0]].key)
+    key = next(action.key for action in actions if action.id == work.needs[0])
+    return Product(name, kind, key)
 
 
 def hand_over(workshop: Workshop, *, out: Path | None, tar: Path | None) -> Get:

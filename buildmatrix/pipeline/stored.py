@@ -66,6 +66,16 @@ def stored(
     return cells
 
 
+def audited(workshop: Workshop, actions: Sequence[Action]) -> tuple[Stored, Audit]:
+    """The first selected cell and what its audit says. Raises InputError where there is none."""
+    cell = workshop.project.cells[0]
+    one = stored(workshop, actions=actions)[cell.id]
+    if one.audit is None:
+        hint = f"run `inv build --only {cell.id}`"
+        raise InputError(f"{cell.id} {one.reason}", where=cell.where, hint=hint)
+    return one, one.audit
+
+
 def _without_runner(workshop: Workshop, cell: Cell, audited: Action, *, audits: bool) -> Stored:
     """A library that nothing runs: what it is audited for, and why it has no bundle."""
     target = workshop.project.toolchains[cell.toolchain].target
