@@ -124,10 +124,10 @@ class DockerEngine:
         try:
             container.start()
             timed_out = _follow(container, on_line, spec.timeout_seconds)
-            status = int(container.wait()["StatusCode"])
             container.reload()
-            killed = bool(container.attrs["State"]["OOMKilled"])
-            return ContainerExit(status, out_of_memory=killed, timed_out=timed_out)
+            ended = container.attrs["State"]
+            killed = bool(ended["OOMKilled"])
+            return ContainerExit(int(ended["ExitCode"]), out_of_memory=killed, timed_out=timed_out)
         finally:
             container.remove(force=True)
 
