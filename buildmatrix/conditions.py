@@ -84,8 +84,8 @@ class Conditions:
 def conditions(block: Measurement) -> Conditions:
     """What a stored block was measured under."""
     environment = block.environment
-    device, before = _mapping(environment.get("device")), _mapping(environment.get("before"))
-    facts = _mapping(environment.get("facts"))
+    device, before = mapping(environment.get("device")), mapping(environment.get("before"))
+    facts = mapping(environment.get("facts"))
     release, machine = _text(device.get("kernel")), _text(device.get("machine"))
     series = SERIES.match(release or "")
     return Conditions(
@@ -164,7 +164,8 @@ def _word(value: object) -> str:
     return str(value)
 
 
-def _mapping(value: object) -> Mapping[str, object]:
+def mapping(value: object) -> Mapping[str, object]:
+    """A part of what was kept of a board or a block; empty where it was not kept."""
     return value if isinstance(value, Mapping) else {}
 
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from buildmatrix.cli.common import command, mirror, print_json, print_table, progress, say, workshop
 from buildmatrix.cli.devices import access
 from buildmatrix.errors import InputError
+from buildmatrix.records import replace
 from buildmatrix.state import State
 
 if TYPE_CHECKING:
@@ -102,7 +103,7 @@ def _profiled(shop: Workshop, cell: str, host: str, batch: int) -> Profile:
             shop, cell, kind, access=access(shop.state), mirror=mirror(), batch=batch
         )
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(encoding.dumps(made, indent=1) + "\n")
+        replace(path, encoding.dumps(made, indent=1).encode() + b"\n")
         return made
     try:
         counted: Profile = encoding.loads(path.read_text())

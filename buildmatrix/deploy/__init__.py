@@ -133,8 +133,12 @@ def push(
         said = read_lines(result.stdout)
         if not said["missing"]:
             return Pushed(sent, wire, tuple(cell for (cell,) in said["switched"]), kept)
+    raise _gone(result)
+
+
+def _gone(result: CommandResult) -> DeviceError:
     cause = failure(result)
-    raise DeviceError(
+    return DeviceError(
         "content is gone from the board before it can be linked: a prune runs beside this deploy, "
         "or the board lacks something",
         details=cause.details,

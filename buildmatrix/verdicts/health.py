@@ -9,9 +9,10 @@ from statistics import median
 from typing import TYPE_CHECKING
 
 from buildmatrix.compare.blocks import MAD
+from buildmatrix.conditions import mapping
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterator, Sequence
 
     from buildmatrix.nouns import Measurement
 
@@ -30,7 +31,7 @@ def health(tonight: Sequence[Measurement], before: Sequence[Sequence[Measurement
 
 
 def _now(blocks: Sequence[Measurement]) -> Iterator[str]:
-    about = _mapping(blocks[-1].environment.get("device")) if blocks else {}
+    about = mapping(blocks[-1].environment.get("device")) if blocks else {}
     free, skew = _number(about.get("disk_free_kib")), _number(about.get("skew_s"))
     if free is not None and free < LEAST_ROOM_KIB:
         yield f"the board has {free / 1024:.0f} MiB left on its disk"
@@ -74,18 +75,14 @@ def _sentinel(blocks: Sequence[Measurement], bundle: str) -> float | None:
 
 def _at_rest(blocks: Sequence[Measurement]) -> float | None:
     """The temperature before the first block, in degrees."""
-    first = _mapping(blocks[0].environment.get("before")) if blocks else {}
+    first = mapping(blocks[0].environment.get("before")) if blocks else {}
     heat = _number(first.get("millicelsius"))
     return None if heat is None else heat / 1000
 
 
 def _limit(blocks: Sequence[Measurement]) -> float | None:
-    first = _mapping(blocks[0].environment.get("before")) if blocks else {}
+    first = mapping(blocks[0].environment.get("before")) if blocks else {}
     return _number(first.get("max_khz"))
-
-
-def _mapping(value: object) -> Mapping[str, object]:
-    return value if isinstance(value, dict) else {}
 
 
 def _number(value: object) -> float | None:
