@@ -11,7 +11,6 @@ import signal
 import sys
 import time
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
 from buildmatrix.container import DockerEngine
@@ -19,37 +18,13 @@ from buildmatrix.errors import BuildmatrixError
 from buildmatrix.nouns import Run
 from buildmatrix.results import Results
 from buildmatrix.store import Store
+from tests import tiny
 from tests.unit.rows import row
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
+    from pathlib import Path
 
-ROOT = Path(__file__).parents[2]
-SOURCE = "int tiny(void) { return ANSWER; }\n"
-RECIPE = """\
-version: 1
-name: tiny
-summary: a library of one function
-options:
-  answer: {{summary: what it returns, type: integer, default: 42}}
-sources:
-  - name: src
-    tree: {tree}
-    alternates: [{{kind: folder, path: src}}]
-build: {{script: build.sh.j2, products: [lib/libtiny.so.1], memory_gib: 1, minutes: 5}}
-"""
-SCRIPT = """\
-{{ target.triple ~ "-gcc" }} {{ flags }} -shared -fPIC -Wl,-soname,libtiny.so.1 \\
-  -DANSWER={{ option.answer }} -o tiny.so {{ source.src }}/tiny.c
-mkdir -p /out/lib
-cp tiny.so /out/lib/libtiny.so.1
-"""
-MATRIX = """\
-version: 1
-toolchain: armv7hf-bookworm
-axes: {stack: [tiny], answer: [1, 2]}
-name: "{stack}-{answer}"
-"""
 NAMED = ("damaged", "No space left", "is full", "gone", "missing", "not a database", "malformed")
 
 
@@ -74,17 +49,7 @@ class Bench:
     def prepare(self, toolchains: Path) -> None:
         """Write the project, build it once, and note what is right. `toolchains` has the records
         of images that are there."""
-        from buildmatrix.sources.tree import tree_id
-
-        for name in ("toolchains", "models"):
-            shutil.copytree(ROOT / name, self.root / name)
-        (self.root / "src").mkdir()
-        (self.root / "src/tiny.c").write_text(SOURCE)
-        (self.root / "matrix.yaml").write_text(MATRIX)
-        recipe = self.root / "recipes/tiny"
-        recipe.mkdir(parents=True)
-        (recipe / "recipe.yaml").write_text(RECIPE.format(tree=tree_id(self.root / "src")))
-        (recipe / "build.sh.j2").write_text(SCRIPT)
+        tiny.write(self.root)
         self.begin(toolchains)
         first = self.run("build")
         assert first.code == 0, first.words

@@ -5,15 +5,19 @@ from __future__ import annotations
 import shutil
 import subprocess
 import time
-from pathlib import Path
-from typing import Any, TypedDict
+from typing import TYPE_CHECKING, Any, TypedDict
 
 import pytest
 
 from buildmatrix.container import DockerEngine
 from buildmatrix.store import Store
+from tests import tiny
 from tests.boards import STATE
 from tests.integration import cli
+from tests.tiny import MATRIX, SCRIPT, write_recipe
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 class Where(TypedDict):
@@ -23,46 +27,12 @@ class Where(TypedDict):
 
 pytestmark = [pytest.mark.docker, pytest.mark.built]
 
-ROOT = Path(__file__).parent.parent.parent
-
-RECIPE = """\
-version: 1
-name: {name}
-summary: a library of one function
-options:
-  answer: {{summary: what it returns, type: integer, default: 42}}
-sources:
-  - name: src
-    tree: {tree}
-    alternates: [{{kind: folder, path: src}}]
-build: {{script: build.sh.j2, products: [lib/libtiny.so.1], memory_gib: 1, minutes: 5}}
-"""
-
-SCRIPT = """\
-{{ target.triple ~ "-gcc" }} {{ flags }} -shared -fPIC -Wl,-soname,libtiny.so.1 \\
-  -DANSWER={{ option.answer }} -o tiny.so {{ source.src }}/tiny.c
-mkdir -p /out/lib
-cp tiny.so /out/lib/libtiny.so.1
-"""
-
-MATRIX = """\
-version: 1
-toolchain: armv7hf-bookworm
-axes: {stack: [tiny], answer: [1, 2]}
-name: "{stack}-{answer}"
-"""
-
 
 @pytest.fixture
 def project(tmp_path: Path) -> Path:
     """A matrix of two cells over one small source, with the real toolchain."""
     root = tmp_path / "project"
-    for name in ("toolchains", "models"):
-        shutil.copytree(ROOT / name, root / name)
-    (root / "src").mkdir()
-    (root / "src" / "tiny.c").write_text("int tiny(void) { return ANSWER; }\n")
-    (root / "matrix.yaml").write_text(MATRIX)
-    write_recipe(root, "tiny", SCRIPT)
+    tiny.write(root)
     looked_at(tmp_path / "state")
     return root
 
@@ -73,16 +43,6 @@ def looked_at(state: Path) -> None:
     if record.exists():
         (state / "toolchains").mkdir(parents=True)
         shutil.copy(record, state / "toolchains")
-
-
-def write_recipe(root: Path, name: str, script: str) -> None:
-    from buildmatrix.sources.tree import tree_id
-
-    folder = root / "recipes" / name
-    folder.mkdir(parents=True, exist_ok=True)
-    tree = tree_id(root / "src")
-    (folder / "recipe.yaml").write_text(RECIPE.format(name=name, tree=tree))
-    (folder / "build.sh.j2").write_text(script)
 
 
 def states(found: Any) -> dict[str, str]:
