@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 
 
 STATE, OWNER = "buildmatrix.state", "buildmatrix.owner"  # labels
+# A container's two streams reach the log on two ways, and a compiler's error may stand before the
+# line that calls it: the program gets one stream for both. Every image that is run has `sh`.
+ONE_STREAM = ("sh", "-c", 'exec "$0" "$@" 2>&1')
 
 
 class DockerEngine:
@@ -102,10 +105,10 @@ class DockerEngine:
                 self.client.images.remove(before)
 
     def run(self, spec: ContainerSpec, on_line: Callable[[str], None]) -> ContainerExit:
-        """Run to the end; the container is removed whatever happens."""
+        """Run to the end, lines as they are written; the container is removed whatever happens."""
         container = self.client.containers.create(
             spec.image,
-            list(spec.argv),
+            [*ONE_STREAM, *spec.argv],
             environment=dict(spec.environment),
             init=True,  # reaps, and lets an emulated program die of its signal
             labels={**self.labels, **spec.labels},

@@ -132,7 +132,9 @@ class Engine(Protocol):
 
     def build_image(self, context: Path, tag: str, on_line: Callable[[str], None]) -> str: ...
 
-    def run(self, spec: ContainerSpec, on_line: Callable[[str], None]) -> ContainerExit: ...
+    def run(self, spec: ContainerSpec, on_line: Callable[[str], None]) -> ContainerExit:
+        """Run to the end. Lines of both streams come in the order in which they were written."""
+        ...
 
     def remove_stale(self, label: str, value: str) -> int:
         """Kill and remove containers carrying this label; the number removed."""

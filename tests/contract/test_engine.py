@@ -94,6 +94,12 @@ def test_last_words_arrive_each_time(engine: tuple[Engine, str]) -> None:
         assert lines == ["begun", "ld: cannot find -lm"]
 
 
+def test_lines_of_both_streams_come_in_the_order_of_writing(engine: tuple[Engine, str]) -> None:
+    for _ in range(6):
+        _, lines = run(engine, "echo compiling; echo 'no such header' >&2; echo ended")
+        assert lines == ["compiling", "no such header", "ended"]
+
+
 def test_many_lines_all_arrive(engine: tuple[Engine, str]) -> None:
     ended, lines = run(engine, "i=0; while [ $i -lt 5000 ]; do echo line $i; i=$((i+1)); done")
     assert ended.status == 0
