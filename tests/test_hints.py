@@ -13,6 +13,7 @@ import pytest
 
 from buildmatrix.cli import namespace
 from buildmatrix.cli.devices import ACTIONS
+from buildmatrix.cli.program import EXAMPLES
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -100,6 +101,19 @@ def faults(call: Call) -> list[str]:
 def test_every_command_that_is_shown_exists_with_its_flags() -> None:
     shown = everywhere()
     assert len(shown) > 60, "the search finds what it is for"
+    assert [fault for call in shown for fault in faults(call)] == []
+
+
+def test_every_command_has_examples_of_itself_whose_flags_exist() -> None:
+    assert sorted(EXAMPLES) == sorted(TASKS)
+    shown = [
+        call
+        for name, examples in EXAMPLES.items()
+        for example in examples
+        for call in calls(f"inv {example}", f"examples of {name}")
+        if call.command == name
+    ]
+    assert len(shown) == sum(map(len, EXAMPLES.values()))
     assert [fault for call in shown for fault in faults(call)] == []
 
 
