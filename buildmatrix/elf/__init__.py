@@ -3,7 +3,8 @@
 tables       headers, sections, rows            attributes   .ARM.attributes and header flags
 dynamic      libraries, paths, stack            versions     what is needed and defined
 symbols      names asked for and offered        relocations  what the loader must do
-code         what instructions need             switches     what the compiler wrote down
+code         what a run needs of the CPU     switches     what the compiler wrote down
+hits         instructions that need something
 marks        which bytes are instructions       rows        symbols as arrays
 calls        time_t and dlopen                  archive      members of static libraries
 headerless   files whose section headers are gone

@@ -75,7 +75,7 @@ class Function:
 
 
 class Walk:
-    """The functions of one file, each followed once.
+    """The functions of one file, each followed once whichever is asked, `paths` or `exports`.
 
     `hits` has the sorted addresses of each feature's instructions. `strict` is for a file that
     asks, and for one whose functions may hold data: there a function counts no further than its
@@ -93,6 +93,7 @@ class Walk:
         """The way to each feature that has one, from what the loader or the C library calls."""
         found: dict[str, tuple[str, ...]] = {}
         waiting: deque[tuple[Entry, tuple[str, ...]]] = deque()
+        self._budget = MOST
         waiting.extend((Entry(root.address), (root.label,)) for root in roots(self._memory))
         seen = {entry for entry, _ in waiting}
         while waiting and len(found) < len(self._hits):
@@ -114,10 +115,13 @@ class Walk:
         """The exported functions that come to each feature whoever calls them, sorted."""
         starts = {Entry(root.address): root.label for root in exported(self._memory)}
         waiting = deque(starts)
+        seen = set(starts)
+        self._budget = MOST
         while waiting:
-            entry = waiting.popleft()
-            if entry not in self._known and (function := self._function(entry)):
-                waiting.extend(function.calls)
+            if function := self._function(waiting.popleft()):
+                new = [called for called in function.calls if called not in seen]
+                seen.update(new)
+                waiting.extend(new)
         needs = self._closure()
         return {
             feature: tuple(sorted({starts[e] for e in starts if feature in needs.get(e, ())}))

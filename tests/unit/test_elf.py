@@ -220,7 +220,7 @@ def test_the_pieces_of_a_long_thumb_section_meet_between_two_instructions(
 ) -> None:
     text = factory.T32_PUSH + (factory.T32_VMLA_Q + factory.T32_PUSH) * 50 + T32_TWO * 20
     for piece in (8, 12, 64, 1 << 22):
-        monkeypatch.setattr("buildmatrix.elf.code.PIECE", piece)
+        monkeypatch.setattr("buildmatrix.elf.hits.PIECE", piece)
         assert facts(make(text=[("$t", text)])).neon_instructions == 90
 
 
