@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from buildmatrix.audit.neon import quad_multiplies
 from buildmatrix.audit.process import is_static
 from buildmatrix.errors import InputError
+from buildmatrix.isa.cores import compiled_for
 from buildmatrix.isa.features import INTEGER32, features_of
 from buildmatrix.nouns import FPU_RANK
 
@@ -146,6 +147,21 @@ def dispatched(tree: Tree) -> Iterator[Fault]:
                 yield file, f"{message}; the recipe says that it asks the CPU first"
             elif reason := _says_more(tree, check).get(file):
                 yield file, f"{message}; {reason}"
+    yield from _compiled_for_newer(tree)
+
+
+def _compiled_for_newer(tree: Tree) -> Iterator[Fault]:
+    """AArch64 has no attributes; the switches that a compiler wrote down say as much."""
+    given = features_of(tree.target)
+    for facts in tree.own:
+        lacks_none = facts.features is not None and given.issuperset(
+            use.feature for use in facts.features
+        )
+        if facts.machine == "EM_AARCH64" and lacks_none:
+            for switch in facts.machine_switches:
+                if compiled_for(facts.machine, [switch]) - given:
+                    yield facts.file, f"compiled with {switch}; no instruction in the code needs it"
+                    break
 
 
 def undeclared_neon(tree: Tree) -> Iterator[Fault]:

@@ -12,8 +12,9 @@ from buildmatrix.isa.features import features_of
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    from buildmatrix.audit.process import Process
     from buildmatrix.audit.tree import Fault, Tree
-    from buildmatrix.nouns import ElfFacts, FeatureUse
+    from buildmatrix.nouns import CompiledFor, ElfFacts, FeatureUse
 
 # What people call the features whose word in /proc/cpuinfo says little.
 SPOKEN = {
@@ -65,22 +66,49 @@ def _way(tree: Tree, facts: ElfFacts, use: FeatureUse) -> str:
     if names := sorted(_called(tree, facts, use)):
         more = f" and {len(names) - FEW} more" if len(names) > FEW else ""
         return f"who calls {', '.join(names[:FEW])}{more} runs into it"
+    if use.compiled is not None and _entered(tree, facts, use.compiled):
+        unit, switch = use.compiled.unit, use.compiled.switch
+        return f"{unit} was compiled for it as a whole ({switch}), and nothing asks the processor"
     return ""
+
+
+def _entered(tree: Tree, facts: ElfFacts, unit: CompiledFor) -> bool:
+    """Whether a run may come into a source file that was compiled for a newer processor."""
+    if tree.dispatches(facts.file) or _asked(tree, facts):
+        return False
+    return unit.started or bool(_imported(tree, facts, unit.exports))
 
 
 def _called(tree: Tree, facts: ElfFacts, use: FeatureUse) -> frozenset[str]:
     """The exported functions that come to the feature and that somebody may call who did not ask.
 
-    Of a library that only the tree's own programs load, those that one of them, or what it loads,
-    imports; of another one all. Nothing where a file that is loaded with it asks the processor.
+    Nothing where a file that is loaded with it asks the processor.
     """
-    offered = frozenset(use.exports)
-    if not offered or is_program(facts) or tree.dispatches(facts.file):
+    if not use.exports or tree.dispatches(facts.file) or _asked(tree, facts):
         return frozenset()
-    around = [p for p in tree.processes if any(one is facts for one in p.files)]
-    beside = [one for process in around for one in process.files]
+    return _imported(tree, facts, use.exports)
+
+
+def _asked(tree: Tree, facts: ElfFacts) -> bool:
+    """Whether the file, one that is loaded with it, or one that opens others asks what the
+    processor has."""
     openers = [one for one in tree.own if one.linking.opens]
-    if any(one.asks_cpu for one in (*beside, *openers)):
+    return any(one.asks_cpu for one in (*_beside(tree, facts), *openers))
+
+
+def _beside(tree: Tree, facts: ElfFacts) -> Sequence[ElfFacts]:
+    return [one for process in _around(tree, facts) for one in process.files]
+
+
+def _around(tree: Tree, facts: ElfFacts) -> Sequence[Process]:
+    return [p for p in tree.processes if any(one is facts for one in p.files)]
+
+
+def _imported(tree: Tree, facts: ElfFacts, exports: Sequence[str]) -> frozenset[str]:
+    """Of a library that only the tree's own programs load, the names that one of them, or what it
+    loads, imports; of another one all."""
+    offered, around, beside = frozenset(exports), _around(tree, facts), _beside(tree, facts)
+    if not offered or is_program(facts):
         return frozenset()
     if not all(process.is_program for process in around):
         return offered

@@ -4,7 +4,8 @@ tables       headers, sections, rows            attributes   .ARM.attributes and
 dynamic      libraries, paths, stack            versions     what is needed and defined
 symbols      names asked for and offered        relocations  what the loader must do
 code         what a run needs of the CPU     switches     what the compiler wrote down
-hits         instructions that need something
+hits         instructions that need something   units        how each source was compiled
+leads        functions that lead to others      compiled     sources compiled for a processor
 marks        which bytes are instructions       rows        symbols as arrays
 calls        time_t and dlopen                  archive      members of static libraries
 headerless   files whose section headers are gone

@@ -15,6 +15,7 @@ import numpy as np
 
 from buildmatrix.elf import literals
 from buildmatrix.elf.asking import asks_cpu
+from buildmatrix.elf.compiled import compiled
 from buildmatrix.elf.hits import PIECE, features, multiplies, places, read_code
 from buildmatrix.elf.memory import Memory
 from buildmatrix.elf.reach import Walk
@@ -29,7 +30,9 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from buildmatrix.elf.hits import Code
     from buildmatrix.elf.tables import Image, Section
+    from buildmatrix.elf.units import Units
     from buildmatrix.nouns import FeatureUse, Multiplies
 
 ENOUGH = 64  # functions that tell of their surroundings
@@ -49,8 +52,9 @@ class CodeFacts:
     asks_cpu: bool = False
 
 
-def code_facts(image: Image) -> CodeFacts:
-    """What the code of one file says; unknown where nothing tells code from data.
+def code_facts(image: Image, units: Units | None) -> CodeFacts:
+    """What the code of one file says; unknown where nothing tells code from data. `units` are
+    those of its debug information.
 
     Raises Damaged where sections overlap.
     """
@@ -69,6 +73,15 @@ def code_facts(image: Image) -> CodeFacts:
     asks = any(use.feature == ASKS.feature for use in uses) or asks_cpu(memory)
     if not uses:
         return CodeFacts(counts.float32, counts, uses, asks)
+    uses = _followed(memory, code, uses, units, asks=asks)
+    sure = tuple(use for use in uses if code.mapped or not memory.arm or _is_sure(use, code.size))
+    return CodeFacts(counts.float32, counts, sure, asks)
+
+
+def _followed(
+    memory: Memory, code: Code, uses: tuple[FeatureUse, ...], units: Units | None, *, asks: bool
+) -> tuple[FeatureUse, ...]:
+    """The uses of a linked file with who comes to them; without those that are data."""
     hits = places(code)
     if not memory.arm and not code.mapped:
         tables = _tables(memory, hits)
@@ -77,20 +90,25 @@ def code_facts(image: Image) -> CodeFacts:
     strict = asks or (memory.arm and not code.mapped)
     walk = Walk(memory, hits, strict=strict)
     ways = walk.paths()
+    if asks:
+        return tuple(replace(use, path=ways.get(use.feature, ())) for use in uses)
     # Who needs the common ones declares so in attributes, and every export would be followed.
-    needless = asks or hits.keys() <= COMMON
-    strictly = walk if strict or needless else Walk(memory, hits, strict=True)
-    offered = {} if needless else strictly.exports()
-    uses = tuple(
-        replace(use, path=ways.get(use.feature, ()), exports=offered.get(use.feature, ()))
+    rare = {feature: found for feature, found in hits.items() if feature not in COMMON}
+    strictly = walk if strict or not rare else Walk(memory, hits, strict=True)
+    offered = strictly.exports() if rare else {}
+    as_a_whole = compiled(memory, rare, units) if units is not None and rare else {}
+    rest = {f: found for f, found in rare.items() if not ways.get(f) and not offered.get(f)}
+    unneeded = unreached(memory, rest)
+    return tuple(
+        replace(
+            use,
+            path=ways.get(use.feature, ()),
+            exports=offered.get(use.feature, ()),
+            compiled=as_a_whole.get(use.feature),
+            unreached=use.feature in unneeded,
+        )
         for use in uses
     )
-    if not asks:
-        rest = {use.feature for use in uses if not use.path and not use.exports} & hits.keys()
-        unneeded = unreached(memory, {feature: hits[feature] for feature in rest - COMMON})
-        uses = tuple(replace(use, unreached=use.feature in unneeded) for use in uses)
-    sure = tuple(use for use in uses if code.mapped or not memory.arm or _is_sure(use, code.size))
-    return CodeFacts(counts.float32, counts, sure, asks)
 
 
 def _is_sure(use: FeatureUse, size: int) -> bool:

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from buildmatrix.elf.tables import Image
+    from buildmatrix.elf.units import Units
     from buildmatrix.nouns import Symbols, VersionNeed
 
 EM_ARM, EABI5 = 40, 5
@@ -33,7 +34,8 @@ def facts_of(image: Image, name: str) -> ElfFacts:
     needs = tuple(versions.needed(image).values())
     table = symbols(image, moved.copied)
     strong = [need.version for need in needs if not need.weak]
-    code = code_facts(image)
+    units = _units(image)
+    code = code_facts(image, units)
     return ElfFacts(
         file=name,
         machine=machine_name(image),
@@ -56,12 +58,21 @@ def facts_of(image: Image, name: str) -> ElfFacts:
         features=code.features,
         asks_cpu=code.asks_cpu,
         text_relocations="TEXTREL" in asked.flags,
-        machine_switches=machine_switches(image),
+        machine_switches=machine_switches(image, units),
         blas=blas(table.exports),
         time64=time64(image, table.imports),
         linking=_linking(image, asked, moved.types, needs, table),
         symbols=table,
     )
+
+
+def _units(image: Image) -> Units | None:
+    """None without debug information, which few files have: its reader need not cost the others."""
+    if image.named(".debug_info") is None:
+        return None
+    from buildmatrix.elf.units import Units  # noqa: PLC0415
+
+    return Units(image)
 
 
 def _linking(

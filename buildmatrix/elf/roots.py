@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from buildmatrix.elf.memory import Memory
+    from buildmatrix.elf.tables import Image
 
 LOCAL = 0  # STB_LOCAL
 MOST_STRIPPED = 100_000  # instructions that are followed to find functions
@@ -46,10 +47,7 @@ class Root:
 
 
 def roots(memory: Memory) -> Iterator[Root]:
-    """What runs whether or not anybody calls it: the loader calls it, or the C library.
-
-    A program is told by its kind, its interpreter, or DF_1_PIE (one of -static-pie has no other).
-    """
+    """What runs whether or not anybody calls it: the loader calls it, or the C library."""
     yield from resolvers(memory)
     image = memory.image
     asked = dynamic(image)
@@ -65,9 +63,15 @@ def roots(memory: Memory) -> Iterator[Root]:
                 address, _ = memory.pointer(place)
                 if memory.section(address):
                     yield Root(address, section.name)
-    if image.type == 2 or "PIE" in asked.flags or any(s.type == PT_INTERP for s in image.segments):
+    if is_program(image):
         yield Root(image.entry, "_start")
         yield from _mains(memory)
+
+
+def is_program(image: Image) -> bool:
+    """By its kind, its interpreter, or DF_1_PIE (one of -static-pie has no other)."""
+    asks_for_loader = any(segment.type == PT_INTERP for segment in image.segments)
+    return image.type == 2 or asks_for_loader or "PIE" in dynamic(image).flags
 
 
 def resolvers(memory: Memory) -> Iterator[Root]:

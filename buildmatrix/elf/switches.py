@@ -7,28 +7,22 @@ driver made of the words: for -march=native it is the processor's own name and i
 
 from __future__ import annotations
 
-import io
 from typing import TYPE_CHECKING
-
-from elftools.common.exceptions import DWARFError
-
-from buildmatrix.elf.sections import FAULTS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from buildmatrix.elf.tables import Image
+    from buildmatrix.elf.units import Units
 
 PREFIXES = ("-m", "--param=l1-cache-", "--param=l2-cache-")
 
-# Damaged, newer than pyelftools, or relocated in a way that it does not know.
-UNREADABLE = (*FAULTS, DWARFError, NotImplementedError)
 
-
-def machine_switches(image: Image) -> tuple[str, ...]:
+def machine_switches(image: Image, units: Units | None) -> tuple[str, ...]:
     """The recorded switches that speak of the processor, each once, sorted."""
-    words = (word for line in (*_command_lines(image), *_producers(image)) for word in line.split())
-    return tuple(sorted({word for word in words if word.startswith(PREFIXES)}))
+    words = {word for line in _command_lines(image) for word in line.split()}
+    words |= {word for unit in (units.rows if units else ()) for word in unit.switches}
+    return tuple(sorted(word for word in words if word.startswith(PREFIXES)))
 
 
 def _command_lines(image: Image) -> Iterator[str]:
@@ -36,23 +30,3 @@ def _command_lines(image: Image) -> Iterator[str]:
     section = image.named(".GCC.command.line")
     if section is not None:
         yield from bytes(image.content(section)).decode(errors="replace").split("\0")
-
-
-def _producers(image: Image) -> list[str]:
-    """DW_AT_producer of every unit. What cannot be read is left out: it is evidence only where it
-    is there, and a library is no worse for debug information that we cannot follow."""
-    found: list[str] = []
-    if image.named(".debug_info") is None:
-        return found
-    # What few files have need not cost all.
-    from elftools.elf.elffile import ELFFile  # noqa: PLC0415
-
-    try:
-        elf = ELFFile(io.BytesIO(image.data))
-        for unit in elf.get_dwarf_info(follow_links=False).iter_CUs():
-            producer = unit.get_top_DIE().attributes.get("DW_AT_producer")
-            if producer is not None and isinstance(producer.value, bytes):
-                found.append(producer.value.decode(errors="replace"))
-    except UNREADABLE:
-        pass
-    return found

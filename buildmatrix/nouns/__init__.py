@@ -9,6 +9,7 @@ from __future__ import annotations
 from buildmatrix.nouns.board import BoardAddress, ClockPolicy, Cluster, DeviceInfo, ThermalZone
 from buildmatrix.nouns.cells import Action, Cell, Dropped, Options, Scalar, Stage, Verb
 from buildmatrix.nouns.elf import (
+    CompiledFor,
     ElfFacts,
     ElfTree,
     FeatureUse,
@@ -39,6 +40,7 @@ __all__ = [
     "FileRecord",
     "Entry",
     "Bundle",
+    "CompiledFor",
     "FeatureUse",
     "Multiplies",
     "VersionNeed",

@@ -8,6 +8,16 @@ from enum import StrEnum
 
 
 @dataclass(frozen=True, slots=True)
+class CompiledFor:
+    """By the debug information, the source file of some instructions was compiled for them."""
+
+    unit: str  # the source file with most of them, as its compiler was given it
+    switch: str  # that chose them: -march=armv8.2-a+sve
+    started: bool = False  # the loader, or the program itself, may come to one
+    exports: tuple[str, ...] = ()  # the exported functions that may
+
+
+@dataclass(frozen=True, slots=True)
 class FeatureUse:
     """The instructions in one file that need one feature of the processor."""
 
@@ -20,6 +30,7 @@ class FeatureUse:
     path: tuple[str, ...] = ()
     # The exported functions that come to one whoever calls them; of a file that asks nothing.
     exports: tuple[str, ...] = ()
+    compiled: CompiledFor | None = None  # of a file that asks nothing
     unreached: bool = False  # nothing in the file leads to the functions that hold them
 
 
