@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from buildmatrix.elf.addresses import distinct
 from buildmatrix.elf.rows import are_functions
 
 if TYPE_CHECKING:
@@ -21,8 +22,8 @@ if TYPE_CHECKING:
 HEADER = bytes((1, 0x1B, 0x03, 0x3B))  # version; pc-relative, 4 bytes, relative to this section
 
 
-def function_starts(program: Program) -> frozenset[int]:
-    """Addresses of the first instructions of functions, without Thumb's low bit."""
+def function_starts(program: Program) -> NDArray[np.int64]:
+    """Addresses of the first instructions of functions, without Thumb's low bit, sorted."""
     parts = [np.zeros(0, np.int64)]
     for table in program.symbols:
         rows = table.rows[are_functions(table.rows) & (table.rows["section"] > 0)]
@@ -32,7 +33,7 @@ def function_starts(program: Program) -> frozenset[int]:
             parts.append(_unwound(program, section))
         elif section.name == ".ARM.exidx":
             parts.append(_indexed(program, section))
-    return frozenset(np.unique(np.concatenate(parts)).tolist())
+    return distinct(np.concatenate(parts))
 
 
 def _unwound(program: Program, section: Section) -> NDArray[np.int64]:

@@ -13,29 +13,26 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from buildmatrix.elf import literals
+from buildmatrix.elf.addresses import distinct
 from buildmatrix.elf.asking import asks_cpu
 from buildmatrix.elf.compiled import compiled
-from buildmatrix.elf.hits import PIECE, features, multiplies, places, read_code
+from buildmatrix.elf.constants import ENOUGH, constants
+from buildmatrix.elf.hits import features, multiplies, places, read_code
 from buildmatrix.elf.memory import Memory
 from buildmatrix.elf.reach import Walk
 from buildmatrix.elf.roots import discovered
 from buildmatrix.elf.rows import are_functions, program
-from buildmatrix.elf.tables import EXECINSTR, PROGBITS
 from buildmatrix.elf.unreached import unreached
 from buildmatrix.isa.a64 import ASKS
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
-
     from numpy.typing import NDArray
 
     from buildmatrix.elf.hits import Code
-    from buildmatrix.elf.tables import Image, Section
+    from buildmatrix.elf.tables import Image
     from buildmatrix.elf.units import Units
     from buildmatrix.nouns import FeatureUse, Multiplies
 
-ENOUGH = 64  # functions that tell of their surroundings
 COMMON = frozenset(("neon", "vfpv3", "v6t2", "v7"))
 SELDOM = frozenset(  # in 32-bit code, and half of all encodings that data can hit
     ("fphp", "asimdhp", "asimdfhm", "asimdrdm", "asimddp", "bf16", "i8mm", "fcma", "jscvt", "sb")
@@ -84,7 +81,7 @@ def _followed(
     """The uses of a linked file with who comes to them; without those that are data."""
     hits = places(code)
     if not memory.arm and not code.mapped:
-        tables = _tables(memory, hits)
+        tables = constants(memory, hits)
         uses = tuple(use for use in uses if use.feature not in tables)
         hits = {feature: found for feature, found in hits.items() if feature not in tables}
     strict = asks or (memory.arm and not code.mapped)
@@ -121,41 +118,6 @@ def _is_sure(use: FeatureUse, size: int) -> bool:
     return use.count > size >> (12 if use.feature in SELDOM else 15)
 
 
-def _tables(memory: Memory, hits: dict[str, NDArray[np.int64]]) -> frozenset[str]:
-    """Features of a stripped 64-bit file whose few instructions nothing in it leads to: data.
-
-    Seen in MXNet's wheel: the constants of its hashes lie behind a return and read as SVE and SME.
-    """
-    few = {feature: found for feature, found in hits.items() if len(found) <= ENOUGH}
-    if not few:
-        return frozenset()
-    known = [np.array(sorted(memory.function_starts), np.int64), memory.relocations[:, 3]]
-    sections = [s for s in memory.image.sections if s.type == PROGBITS and s.flags & EXECINSTR]
-    known += [literals.jumped_to(words, start) for start, words in _pieces(memory, sections)]
-    reached = np.unique(np.concatenate(known))
-    led_to: set[str] = set()
-    for start, words in _pieces(memory, sections):
-        for feature in few.keys() - led_to:
-            first, end = np.searchsorted(few[feature], (start, start + 4 * len(words)))
-            inside = few[feature][first:end]
-            if len(inside) and not literals.cut_off(words, start, inside, reached).all():
-                led_to.add(feature)
-    return frozenset(few.keys() - led_to)
-
-
-def _pieces(
-    memory: Memory, sections: Sequence[Section]
-) -> Iterator[tuple[int, NDArray[np.uint32]]]:
-    """The words of the sections, some megabytes at a time, each with its address."""
-    for section in sections:
-        content = memory.image.content(section)
-        for start in range(0, section.size & ~3, PIECE):
-            size = min(PIECE, section.size - start) & ~3
-            yield section.address + start, np.frombuffer(content[start : start + size], "<u4")
-            if size == PIECE:
-                memory.image.forget()
-
-
 def _pointers(memory: Memory) -> NDArray[np.int64]:
     """Addresses of code, for a 32-bit program without symbols that tell ARM from Thumb."""
     entry = np.array([memory.image.entry], np.int64)
@@ -165,4 +127,4 @@ def _pointers(memory: Memory) -> NDArray[np.int64]:
     )
     if not memory.arm or functions > ENOUGH or not memory.image.segments:
         return entry
-    return np.unique(np.concatenate([entry, discovered(memory)]))
+    return distinct(np.concatenate([entry, discovered(memory)]))

@@ -75,7 +75,7 @@ def read_code(program: Program, pointers: NDArray[np.int64]) -> Code:
             code.known = False
             continue
         code.mapped &= marks.mapped
-        for instruction_set in np.unique(marks.sets).tolist():
+        for instruction_set in np.flatnonzero(np.bincount(marks.sets)).tolist():
             if instruction_set != DATA:
                 code.hits += _hits(program, index, marks, instruction_set)
     return code
@@ -98,11 +98,11 @@ def _words(
     content = program.image.content(section)
     for start in range(0, section.size & ~3, PIECE):
         size = min(PIECE, section.size - start) & ~3
-        halves = np.frombuffer(content[start : start + size], "<u2")
-        places, patterns = table.match(halves[1::2], halves[0::2])
+        words = np.frombuffer(content[start : start + size], "<u4")
+        places, patterns = table.match(words)
         addresses = section.address + start + 4 * places
         if table is a32.A32 and not marks.mapped:
-            data = literals.of_arm(halves.view("<u4"), section.address + start)
+            data = literals.of_arm(words, section.address + start)
             doubtful = literals.among(addresses, data) & _rare(table)[patterns]
             addresses, patterns = addresses[~doubtful], patterns[~doubtful]
         yield addresses, patterns
@@ -124,7 +124,7 @@ def _thumb(
         size = min(PIECE, section.size - start) & ~1
         halves = np.frombuffer(content[start : start + size], "<u2")
         ends = np.flatnonzero(halves < WIDE)
-        places, patterns = table.match(halves[:-1], halves[1:])
+        places, patterns = table.match_pairs(halves)
         addresses = section.address + start + 2 * places
         before = np.searchsorted(ends, places)
         run = np.concatenate([[0], ends + 1])[before]
@@ -137,7 +137,8 @@ def _thumb(
         if not marks.mapped:
             data = literals.of_thumb(halves, section.address + start)
             # A table of short negative offsets, or of short positive ones.
-            offsets = np.isin(halves[places + 1], (0, 0xFFFF))
+            second = halves.take(places + 1)
+            offsets = (second == 0) | (second == 0xFFFF)
             opens &= ~((literals.among(addresses, data) | offsets) & _rare(table)[patterns])
         yield addresses[opens], patterns[opens]
         if last:

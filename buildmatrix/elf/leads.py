@@ -36,7 +36,7 @@ class Leads:
 
     def __init__(self, memory: Memory) -> None:
         self._memory = memory
-        self._starts = np.array(sorted(memory.function_starts), np.int64)
+        self._starts = memory.starts
 
     def functions(self, addresses: Iterable[int]) -> frozenset[int]:
         """The numbers of the functions that hold the addresses, with or without Thumb's low bit."""

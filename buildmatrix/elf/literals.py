@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from buildmatrix.elf.addresses import distinct
+
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
@@ -27,7 +29,7 @@ def of_thumb(halves: NDArray[np.uint16], start: int) -> NDArray[np.int64]:
     floats = _offset(
         (start + 2 * places + 4) & ~3, first[places] >> 7 & 1, 4 * (second[places] & 0xFF)
     )
-    return np.unique(np.concatenate([near, far, floats, (floats + 4)[wide == 1]]))
+    return distinct(np.concatenate([near, far, floats, (floats + 4)[wide == 1]]))
 
 
 def of_arm(words: NDArray[np.uint32], start: int) -> NDArray[np.int64]:
@@ -38,7 +40,7 @@ def of_arm(words: NDArray[np.uint32], start: int) -> NDArray[np.int64]:
     places = np.flatnonzero(words & 0x0F3F0E00 == 0x0D1F0A00)  # vldr
     some = words[places].astype(np.int64)
     floats = _offset(start + 4 * places + 8, some >> 23 & 1, 4 * (some & 0xFF))
-    return np.unique(np.concatenate([loads, floats, (floats + 4)[some >> 8 & 1 == 1]]))
+    return distinct(np.concatenate([loads, floats, (floats + 4)[some >> 8 & 1 == 1]]))
 
 
 def _offset(
@@ -59,18 +61,22 @@ def among(addresses: NDArray[np.int64], literals: NDArray[np.int64]) -> NDArray[
 
 def jumped_to(words: NDArray[np.uint32], start: int) -> NDArray[np.int64]:
     """Addresses that A64 code at `start` branches to or calls, sorted."""
-    places = start + 4 * np.arange(len(words), dtype=np.int64)
-    signed = words.astype(np.int64)
+    wide = words & 0x7C000000 == 0x14000000  # b, bl
+    tests = words & 0x7E000000 == 0x36000000  # tbz, tbnz
     near = (words & 0xFF000000 == 0x54000000) | (words & 0x7E000000 == 0x34000000)
-    parts = [
-        places[chosen] + (((signed[chosen] >> low) << 64 - bits) >> 62 - bits)
-        for chosen, low, bits in (
-            (words & 0x7C000000 == 0x14000000, 0, 26),
-            (near, 5, 19),
-            (words & 0x7E000000 == 0x36000000, 5, 14),
-        )
-    ]
-    return np.unique(np.concatenate(parts))
+    targets = []
+    for chosen, field, left in ((wide, 0x3FFFFFF, 6), (tests, 0x7FFE0, 13), (near, 0xFFFFE0, 8)):
+        places = np.flatnonzero(chosen)
+        offsets = (words.take(places) & field).view(np.int32) << left  # its sign at the top
+        targets.append(start + 4 * places + (offsets >> (left - 2 if left == 6 else left + 3)))
+    return np.sort(np.concatenate(targets))
+
+
+def ends(words: NDArray[np.uint32]) -> NDArray[np.int64]:
+    """Places of the A64 words behind which nothing goes on: returns, jumps and traps."""
+    over = (words & 0xFFFFFC1F == 0xD65F0000) | (words & 0xFFFFFC1F == 0xD61F0000)
+    over |= (words & 0xFC000000 == 0x14000000) | (words >> 16 == 0)
+    return np.flatnonzero(over)
 
 
 def cut_off(
@@ -81,9 +87,7 @@ def cut_off(
     `known` has what is jumped to and where functions begin, sorted. A word counts as cut off where
     none of that lies between the last return, jump or trap before it and the word itself.
     """
-    ends = (words & 0xFFFFFC1F == 0xD65F0000) | (words & 0xFFFFFC1F == 0xD61F0000)
-    ends |= (words & 0xFC000000 == 0x14000000) | (words >> 16 == 0)
-    behind = start + 4 * (np.flatnonzero(ends) + 1)
+    behind = start + 4 * (ends(words) + 1)
     place = np.searchsorted(behind, addresses, side="right") - 1
     begins = np.where(place >= 0, behind[np.maximum(place, 0)], start) if len(behind) else start
     first = np.searchsorted(known, begins)

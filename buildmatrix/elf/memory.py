@@ -39,8 +39,13 @@ class Memory:
         self._starts = [start for start, _, _ in self._code]
 
     @cached_property
-    def function_starts(self) -> frozenset[int]:
+    def starts(self) -> NDArray[np.int64]:
+        """Where functions begin, sorted."""
         return function_starts(self.program)
+
+    @cached_property
+    def function_starts(self) -> frozenset[int]:
+        return frozenset(self.starts.tolist())
 
     def section(self, address: int) -> Section | None:
         """The executable section there."""

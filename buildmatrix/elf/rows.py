@@ -82,4 +82,6 @@ def program(image: Image) -> Program | None:
 
 
 def are_functions(rows: NDArray[np.void]) -> NDArray[np.bool_]:
-    return np.isin(rows["info"] & 15, (FUNC, GNU_IFUNC))
+    kinds = rows["info"] & 15
+    chosen: NDArray[np.bool_] = (kinds == FUNC) | (kinds == GNU_IFUNC)
+    return chosen

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from buildmatrix.elf import literals
+from buildmatrix.elf.addresses import distinct
 from buildmatrix.elf.tables import ALLOC, EXECINSTR, FINI_ARRAY, INIT_ARRAY, PREINIT_ARRAY, PROGBITS
 
 if TYPE_CHECKING:
@@ -38,7 +39,7 @@ def taken(memory: Memory) -> frozenset[int]:
             parts.append(_words(memory, section))
             if section.flags & EXECINSTR:
                 parts += [*_relative(memory, section)]
-    values = np.unique(np.concatenate(parts)) if parts else np.zeros(0, np.int64)
+    values = distinct(np.concatenate(parts)) if parts else np.zeros(0, np.int64)
     code = np.zeros(len(values), np.bool_)
     for section in memory.image.sections:
         if section.flags & EXECINSTR:
@@ -68,10 +69,10 @@ def _relative(memory: Memory, section: Section) -> Iterator[Addresses]:
     registers = words & 0x0FF00FF0 == 0x00800000  # add rd, rn, rm
     of_pc = (words & 0x000F0000 == 0x000F0000) | (words & 0xF == 0xF)
     arm = 4 * np.flatnonzero(registers & of_pc) + 8
-    bases = np.unique(np.concatenate([thumb, arm]))
+    bases = distinct(np.concatenate([thumb, arm]))
     start = section.address
     loads = np.concatenate([literals.of_thumb(halves, 0), literals.of_arm(words, 0)])
-    places = np.unique(loads[(loads >= 0) & (loads % 4 == 0) & (loads + 4 <= 4 * len(words))])
+    places = distinct(loads[(loads >= 0) & (loads % 4 == 0) & (loads + 4 <= 4 * len(words))])
     yield from _sums(words[places // 4].astype(np.int64), places, bases, start)
     for places, values in (_of_thumb(halves), _of_arm(words)):
         yield values

@@ -59,7 +59,7 @@ def works(words: Sequence[int], instructions: Set) -> list[Work]:
     found = [chosen(word) for word in words]
     table = TABLES[instructions]
     array = np.array(words, np.uint32)
-    places, patterns = table.match((array >> 16).astype(np.uint16), array.astype(np.uint16))
+    places, patterns = table.match(array)
     for place, index in zip(places.tolist(), patterns.tolist(), strict=True):
         multiplies = table.patterns[index].multiplies
         if multiplies and (instructions != "t32" or words[place] > 0xFFFF):

@@ -8,7 +8,8 @@ Thumb the first halfword is the upper one, so all three instruction sets are rea
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, reduce
+from operator import and_, or_
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -17,6 +18,10 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from numpy.typing import NDArray
+
+    Matches = tuple[NDArray[np.int64], NDArray[np.int16]]
+
+PIECE = 1 << 16  # words whose halves are looked up at once: as much as a processor's cache holds
 
 # Feature -> rows of name, mask, value and, where it multiplies vectors, the field of Multiplies.
 Row = tuple[str, int, int] | tuple[str, int, int, str]
@@ -49,6 +54,16 @@ def patterns(*encodings: Encodings) -> tuple[Pattern, ...]:
     )
 
 
+@dataclass(frozen=True, slots=True)
+class _Groups:
+    """Which patterns an upper halfword leaves possible."""
+
+    numbers: NDArray[np.uint16]  # by halfword; 0 is none
+    members: list[tuple[int, ...]]  # the patterns of each group
+    masks: NDArray[np.uint32]  # bits that all of them ask for alike
+    values: NDArray[np.uint32]
+
+
 class Table:
     """Encodings of one instruction set, made ready for whole arrays of words."""
 
@@ -56,35 +71,79 @@ class Table:
         self.patterns = tuple(patterns)
 
     @cached_property
-    def _groups(self) -> tuple[NDArray[np.uint16], list[list[int]]]:
-        """For each upper halfword the number of its group, and each group's patterns; 0 is none."""
-        halves = np.arange(1 << 16, dtype=np.uint16)
-        random = np.random.default_rng(0).integers(1, 1 << 63, len(self.patterns))
-        sums = np.zeros(1 << 16, np.int64)  # which patterns fit, as one number: a hash of the set
-        for pattern, number in zip(self.patterns, random, strict=True):
-            sums[(halves & (pattern.mask >> 16)) == pattern.value >> 16] ^= number
-        _, examples, groups = np.unique(sums, return_index=True, return_inverse=True)
-        members = [
-            [i for i, p in enumerate(self.patterns) if half & p.mask >> 16 == p.value >> 16]
-            for half in examples.tolist()
-        ]
-        return groups.astype(np.uint16), members
+    def _groups(self) -> _Groups:
+        numbers = np.zeros(1 << 16, np.uint16)
+        members: list[tuple[int, ...]] = [()]
+        for index, pattern in enumerate(self.patterns):
+            halves = _fitting(pattern.mask >> 16, pattern.value >> 16)
+            before = numbers[halves]
+            split = np.flatnonzero(np.bincount(before))
+            after = np.zeros(len(members), np.uint16)
+            after[split] = np.arange(len(members), len(members) + len(split))
+            numbers[halves] = after[before]
+            members += [(*members[group], index) for group in split.tolist()]
+        shared = [self._shared(group) for group in members]
+        masks, values = np.array(shared, np.uint32).T
+        return _Groups(numbers, members, masks, values)
 
-    def match(
-        self, upper: NDArray[np.uint16], lower: NDArray[np.uint16]
-    ) -> tuple[NDArray[np.int64], NDArray[np.int16]]:
+    def _shared(self, group: tuple[int, ...]) -> tuple[int, int]:
+        """The bits that all patterns of a group ask for alike, and what they are."""
+        if not group:
+            return 0, 1  # never fits
+        some = [self.patterns[index] for index in group]
+        ones = reduce(and_, (p.value for p in some))
+        differing = ones ^ reduce(or_, (p.value for p in some))
+        mask = reduce(and_, (p.mask for p in some)) & ~differing
+        return mask, ones & mask
+
+    def match(self, words: NDArray[np.uint32]) -> Matches:
         """Where a pattern matches, in order, and its index in `patterns`."""
-        groups, members = self._groups
-        number = groups[upper]
-        places = np.flatnonzero(number)
-        number = number[places]
-        words = upper[places].astype(np.uint32) << 16 | lower[places]
+        upper = words.view("<u2")[1::2]
+        places = self._candidates(upper)
+        return self._matches(places, words.take(places))
+
+    def match_pairs(self, halves: NDArray[np.uint16]) -> Matches:
+        """The same of words that each two neighbouring halfwords make, the first one upper."""
+        places = self._candidates(halves[:-1])
+        words = halves.take(places).astype(np.uint32)
+        words <<= 16
+        words |= halves.take(places + 1)
+        return self._matches(places, words)
+
+    def _candidates(self, upper: NDArray[np.uint16]) -> NDArray[np.int64]:
+        """The places whose upper halfword some pattern fits."""
+        known = self._groups.numbers != 0
+        pieces = [
+            np.flatnonzero(known.take(upper[start : start + PIECE])) + start
+            for start in range(0, len(upper), PIECE)
+        ]
+        return np.concatenate(pieces) if pieces else np.zeros(0, np.int64)
+
+    def _matches(self, places: NDArray[np.int64], words: NDArray[np.uint32]) -> Matches:
+        groups = self._groups
+        number = groups.numbers.take(words >> 16)
+        fits = np.flatnonzero(words & groups.masks.take(number) == groups.values.take(number))
+        order = fits.take(np.argsort(number.take(fits), kind="stable"))
+        number, words = number.take(order), words.take(order)
         which = np.full(len(places), -1, np.int16)
-        for group in np.flatnonzero(np.bincount(number, minlength=len(members))).tolist():
-            chosen = np.flatnonzero(number == group)
-            some = words[chosen]
-            for index in reversed(members[group]):
+        first = 0
+        sizes = np.bincount(number)
+        for group in np.flatnonzero(sizes).tolist():
+            end = first + int(sizes[group])
+            some, here = words[first:end], np.full(end - first, -1, np.int16)
+            for index in reversed(groups.members[group]):
                 pattern = self.patterns[index]
-                which[chosen[(some & pattern.mask) == pattern.value]] = index
-        matched = which >= 0
-        return places[matched], which[matched]
+                here[some & pattern.mask == pattern.value] = index
+            which[order[first:end]] = here
+            first = end
+        matched = np.flatnonzero(which >= 0)
+        return places.take(matched), which.take(matched)
+
+
+def _fitting(mask: int, value: int) -> NDArray[np.uint16]:
+    """Every halfword with `half & mask == value`."""
+    halves = np.array([value], np.uint16)
+    for bit in range(16):
+        if not mask >> bit & 1:
+            halves = np.concatenate([halves, halves | 1 << bit])
+    return halves

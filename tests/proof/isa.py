@@ -149,9 +149,8 @@ def mismatches(
 ) -> tuple[list[str], str]:
     """What LLVM and the table disagree on, a line each, and a line of counts."""
     words = words_for(one, random, each)
-    upper, lower = (words >> 16).astype(np.uint16), (words & 0xFFFF).astype(np.uint16)
     which = np.full(len(words), -1)
-    places, patterns = one.table.match(upper, lower)
+    places, patterns = one.table.match(words)
     which[places] = patterns
     newest = llvm.read(words, one.triple, one.newest)
     oldest = llvm.read(words, one.triple, one.oldest)

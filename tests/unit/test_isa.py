@@ -144,8 +144,7 @@ BASE = (
 
 
 def matched(table: Table, word: int) -> Pattern | None:
-    upper, lower = np.array([word >> 16], np.uint16), np.array([word & 0xFFFF], np.uint16)
-    _, patterns = table.match(upper, lower)
+    _, patterns = table.match(np.array([word], np.uint32))
     return table.patterns[patterns[0]] if len(patterns) else None
 
 
@@ -171,9 +170,7 @@ def test_a_pattern_asks_for_no_bit_outside_its_mask(name: str) -> None:
 
 def test_of_many_words_each_match_is_told_with_its_place() -> None:
     words = np.array([0xD503201F, 0x6E49FF60, 0xD503201F, 0x4E284BF1], np.uint32)
-    places, patterns = a64.TABLE.match(
-        (words >> 16).astype(np.uint16), (words & 0xFFFF).astype(np.uint16)
-    )
+    places, patterns = a64.TABLE.match(words)
     assert places.tolist() == [1, 3]
     assert [a64.TABLE.patterns[i].feature for i in patterns] == ["bf16", "aes"]
 
