@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 from invoke.exceptions import Exit
 from invoke.tasks import task
 
+from buildmatrix import extras
 from buildmatrix.errors import BuildmatrixError, UsageError
 from buildmatrix.printable import printable
 from buildmatrix.upstreams import debian_mirror, python_index
@@ -73,6 +74,9 @@ def command(explained: dict[str, str] | None = None, **options: Any) -> Callable
             except OSError as failure:
                 refusal = _explained(failure)
                 raise Exit(printable(f"buildmatrix: {refusal}"), refusal.exit_code) from None
+            except ModuleNotFoundError as absent:
+                gap = extras.explained(absent)
+                raise Exit(f"buildmatrix: {gap}", gap.exit_code) from None
 
         return task(**options, help=_help(body, explained or {}))(guarded)
 

@@ -20,9 +20,9 @@ from buildmatrix.errors import BuildmatrixError
 
 NEXT = """
 next:
-  {cd}{run} doctor                       what this machine has, and what is missing for what
-  {run} build                        cross-built in a container, audited, bundled
-  {run} device up --kind pi3-counted --name pi   a virtual Raspberry Pi 3 that counts instructions
+{cd}  {run} doctor   # what this machine has, and what is missing for what
+  {run} build    # cross-built in a container, audited, bundled
+  {run} device up --kind pi3-counted --name pi   # a virtual Raspberry Pi 3 that counts
   {run} deploy --host pi
   {run} bench --host pi --collect"""
 
@@ -80,7 +80,7 @@ def init(_c: Any, name: str, example: str = "library") -> None:
     written = starting.write(folder, example, {n: t for n, t in texts().items() if n in FILES})
     for path in written:
         say(f"written: {folder / path}")
-    say(NEXT.format(cd="" if name == "." else f"cd {name} && ", run=program()))
+    say(NEXT.format(cd="" if name == "." else f"  cd {name}\n", run=program()))
 
 
 TASKS = (doctor, init, schema)

@@ -7,6 +7,7 @@ import os
 import platform
 from typing import TYPE_CHECKING, Any
 
+from buildmatrix import extras
 from buildmatrix.cli.common import command, print_json, print_table, progress, say, workshop
 from buildmatrix.cli.devices import HOSTS, access, boards_of
 from buildmatrix.errors import BenchError, UsageError
@@ -101,6 +102,7 @@ def bench(
         if not collect:
             _started(lab, boards, request, ways)
             return
+        extras.require("verdicts")  # for the table at the end of hours
         ended = fleet.each(
             boards,
             lambda board: measuring.measure(

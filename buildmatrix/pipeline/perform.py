@@ -6,7 +6,7 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
-from buildmatrix import disk
+from buildmatrix import disk, extras
 from buildmatrix.errors import (
     AuditError,
     BuildmatrixError,
@@ -138,6 +138,9 @@ def _make(workshop: Workshop, work: Work, action: Action, keys: Mapping[str, str
             raise
         except OSError as failure:
             error = disk.explained(failure)
+            outcome = Outcome(action, "failed", str(error), error.exit_code)
+        except ModuleNotFoundError as absent:  # not remembered: installing it is no other key
+            error = extras.explained(absent)
             outcome = Outcome(action, "failed", str(error), error.exit_code)
         except BuildmatrixError as failure:
             outcome = Outcome(action, "failed", str(failure), failure.exit_code)

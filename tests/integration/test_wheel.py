@@ -22,7 +22,7 @@ def program(tmp_path_factory: pytest.TempPathFactory) -> Path:
     subprocess.run([*pip, "wheel", "--no-deps", "-w", str(folder), str(ROOT)], check=True)
     subprocess.run([sys.executable, "-m", "venv", str(folder / "venv")], check=True)
     (wheel,) = folder.glob("buildmatrix-*.whl")
-    subprocess.run([folder / "venv/bin/pip", "-q", "install", wheel], check=True)
+    subprocess.run([folder / "venv/bin/pip", "-q", "install", f"{wheel}[all]"], check=True)
     return folder / "venv/bin/buildmatrix"
 
 

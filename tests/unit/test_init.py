@@ -44,7 +44,7 @@ def test_the_study_names_only_what_is_shipped(tmp_path: Path) -> None:
 
 def test_a_name_is_the_folder_to_make(tmp_path: Path) -> None:
     done = commands.run("init", "mine", cwd=tmp_path)
-    assert "cd mine && buildmatrix doctor" in done.stdout
+    assert "\n  cd mine\n  buildmatrix doctor " in done.stdout
     assert (tmp_path / "mine" / ".gitignore").read_text().endswith(".buildmatrix/\n")
 
 
