@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from buildmatrix.pipeline.workshop import Workshop
 
 SHOWN = 12  # functions in the table
+NO_VALUE = ("--json", "-j", "--help")  # of its flags
 
 
 HELP = {
@@ -29,13 +30,19 @@ HELP = {
 
 
 def two_cells(arguments: Sequence[str]) -> bool:
-    """Whether a command line has two words behind `profile`.
+    """Whether a command line has two cells behind `profile`, wherever its flags stand.
 
     Invoke knows no positional argument that may be left out, and takes the second word for a
     command; so `profile CELL` and `profile A B` are two tasks, of which one is there.
     """
-    words = list(arguments[arguments.index("profile") + 1 :]) if "profile" in arguments else []
-    return len(words) > 1 and not words[0].startswith("-") and not words[1].startswith("-")
+    words = iter(arguments[arguments.index("profile") + 1 :] if "profile" in arguments else ())
+    cells = 0
+    for word in words:
+        if not word.startswith("-"):
+            cells += 1
+        elif word not in NO_VALUE and "=" not in word:
+            next(words, None)
+    return cells > 1
 
 
 @command(HELP, positional=["cell"], name="profile")

@@ -156,4 +156,7 @@ def test_two_profiles_make_a_document_and_unlike_ones_do_not() -> None:
 def test_a_second_word_behind_profile_is_a_second_cell() -> None:
     assert two_cells(["inv", "profile", "one", "two", "--host", "pi"])
     assert not two_cells(["inv", "profile", "one", "--host", "pi"])
+    assert two_cells(["inv", "profile", "--json", "--host=pi", "-b", "2", "one", "two"])
+    assert two_cells(["inv", "profile", "one", "--host", "pi", "two"])
+    assert not two_cells(["inv", "profile", "--host", "pi", "one"])
     assert not two_cells(["inv", "--list"])
