@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from buildmatrix.audit import (
     code,
+    entry,
     libraries,
     memory,
     names,
@@ -91,7 +92,7 @@ _RULES = (
          neon.neon_unknown),
 )
 # fmt: on
-MODULES = (libraries, memory, names, needs, notes, odd, paths, refused, versions)
+MODULES = (entry, libraries, memory, names, needs, notes, odd, paths, refused, versions)
 RULES = tuple(
     sorted(chain(_RULES, *(module.RULES for module in MODULES)), key=lambda rule: rule.code)
 )

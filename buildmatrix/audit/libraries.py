@@ -90,7 +90,7 @@ def foreign_library(tree: Tree) -> Iterator[Fault]:
 def _missing(tree: Tree) -> Iterator[Missing]:
     """Each that a file asks for in vain, once, whoever loads the file."""
     told: set[tuple[str, str]] = set()
-    for process in tree.processes:
+    for process in tree.runs:
         for one in process.missing:
             key = (one.asker.file, one.name)
             if key not in told and not _is_foreign(one.name, tree.target):

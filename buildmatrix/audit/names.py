@@ -21,7 +21,8 @@ def undefined(tree: Tree) -> Iterator[Fault]:
     offers, for whoever loads it may define the others."""
     for one in tree.undefined:
         if one.process.is_program:
-            yield one.facts.file, _words(one.names, f"in what {one.process.root.file} loads")
+            ways = "loads and opens" if one.process.later else "loads"
+            yield one.facts.file, _words(one.names, f"in what {one.process.root.file} {ways}")
         elif alone := [name for name in one.names if _is_a_librarys(tree, name)]:
             yield one.facts.file, _words(alone, "in what it loads")
 
@@ -31,6 +32,17 @@ def left_to_the_program(tree: Tree) -> Iterator[Fault]:
         rest = [name for name in one.names if not _is_a_librarys(tree, name)]
         if not one.process.is_program and rest:
             yield one.facts.file, _words(rest, "in what it loads")
+
+
+def two_kinds(tree: Tree) -> Iterator[Fault]:
+    messages: set[Fault] = set()
+    for one in tree.mismatched:
+        kinds = ("thread-local", "an ordinary name")
+        here, there = kinds if one.name.thread_local else kinds[::-1]
+        words = f"{one.name.name} is {here} in it and {there} in {one.definer.file}"
+        if (fault := (one.asker.file, words)) not in messages:
+            messages.add(fault)
+            yield fault
 
 
 def _is_a_librarys(tree: Tree, one: Import) -> bool:
@@ -49,6 +61,14 @@ def _words(names: Sequence[Import], where: str) -> str:
 
 
 RULES = (
+    Rule(
+        "BM136",
+        ERROR,
+        "A name is thread-local on one side and an ordinary variable on the other.",
+        "Build both from the same headers; the loader compares no kinds, and the file reads "
+        "memory that is not the variable's.",
+        two_kinds,
+    ),
     Rule(
         "BM143",
         ERROR,

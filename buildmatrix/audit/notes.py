@@ -5,6 +5,8 @@ from __future__ import annotations
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
+from buildmatrix.audit import search
+from buildmatrix.audit.process import is_static
 from buildmatrix.audit.rule import NOTE, WARNING, Rule
 
 if TYPE_CHECKING:
@@ -40,6 +42,41 @@ def opened_by_name(tree: Tree) -> Iterator[Fault]:
             yield facts.file, f"may open {_some(unknown)} at run time; whether it is there is open"
 
 
+def named_and_unfound(tree: Tree) -> Iterator[Fault]:
+    for process in tree.openings:
+        for one in process.unfound:
+            where = " and ".join(tree.files.by_name[one.name])
+            yield (
+                one.asker.file,
+                f"names {one.name} to open it (dlopen), which lies at {where}: no path of the "
+                "file's leads there",
+            )
+
+
+def by_platform(tree: Tree) -> Iterator[Fault]:
+    choices = search.platforms(tree.target)
+    messages: set[Fault] = set()
+    for process in tree.runs if len(choices) > 1 else ():
+        for one in process.loaded[1:]:
+            folder = PurePosixPath(one.path).parent
+            for word in {*folder.parts} & {*choices}:
+                words = f"finds {PurePosixPath(one.path).name} in {folder}"
+                fault = (process.root.file, f"{words}: where the kernel calls the platform {word}")
+                if fault not in messages:
+                    messages.add(fault)
+                    yield fault
+
+
+def opened_by_static(tree: Tree) -> Iterator[Fault]:
+    for facts in tree.own:
+        if facts.linking.opens and is_static(facts):
+            yield (
+                facts.file,
+                f"is static and names {_some(facts.linking.opens)} to open: what is opened loads "
+                "the board's C library beside its own, which must be the same glibc to the version",
+            )
+
+
 def unusual_loading(tree: Tree) -> Iterator[Fault]:
     for facts in tree.own:
         link = facts.linking
@@ -69,6 +106,30 @@ RULES = (
         "The file names libraries that it may open at run time (dlopen).",
         "Ship those that the program cannot do without; no table tells which it opens.",
         opened_by_name,
+    ),
+    Rule(
+        "BM149",
+        WARNING,
+        "A library that a program names to open is there, and is not found by that name.",
+        "Link who names it with -Wl,-rpath,'$ORIGIN/…'; harmless where it opens the library by a "
+        "path that it makes itself.",
+        named_and_unfound,
+    ),
+    Rule(
+        "BM168",
+        WARNING,
+        "A static program opens libraries at run time.",
+        "Link it without -static; glibc says so when it is linked ('requires at runtime the shared "
+        "libraries from the glibc version used for linking').",
+        opened_by_static,
+    ),
+    Rule(
+        "BM153",
+        WARNING,
+        "A library is found under some of the board's kernels only.",
+        "Put it into a folder that is not called after the platform (AT_PLATFORM is v7l under a "
+        "32-bit kernel, v8l under one of 64 bits).",
+        by_platform,
     ),
     Rule(
         "BM165",

@@ -1,7 +1,7 @@
 """Where glibc's loader looks for a library, on the files of a tree.
 
 Source: glibc, elf/dl-load.c (_dl_map_object, fillin_rpath, is_dst), the same from 2.31 to 2.43 but
-for the sub-folders by processor feature, which 2.37 dropped and which are not counted on here.
+for the sub-folders by processor feature, which 2.37 dropped.
 """
 
 from __future__ import annotations
@@ -9,10 +9,12 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import product
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
-from buildmatrix.nouns import Oddity
+from buildmatrix.isa.features import features_of
+from buildmatrix.nouns import Oddity, version_tuple
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -23,13 +25,18 @@ MOST_LINKS = 40  # Linux's limit, after which it answers ELOOP
 LOADABLE = ("ET_DYN", "ET_EXEC")
 
 # What $LIB and $PLATFORM become: Debian's DL_DST_LIB, and AT_PLATFORM of the kernel. A 32-bit
-# program sees v7l, or v8l on a 64-bit kernel.
+# program sees v7l; of a processor that can do 64 bits v8l, where the kernel has them too.
 MULTIARCH = {
     "EM_ARM": "arm-linux-gnueabihf",
     "EM_AARCH64": "aarch64-linux-gnu",
     "EM_X86_64": "x86_64-linux-gnu",
 }
-PLATFORMS = {"EM_ARM": ("v7l", "v8l"), "EM_AARCH64": ("aarch64",), "EM_X86_64": ("x86_64",)}
+PLATFORMS = {"EM_ARM": ("v7l",), "EM_AARCH64": ("aarch64",), "EM_X86_64": ("x86_64",)}
+PLATFORM_64 = "v8l"
+# Up to 2.36 glibc looks into sub-folders of each folder first: tls, AT_PLATFORM and the features
+# that count, highest first (sysdeps/unix/sysv/linux/*/dl-procinfo.h, HWCAP_IMPORTANT).
+NO_FEATURE_FOLDERS = (2, 37)
+FEATURE_FOLDERS = {"EM_ARM": ("neon", "vfp"), "EM_AARCH64": ("atomics",)}
 TOKEN = re.compile(r"\$(?:(\w+)|\{(\w+)\})")
 
 
@@ -106,6 +113,13 @@ class Files:
         return None if real is None else self.by_path.get(real)
 
 
+def platforms(target: Target) -> tuple[str, ...]:
+    """What AT_PLATFORM may be: of more than one the kernel of the board decides."""
+    known = PLATFORMS.get(target.machine, ("",))
+    either = target.machine == "EM_ARM" and "armv8" in features_of(target)
+    return (*known, PLATFORM_64) if either else known
+
+
 def expanded(text: str, origin: str, target: Target) -> Sequence[str]:
     """A path with its tokens replaced, once for each thing that $PLATFORM may be.
 
@@ -118,8 +132,8 @@ def expanded(text: str, origin: str, target: Target) -> Sequence[str]:
         words["LIB"] = f"lib/{MULTIARCH[machine]}" if machine in MULTIARCH else "lib"
         return TOKEN.sub(lambda match: words.get(match[1] or match[2], match[0]), text)
 
-    platforms = PLATFORMS.get(target.machine, ("",)) if "PLATFORM" in text else ("",)
-    return [with_platform(platform) for platform in platforms]
+    choices = platforms(target) if "PLATFORM" in text else ("",)
+    return [with_platform(platform) for platform in choices]
 
 
 def places(paths: Sequence[str], origin: str, target: Target) -> Iterator[str]:
@@ -128,6 +142,21 @@ def places(paths: Sequence[str], origin: str, target: Target) -> Iterator[str]:
         for place in expanded(path, origin, target):
             if path.startswith(("$ORIGIN", "${ORIGIN}")) or place.startswith("/"):
                 yield place
+
+
+def feature_folders(target: Target) -> Sequence[str]:
+    """What is put behind a folder's name, in the order in which glibc looks; the last is empty.
+
+    Where the target's glibc is not known it is taken for a newer one, which looks into none.
+    """
+    important = FEATURE_FOLDERS.get(target.machine)
+    floor = target.libc_floor
+    if important is None or not floor or version_tuple(floor) >= NO_FEATURE_FOLDERS:
+        return ("",)
+    has = features_of(target) | ({"vfp"} if target.fpu else set())
+    words = ("tls", *platforms(target), *(word for word in important if word in has))
+    choices = product(*((f"/{word}", "") for word in words))
+    return tuple("".join(chosen) for chosen in choices)
 
 
 def default_places(tree: ElfTree, target: Target) -> tuple[str, ...]:

@@ -9,9 +9,10 @@ from functools import cached_property
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
-from buildmatrix.audit.process import Process, is_program, processes
+from buildmatrix.audit.loading import opened, processes
+from buildmatrix.audit.process import Process, is_program, is_static
 from buildmatrix.audit.search import Files
-from buildmatrix.audit.undefined import Undefined, undefined_in
+from buildmatrix.audit.undefined import Mismatch, Undefined, mismatched_in, undefined_in
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -53,8 +54,26 @@ class Tree:
         return processes(self.files, tuple(self.own), self.policy)
 
     @cached_property
+    def openings(self) -> Sequence[Process]:
+        """Of each program that names libraries to open: what it has loaded when all are open."""
+        programs = [p for p in self.processes if p.is_program and not is_static(p.root)]
+        pairs = ((start, opened(self.files, start, self.policy)) for start in programs)
+        return [later for start, later in pairs if later.unfound or later.loaded != start.loaded]
+
+    @cached_property
+    def runs(self) -> Sequence[Process]:
+        """Every process: programs as they start, with what they open, then libraries alone."""
+        programs = [process for process in self.processes if process.is_program]
+        alone = [process for process in self.processes if not process.is_program]
+        return (*programs, *self.openings, *alone)
+
+    @cached_property
     def undefined(self) -> Sequence[Undefined]:
-        return tuple(undefined_in(self.processes, self.target.libc_floor))
+        return tuple(undefined_in(self.runs, self.target.libc_floor))
+
+    @property
+    def mismatched(self) -> Iterator[Mismatch]:
+        return mismatched_in(self.runs, self.target.libc_floor)
 
     @cached_property
     def program_exports(self) -> frozenset[str]:

@@ -57,6 +57,31 @@ def undefined_in(processes: Sequence[Process], libc_floor: str) -> Iterator[Unde
                 yield Undefined(process, facts, names)
 
 
+@dataclass(frozen=True, slots=True)
+class Mismatch:
+    """A name that is thread-local where it is needed and ordinary where it is defined, or so."""
+
+    asker: ElfFacts
+    name: Import
+    definer: ElfFacts
+
+
+def mismatched_in(processes: Sequence[Process], libc_floor: str) -> Iterator[Mismatch]:
+    """The loader compares no types: it hands out an address as an offset, or the reverse."""
+    forgiving = bool(libc_floor) and version_tuple(libc_floor) >= FORGIVING
+    for process in processes:
+        scope = _exports(process)
+        own = {name for f in process.files if f.symbols for name in f.symbols.thread_local}
+        for facts in process.files:
+            for one in facts.symbols.imports if facts.symbols is not None else ():
+                if not (one.thread_local or one.name in own):
+                    continue
+                definer = _definer(one, facts, scope, forgiving=forgiving)
+                table = definer.symbols if definer is not None else None
+                if definer and table and (one.name in table.thread_local) != one.thread_local:
+                    yield Mismatch(facts, one, definer)
+
+
 def _exports(process: Process) -> Mapping[str, list[ElfFacts]]:
     scope: dict[str, list[ElfFacts]] = {}
     for facts in process.files:
@@ -75,21 +100,28 @@ def _defined(
     *,
     forgiving: bool,
 ) -> bool:
+    if _definer(one, asker, scope, forgiving=forgiving) is not None:
+        return True
+    if one.version:
+        return not _of_a_file(one, process)  # the board's: held to its versions
+    return offered.offers(board, one.name)
+
+
+def _definer(
+    one: Import, asker: ElfFacts, scope: Mapping[str, list[ElfFacts]], *, forgiving: bool
+) -> ElfFacts | None:
+    """The file of the process whose definition the loader takes."""
     for facts in scope.get(one.name, ()):
         if (one.copied and facts is asker) or facts.symbols is None:
             continue  # the program's own room for a library's variable does not define it
         versions = facts.symbols.exports[one.name]
-        if not one.version:
-            return True
-        if not facts.linking.versioned:
-            return forgiving or not _defined_it(one, facts)
-        if not facts.linking.versions_defined:
-            return True
+        if one.version and not facts.linking.versioned:
+            return facts if forgiving or not _defined_it(one, facts) else None
+        if not (one.version and facts.linking.versions_defined):
+            return facts
         if one.version in versions or "" in versions:
-            return True
-    if one.version:
-        return not _of_a_file(one, process)  # the board's: held to its versions
-    return offered.offers(board, one.name)
+            return facts
+    return None
 
 
 def _defined_it(one: Import, facts: ElfFacts) -> bool:

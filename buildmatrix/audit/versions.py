@@ -28,7 +28,7 @@ def libc_floor(tree: Tree) -> Iterator[Fault]:
 
 def undefined_version(tree: Tree) -> Iterator[Fault]:
     told: set[Fault] = set()
-    for process in tree.processes:
+    for process in tree.runs:
         for facts in process.files:
             for need in facts.linking.versions_needed:
                 message = "" if need.weak else _unmet(tree, process, need)

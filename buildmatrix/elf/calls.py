@@ -5,10 +5,10 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from buildmatrix.elf.tables import ALLOC, EXECINSTR, NOBITS
+from buildmatrix.elf.tables import ALLOC, EXECINSTR, NOBITS, PT_INTERP
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from buildmatrix.elf.tables import Image
     from buildmatrix.nouns import Import
@@ -34,6 +34,8 @@ LIBRARY_NAME = re.compile(rb"\.so(?:\.[0-9]+)*\0")
 PLAIN = re.compile(r"(?:[\w./+-]*/)?\w[\w.+-]*", re.ASCII)
 LONGEST = 255  # of a file name
 OPENERS = frozenset(("dlopen", "dlmopen"))
+OWN_DLOPEN = b"invalid mode for dlopen()\0"  # glibc, elf/dl-open.c
+OF_GLIBC = ("ld-linux", "libc.so.", "libgcc_s.so.", "libpthread.so.")  # what it opens by itself
 
 
 def time64(image: Image, imports: Sequence[Import]) -> bool | None:
@@ -54,16 +56,23 @@ def _base(name: str) -> str:
 def opens(image: Image, imports: Sequence[Import]) -> tuple[str, ...]:
     """Names of libraries that stand in the data of a file that calls dlopen, sorted.
 
-    Which of them it opens, and when, no table tells.
+    Which of them it opens, and when, no table tells. A static program has glibc's dlopen in it
+    whether it calls it or not, so what glibc itself opens does not count there.
     """
-    if not any(one.name in OPENERS for one in imports):
-        return ()
-    found: set[str] = set()
+    if any(one.name in OPENERS for one in imports):
+        return tuple(sorted({name for data in _constants(image) for name in _names(data)}))
+    static = not imports and not any(s.type == PT_INTERP for s in image.segments)
+    if static and any(OWN_DLOPEN in data for data in _constants(image)):
+        names = {name for data in _constants(image) for name in _names(data)}
+        return tuple(sorted(name for name in names if not name.startswith(OF_GLIBC)))
+    return ()
+
+
+def _constants(image: Image) -> Iterator[bytes]:
     for section in image.sections:
         mapped = section.type != NOBITS and section.flags & (ALLOC | EXECINSTR) == ALLOC
         if mapped and section.name.startswith((".rodata", ".data")):
-            found.update(_names(bytes(image.content(section))))
-    return tuple(sorted(found))
+            yield bytes(image.content(section))
 
 
 def _names(data: bytes) -> list[str]:

@@ -8,6 +8,7 @@ from buildmatrix.elf import attributes as arm
 from buildmatrix.elf import dynamic, versions
 from buildmatrix.elf.calls import opens, time64
 from buildmatrix.elf.code import code_facts
+from buildmatrix.elf.entry import entry_is_code, unlanded
 from buildmatrix.elf.pages import largest_page
 from buildmatrix.elf.relocations import relocations
 from buildmatrix.elf.switches import machine_switches
@@ -84,6 +85,7 @@ def _linking(
 ) -> Linking:
     eabi5 = image.machine == EM_ARM and image.flags >> 24 == EABI5
     soft = eabi5 and bool(image.flags & arm.FLAG_SOFT)
+    called, offered = unlanded(image)
     return Linking(
         interpreter=dynamic.interpreter(image),
         dynamic=asked.present,
@@ -104,4 +106,7 @@ def _linking(
         soft_float_by_header=soft and arm.float_abi(0, arm.attributes(image)) != "soft",
         tls_size=dynamic.tls_size(image),
         opens=opens(image, table.imports),
+        entry_is_code=entry_is_code(image),
+        unlanded=called,
+        unlanded_exports=offered,
     )

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 BLAS = ("cblas_sgemm", "sgemm_")  # of its C interface, and of Fortran's
 GLOBAL, WEAK, UNIQUE = 1, 2, 10  # st_info's upper half
 OFFERED_TYPES = frozenset((0, 1, 2, 5, 6, 10))  # untyped, object, function, common, TLS, ifunc
+THREAD_LOCAL = 6  # STT_TLS
 DEFAULT, PROTECTED = 0, 3  # st_other: whom others may bind to
 LOCAL_INDEX, GLOBAL_INDEX = 0, 1  # in .gnu.version
 BINDINGS = frozenset((GLOBAL, WEAK, UNIQUE))
@@ -38,29 +39,31 @@ def symbols(image: Image, copied: Iterable[int]) -> Symbols:
     needed, defined = versions.needed(image), versions.defined(image)
     imports: list[Import] = []
     exports: dict[str, tuple[str, ...]] = {}
-    room = frozenset(copied)
+    room, of_threads = frozenset(copied), set[str]()
     indices += [GLOBAL_INDEX] * (section.size // 16 + 1 - len(indices))
     for number, (name, _, _, info, other, where) in enumerate(image.symbols(section)):
         binding, index = info >> 4, indices[number] & ~versions.HIDDEN
         if binding not in BINDINGS:
             continue
-        copy = number in room
+        copy, own = number in room, info & 0xF == THREAD_LOCAL
         if (where == table.UNDEFINED or copy) and binding != WEAK:
-            imports.append(_import(strings.at(name), needed.get(index), copied=copy))
+            imports.append(_import(strings.at(name), needed.get(index), copied=copy, own=own))
         if where != table.UNDEFINED and _offered(info & 0xF, other & 3, index):
             text = strings.at(name)
             exports[text] = (*exports.get(text, ()), defined.get(index, ""))
-    return Symbols(tuple(imports), exports)
+            if own:
+                of_threads.add(text)
+    return Symbols(tuple(imports), exports, frozenset(of_threads))
 
 
 def _offered(kind: int, visibility: int, index: int) -> bool:
     return kind in OFFERED_TYPES and visibility in (DEFAULT, PROTECTED) and index != LOCAL_INDEX
 
 
-def _import(name: str, need: VersionNeed | None, *, copied: bool) -> Import:
+def _import(name: str, need: VersionNeed | None, *, copied: bool, own: bool) -> Import:
     if need is None:
-        return Import(name, copied=copied)
-    return Import(name, need.version, need.library, copied=copied)
+        return Import(name, copied=copied, thread_local=own)
+    return Import(name, need.version, need.library, copied=copied, thread_local=own)
 
 
 def blas(offered: Mapping[str, tuple[str, ...]]) -> tuple[str, ...]:

@@ -152,6 +152,11 @@ class Image:
         """Whether the section header table was stripped."""
         return not self._section_table
 
+    @property
+    def headers_end(self) -> int:
+        """Where the program headers end in the file."""
+        return int(self._segment_table + self._segments * self._segment_row)
+
     @cached_property
     def sections(self) -> tuple[Section, ...]:
         """In table order, the empty first one included."""

@@ -64,6 +64,7 @@ class Import:
     version: str = ""  # GLIBC_2.34, or empty: of any
     library: str = ""  # that defined the version when the file was linked
     copied: bool = False  # a library's variable that the program has room for
+    thread_local: bool = False  # of each thread its own: an offset, not an address
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +74,7 @@ class Symbols:
     imports: tuple[Import, ...] = ()
     # Name to its versions; an empty one is 'of no version' or the file's base version.
     exports: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    thread_local: frozenset[str] = frozenset()  # those of the exports that are of each thread
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +100,11 @@ class Linking:
     soft_float_by_header: bool = False  # that flag alone says so, no attribute does
     tls_size: int = 0  # bytes of thread-local variables (PT_TLS)
     opens: tuple[str, ...] = ()  # names of libraries in its data, where it calls dlopen
+    entry_is_code: bool = True  # of a library it says nothing
+    # AArch64, in a file marked for BTI: what has no landing pad of what the loader and libc call
+    # through a pointer (_start, DT_INIT, main), and of the functions that it offers.
+    unlanded: tuple[str, ...] = ()
+    unlanded_exports: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

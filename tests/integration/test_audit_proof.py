@@ -39,6 +39,12 @@ PART = (
     *("arm-symbol-sibling-offers-gcc12", "aarch64-symbol-openmp-gcc12"),
     *("arm-whole-interpreter-elsewhere-gcc12", "aarch64-whole-interpreter-elsewhere-gcc12"),
     *("arm-whole-assembly-only-gcc12", "aarch64-whole-stack-absent-gcc12"),
+    *("aarch64-odd-marked-bti-gcc12", "aarch64-odd-entry-zero-gcc12", "arm-odd-entry-data-gcc12"),
+    *("arm-odd-tls-ordinary-gcc12", "aarch64-odd-opened-lacks-gcc12"),
+    *("arm-odd-opened-needs-gcc12", "aarch64-odd-opened-needs-rpath-gcc12"),
+    *("arm-odd-opened-elsewhere-gcc12", "aarch64-odd-opened-by-static-gcc12"),
+    *("aarch64-odd-folder-atomics-gcc12", "arm-odd-folder-first-gcc12"),
+    *("aarch64-odd-folder-tls-gcc12", "arm-odd-place-link-loop-gcc12"),
 )
 
 

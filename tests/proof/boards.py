@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import resource
 import shutil
 import subprocess
@@ -64,18 +65,28 @@ class Board:
     def name(self) -> str:
         return f"{self.cpu} {self.userland.suite}"
 
-    def run(self, case: str, program: str) -> Outcome:
-        """Start the placed tree's program; when it starts, once more with all symbols bound."""
-        first = self._run(case, program, {})
-        if not first.started:
-            return first
-        return self._run(case, program, {"LD_BIND_NOW": "1"})
+    def run(self, case: str, program: str, *, everywhere: bool = False) -> Outcome:
+        """Start the placed tree's program; when it starts, once more with all symbols bound, and
+        where it is to start `everywhere` from its own folder as well as from the root's."""
+        outcome = self._run(case, program, {})
+        if outcome.started:
+            outcome = self._run(case, program, {"LD_BIND_NOW": "1"})
+        if outcome.started and everywhere:
+            outcome = self._run(case, program, {}, f"/proof/{case}")
+        return outcome
 
-    def _run(self, case: str, program: str, more: dict[str, str]) -> Outcome:
+    def _run(self, case: str, program: str, more: dict[str, str], folder: str = "/") -> Outcome:
         argv = ["/qemu", "-cpu", self.cpu, f"/proof/{case}/{program}"]
+
+        def enter() -> None:
+            resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+            os.nice(5)
+            os.chroot(self.userland.root)
+            os.chdir(folder)
+
         try:
             done = subprocess.run(
-                ["nice", "-n", "5", "chroot", self.userland.root, *argv],
+                argv,
                 env={"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", **more},
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE,
@@ -84,15 +95,11 @@ class Board:
                 errors="replace",
                 timeout=TIMEOUT,
                 check=False,
-                preexec_fn=_no_core,
+                preexec_fn=enter,
             )
         except subprocess.TimeoutExpired:
             return Outcome(outcome.Kind.OTHER, f"does not end in {TIMEOUT} s")
         return outcome.read(done.returncode, done.stdout)
-
-
-def _no_core() -> None:
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
 
 
 def boards(lands: list[Userland]) -> list[Board]:

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+# Fields that decide nothing of what is built.
+NOT_BUILT = ("what", "quick", "undecidable", "everywhere")
 ARM, AARCH64 = "arm", "aarch64"
 
 
@@ -30,10 +32,11 @@ class Case:
     program: str = "bin/main"
     quick: bool = False
     arguments: tuple[str, ...] = field(default=())
+    everywhere: bool = False  # it starts from any folder, or it does not start
     undecidable: str = ""  # why no reading of the file tells whether a run comes to the instruction
 
     @property
     def digest(self) -> str:
         """Changes when anything that decides the built tree changes."""
-        row = {k: v for k, v in asdict(self).items() if k not in ("what", "quick", "undecidable")}
+        row = {k: v for k, v in asdict(self).items() if k not in NOT_BUILT}
         return hashlib.sha256(json.dumps(row, sort_keys=True).encode()).hexdigest()[:12]

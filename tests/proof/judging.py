@@ -21,8 +21,10 @@ if TYPE_CHECKING:
 OTHER_REASONS = frozenset(["BM101"])
 
 
-# What says that there are instructions which the processor lacks: in the attributes, in the code.
-OF_INSTRUCTIONS = frozenset(["BM110", "BM111", "BM112", "BM116", "BM117"])
+# What names that on which it hangs whether a run fails: instructions that the processor lacks, by
+# the attributes and in the code; a library that is opened at run time, or is not found then; the
+# kernel.
+OF_RUNS = frozenset(["BM110", "BM111", "BM112", "BM116", "BM117", "BM149", "BM153", "BM168"])
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,14 +38,14 @@ class Verdict:
         return not self.errors and not self.others
 
     @property
-    def names_instruction(self) -> bool:
+    def names_it(self) -> bool:
         findings = (*self.errors, *self.warnings)
-        return any(finding.code in OF_INSTRUCTIONS for finding in findings)
+        return any(finding.code in OF_RUNS for finding in findings)
 
     def codes(self) -> str:
-        """The codes of the findings about instructions, each once."""
+        """The codes of the findings that name what it hangs on, each once."""
         findings = (*self.errors, *self.warnings)
-        return " ".join(sorted({f.code for f in findings if f.code in OF_INSTRUCTIONS}))
+        return " ".join(sorted({f.code for f in findings if f.code in OF_RUNS}))
 
     def words(self) -> str:
         """Each error's code, file and message, else each warning's code."""

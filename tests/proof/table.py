@@ -59,11 +59,11 @@ def _undecided(trials: Iterable[Trial]) -> list[str]:
     lines = [
         "## What a file does not tell",
         "",
-        "Whether a run comes to the instruction hangs on what is known when it runs. These count as"
-        " neither passed nor refused: the audit names the instruction and the functions (a warning,"
-        " BM117; on 32 bits an error where the attributes declare the newer processor for the"
-        " file), and says nothing of whether it starts. One without such a finding would stand"
-        " under 'Where they part'.",
+        "Whether a run comes to the instruction, or opens a library, hangs on what is known when it"
+        " runs. These count as neither passed nor refused: the audit names the instruction and the"
+        " functions (a warning, BM117; on 32 bits an error where the attributes declare the newer"
+        " processor for the file) or the library (BM149, BM153, BM168), and says nothing of whether"
+        " it starts. One without such a finding would stand under 'Where they part'.",
         "",
     ]
     for name, group in groups.items():

@@ -24,7 +24,7 @@ class Agreement(StrEnum):
     REFUSED = "refused, and does not start"
     OTHERWISE = "refused for another reason, and starts"
     OTHERWISE_FAILS = "refused for another reason, and does not start"
-    NAMED = "cannot be told from the file, and the audit names the instruction"
+    NAMED = "cannot be told from the file, and the audit names what it hangs on"
     PASSES_BUT_FAILS = "PASSES BUT FAILS"
     REFUSED_BUT_STARTS = "REFUSED BUT STARTS"
 
@@ -44,7 +44,7 @@ class Trial:
     def agreement(self) -> Agreement:
         started = self.outcome.started
         refused_by_loader = self.outcome.kind is Kind.LOADER
-        if self.case.undecidable and self.verdict.names_instruction and not refused_by_loader:
+        if self.case.undecidable and self.verdict.names_it and not refused_by_loader:
             return Agreement.NAMED
         if self.verdict.passes:
             return Agreement.PASSES if started else Agreement.PASSES_BUT_FAILS
@@ -84,7 +84,7 @@ def run(case: Case, tree: Path, boards: Sequence[Board], remembered: Path) -> It
             land.place(case.name, tree)
     for board in boards:
         if board.name not in outcomes:
-            outcomes[board.name] = board.run(case.name, case.program)
+            outcomes[board.name] = board.run(case.name, case.program, everywhere=case.everywhere)
         verdict = judging.judge(facts, board.baseline)
         yield Trial(case, board.name, outcomes[board.name], verdict)
     rows = {name: [o.kind, o.words] for name, o in outcomes.items()}

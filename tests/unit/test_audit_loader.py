@@ -469,13 +469,151 @@ def test_what_a_program_opens_by_name_is_a_note() -> None:
 
 
 def test_what_cannot_be_opened_at_run_time() -> None:
-    opener = linked(program("libc.so.6"), opens=("libb.so",))
+    opener = linked(program("libc.so.6", runpath=ORIGIN), opens=("libb.so",))
     assert told(opener, linked(B, flags=("NOOPEN",)))[0].startswith("BM148 lib/libb.so: has DF_1_")
     large = linked(B, flags=("STATIC_TLS",), tls_size=1 << 20)
     assert codes(opener, large) == ["BM148 lib/libb.so", "BM164 lib/libb.so"]
     assert codes(opener, linked(large, tls_size=64)) == ["BM164 lib/libb.so"]
     needing = linked(program("libb.so", runpath=ORIGIN), opens=("libb.so",))
     assert told(needing, large) == [], "loaded at the start it has all the room it asks for"
+
+
+OPENER = linked(program("libc.so.6", runpath=ORIGIN), opens=("liba.so",))
+LACKING = replace(A, needed=(), symbols=Symbols((Import("nobody_has_it"),)))
+
+
+def test_a_library_that_is_opened_is_given_what_the_program_has_loaded() -> None:
+    assert told(OPENER, LACKING) == [
+        "BM143 lib/liba.so: nobody_has_it is defined nowhere in what bin/prog loads and opens"
+    ]
+    assert told(LACKING) == [], "whoever loads it may define the name"
+    offering = replace(OPENER, symbols=Symbols((), {"nobody_has_it": ("",)}))
+    assert told(offering, LACKING) == []
+    other = replace(B, symbols=Symbols((), {"nobody_has_it": ("",)}))
+    both = linked(OPENER, opens=("liba.so", "libb.so"))
+    assert told(both, LACKING, other) == [], "it may be opened for all (RTLD_GLOBAL)"
+
+
+def test_a_library_that_is_opened_finds_its_needs_as_the_loader_does() -> None:
+    """The program's RUNPATH holds for what it opens, not for what that needs; its RPATH does."""
+    (line,) = told(OPENER, A, B)
+    assert line.startswith("BM152 lib/liba.so: needs libb.so, which lies in lib: it has no RUNPATH")
+    assert told(replace(OPENER, runpath=(), rpath=ORIGIN), A, B) == []
+    assert told(linked(replace(OPENER, needed=("libb.so",))), A, B) == [], "it is loaded already"
+
+
+def test_a_library_that_is_named_to_be_opened_and_not_found_is_a_warning() -> None:
+    lost = replace(OPENER, runpath=())
+    (finding,) = audit.judge_tree(ElfTree((lost, B, replace(A, needed=()))), POLICY)
+    assert (finding.code, finding.severity.value) == ("BM149", "warning")
+    assert finding.message.startswith(
+        "names liba.so to open it (dlopen), which lies at lib/liba.so"
+    )
+
+
+def test_a_static_program_that_opens_libraries_is_told_of_the_boards_libc() -> None:
+    static = linked(program(), interpreter="", opens=("libm.so.6",))
+    assert codes(static) == ["BM168 bin/prog"]
+
+
+def test_a_name_is_thread_local_on_both_sides_or_on_none() -> None:
+    asks = Symbols((Import("counter", thread_local=True),))
+    start = replace(program("libb.so", runpath=ORIGIN), symbols=asks)
+    offered = Symbols((), {"counter": ("",)}, frozenset(("counter",)))
+    assert told(start, replace(B, symbols=offered)) == []
+    assert told(start, replace(B, symbols=Symbols((), {"counter": ("",)}))) == [
+        "BM136 bin/prog: counter is thread-local in it and an ordinary name in lib/libb.so"
+    ]
+    plain = replace(start, symbols=Symbols((Import("counter"),)))
+    assert told(plain, replace(B, symbols=offered)) == [
+        "BM136 bin/prog: counter is an ordinary name in it and thread-local in lib/libb.so"
+    ]
+
+
+def test_a_run_begins_with_code() -> None:
+    assert codes(linked(program(), entry_is_code=False)) == ["BM167 bin/prog"]
+    assert codes(linked(library("lib/libx.so"), entry_is_code=False)) == []
+
+
+def test_code_without_landing_pads_is_refused_where_the_processor_has_bti() -> None:
+    marked = linked(program("libc.so.6"), unlanded=("_start", ".init_array"))
+    assert told(marked) == [], "no Raspberry Pi has BTI"
+    armv9 = replace(PI4, march="armv8.5-a", cpu_features=("asimd", "bti", "fp"))
+    policy = replace(POLICY, target=armv9)
+    (line,) = told(marked, policy=policy)
+    assert line.startswith(
+        "BM119 bin/prog: is marked for BTI, and no landing pad is at _start, .in"
+    )
+    older = replace(policy, target=replace(armv9, libc_floor="2.31"))
+    assert told(marked, policy=older) == [], "its loader maps no code so"
+    static = linked(marked, interpreter="")
+    assert codes(replace(static, needed=()), policy=older) == ["BM119 bin/prog"]
+
+
+def test_a_function_without_a_landing_pad_is_refused_where_it_is_called() -> None:
+    armv9 = replace(PI4, cpu_features=("asimd", "bti", "fp"))
+    policy = replace(POLICY, target=armv9)
+    marked = linked(replace(B, symbols=Symbols((), {"f": ("",)})), unlanded_exports=("f", "g"))
+    caller = replace(program("libb.so", runpath=ORIGIN), symbols=Symbols((Import("f"),)))
+    assert codes(caller, marked, policy=policy) == ["BM119 lib/libb.so"]
+    assert codes(replace(caller, symbols=Symbols()), marked, policy=policy) == []
+
+
+@pytest.mark.parametrize(
+    ("floor", "folder", "features", "found"),
+    [
+        ("2.36", "tls", (), True),
+        ("2.36", "aarch64", (), True),
+        ("2.36", "tls/aarch64", (), True),
+        ("2.36", "atomics", (), False),
+        ("2.36", "atomics", ("atomics",), True),
+        ("2.36", "tls/aarch64/atomics", ("atomics",), True),
+        ("2.36", "aarch64/tls", (), False),
+        ("2.37", "tls", (), False),
+        ("2.41", "atomics", ("atomics",), False),
+        ("", "tls", (), False),
+    ],
+)
+def test_glibc_before_2_37_looks_into_folders_by_feature(
+    floor: str, folder: str, features: tuple[str, ...], found: bool
+) -> None:
+    target = replace(PI4, libc_floor=floor, cpu_features=("asimd", "fp", *features))
+    start = program("libb.so", runpath=ORIGIN)
+    lines = codes(
+        start, replace(B, file=f"lib/{folder}/libb.so"), policy=replace(POLICY, target=target)
+    )
+    assert lines == ([] if found else ["BM152 bin/prog"])
+
+
+@pytest.mark.parametrize(
+    ("march", "fpu", "folder", "found"),
+    [
+        ("armv7-a", "neon", "v7l", ["passes"]),
+        ("armv7-a", "neon", "v8l", ["BM152 bin/prog"]),
+        ("armv8-a", "neon-fp-armv8", "v8l", ["BM153 bin/prog"]),
+        ("armv7-a", "neon", "tls/v7l/neon/vfp", ["passes"]),
+        ("armv7-a", "vfpv3-d16", "neon", ["BM152 bin/prog"]),
+    ],
+)
+def test_folders_by_platform_hang_on_the_kernel_of_a_64_bit_processor(
+    march: str, fpu: str, folder: str, found: list[str]
+) -> None:
+    target = replace(PI3, march=march, fpu=fpu, libc_floor="2.36")
+    start = program("libb.so", runpath=ORIGIN)
+    start = linked(replace(start, machine="EM_ARM", eabi=5), interpreter="/lib/ld-linux-armhf.so.3")
+    lib = replace(B, file=f"lib/{folder}/libb.so", machine="EM_ARM", eabi=5)
+    lines = codes(start, lib, policy=replace(POLICY, target=target))
+    assert (lines or ["passes"]) == found
+
+
+def test_what_lies_in_a_folder_by_feature_comes_first() -> None:
+    """A file that is no library ends the search there; the newer loader does not look."""
+    start = program("libb.so", runpath=ORIGIN)
+    decoys = frozenset(("lib/tls/libb.so",))
+    older = replace(POLICY, target=replace(PI4, libc_floor="2.36"))
+    newer = replace(POLICY, target=replace(PI4, libc_floor="2.41"))
+    assert codes(start, B, policy=older, decoys=decoys) == ["BM152 bin/prog"]
+    assert codes(start, B, policy=newer, decoys=decoys) == []
 
 
 def test_a_static_program_passes_floats_to_nobody() -> None:

@@ -4,7 +4,20 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from tests.proof.cases import instructions, linkers, paths, places, symbols, whole
+from tests.proof.cases import (
+    folders,
+    instructions,
+    kinds,
+    linkers,
+    links,
+    opened,
+    paths,
+    places,
+    row,
+    starts,
+    symbols,
+    whole,
+)
 
 if TYPE_CHECKING:
     from tests.proof.case import Case
@@ -19,6 +32,7 @@ def every() -> tuple[Case, ...]:
         *paths.cases(),
         *symbols.cases(),
         *whole.cases(),
+        *row.cases((*kinds.ROWS, *opened.ROWS, *folders.ROWS, *starts.ROWS, *links.ROWS)),
     )
     names = [case.name for case in rows]
     assert len({*names}) == len(names), sorted(n for n in names if names.count(n) > 1)

@@ -44,6 +44,7 @@ class Chain:
     main: str = f"{RUNPATH}{UP}"
     after: tuple[str, ...] = ()
     program: str = MAIN
+    everywhere: bool = False  # started from more than one folder
 
 
 CHAINS = (
@@ -176,6 +177,7 @@ CHAINS = (
         "a RUNPATH of '.', which is where the program is started",
         mid=f"{RUNPATH}{HERE}",
         main=f"{RUNPATH}.",
+        everywhere=True,
     ),
     Chain(
         "slash-absolute",
@@ -195,6 +197,7 @@ CHAINS = (
         "a needed name with a slash, against the folder in which the program is started",
         mid=f"{RUNPATH}{HERE}",
         after=("$PATCHELF --replace-needed libmid.so lib/libmid.so tree/bin/main",),
+        everywhere=True,
     ),
     Chain(
         "unreadable",
@@ -256,4 +259,5 @@ def _chain(chain: Chain, machine: str, compiler: str) -> Case:
             MAIN_LINE.format(chain.main),
             *chain.after,
         ),
+        everywhere=chain.everywhere,
     )

@@ -1,0 +1,74 @@
+"""Rules about where a run begins: code, and under BTI a landing pad."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from buildmatrix.audit.process import is_program, is_static
+from buildmatrix.audit.rule import ERROR, Rule
+from buildmatrix.isa.features import features_of
+from buildmatrix.nouns import version_tuple
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from buildmatrix.audit.tree import Fault, Tree
+    from buildmatrix.nouns import ElfFacts
+
+FIRST_BTI = (2, 32)  # glibc's NEWS: the loader maps code that is marked for BTI so
+FEW = 3  # names of one finding
+
+
+def no_code(tree: Tree) -> Iterator[Fault]:
+    for facts in tree.own:
+        if is_program(facts) and facts.linking.alignment and not facts.linking.entry_is_code:
+            yield facts.file, "its entry point lies in no code: the first instruction is none"
+
+
+def no_landing_pad(tree: Tree) -> Iterator[Fault]:
+    """Of a processor that has BTI; no Raspberry Pi's does, and there the mark means nothing."""
+    if "bti" not in features_of(tree.target):
+        return
+    floor = tree.target.libc_floor
+    loader_knows = not floor or version_tuple(floor) >= FIRST_BTI
+    for facts in tree.own:
+        if not (loader_knows or is_static(facts)):
+            continue
+        names = facts.linking.unlanded or _imported(tree, facts)
+        if names:
+            more = f" and {len(names) - FEW} more" if len(names) > FEW else ""
+            yield (
+                facts.file,
+                "is marked for BTI, and no landing pad is at "
+                f"{', '.join(names[:FEW])}{more}: SIGILL where it is called through a pointer",
+            )
+
+
+def _imported(tree: Tree, facts: ElfFacts) -> tuple[str, ...]:
+    """Functions that the file offers without a landing pad and a file beside it asks for."""
+    offered = facts.linking.unlanded_exports
+    if not offered:
+        return ()
+    around = [p for p in tree.runs if any(one is facts for one in p.files)]
+    tables = (one.symbols for p in around for one in p.files if one is not facts)
+    asked = {one.name for table in tables if table is not None for one in table.imports}
+    return tuple(name for name in offered if name in asked)
+
+
+RULES = (
+    Rule(
+        "BM119",
+        ERROR,
+        "The file is marked for branch target identification, and its code is not made for it.",
+        "Compile every part with -mbranch-protection=standard, start files included, or link "
+        "without -z force-bti.",
+        no_landing_pad,
+    ),
+    Rule(
+        "BM167",
+        ERROR,
+        "A run begins where there is no code.",
+        "Link with the compiler's own start files, or name a function by -Wl,-e.",
+        no_code,
+    ),
+)

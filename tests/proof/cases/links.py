@@ -1,0 +1,92 @@
+"""What lies in the place of a library: links, damaged files, files of another kind."""
+
+from __future__ import annotations
+
+from tests.proof.cases.row import PLAIN, Row, built_later
+
+ROWS = tuple(
+    Row(f"place-{name}", what, (*PLAIN, *after))
+    for name, what, after in (
+        (
+            "link-chain",
+            "the library is a link to a link",
+            (
+                "mv tree/lib/libvalue.so tree/lib/libvalue.so.1.2",
+                "ln -s libvalue.so.1.2 tree/lib/libvalue.so.1",
+                "ln -s libvalue.so.1 tree/lib/libvalue.so",
+            ),
+        ),
+        (
+            "link-loop",
+            "the library is a link to itself",
+            ("rm tree/lib/libvalue.so", "ln -s libvalue.so tree/lib/libvalue.so"),
+        ),
+        (
+            "link-absolute",
+            "the library is a link to a place that is not there",
+            (
+                "mv tree/lib/libvalue.so tree/lib/real.so",
+                "ln -s /nowhere/real.so tree/lib/libvalue.so",
+            ),
+        ),
+        (
+            "link-folder",
+            "the folder of the library is a link",
+            ("mv tree/lib tree/libraries", "ln -s libraries tree/lib"),
+        ),
+        (
+            "object",
+            "an object file in the place of the library",
+            ("$CC -c value.c -o tree/lib/libvalue.so",),
+        ),
+        (
+            "program",
+            "a program in the place of the library",
+            ("cp tree/bin/main tree/lib/libvalue.so",),
+        ),
+        (
+            "cut",
+            "the library ends in its middle",
+            ("head -c 3000 tree/lib/libvalue.so > cut", "mv cut tree/lib/libvalue.so"),
+        ),
+        (
+            "debug",
+            "debug information alone in the place of the library",
+            ("$TRIPLE-objcopy --only-keep-debug tree/lib/libvalue.so",),
+        ),
+        (
+            "spare-debug",
+            "debug information beside the library",
+            ("$TRIPLE-objcopy --only-keep-debug tree/lib/libvalue.so tree/lib/libvalue.so.debug",),
+        ),
+        ("mode", "a library that may not be executed", ("chmod 644 tree/lib/libvalue.so",)),
+        (
+            "origin-small",
+            "$origin in small letters is no token",
+            ("$PATCHELF --set-rpath '$origin/../lib' tree/bin/main",),
+        ),
+        (
+            "origin-longer",
+            "$ORIGINAL is no token; the folder after it counts",
+            ("$PATCHELF --set-rpath '$ORIGINAL:$ORIGIN/../lib' tree/bin/main",),
+        ),
+        (
+            "needed-lib",
+            "a needed name with $LIB, against the folder in which it is started",
+            ("$PATCHELF --replace-needed libvalue.so '$LIB/../libvalue.so' tree/bin/main",),
+        ),
+        (
+            "filter-there",
+            "the library filters one that is there",
+            (
+                "$CC -shared -fPIC value.c -Wl,-soname,libreal.so -o tree/lib/libreal.so",
+                built_later("value.c", "-Wl,-F,libreal.so -Wl,-rpath,'$ORIGIN'"),
+            ),
+        ),
+        (
+            "depaudit",
+            "the library names an auditing library that is not there",
+            (built_later("value.c", "-Wl,--depaudit,libabsent.so"),),
+        ),
+    )
+)
