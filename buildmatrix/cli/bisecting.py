@@ -5,19 +5,23 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any
 
+from buildmatrix.cli import run_flags
 from buildmatrix.cli.common import command, print_json, progress, say, workshop
 from buildmatrix.cli.devices import HOST, access, board_at
-from buildmatrix.cli.measuring import given_settings, owner
+from buildmatrix.cli.measuring import owner
 from buildmatrix.errors import UsageError, did_you_mean
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from buildmatrix.bisecting import Found
+    from buildmatrix.cli.run_flags import Given
     from buildmatrix.documents.verdicts import Bisect
     from buildmatrix.nouns import Cell, Scalar
     from buildmatrix.pipeline.workshop import Workshop
     from buildmatrix.recipe import OptionSpec
+
+SETTINGS = ("batches", "rounds", "passes", "warmup", "threads")
 
 
 @command(
@@ -28,14 +32,11 @@ if TYPE_CHECKING:
         "bad": "a version with which it is worse",
         "source": "the option of the cell that names the version: openblas",
         "versions": "all versions in order, commas between (default: as the recipe lists them)",
-        "batches": "comma-separated batch sizes (default: the matrix's)",
-        "rounds": "turns of every version in one measurement, or 1%:30; see `inv bench`",
-        "passes": "timed forward passes of one turn",
-        "warmup": "untimed passes before them",
-        "threads": "threads of the BLAS or engine",
+        **run_flags.explained(SETTINGS),
     },
     positional=["cell", "good", "bad"],
 )
+@run_flags.with_flags(SETTINGS)
 def bisect(
     _c: Any,
     cell: str,
@@ -45,20 +46,13 @@ def bisect(
     versions: str = "",
     host: str = "",
     matrix: str = "matrix.yaml",
-    batches: str = "",
-    rounds: str | None = None,
-    passes: str | None = None,
-    warmup: str | None = None,
-    threads: str | None = None,
+    given: Given = run_flags.NONE,
     json: bool = False,
     state: str = "",
 ) -> None:
     """Find the first version that is worse: build, deploy, measure, halve; resumable."""
     from buildmatrix import bisecting
 
-    flags = given_settings(
-        batches=batches, rounds=rounds, passes=passes, warmup=warmup, threads=threads
-    )
     with progress() as reporter:
         plain = workshop(matrix, [cell], state, reporter)
         (base,) = plain.project.cells
@@ -68,7 +62,7 @@ def bisect(
         include = [_written(base, cells[one], source, _value(option, one)) for one in names]
         shop = workshop(matrix, list(cells.values()), state, reporter, include=include)
         board = board_at(host, matrix, state, shop)
-        settings = shop.project.matrix.bench.overruled(flags)
+        settings = shop.project.matrix.bench.overruled(given)
         bench = bisecting.OnBoard(shop, board, cells, settings, owner(), access(shop.state))
         asked = bisecting.Asked(base.id, source, names, base.model, board.name)
         found = bisecting.bisect(asked, bench, folder=shop.paths.bisects, reporter=reporter)

@@ -8,9 +8,10 @@ import platform
 from typing import TYPE_CHECKING, Any
 
 from buildmatrix import extras
+from buildmatrix.cli import run_flags
 from buildmatrix.cli.common import command, print_json, print_table, progress, say, workshop
 from buildmatrix.cli.devices import HOSTS, access, boards_of
-from buildmatrix.errors import BenchError, UsageError
+from buildmatrix.errors import BenchError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from buildmatrix.boards.fleet import Ended
     from buildmatrix.boards.measuring import Lab
     from buildmatrix.boards.reach import Access
+    from buildmatrix.cli.run_flags import Given
     from buildmatrix.nouns import BoardAddress, Measurement
     from buildmatrix.pipeline.workshop import Workshop
 
@@ -26,18 +28,7 @@ if TYPE_CHECKING:
 @command(
     {
         **HOSTS,
-        "batches": "comma-separated batch sizes (default: the matrix's)",
-        "rounds": "turns of every cell at every batch size, each round in an order of its own; "
-        "1%:30 goes on until each interval is within 1 % of its mean, at most 30 (with --collect)",
-        "passes": "timed forward passes of one turn",
-        "warmup": "untimed passes before them",
-        "threads": "threads of the BLAS or engine",
-        "seed": "of the order; recorded with the run",
-        "retakes": "extra rounds, at the most, for blocks that were disturbed",
-        "keep_governor": "leave the clock's governor alone even where we may set it",
-        "wireless_off": "switch the board's wireless off meanwhile; needs rights there",
-        "cool_down": "before each block the board waits, 10 minutes at most, to be as cool (°C)",
-        "max_celsius": "a block that began or ended hotter is void and taken again",
+        **run_flags.explained(),
         "replay": "a stored run's id, or its beginning: the same bundles, settings and order again",
         "collect": "wait for the run, store and print its results; alone, of a run that is there",
         "cancel": "end the run on the board and throw its data away",
@@ -45,23 +36,14 @@ if TYPE_CHECKING:
     },
     iterable=["only", "host"],
 )
+@run_flags.with_flags()
 def bench(
     _c: Any,
     host: Any = None,
     matrix: str = "matrix.yaml",
     only: Any = None,
     model: str = "",
-    batches: str = "",
-    rounds: str | None = None,
-    passes: str | None = None,
-    warmup: str | None = None,
-    threads: str | None = None,
-    seed: str | None = None,
-    retakes: str | None = None,
-    keep_governor: bool = False,
-    wireless_off: bool = False,
-    cool_down: str | None = None,
-    max_celsius: str | None = None,
+    given: Given = run_flags.NONE,
     replay: str = "",
     collect: bool = False,
     cancel: bool = False,
@@ -70,21 +52,8 @@ def bench(
     state: str = "",
 ) -> None:
     """Run the common forward pass on a board, detached; --collect waits and prints the table."""
-    from buildmatrix.boards import fleet, measuring
+    from buildmatrix.boards import measuring
 
-    given = given_settings(
-        rounds=rounds,
-        passes=passes,
-        threads=threads,
-        warmup=warmup,
-        seed=seed,
-        retakes=retakes,
-        batches=batches,
-        governor=False if keep_governor else None,
-        wireless="off" if wireless_off else None,
-        cool_down=cool_down,
-        max_celsius=max_celsius,
-    )
     with progress() as reporter:
         shop = workshop(matrix, only, state, reporter, model=model)
         settings = shop.project.matrix.bench.overruled(given)
@@ -103,40 +72,29 @@ def bench(
             _started(lab, boards, request, ways)
             return
         extras.require("verdicts")  # for the table at the end of hours
-        ended = fleet.each(
-            boards,
-            lambda board: measuring.measure(
-                lab,
-                board,
-                request(),
-                access=ways,
-                deadline=timeout,
-                follow=bool(given or replay or only or model),
-            ),
-        )
+        follow = bool(given or replay or only or model)
+        ended = _measured(lab, boards, request, ways, deadline=timeout, follow=follow)
     _tell(shop, ended, as_json=json)
 
 
-def given_settings(**flags: object) -> dict[str, object]:
-    """The settings that were given, as `Settings.overruled` takes them. Raises UsageError."""
-    words = {name: value for name, value in flags.items() if value not in (None, "")}
-    return {name: _setting(name, value) for name, value in words.items()}
+def _measured(
+    lab: Lab,
+    boards: Sequence[BoardAddress],
+    request: Callable[[], Request],
+    access: Access,
+    *,
+    deadline: float,
+    follow: bool,
+) -> Sequence[Ended[tuple[Measurement, ...]]]:
+    """What each board measured, or how that ended."""
+    from buildmatrix.boards import fleet, measuring
 
+    def measure(board: BoardAddress) -> tuple[Measurement, ...]:
+        return measuring.measure(
+            lab, board, request(), access=access, deadline=deadline, follow=follow
+        )
 
-def _setting(name: str, value: object) -> object:
-    if not isinstance(value, str) or name == "wireless":
-        return value
-    if name == "batches":
-        return _numbers(name, value)
-    return _rounds(value) if name == "rounds" else _numbers(name, value)[0]
-
-
-def _rounds(text: str) -> int | dict[str, object]:
-    """'5', or '1%' or '1%:30': until an interval is so narrow, and at most so many."""
-    share, _, most = text.partition(":")
-    if "%" not in share:
-        return _numbers("rounds", text)[0]
-    return {"until": share.strip(), **({"at_most": _numbers("rounds", most)[0]} if most else {})}
+    return fleet.each(boards, measure)
 
 
 def _started(
@@ -208,14 +166,6 @@ def _tell(
             print_table(reporting.table(shop, measured))
     fleet.raise_worst(ended)
     refuse_wrong(blocks)
-
-
-def _numbers(flag: str, text: str) -> list[int]:
-    try:
-        return [int(part) for part in text.split(",") if part.strip()] or [int(text)]
-    except ValueError:
-        example = "whole numbers, as 1,2,4" if flag == "batches" else "a whole number"
-        raise UsageError(f"--{flag} {text}: write {example}") from None
 
 
 TASKS = (bench,)

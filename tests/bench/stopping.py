@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from buildmatrix.compare import Verdict, compare
-from buildmatrix.settings import FIRST_ROUNDS
+from buildmatrix.run_settings import FIRST_ROUNDS
 from buildmatrix.summary import Row, resampled_means, tail
 from tests.unit.moving import table
 

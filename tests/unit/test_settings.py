@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 from dataclasses import fields
+from typing import TYPE_CHECKING
 
 import pytest
 
 from buildmatrix import cli, rerun
 from buildmatrix.bench.request import Entrant, Request
+from buildmatrix.cli import run_flags
 from buildmatrix.errors import UsageError
 from buildmatrix.matrix.spec import BenchSpec
+from buildmatrix.run_settings import SETTINGS
 from buildmatrix.settings import NightlySpec, Settings
 
+if TYPE_CHECKING:
+    from buildmatrix.cli.run_flags import Given
+
 NAMES = set(Settings.model_fields)
-FLAGS = {"governor": "keep-governor", "wireless": "wireless-off"}  # only away from the default
 
 
 def test_every_setting_is_in_the_request_the_archive_the_night_and_the_flags() -> None:
@@ -22,7 +27,8 @@ def test_every_setting_is_in_the_request_the_archive_the_night_and_the_flags() -
     assert set(rerun.SETTINGS) >= NAMES
     assert set(NightlySpec.model_fields) == NAMES | {"device"}
     assert set(BenchSpec.model_fields) == NAMES | {"model"}
-    assert flags >= {FLAGS.get(name, name).replace("-", "_") for name in NAMES}
+    assert flags >= {one.flag for one in SETTINGS}
+    assert flags >= {"keep_governor", "wireless_off", "cool_down", "rounds"}
 
 
 def test_the_night_overrules_only_what_it_says() -> None:
@@ -39,7 +45,7 @@ def test_a_request_takes_the_settings_as_they_are() -> None:
 
 
 def test_rounds_are_a_number_or_go_on_until_an_interval_is_narrow() -> None:
-    narrow = Settings(rounds={"until": "0.5 %", "at_most": 12})  # type: ignore[arg-type] # as read
+    narrow = Settings(rounds={"until": "0.5 %", "at_most": 12})
     chosen = narrow.chosen()
     assert (chosen["rounds"], chosen["until"], chosen["at_most"]) == (8, 0.005, 12)
     assert NightlySpec(passes=3).over(narrow).rounds == narrow.rounds
@@ -47,3 +53,24 @@ def test_rounds_are_a_number_or_go_on_until_an_interval_is_narrow() -> None:
     for wrong in ({"until": "0 %"}, {"until": "1"}, {"until": "1 %", "at_most": 2}, 0):
         with pytest.raises(UsageError, match=r"--rounds .*(pattern|greater)"):
             Settings().overruled({"rounds": wrong})
+
+
+def test_what_stands_on_the_command_line_is_the_setting_of_the_same_name() -> None:
+    seen: list[Given] = []
+
+    @run_flags.with_flags()
+    def command(_c: object, given: Given = run_flags.NONE) -> None:
+        seen.append(given)
+
+    words: dict[str, object] = {one.flag: "7" for one in SETTINGS if not one.switch}
+    switches: dict[str, object] = {one.flag: True for one in SETTINGS if one.switch}
+    command(None, **{**words, **switches, "rounds": "0.5%:12", "batches": "1,8"})
+    (given,) = seen
+    settings = Settings().overruled(given)
+    assert set(given) == NAMES
+    assert (settings.batches, settings.governor, settings.wireless) == ([1, 8], False, "off")
+    assert (settings.rounds.share, settings.rounds.at_most) == (0.005, 12)
+    command(None, **dict.fromkeys(words), **dict.fromkeys(switches, False))
+    assert seen[-1] == {}
+    with pytest.raises(UsageError, match="--cool-down warm: write a whole number"):
+        command(None, cool_down="warm")
