@@ -21,6 +21,7 @@ BITCODE = (b"BC\xc0\xde", b"\xde\xc0\x17\x0b")  # LLVM's, bare and in its wrappe
 MAGICS = (MAGIC, *archive.MAGICS, *BITCODE)
 LONGEST_MAGIC = max(map(len, MAGICS))
 LINKED_LATER = "no code in it: it is linked later"
+CORE = 4  # ET_CORE
 COMPRESSED_ZSTD = 2  # ELFCOMPRESS_ZSTD, which pyelftools does not know
 
 Content = ElfFacts | OddFile
@@ -81,6 +82,9 @@ def _one(data: memoryview, name: str) -> Iterator[Content]:
         return
     try:
         image = Image(data)
+        if image.type == CORE:
+            yield OddFile(name, Oddity.NO_CODE, "a core file: the memory of a process that ended")
+            return
         if image.headerless:
             image = Image(data, sections=sections_of(image))
         check_tables(image)

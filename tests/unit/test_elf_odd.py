@@ -47,6 +47,18 @@ def test_one_odd_file_stops_no_other(tmp_path: Path) -> None:
     assert [f.file for f in elf.survey(tmp_path).facts] == ["c_soft.o", "d_broken.a(x.o)"]
 
 
+def test_a_core_file_is_no_program(tmp_path: Path) -> None:
+    """As the kernel and qemu-aarch64 write it: of kind ET_CORE, often without a section."""
+    image = bytearray(factory.make(machine="EM_AARCH64"))
+    image[16] = 4
+    (tmp_path / "core").write_bytes(image)
+    (odd,) = elf.survey(tmp_path).odd
+    assert (odd.oddity, odd.details) == (
+        Oddity.NO_CODE,
+        "a core file: the memory of a process that ended",
+    )
+
+
 def test_bitcode_in_a_static_library_is_said_beside_its_other_objects(tmp_path: Path) -> None:
     hard = make(elf_type="ET_REL", attributes=VFPV3)
     (tmp_path / "libx.a").write_bytes(factory.ar({"lto.o": BITCODE, "hard.o": hard}))
