@@ -129,15 +129,18 @@ def _mount(answers: Answers) -> str:
 
 
 def _libc(answers: Answers) -> str:
-    """2.36, from the first of three ways that gave an answer; 'musl 1.2.3' where it is that."""
+    """2.36, from the first of three ways that gave an answer; 'musl 1.2.3' where it is that.
+
+    A board may have both, as Debian with its package musl: then it is glibc that bundles find.
+    """
     lines = answers.get("libc", NO_ANSWER)
+    for line in lines:
+        if match := re.search(r"(?:glibc|release version|\)) (\d{1,3}\.\d{1,3})\b", line):
+            return match[1]
     text = " ".join(lines)
     if "musl" in text:
         version = re.search(r"[Vv]ersion (\d[\d.]*)", text)
         return f"musl {version[1]}" if version else "musl"
-    for line in lines:
-        if match := re.search(r"(?:glibc|release version|\)) (\d{1,3}\.\d{1,3})\b", line):
-            return match[1]
     return ""
 
 

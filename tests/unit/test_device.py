@@ -209,6 +209,8 @@ def test_disk_and_load() -> None:
         (("ldd (Ubuntu GLIBC 2.35-0ubuntu3.8) 2.35",), "2.35"),
         (("GNU C Library (Debian GLIBC 2.24-11) stable release version 2.24, by Roland",), "2.24"),
         (("musl libc (armhf)", "Version 1.2.4"), "musl 1.2.4"),
+        (("glibc 2.36", "musl libc (x86_64)", "Version 1.2.3"), "2.36"),  # Debian 12's package musl
+        (("musl libc (armhf)", "Version 1.2.4", "C Library release version 2.36"), "2.36"),
         (("sh: ldd: not found",), ""),
         ((), ""),
     ],
