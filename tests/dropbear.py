@@ -11,7 +11,6 @@ import hashlib
 import os
 import pwd
 import shutil
-import socket
 import subprocess
 import time
 from dataclasses import dataclass
@@ -47,14 +46,11 @@ def dropbear(tmp_path: Path) -> Iterator[Dropbear]:
     subprocess.run(
         [_found("dropbearkey"), "-t", "ed25519", "-f", host_key], check=True, capture_output=True
     )
-    port = free_port()
     script = 'mount --bind "$1" /etc/passwd && shift && exec "$@"'
-    server = [_found("dropbear"), "-F", "-E", "-s", "-r", str(host_key), "-p", f"127.0.0.1:{port}"]
+    server = [_found("dropbear"), "-F", "-E", "-s", "-r", str(host_key), "-P", str(folder / "pid")]
     rights = ["--mount"] if os.getuid() == 0 else ["--mount", "--map-root-user"]
     argv = ["unshare", *rights, "sh", "-c", script, "sh", str(_passwd(folder, home)), *server]
-    with log.open("wb") as lines:
-        process = subprocess.Popen([*argv, "-P", str(folder / "pid")], stderr=lines)
-    _await(process, port, log)
+    port, process = _served(argv, log)
     yield Dropbear(
         BoardAddress(
             "peer",
@@ -94,13 +90,25 @@ def _fingerprint(host_key: Path) -> str:
     return "SHA256:" + base64.b64encode(hashlib.sha256(blob).digest()).decode().rstrip("=")
 
 
-def _await(process: subprocess.Popen[bytes], port: int, log: Path) -> None:
-    for _ in range(1000):
-        assert process.poll() is None, log.read_text()
-        try:
-            socket.create_connection(("127.0.0.1", port), 1).close()
-        except OSError:
-            time.sleep(0.01)
-        else:
-            return
+def _served(argv: list[str], log: Path) -> tuple[int, subprocess.Popen[bytes]]:
+    """A port and the server that listens there: another one when somebody was quicker."""
+    for _ in range(5):
+        port = free_port()
+        with log.open("wb") as lines:
+            process = subprocess.Popen([*argv, "-p", f"127.0.0.1:{port}"], stderr=lines)
+        if _listens(process, log):
+            return port, process
+    raise AssertionError(log.read_text())
+
+
+def _listens(process: subprocess.Popen[bytes], log: Path) -> bool:
+    """It writes its pid when it listens; on a port that is taken somebody else would answer."""
+    end = time.monotonic() + 60
+    while time.monotonic() < end:
+        if log.with_name("pid").exists():
+            return True
+        if process.poll() is not None:
+            assert "Address already in use" in log.read_text(), log.read_text()
+            return False
+        time.sleep(0.01)
     raise AssertionError(log.read_text())

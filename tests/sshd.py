@@ -91,10 +91,8 @@ class Servers:
         authorized = self.folder / f"authorized{number}"
         authorized.write_text(public(self.identity) + "\n")
         config = self.folder / f"sshd_config{number}"
-        port = free_port()
         lines = [
             *settings,  # the first value counts
-            f"Port {port}",
             "ListenAddress 127.0.0.1",
             "PidFile none",
             "StrictModes no",
@@ -107,11 +105,8 @@ class Servers:
         ]
         config.write_text("\n".join(lines) + "\n")
         log = self.folder / f"sshd{number}.log"
-        program = shutil.which("sshd", path=f"{os.environ['PATH']}:/usr/sbin:/sbin")
-        assert program, "openssh-server is not installed; scripts/test installs it"
-        process = subprocess.Popen([program, "-D", "-f", config, "-E", log])
+        port, process = _served(["-D", "-f", str(config), "-E", str(log)], log)
         self.running.append(Sshd(port, keys, log, process))
-        _await(process, log)
         return self.running[-1]
 
     def authorize(self, server: Sshd, key: Path) -> None:
@@ -140,12 +135,28 @@ def free_port() -> int:
         return int(server.getsockname()[1])
 
 
-def _await(process: subprocess.Popen[bytes], log: Path) -> None:
+def _served(arguments: list[str], log: Path) -> tuple[int, subprocess.Popen[bytes]]:
+    """A port and the sshd that listens there: another one when somebody was quicker to take it."""
+    program = shutil.which("sshd", path=f"{os.environ['PATH']}:/usr/sbin:/sbin")
+    assert program, "openssh-server is not installed; scripts/test installs it"
+    for _ in range(5):
+        port = free_port()
+        process = subprocess.Popen([program, *arguments, "-o", f"Port={port}"])
+        if _listens(process, log):
+            return port, process
+    raise AssertionError(log.read_text())
+
+
+def _listens(process: subprocess.Popen[bytes], log: Path) -> bool:
     """Read its log: a connection would count among those that MaxStartups allows."""
-    for _ in range(1000):
-        assert process.poll() is None, log.read_text()
+    end = time.monotonic() + 60
+    while time.monotonic() < end:
+        ended = process.poll() is not None
         if log.exists() and "Server listening" in log.read_text():
-            return
+            return True
+        if ended:
+            assert "Address already in use" in log.read_text(), log.read_text()
+            return False
         time.sleep(0.01)
     raise AssertionError(log.read_text())
 

@@ -168,7 +168,7 @@ def only(cell: str, **changes: Any) -> Request:
 
 
 def collect(shell: LocalShell, **changes: Any) -> bench.Collected:
-    settings: dict[str, Any] = {"reporter": RecordingReporter(), "deadline": 30.0, "poll": 0.05}
+    settings: dict[str, Any] = {"reporter": RecordingReporter(), "deadline": 300.0, "poll": 0.05}
     return bench.collect(shell, **(settings | changes))
 
 
@@ -182,7 +182,7 @@ def expected_calls(request: Request) -> list[str]:
 
 
 def until(happened: Callable[[], object], what: str) -> None:
-    end = time.monotonic() + 20
+    end = time.monotonic() + 120
     while not happened():
         assert time.monotonic() < end, f"never: {what}"
         time.sleep(0.02)
@@ -190,8 +190,13 @@ def until(happened: Callable[[], object], what: str) -> None:
 
 def stuck(shell: Board, cell: str) -> None:
     """From now on the cell's runner waits until `go_on`."""
-    waiting = '[ -e "$HOME/go-on" ] || { touch "$HOME/stuck"; exec sleep 60; }'
+    waiting = '[ -e "$HOME/go-on" ] || { touch "$HOME/stuck"; exec sleep 300; }'
     bundle(shell.home, cell, waiting)
+
+
+def waits(shell: Board, cell: str) -> None:
+    """From now on the cell's runner waits until `go_on`, and then does its work."""
+    bundle(shell.home, cell, 'while [ ! -e "$HOME/go-on" ]; do sleep 0.1; done')
 
 
 def go_on(shell: Board) -> None:

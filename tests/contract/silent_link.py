@@ -1,6 +1,7 @@
 """A link that goes dead without a word; run by test_silent_link in a network of its own.
 
-silent_link.py FOLDER SECONDS idle|sending: print how long it took to be noticed.
+silent_link.py FOLDER SECONDS LONG idle|sending: print how long it took to be noticed. The command
+may take LONG seconds.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ def loopback(state: str) -> None:
     subprocess.run(["ip", "link", "set", "lo", state], check=True)
 
 
-def main(folder: str, seconds: str, kind: str) -> None:
+def main(folder: str, seconds: str, long: str, kind: str) -> None:
     chain.SILENT = int(seconds)
     loopback("up")
     servers = Servers(Path(folder))
@@ -38,9 +39,8 @@ def main(folder: str, seconds: str, kind: str) -> None:
             threading.Timer(1.0, dead).start()
             endless = itertools.repeat(bytes(65536)) if kind == "sending" else None
             try:
-                ssh.run(
-                    "exec cat > /dev/null" if endless else "sleep 60", timeout=60, stdin=endless
-                )
+                script = "exec cat > /dev/null" if endless else f"sleep {long}"
+                ssh.run(script, timeout=float(long), stdin=endless)
             except LinkLost:
                 sys.stdout.write(f"{time.monotonic() - began:.1f}")
     finally:

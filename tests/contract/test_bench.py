@@ -37,6 +37,7 @@ from tests.contract.bench_board import (
     runner,
     stuck,
     until,
+    waits,
 )
 from tests.fakes import RecordingReporter
 
@@ -116,12 +117,13 @@ class Dying(Board):
 
 
 def test_a_host_that_dies_loses_nothing_and_starts_nothing_twice(shell: Board) -> None:
-    bundle(shell.home, "one", "sleep 0.2")
+    waits(shell, "one")
     dying = Dying(shell.home, shell.shell)
     bench.start(dying, asked())
     with pytest.raises(LinkLost):
         collect(dying)
     other = bench.start(shell, asked(run="r2", seed=8))
+    go_on(shell)
     assert other.run == "r1"
     assert other.request == asked()
     got = collect(shell)
@@ -158,12 +160,13 @@ def test_a_bundle_that_is_not_there_is_said_before_anything_starts(shell: Board)
 
 
 def test_the_deadline_leaves_the_run_going(shell: Board) -> None:
-    bundle(shell.home, "one", "sleep 0.3")
+    waits(shell, "one")
     bench.start(shell, asked())
     with pytest.raises(BenchError, match=r"still going: \d of 6 blocks"):
         collect(shell, deadline=0.0)
     with pytest.raises(BenchError, match="not finished"):
         bench.forget(shell, "r1")
+    go_on(shell)
     assert len(parse(collect(shell).journal).blocks) == 6
 
 
@@ -185,12 +188,13 @@ def test_nothing_to_collect(shell: Board) -> None:
         ),
         ("echo no such layer >&2; exit 4", Status.FAILED, "exit status 4: no such layer"),
         ("echo '{torn'; exit 0", Status.FAILED, r'exit status 0: WARNING: a "quoted" \\ word \?\?'),
-        ("sleep 9", Status.FAILED, "stopped after 1 s"),
+        ("exec sleep 60", Status.FAILED, "stopped after 1 s"),
     ],
 )
 def test_how_a_runner_may_end(shell: Board, extra: str, status: Status, reason: str) -> None:
     bundle(shell.home, "two", extra)
-    request = asked(batches=(2,), limit_seconds=1)
+    limit = 1 if "sleep" in extra else 60  # a busy machine takes a second to begin
+    request = asked(batches=(2,), limit_seconds=limit)
     bench.start(shell, request)
     row = next(row for row in judged(shell, request) if row.cell == "two")
     assert (row.status, row.samples_ns) == (status, ())

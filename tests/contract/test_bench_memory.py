@@ -121,7 +121,7 @@ def test_the_prediction(tmp_path: Path, sh: str, memory: str, batch: int, why: o
     folder.mkdir()
     (folder / "memory").write_text(memory.replace(",", "\n") + "\n" if memory else "")
     line = f'available() {{ echo 1000; }}; fits a {batch} || echo "{{$why}}"'
-    result = Board(tmp_path, sh).run(inside(("memory",), line), timeout=10)
+    result = Board(tmp_path, sh).run(inside(("memory",), line), timeout=60)
     assert result.stderr == b""
     assert (json.loads(result.stdout) if result.stdout else None) == why
 
@@ -214,7 +214,7 @@ def test_a_full_disk_stops_the_run_and_loses_nothing(small: Small) -> None:
 
 
 def test_cancel_needs_no_room(small: Small) -> None:
-    bundle(small.home, "two", 'touch "$HOME/stuck"; exec sleep 60')
+    bundle(small.home, "two", 'touch "$HOME/stuck"; exec sleep 300')
     bench.start(small, asked())
     until((small.home / "stuck").exists, "the runner")
     small.fill()
@@ -235,9 +235,9 @@ def test_a_line_joins_the_journal_whole_or_not_at_all(tmp_path: Path, sh: str, r
     blocks = len(before) // 512 + room
     result = Board(tmp_path, sh).run(
         inside(("journal",), f"trap '' XFSZ; (ulimit -f {blocks}; commit); echo $?"),
-        timeout=10,
+        timeout=60,
     )
     assert result.stdout == b"1\n"
     assert (folder / "journal.jsonl").read_text() == before
-    Board(tmp_path, sh).run(inside(("journal",), "commit"), timeout=10)
+    Board(tmp_path, sh).run(inside(("journal",), "commit"), timeout=60)
     assert (folder / "journal.jsonl").read_text() == before + (folder / "line").read_text()

@@ -17,7 +17,7 @@ import pytest
 
 from buildmatrix.errors import DeviceError, LinkLost
 from buildmatrix.nouns import BoardAddress
-from buildmatrix.ssh import connect, ending, fingerprint
+from buildmatrix.ssh import connect, fingerprint
 from buildmatrix.ssh.failures import NoSuchHost
 from tests.fakes import LocalShell
 from tests.sshd import Servers, fingerprint_of, make_key, public, servers
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 __all__ = ["servers"]
 
 EVERY_BYTE = bytes(range(256))
+SILENT = 40  # seconds for which a host or a resolver says nothing
 BOARD = pytest.param("board", marks=pytest.mark.board)
 
 
@@ -108,8 +109,8 @@ def test_the_deadline_is_one(connection: Connection) -> None:
     """A command that says nothing is ended where it runs, or given up."""
     began = time.monotonic()
     with pytest.raises(LinkLost, match="no answer within 2 s"):
-        connection.run("exec sleep 30", timeout=2)
-    assert 2 <= time.monotonic() - began < 2 + ending.SECONDS + 2
+        connection.run("exec sleep 120", timeout=2)
+    assert 2 <= time.monotonic() - began < 60, "long before the command would have ended"
 
 
 class TestSsh:
@@ -129,22 +130,22 @@ class TestSsh:
             assert f"sleep {long} " not in running
 
     def test_output_does_not_move_the_deadline(self, peer: BoardAddress) -> None:
-        began = time.monotonic()
         with connect(peer, timeout=30, known_hosts=None) as ssh:
+            began = time.monotonic()
             with pytest.raises(LinkLost, match="no answer within 2 s"):
-                ssh.run("for i in $(seq 200); do echo alive; sleep 0.1; done", timeout=2)
+                ssh.run("for i in $(seq 1200); do echo alive; sleep 0.1; done", timeout=2)
             with pytest.raises(LinkLost, match="closed"):
                 ssh.run("true", timeout=2)
-        assert time.monotonic() - began < 15
+            assert time.monotonic() - began < 60, "long before the command would have ended"
 
     def test_a_server_that_stands_still(self, peer: BoardAddress) -> None:
         """It takes no more input, so whoever sends waits too."""
-        began = time.monotonic()
-        script = "(sleep 5; kill -9 $PPID) >/dev/null 2>&1 </dev/null & kill -STOP $PPID; cat"
+        script = "(sleep 60; kill -9 $PPID) >/dev/null 2>&1 </dev/null & kill -STOP $PPID; cat"
         ssh = connect(peer, timeout=30, known_hosts=None)
+        began = time.monotonic()
         with ssh, pytest.raises(LinkLost, match="no answer within 2 s"):
             ssh.run(script, timeout=2, stdin=itertools.repeat(bytes(1 << 16)))
-        assert time.monotonic() - began < 15
+        assert time.monotonic() - began < 45, "before the server is ended"
 
     def test_input_that_cannot_be_had_ends_the_command(self, peer: BoardAddress) -> None:
         def chunks() -> Iterator[bytes]:
@@ -224,7 +225,7 @@ def mute(request: pytest.FixtureRequest) -> Iterator[BoardAddress]:
     def greet() -> None:
         peer, _ = server.accept()
         peer.sendall(request.param)
-        stop.wait(20)
+        stop.wait(SILENT)
         peer.close()
 
     stop = threading.Event()
@@ -243,16 +244,17 @@ def test_a_host_that_says_nothing_useful_is_a_lost_link(mute: BoardAddress) -> N
     began = time.monotonic()
     with pytest.raises(LinkLost, match=r"lost|no answer"):
         connect(mute, timeout=1, known_hosts=None)
-    assert time.monotonic() - began < 4
+    assert time.monotonic() - began < SILENT / 2
 
 
 def test_nothing_listens() -> None:
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        port = server.getsockname()[1]
-    with pytest.raises(LinkLost, match="refused"):
-        connect(BoardAddress("off", "127.0.0.1", port), timeout=1, known_hosts=None)
-    with pytest.raises(LinkLost, match="refused"):
-        fingerprint("127.0.0.1", port, timeout=1)
+    with socket.socket() as reserved:  # bound: nobody else can listen there meanwhile
+        reserved.bind(("127.0.0.1", 0))
+        port = reserved.getsockname()[1]
+        with pytest.raises(LinkLost, match="refused"):
+            connect(BoardAddress("off", "127.0.0.1", port), timeout=10, known_hosts=None)
+        with pytest.raises(LinkLost, match="refused"):
+            fingerprint("127.0.0.1", port, timeout=10)
 
 
 @pytest.mark.parametrize(
@@ -280,7 +282,7 @@ def test_a_name_that_cannot_be_one() -> None:
 
 def test_a_resolver_that_hangs(monkeypatch: pytest.MonkeyPatch) -> None:
     def hangs(*_: object, **__: object) -> None:
-        released.wait(20)
+        released.wait(SILENT)
         raise socket.gaierror(socket.EAI_AGAIN, "at last")
 
     released = threading.Event()
@@ -288,7 +290,7 @@ def test_a_resolver_that_hangs(monkeypatch: pytest.MonkeyPatch) -> None:
     began = time.monotonic()
     with pytest.raises(LinkLost, match="no answer within 1 s"):
         connect(BoardAddress("far", "nowhere.example"), timeout=1, known_hosts=None)
-    assert time.monotonic() - began < 4
+    assert time.monotonic() - began < SILENT / 2
     released.set()
 
 

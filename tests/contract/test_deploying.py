@@ -203,8 +203,8 @@ def test_a_dry_run_says_bytes_and_seconds_and_changes_nothing(bench: Bench) -> N
         done = bench.deploy()
     assert told.wire_bytes == done.pushed.sent_bytes
     assert told.switched == ("c",)
-    assert 2e5 < told.rate < 5e6, "20 Mbit/s are 2.5 MB/s, when this machine has no other work"
-    assert 0.02 < told.round_trip_s < 5
+    assert 1e4 < told.rate < 1e7, "20 Mbit/s are 2.5 MB/s, when this machine has no other work"
+    assert 0.02 < told.round_trip_s < 60
     assert told.seconds >= told.wire_bytes / told.rate
 
 

@@ -58,10 +58,10 @@ def test_a_run_is_begun_collected_and_another_one_cancelled(
 ) -> None:
     bench_board.bundle(dropbear.home, "one")
     assert bench.start(line, only("one")).run == "r1"
-    collected = bench.collect(line, reporter=RecordingReporter(), deadline=60, poll=0.1)
+    collected = bench.collect(line, reporter=RecordingReporter(), deadline=300, poll=0.1)
     assert collected.request.run == "r1"
     bench.forget(line, "r1")
-    bench_board.bundle(dropbear.home, "one", "sleep 30")
+    bench_board.bundle(dropbear.home, "one", "sleep 300")
     bench.start(line, only("one", run="r2"))
     assert bench.cancel(line) == "r2"
     assert bench.state(line).status == "none"

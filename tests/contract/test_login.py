@@ -219,8 +219,8 @@ class TestPassphrase:
         assert person.prompts == [f"passphrase for {locked}: "]
 
     def test_typing_takes_its_time(self, server: Sshd, locked: Path) -> None:
-        keyring = Keyring(Person(SECRET, seconds=2.5))
-        connect(server.target(locked), timeout=2, known_hosts=None, keyring=keyring).close()
+        keyring = Keyring(Person(SECRET, seconds=5.5))
+        connect(server.target(locked), timeout=5, known_hosts=None, keyring=keyring).close()
 
 
 @pytest.fixture(params=["password", "keyboard-interactive"])

@@ -53,7 +53,7 @@ def test_beats_do_not_end_a_wait_and_a_kill_is_out_of_memory(board: Board) -> No
     blocks = parse(collect(board).journal).blocks
     ends = {block.batch: block.exit for block in blocks if not block.sentinel}
     assert ends == {1: 0, 2: 137}
-    assert {block.seconds for block in blocks if block.batch == 1} <= {2, 3, 4}
+    assert all(block.seconds >= 2 for block in blocks if block.batch == 1)
 
 
 @pytest.mark.parametrize(
@@ -72,7 +72,7 @@ def test_what_cannot_fit_is_foreseen_by_a_shell_of_32_bits(
     (folder / "memory").write_text(memory)
     line = f'available() {{ echo 100004; }}; fits a {batch} || echo "{{$why}}"'
     script = f"cd {PREFIX} && {{\n{source('owner', 'memory')}\n{line}\n}}"
-    result = board.run(script, timeout=20)
+    result = board.run(script, timeout=60)
     assert result.stderr == b""
     told = json.loads(result.stdout)["needs_kib"] if result.stdout else None
     assert told == needs or (told == 2**31 - 1 and needs is not None and needs > told), "mksh"

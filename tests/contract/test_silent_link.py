@@ -10,6 +10,7 @@ import pytest
 
 ROOT = Path(__file__).parent.parent.parent
 SECONDS = 4
+LONG = 60  # that the command may take: by then it would be noticed anyway
 
 
 @pytest.mark.parametrize("kind", ["idle", "sending"])
@@ -19,11 +20,11 @@ def test_a_silent_link_is_lost_in_time(tmp_path: Path, kind: str) -> None:
     alone = ["unshare", "--net", "--pid", "--fork", "--kill-child"]
     argv = [*alone, sys.executable, "-m", "tests.contract.silent_link"]
     done = subprocess.run(
-        [*argv, str(tmp_path), str(SECONDS), kind],
+        [*argv, str(tmp_path), str(SECONDS), str(LONG), kind],
         cwd=ROOT,
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=300,
         check=True,
     )
-    assert SECONDS / 2 < float(done.stdout) < 3 * SECONDS
+    assert SECONDS / 2 < float(done.stdout) < LONG / 2

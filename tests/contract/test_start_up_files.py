@@ -53,7 +53,7 @@ def test_a_greeting_and_a_trace_are_no_answer(board: BoardAddress, home: Path) -
         put(connection, store, bundle)
         assert deploy.active(connection) == {"c": bundle.digest}
         bench.start(connection, only("one"))
-        bench.collect(connection, reporter=RecordingReporter(), deadline=60, poll=0.1)
+        bench.collect(connection, reporter=RecordingReporter(), deadline=300, poll=0.1)
 
 
 def test_a_shell_that_ends_is_told_and_is_its_board_s_own_trouble(
