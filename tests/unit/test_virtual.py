@@ -119,6 +119,12 @@ def test_an_unknown_kind_says_what_each_is_for(tmp_path: Path) -> None:
         assert len(line) <= 100
 
 
+@pytest.mark.parametrize("kind", virtual.KINDS)
+def test_every_kind_is_booted_by_a_test(kind: str) -> None:
+    files = (Path(__file__).parents[1] / "integration").glob("test_*.py")
+    assert any(f'"{kind}"' in file.read_text() for file in files)
+
+
 @pytest.mark.parametrize("wrong", ["fast", "20mbit", "20 mbit/20ms", "0mbit/1ms", "20mbit/-1ms"])
 def test_a_link_is_rate_and_round_trip(tmp_path: Path, wrong: str) -> None:
     with pytest.raises(UsageError, match="is no link") as caught:
