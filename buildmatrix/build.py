@@ -47,15 +47,8 @@ class Job:
 
 def run(job: Job, *, engine: Engine, on_line: Callable[[str], None]) -> Path:
     """Perform the job; returns the folder of what it made. Raises BuildError."""
-    out, work = job.workspace / "out", job.workspace / "work"
+    container = prepared(job)
     job.log.parent.mkdir(parents=True, exist_ok=True)
-    for folder in (out, work, job.ccache):
-        folder.mkdir(parents=True, exist_ok=True)
-        if os.geteuid() == 0:  # the container's user is somebody else then
-            os.chown(folder, job.user, job.user)
-    (job.workspace / "ccache.conf").write_text(CCACHE_CONF)
-    script = job.workspace / "script.sh"
-    script.write_text(f"set -eu\n{job.script}")
     tail: list[str] = []
     with job.log.open("w") as log:
 
@@ -65,10 +58,24 @@ def run(job: Job, *, engine: Engine, on_line: Callable[[str], None]) -> Path:
             del tail[:-200]
             on_line(line)
 
-        ended = engine.run(_spec(job, script, work, out), record)
+        ended = engine.run(container, record)
     _judge(job, ended, tail)
+    out = job.workspace / "out"
     _collect(job, out)
     return out
+
+
+def prepared(job: Job) -> ContainerSpec:
+    """The container of a job, its folders and its script ready in the workspace."""
+    out, work = job.workspace / "out", job.workspace / "work"
+    for folder in (out, work, job.ccache):
+        folder.mkdir(parents=True, exist_ok=True)
+        if os.geteuid() == 0:  # the container's user is somebody else then
+            os.chown(folder, job.user, job.user)
+    (job.workspace / "ccache.conf").write_text(CCACHE_CONF)
+    script = job.workspace / "script.sh"
+    script.write_text(f"set -eu\n{job.script}")
+    return _spec(job, script, work, out)
 
 
 def _spec(job: Job, script: Path, work: Path, out: Path) -> ContainerSpec:

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import itertools
+import shutil
+import subprocess
+import sys
 import threading
 from typing import TYPE_CHECKING, Any
 
@@ -106,7 +109,38 @@ class DockerEngine:
 
     def run(self, spec: ContainerSpec, on_line: Callable[[str], None]) -> ContainerExit:
         """Run to the end, lines as they are written; the container is removed whatever happens."""
-        container = self.client.containers.create(
+        container = self._created(spec)
+        try:
+            container.start()
+            timed_out = _follow(container, on_line, spec.timeout_seconds)
+            container.reload()
+            ended = container.attrs["State"]
+            killed = bool(ended["OOMKilled"])
+            return ContainerExit(int(ended["ExitCode"]), out_of_memory=killed, timed_out=timed_out)
+        finally:
+            container.remove(force=True)
+
+    def attach(self, spec: ContainerSpec) -> int:
+        """Run with this process's own input and output, a terminal where that is one.
+
+        Returns the exit status. The container is the one that `run` makes, but for its time, which
+        is not limited; joining a terminal to it is the work of Docker's command line.
+        """
+        client = shutil.which("docker")
+        if client is None:
+            raise BuildmatrixError(
+                "joining a terminal to a container needs the program `docker`",
+                hint="install Docker's command line (Debian: docker.io)",
+            )
+        container = self._created(spec, stdin_open=True, tty=sys.stdin.isatty())
+        try:
+            start = [client, "start", "--attach", "--interactive", container.id]
+            return subprocess.run(start, check=False).returncode
+        finally:
+            container.remove(force=True)
+
+    def _created(self, spec: ContainerSpec, **more: Any) -> Any:
+        return self.client.containers.create(
             spec.image,
             [*ONE_STREAM, *spec.argv],
             environment=dict(spec.environment),
@@ -123,16 +157,8 @@ class DockerEngine:
                 for m in spec.mounts
             ],
             working_dir=spec.workdir,
+            **more,
         )
-        try:
-            container.start()
-            timed_out = _follow(container, on_line, spec.timeout_seconds)
-            container.reload()
-            ended = container.attrs["State"]
-            killed = bool(ended["OOMKilled"])
-            return ContainerExit(int(ended["ExitCode"]), out_of_memory=killed, timed_out=timed_out)
-        finally:
-            container.remove(force=True)
 
     def owners(self, state: str) -> frozenset[str]:
         """Who made the containers that are there, running or not, for a state folder."""

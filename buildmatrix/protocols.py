@@ -136,6 +136,10 @@ class Engine(Protocol):
         """Run to the end. Lines of both streams come in the order in which they were written."""
         ...
 
+    def attach(self, spec: ContainerSpec) -> int:
+        """Run with this process's own input and output; the exit status."""
+        ...
+
     def remove_stale(self, label: str, value: str) -> int:
         """Kill and remove containers carrying this label; the number removed."""
         ...

@@ -127,5 +127,9 @@ class LocalEngine:
             on_line(line)
         return ContainerExit(done.returncode, out_of_memory=False, timed_out=False)
 
+    def attach(self, spec: ContainerSpec) -> int:
+        environment = {"PATH": os.environ["PATH"], **spec.environment}
+        return subprocess.run(spec.argv, env=environment, check=False).returncode
+
     def remove_stale(self, label: str, value: str) -> int:
         return 0

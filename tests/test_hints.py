@@ -118,7 +118,7 @@ def test_every_command_has_examples_of_itself_whose_flags_exist() -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["run `inv shell`", "inv build --store x", "inv device fly --host pi3", "inv biuld"]
+    "text", ["run `inv husk`", "inv build --store x", "inv device fly --host pi3", "inv biuld"]
 )
 def test_a_hint_that_leads_nowhere_is_found(text: str) -> None:
     assert [fault for call in calls(text, "a message") for fault in faults(call)]

@@ -18,6 +18,7 @@ from buildmatrix.cli import (
     housekeeping,
     measuring,
     offers,
+    opening,
     profiling,
     results,
 )
@@ -26,6 +27,7 @@ from buildmatrix.cli.program import BuildmatrixProgram
 namespace = Collection()
 for module in (
     building,
+    opening,
     offers,
     auditing,
     handing,

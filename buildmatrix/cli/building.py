@@ -94,11 +94,15 @@ def build(
 
 def _fail_for(outcomes: Sequence[Outcome]) -> None:
     """Exit by the worst thing found. A source out of reach is reported, not a failure."""
+    from buildmatrix.nouns import Stage
+
     failed = [o for o in outcomes if o.state == "failed"]
     roots = [o for o in failed if not o.fault]
     named = ", ".join(o.action.id for o in roots)
     if any(o.exit_code != AuditError.exit_code for o in failed):
-        raise BuildError(f"failed: {named}", hint="the messages above name the logs")
+        compiled = [o.action for o in roots if o.action.stage in (Stage.BUILD, Stage.RUNNER)]
+        opened = f"; `inv shell {compiled[0].cell}` opens its container" if compiled else ""
+        raise BuildError(f"failed: {named}", hint=f"the messages above name the logs{opened}")
     if failed:
         raise AuditError(f"findings forbid shipping: {named}", hint="see `inv audit CELL`")
 

@@ -42,6 +42,7 @@ EXAMPLES = {
     "recipes": ("recipes", "recipes --copy openblas"),
     "report": ("report", "report --out page --format html", "report --bundle dot-neon-true"),
     "schema": ("schema --out .schemas",),
+    "shell": ("shell dot-neon-true",),
     "sources": ("sources", "sources --archives folder"),
     "toolchains": ("toolchains", "toolchains --copy armv7hf-bookworm"),
     "why": ("why dot-neon-true",),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import time
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING
@@ -27,10 +28,10 @@ from buildmatrix.workload import Calls
 from buildmatrix.works import BundleWork, ModelWork, ProductWork, Work
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterator, Mapping
     from pathlib import Path
 
-    from buildmatrix.protocols import Engine, Reporter
+    from buildmatrix.protocols import ContainerSpec, Engine, Reporter
 
 NOBODY = 65534  # who builds when root starts the build
 
@@ -167,7 +168,34 @@ class Workshop:
     ) -> Path:
         maker = self._maker(keys[work.id])
         self.engine.remove_stale("buildmatrix.maker", maker)
-        job = build.Job(
+        job = self._job(work, unit, keys, workspace, ("buildmatrix.maker", maker))
+        try:
+            return build.run(
+                job,
+                engine=self.engine,
+                on_line=lambda line: self.reporter.emit(Output(work.id, line)),
+            )
+        except BaseException:  # also Ctrl-C between creating a container and watching it
+            self.engine.remove_stale("buildmatrix.maker", maker)
+            raise
+
+    @contextmanager
+    def opened(
+        self, work: Work, unit: ResolvedBuild, keys: Mapping[str, str]
+    ) -> Iterator[ContainerSpec]:
+        """A build's container as it would be made now, all it needs in place; nothing is kept."""
+        with scratch.folder(self.store.root / "tmp", "shell-") as workspace:
+            yield build.prepared(self._job(work, unit, keys, workspace))
+
+    def _job(
+        self,
+        work: Work,
+        unit: ResolvedBuild,
+        keys: Mapping[str, str],
+        workspace: Path,
+        *labels: tuple[str, str],
+    ) -> build.Job:
+        return build.Job(
             id=work.id,
             image=self.identities[work.toolchain].image,
             script=unit.script,
@@ -179,21 +207,9 @@ class Workshop:
             minutes=unit.limits.minutes,
             jobs=self.jobs,
             user=os.geteuid() or NOBODY,
-            labels=(
-                ("buildmatrix.maker", maker),
-                ("buildmatrix.work", work.id),
-            ),
+            labels=(*labels, ("buildmatrix.work", work.id)),
             log=self.log_path(work),
         )
-        try:
-            return build.run(
-                job,
-                engine=self.engine,
-                on_line=lambda line: self.reporter.emit(Output(work.id, line)),
-            )
-        except BaseException:  # also Ctrl-C between creating a container and watching it
-            self.engine.remove_stale("buildmatrix.maker", maker)
-            raise
 
     def _maker(self, key: str) -> str:
         """Who makes a key: another state folder on this machine may make the same one."""

@@ -1,0 +1,99 @@
+"""A build step opened for a person: its container as the build has it, with a shell inside."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from buildmatrix.errors import InputError
+from buildmatrix.graph import identify
+from buildmatrix.nouns import Stage, Verb
+from buildmatrix.pipeline.planning import plan_all
+from buildmatrix.recipe import SourceSpec
+from buildmatrix.resolved import ResolvedBuild
+from buildmatrix.toolchain import Toolchain
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from buildmatrix.nouns import Action
+    from buildmatrix.pipeline.workshop import Workshop
+    from buildmatrix.works import Work
+
+SHELL = ("sh", "-c", 'exec "$(command -v bash || echo sh)"')
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """A compile of a cell, with everything before it on record."""
+
+    work: Work
+    unit: ResolvedBuild
+    keys: Mapping[str, str]  # of every work of the cell
+
+
+def step(workshop: Workshop) -> Step:
+    """The first selected cell's first compile that is not stored, as after a failure, or its last.
+
+    Raises InputError where something before it is not there.
+    """
+    actions = plan_all(workshop)
+    by_id = {action.id: action for action in actions}
+    works = workshop.project.graph.by_id
+    cell = workshop.project.cells[0].id
+    below = {w.id for w in workshop.project.graph.below(workshop.project.graph.goals[cell])}
+    compiles = [works[a.id] for a in actions if a.id in below and _compiles(works[a.id])]
+    if not compiles:
+        raise InputError(f"{cell} has nothing to compile", hint=f"inv plan --only {cell}")
+    work = next((one for one in compiles if by_id[one.id].verb is not Verb.SKIP), compiles[-1])
+    _check(workshop, cell, work, by_id)
+    assert isinstance(work.subject, ResolvedBuild)
+    return Step(work, work.subject, {action.id: action.key for action in actions})
+
+
+def _compiles(work: Work) -> bool:
+    return work.stage in (Stage.BUILD, Stage.RUNNER) and isinstance(work.subject, ResolvedBuild)
+
+
+def _check(workshop: Workshop, cell: str, work: Work, by_id: Mapping[str, Action]) -> None:
+    """Raise InputError unless all that the step needs is stored, and its image is known."""
+    works = workshop.project.graph.by_id
+    absent = [n for n in work.needs if not _is_there(workshop, works[n], by_id[n].key)]
+    if absent:
+        raise InputError(
+            f"the step {work.id} cannot be opened: not everything before it is there",
+            details="\n".join(f"{name}: {by_id[name].reason}" for name in absent),
+            hint=f"inv build --only {cell}",
+        )
+
+
+def _is_there(workshop: Workshop, work: Work, key: str) -> bool:
+    if isinstance(work.subject, SourceSpec):
+        return workshop.sources.holds(identify(work.subject))
+    if isinstance(work.subject, Toolchain):
+        return (
+            work.toolchain in workshop.identities
+            and workshop.engine.image_id(workshop.identities[work.toolchain].image) is not None
+        )
+    return key in workshop.store.stored()
+
+
+def words(opened: Step, jobs: int) -> str:
+    """What a person should know who stands in the container."""
+    limits = opened.unit.limits
+    return (
+        f"{opened.work.id}, as the build has it: user {os.geteuid() or 'nobody'}, no network, "
+        f"{limits.memory_gib} GiB, {jobs} jobs\n"
+        "sh -x /script.sh runs the step. /src, /deps, /recipe are read-only; /work and /out are "
+        "written to; nothing is kept."
+    )
+
+
+def enter(workshop: Workshop, tell: Callable[[str], None]) -> int:
+    """Open the step with this process's input and output; the shell's exit status."""
+    opened = step(workshop)
+    engine = workshop.engine
+    with workshop.opened(opened.work, opened.unit, opened.keys) as container:
+        tell(words(opened, workshop.jobs))
+        return engine.attach(replace(container, argv=SHELL))
