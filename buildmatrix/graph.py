@@ -10,6 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from buildmatrix import glibc
 from buildmatrix.deciding import Deciding
 from buildmatrix.nouns import AuditPolicy, Cell, Options, Scalar, Stage, WantedMultiplies
 from buildmatrix.recipe import (
@@ -30,19 +31,6 @@ if TYPE_CHECKING:
     from buildmatrix.recipe import AuditSpec
     from buildmatrix.toolchain import Toolchain
     from buildmatrix.works import Subject
-
-LIBC = (
-    "ld-linux-armhf.so.3",
-    "ld-linux-aarch64.so.1",
-    "ld-linux-x86-64.so.2",
-    "libc.so.6",
-    "libm.so.6",
-    "libpthread.so.0",
-    "libdl.so.2",
-    "librt.so.1",
-    "libutil.so.1",
-    "libresolv.so.2",
-)
 
 UNLOCKED = "unlocked"  # stands where a commit will
 
@@ -300,7 +288,7 @@ class _Builder:
             ),
             neon_forbidden=tuple(glob for rule in rules for glob in rule.neon_forbidden),
             dispatched=tuple(glob for rule in rules for glob in rule.dispatched),
-            provided=LIBC,
+            provided=glibc.LIBRARIES,
         )
 
     def _audited(

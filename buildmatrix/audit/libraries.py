@@ -7,6 +7,7 @@ from pathlib import PurePosixPath
 from posixpath import normpath
 from typing import TYPE_CHECKING
 
+from buildmatrix import glibc
 from buildmatrix.audit.process import is_program
 from buildmatrix.audit.rule import ERROR, Rule
 
@@ -17,20 +18,10 @@ if TYPE_CHECKING:
     from buildmatrix.audit.tree import Fault, Tree
     from buildmatrix.nouns import Target
 
-# The loader of each machine's glibc, by the path that a program names: the psABI's, which every
-# distribution keeps. With merged folders (/lib is /usr/lib) and Debian's multiarch it is at the
-# others as well.
-LOADERS = {
-    ("EM_ARM", "hard"): "/lib/ld-linux-armhf.so.3",
-    ("EM_ARM", "soft"): "/lib/ld-linux.so.3",
-    ("EM_AARCH64", "hard"): "/lib/ld-linux-aarch64.so.1",
-    ("EM_X86_64", "hard"): "/lib64/ld-linux-x86-64.so.2",
-}
-
 
 def _loader(target: Target) -> str:
     abi = target.float_abi if target.machine == "EM_ARM" else "hard"
-    return LOADERS.get((target.machine, abi), "")
+    return glibc.LOADERS.get((target.machine, abi), "")
 
 
 # -- what is needed -----------------------------------------------------------------------------

@@ -7,9 +7,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from buildmatrix import glibc
 from buildmatrix.audit.document import Audit
 from buildmatrix.errors import InputError
-from buildmatrix.graph import LIBC
 from buildmatrix.nouns import AuditPolicy
 from buildmatrix.pipeline.baselines import by_default, of_toolchain
 from buildmatrix.pipeline.planning import plan_all
@@ -53,7 +53,7 @@ def audit_path(path: Path, choice: Choice = by_default) -> dict[str, Any]:
     needed = tuple(name for one in tree.facts for name in one.needed) if alone else ()
     policy = AuditPolicy(
         baseline.target,
-        provided=(*LIBC, *baseline.provided, *needed),
+        provided=(*glibc.LIBRARIES, *baseline.provided, *needed),
         libraries=baseline.libraries,
         page_size=baseline.page_size,
         stray=True,

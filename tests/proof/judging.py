@@ -5,8 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from buildmatrix import audit, elf
-from buildmatrix.graph import LIBC
+from buildmatrix import audit, elf, glibc
 from buildmatrix.nouns import AuditPolicy, Severity
 
 if TYPE_CHECKING:
@@ -62,7 +61,7 @@ def judge(tree: ElfTree, baseline: Baseline) -> Verdict:
     """What `inv audit TREE --target BASELINE` finds, of a tree that was read once for all."""
     policy = AuditPolicy(
         baseline.target,
-        provided=(*LIBC, *baseline.provided),
+        provided=(*glibc.LIBRARIES, *baseline.provided),
         libraries=baseline.libraries,
         page_size=baseline.page_size,
         stray=True,
