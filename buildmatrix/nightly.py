@@ -86,14 +86,14 @@ class Night:
 
 def nightly(
     workshop: Workshop,
-    target: Callable[[], BoardAddress],
+    find_board: Callable[[], BoardAddress],
     settings: Settings,
     *,
     owner: str,
     access: Access,
     rebuild: bool = True,
 ) -> Night:
-    """One whole night. `target` is asked for the board when something is there to measure.
+    """One whole night. `find_board` is asked when something is there to measure.
 
     The night is not kept until `keep`: killed before that, the next one compares with the same.
     """
@@ -102,7 +102,7 @@ def nightly(
     cells, troubles = built(workshop)
     night = Night(began, "", changed, cells)
     with _kept(troubles):
-        board = target()
+        board = find_board()
         night = replace(night, device=board.name)
         troubles += deployed(workshop, board, access)
         for model in workshop.project.models:
@@ -161,27 +161,27 @@ def built(workshop: Workshop) -> tuple[dict[str, str], list[Trouble]]:
     return cells, troubles
 
 
-def deployed(workshop: Workshop, target: BoardAddress, access: Access) -> list[Trouble]:
+def deployed(workshop: Workshop, board: BoardAddress, access: Access) -> list[Trouble]:
     """All that is built, put on the board; a cell that cannot run there is a trouble."""
     means = deploying.Means(access, workshop.store, workshop.reporter)
-    done = deploying.deploy_all(shippable(stored(workshop).values()), target, means)
+    done = deploying.deploy_all(shippable(stored(workshop).values()), board, means)
     return [
-        Trouble(DeviceError.exit_code, f"{cell} cannot run on {target.name}: {f.code} {f.message}")
+        Trouble(DeviceError.exit_code, f"{cell} cannot run on {board.name}: {f.code} {f.message}")
         for cell, findings in done.refused
         for f in findings
     ]
 
 
 def measured(
-    workshop: Workshop, target: BoardAddress, settings: Settings, owner: str, access: Access
+    workshop: Workshop, board: BoardAddress, settings: Settings, owner: str, access: Access
 ) -> tuple[Measured, list[Trouble]]:
     """The workshop's one model measured, beside the last good night; cells that are wrong, that
     failed or that got worse are troubles."""
     model = workshop.project.network.name
-    before = nights.good_nights(workshop, target.name, model)
+    before = nights.good_nights(workshop, board.name, model)
     lab = measuring.lab(workshop)
     request = measuring.ask(lab, settings, owner)
-    blocks = measuring.measure(lab, target, request, access=access, deadline=DEADLINE, label=LABEL)
+    blocks = measuring.measure(lab, board, request, access=access, deadline=DEADLINE, label=LABEL)
     bad = {
         f"{b.cell} batch {b.batch}: {b.status} {b.void_reason}"
         for b in blocks

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, Literal, cast
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -22,30 +22,18 @@ if TYPE_CHECKING:
     from buildmatrix.nouns import BoardAddress, DeviceInfo, Finding
 
 
-def rolled_back(target: BoardAddress, digests: Mapping[str, str]) -> DeployedBoard:
+def rolled_back(board: BoardAddress, digests: Mapping[str, str]) -> DeployedBoard:
     """What a rollback did on a board: the digests that its cells went back to."""
     rows: list[DeployedCell] = [
         {"id": cell, "digest": digest, "state": "rolled back"} for cell, digest in digests.items()
     ]
-    return {"device": target.name, "cells": rows, "refused": []}
+    return {"device": board.name, "cells": rows, "refused": []}
 
 
-def deployed(target: BoardAddress, done: Deployed) -> DeployedBoard:
+def deployed(board: BoardAddress, done: Deployed) -> DeployedBoard:
     """What a deploy did on a board."""
-    rows: list[DeployedCell] = [
-        {
-            "id": b.cell,
-            "digest": b.digest,
-            "bytes": b.size,
-            "state": "switched" if b.cell in done.pushed.switched else "unchanged",
-        }
-        for b in done.bundles
-    ]
     return {
-        "device": target.name,
-        "emulated": done.info.emulated,
-        "cells": rows,
-        "refused": _refusals(done.refused),
+        **_about(board, done, switched=done.pushed.switched, word="switched"),
         "sent_objects": done.pushed.sent_objects,
         "sent_bytes": done.pushed.sent_bytes,
         "kept_bytes": done.pushed.kept_bytes,
@@ -54,24 +42,38 @@ def deployed(target: BoardAddress, done: Deployed) -> DeployedBoard:
     }
 
 
-def foretold(target: BoardAddress, foretelling: Foretold) -> DeployedBoard:
+def foretold(board: BoardAddress, foretelling: Foretold) -> DeployedBoard:
     """What a deploy would do on a board."""
+    forecast = foretelling.forecast
+    return {
+        **_about(board, foretelling, switched=forecast.switched, word="would switch"),
+        "busy": foretelling.busy,
+        "forecast": cast("Forecast", asdict(forecast)),
+    }
+
+
+def _about(
+    board: BoardAddress,
+    deploy: Deployed | Foretold,
+    *,
+    switched: Sequence[str],
+    word: Literal["switched", "would switch"],
+) -> DeployedBoard:
+    """What a deploy and its forecast have in common; `word` is the state of a switched cell."""
     rows: list[DeployedCell] = [
         {
-            "id": b.cell,
-            "digest": b.digest,
-            "bytes": b.size,
-            "state": "would switch" if b.cell in foretelling.forecast.switched else "unchanged",
+            "id": bundle.cell,
+            "digest": bundle.digest,
+            "bytes": bundle.size,
+            "state": word if bundle.cell in switched else "unchanged",
         }
-        for b in foretelling.bundles
+        for bundle in deploy.bundles
     ]
     return {
-        "device": target.name,
-        "emulated": foretelling.info.emulated,
+        "device": board.name,
+        "emulated": deploy.info.emulated,
         "cells": rows,
-        "refused": _refusals(foretelling.refused),
-        "busy": foretelling.busy,
-        "forecast": cast("Forecast", asdict(foretelling.forecast)),
+        "refused": _refusals(deploy.refused),
     }
 
 
@@ -106,12 +108,12 @@ def listed(look: Look, kind: str, board: BoardAddress) -> DeviceRow:
     }
 
 
-def _where(target: BoardAddress) -> Address:
+def _where(board: BoardAddress) -> Address:
     return {
-        "host": target.host,
-        "port": target.port,
-        "user": target.user,
-        "host_key": target.host_key,
-        "identity_file": target.identity_file,
-        "virtual": target.virtual,
+        "host": board.host,
+        "port": board.port,
+        "user": board.user,
+        "host_key": board.host_key,
+        "identity_file": board.identity_file,
+        "virtual": board.virtual,
     }

@@ -49,8 +49,8 @@ def chosen(
     """
     if not hosts:
         return (reach.find("", devices=devices, state=state),)
-    names = [*devices, *(b.target.name for b in virtual.boards(state) if b.running)]
-    found: dict[str, BoardAddress] = {}
+    names = [*devices, *(b.address.name for b in virtual.boards(state) if b.running)]
+    chosen: dict[str, BoardAddress] = {}
     for text in [member for host in hosts for member in groups.get(host, (host,))]:
         meant = [name for name in names if fits(name, text)] if _is_glob(text) else [text]
         if not meant:
@@ -58,26 +58,24 @@ def chosen(
                 f"no board fits '{text}'", hint=f"known here: {', '.join([*groups, *names])}"
             )
         for name in meant:
-            target = reach.find(name, devices=devices, state=state)
-            found.setdefault(target.name, target)
-    return tuple(found.values())
+            board = reach.find(name, devices=devices, state=state)
+            chosen.setdefault(board.name, board)
+    return tuple(chosen.values())
 
 
-def each(
-    targets: Sequence[BoardAddress], work: Callable[[BoardAddress], T]
-) -> tuple[Ended[T], ...]:
+def each(boards: Sequence[BoardAddress], work: Callable[[BoardAddress], T]) -> tuple[Ended[T], ...]:
     """Do the work on every board, side by side; a board that fails does not stop the others.
 
     The threads are daemons: after Ctrl-C nobody waits for them, and a board whose connection ends
     stays as it was or becomes as it was to be.
     """
-    if len(targets) == 1:
-        return (_ended(targets[0], work),)
+    if len(boards) == 1:
+        return (_ended(boards[0], work),)
     ended: Queue[Ended[T]] = Queue()
-    for target in targets:
-        Thread(target=_put, args=(ended, target, work), daemon=True).start()
-    ends = {end.board: end for end in (ended.get() for _ in targets)}
-    return tuple(ends[target.name] for target in targets)
+    for board in boards:
+        Thread(target=_put, args=(ended, board, work), daemon=True).start()
+    ends = {end.board: end for end in (ended.get() for _ in boards)}
+    return tuple(ends[board.name] for board in boards)
 
 
 def values(ended: Sequence[Ended[T]]) -> tuple[T, ...]:
@@ -96,19 +94,19 @@ def raise_worst(ended: Sequence[Ended[T]]) -> None:
         )
 
 
-def _ended(target: BoardAddress, work: Callable[[BoardAddress], T]) -> Ended[T]:
+def _ended(board: BoardAddress, work: Callable[[BoardAddress], T]) -> Ended[T]:
     try:
-        return Ended(target.name, work(target))
+        return Ended(board.name, work(board))
     except BuildmatrixError as error:
-        return Ended(target.name, error=error)
+        return Ended(board.name, error=error)
 
 
-def _put(ended: Queue[Ended[T]], target: BoardAddress, work: Callable[[BoardAddress], T]) -> None:
+def _put(ended: Queue[Ended[T]], board: BoardAddress, work: Callable[[BoardAddress], T]) -> None:
     try:
-        ended.put(_ended(target, work))
+        ended.put(_ended(board, work))
     except Exception as error:  # noqa: BLE001 # else all would wait for ever
         fault = BuildmatrixError(f"unexpected: {error!r}", details=traceback.format_exc())
-        ended.put(Ended(target.name, error=fault))
+        ended.put(Ended(board.name, error=fault))
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,17 +120,17 @@ class Look:
     last_seen: str = ""  # ISO 8601, UTC; from this state folder, empty if never
 
 
-def look(targets: Sequence[BoardAddress], *, access: reach.Access, state: Path) -> tuple[Look, ...]:
+def look(boards: Sequence[BoardAddress], *, access: reach.Access, state: Path) -> tuple[Look, ...]:
     """Ask every board, side by side, who is at work on it; remember when it last answered."""
 
-    def ask(target: BoardAddress) -> RunState:
-        with reach.connect(target, access, timeout=LOOK) as connection:
+    def ask(board: BoardAddress) -> RunState:
+        with reach.connect(board, access, timeout=LOOK) as connection:
             return bench.state(connection)
 
     path = State(state).seen
     seen = read_record(path)
     now = datetime.now(UTC).isoformat(timespec="seconds")
-    ended = each(targets, ask)
+    ended = each(boards, ask)
     seen |= {end.board: now for end in ended if end.error is None}
     if ended:
         write_record(path, seen)

@@ -97,7 +97,7 @@ class _Files:
 def kind_of(host: str, state: Path) -> str:
     """The kind of the virtual board that `--host` names. Raises InputError for all that do not
     count instructions."""
-    kinds = {board.target.name: board.kind for board in virtual.boards(state)}
+    kinds = {board.address.name: board.kind for board in virtual.boards(state)}
     if len(kinds) == 1 and not host:
         host = next(iter(kinds))
     kind = kinds.get(host, "")

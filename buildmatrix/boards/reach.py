@@ -45,7 +45,7 @@ class Access:
 
 def find(host: str, *, devices: Mapping[str, BoardAddress], state: Path) -> BoardAddress:
     """The board that `--host` means: a name in matrix.yaml, a virtual board, or an address."""
-    boards = {board.target.name: board for board in virtual.boards(state)}
+    boards = {board.address.name: board for board in virtual.boards(state)}
     if not host:
         if len(boards) == 1:
             host = next(iter(boards))
@@ -60,7 +60,7 @@ def find(host: str, *, devices: Mapping[str, BoardAddress], state: Path) -> Boar
     if host in boards:
         if not boards[host].running:
             raise LinkLost(f"virtual board {host} is off", hint=f"inv device up --name {host}")
-        return boards[host].target
+        return boards[host].address
     found = devices.get(host) or next((d for d in devices.values() if d.host == host), None)
     return found or _address(host)
 
@@ -99,9 +99,9 @@ def pins(state: Path) -> dict[str, str]:
     return {address: str(key) for address, key in read_record(State(state).trust).items()}
 
 
-def connect(target: BoardAddress, access: Access, *, timeout: float = CONNECT) -> SshConnection:
+def connect(board: BoardAddress, access: Access, *, timeout: float = CONNECT) -> SshConnection:
     return ssh.connect(
-        target,
+        board,
         timeout=timeout,
         known_hosts=access.known_hosts,
         config=access.config,
@@ -110,18 +110,18 @@ def connect(target: BoardAddress, access: Access, *, timeout: float = CONNECT) -
     )
 
 
-def resolved(target: BoardAddress, access: Access) -> BoardAddress:
+def resolved(board: BoardAddress, access: Access) -> BoardAddress:
     """The address as the ssh configuration completes it."""
-    last = ssh.route(target, config=access.config)[-1]
-    return replace(target, host=last.host, port=last.port, user=last.user)
+    last = ssh.route(board, config=access.config)[-1]
+    return replace(board, host=last.host, port=last.port, user=last.user)
 
 
-def offered(target: BoardAddress, access: Access) -> tuple[str, str, str]:
+def offered(board: BoardAddress, access: Access) -> tuple[str, str, str]:
     """(host:port, key type, fingerprint) of a board, as ssh is configured and a board shows."""
-    address = ssh.route(target, config=access.config)[-1].address
+    address = ssh.route(board, config=access.config)[-1].address
     return address, *ssh.fingerprint(
-        target.host,
-        target.port,
+        board.host,
+        board.port,
         timeout=CONNECT,
         known_hosts=access.known_hosts,
         config=access.config,

@@ -37,14 +37,14 @@ class Look:
 LOOK = TypeAdapter(Look)
 
 
-def look(target: BoardAddress, access: Access, state: Path) -> Look:
+def look(board: BoardAddress, access: Access, state: Path) -> Look:
     """Ask a board what it is, and keep the answer.
 
     Raises DeviceError and LinkLost as a connection does.
     """
-    with reach.connect(target, access) as connection:
-        info = device.probe(connection, target.name)
-        sonames = device.sonames(connection, target.name)
+    with reach.connect(board, access) as connection:
+        info = device.probe(connection, board.name)
+        sonames = device.sonames(connection, board.name)
     seen = Look(info, sonames, time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()), cached=False)
     keep(seen, state)
     return seen

@@ -130,21 +130,21 @@ def _up(name: str, kind: str, link: str, state: Path, *, as_json: bool) -> None:
             say(f"{each.name:12} {each.summary}")
         return
     with progress() as reporter:
-        target = virtual.up(
+        board = virtual.up(
             state, name=name, kind=kind, link=link, mirror=mirror(), reporter=reporter
         )
     if as_json:
-        document = documents.up(target, name=name, kind=kind, link=link)
+        document = documents.up(board, name=name, kind=kind, link=link)
         print_json(document)
     else:
-        say(f"{name} answers on {target.host}:{target.port}, host key {target.host_key}")
+        say(f"{name} answers on {board.host}:{board.port}, host key {board.host_key}")
 
 
 def _down(name: str, state: Path) -> None:
     """The board named, or the only one there is."""
     from buildmatrix import virtual
 
-    there = [board.target.name for board in virtual.boards(state)]
+    there = [board.address.name for board in virtual.boards(state)]
     if not name and len(there) > 1:
         raise UsageError("which board?", hint=f"--name, one of: {', '.join(there)}")
     chosen = name or (there[0] if there else "")
@@ -152,32 +152,32 @@ def _down(name: str, state: Path) -> None:
     say(f"{chosen} is gone" if gone else "no such virtual board here: nothing to do")
 
 
-def _info(target: BoardAddress, access: Access, state: Path, *, as_json: bool) -> None:
+def _info(board: BoardAddress, access: Access, state: Path, *, as_json: bool) -> None:
     from buildmatrix.boards import documents, seen
 
-    document = documents.device(seen.look(target, access, state).info)
+    document = documents.device(seen.look(board, access, state).info)
     if as_json:
         print_json(document)
     else:
         print_table(tables.device(document))
 
 
-def _trust(target: BoardAddress, fingerprint: str, state: Path) -> None:
+def _trust(board: BoardAddress, fingerprint: str, state: Path) -> None:
     """Pin a host key: the one named, or the one offered when a person agrees."""
     from buildmatrix.boards import reach
 
     ways = access(state)
-    address, kind, offered = reach.offered(target, ways)
+    address, kind, offered = reach.offered(board, ways)
     say(f"{address} offers {kind} {offered}")
     if fingerprint and fingerprint != offered:
         raise DeviceError(f"that is not {fingerprint}", hint="compare with the board's own console")
-    pinned = target.host_key or ways.pins.get(address, offered)
+    pinned = board.host_key or ways.pins.get(address, offered)
     if pinned != offered:
         say(f"pinned until now: {pinned}")
     if not fingerprint and not _agreed():
         raise DeviceError(
             "not pinned",
-            hint=f"inv device trust --host {reach.spoken(target)} --fingerprint {offered}",
+            hint=f"inv device trust --host {reach.spoken(board)} --fingerprint {offered}",
         )
     reach.trust(address, offered, state=state)
     say(f'pinned; for everybody, write into matrix.yaml: host_key: "{offered}"')
@@ -198,16 +198,16 @@ def _list(matrix: str, state: Path, *, as_json: bool) -> None:
 
     ways = access(state, asks=False)
     there = virtual.boards(state)
-    kinds = {b.target.name: b.kind for b in there}
-    on = [b.target for b in there if b.running]
-    targets = [*devices_of(matrix).values(), *on]
-    looks = {look.board: look for look in fleet.look(targets, access=ways, state=state)}
-    off = [b.target for b in there if not b.running]
-    looks |= {target.name: fleet.Look(target.name, "off") for target in off}
+    kinds = {b.address.name: b.kind for b in there}
+    on = [b.address for b in there if b.running]
+    boards = [*devices_of(matrix).values(), *on]
+    looks = {look.board: look for look in fleet.look(boards, access=ways, state=state)}
+    off = [b.address for b in there if not b.running]
+    looks |= {board.name: fleet.Look(board.name, "off") for board in off}
     rows = []
-    for target in (*targets, *off):
-        kind, look = kinds.get(target.name, "board"), looks[target.name]
-        rows.append(documents.listed(look, kind, reach.resolved(target, ways)))
+    for board in (*boards, *off):
+        kind, look = kinds.get(board.name, "board"), looks[board.name]
+        rows.append(documents.listed(look, kind, reach.resolved(board, ways)))
     document: DeviceList = {"version": 1, "devices": rows}
     if as_json:
         print_json(document)

@@ -31,7 +31,7 @@ logging.getLogger("paramiko").addHandler(logging.NullHandler())
 
 
 def connect(
-    target: BoardAddress,
+    board: BoardAddress,
     *,
     timeout: float,
     known_hosts: Path | None,
@@ -41,12 +41,12 @@ def connect(
 ) -> SshConnection:
     """Log in, or raise; `timeout` is a deadline in seconds for everything but a person's typing.
 
-    `config` is OpenSSH's (~/.ssh/config): it fills what `target` leaves open, and names jump
-    hosts. Every host key must be pinned, by `target.host_key` or in `pins` (host:port to
+    `config` is OpenSSH's (~/.ssh/config): it fills what `board` leaves open, and names jump
+    hosts. Every host key must be pinned, by `board.host_key` or in `pins` (host:port to
     "SHA256:…"), or else be in the file `known_hosts`. DeviceError: unknown or changed host key,
     nobody lets us in, a configuration that cannot be used. LinkLost: the rest.
     """
-    hops = route(target, config=config, known_hosts=known_hosts, pins=pins)
+    hops = route(board, config=config, known_hosts=known_hosts, pins=pins)
     with contextlib.ExitStack() as undo:
         chain = Chain()
         undo.callback(chain.close)

@@ -81,7 +81,7 @@ class _Settings:
 
 
 def route(
-    target: BoardAddress,
+    board: BoardAddress,
     *,
     config: Path | None = None,
     known_hosts: Path | None = None,
@@ -92,12 +92,12 @@ def route(
     `pins` are host keys by address, host:port. Raises DeviceError for a configuration that
     cannot be used, and for an identity_file that is missing.
     """
-    given = _Destination(target.host, target.port, target.user)
+    given = _Destination(board.host, board.port, board.user)
     try:
-        settings = _Settings(None if target.virtual else config, known_hosts, pins or {})
+        settings = _Settings(None if board.virtual else config, known_hosts, pins or {})
         *jumps, last = _way(given, settings, None, ())
         jumps = [replace(hop, user=hop.user or getpass.getuser()) for hop in jumps]
-        identity = Path(target.identity_file).expanduser() if target.identity_file else None
+        identity = Path(board.identity_file).expanduser() if board.identity_file else None
     except (paramiko.SSHException, ValueError, KeyError, OSError, RuntimeError) as error:
         raise DeviceError(
             f"the way to {given} cannot be told from the ssh configuration: {error}",
@@ -106,14 +106,14 @@ def route(
         ) from error
     last = replace(
         last,
-        name=target.name,
+        name=board.name,
         user=last.user or BOARD_USER,
-        host_key=target.host_key or last.host_key,
+        host_key=board.host_key or last.host_key,
         via=jumps[-1].address if jumps else "",
         jump=False,
     )
     if identity is not None:
-        last = replace(last, identity_files=(_there(identity, target),), identities_only=True)
+        last = replace(last, identity_files=(_there(identity, board),), identities_only=True)
     return (*jumps, last)
 
 
@@ -271,10 +271,10 @@ def _port(text: str) -> int:
     return int(text)
 
 
-def _there(path: Path, target: BoardAddress) -> Path:
+def _there(path: Path, board: BoardAddress) -> Path:
     if not path.is_file():
         raise DeviceError(
-            f"the private key for {target.name} is missing",
+            f"the private key for {board.name} is missing",
             where=str(path),
             hint="correct identity_file, or leave it out to use ssh-agent and the default keys",
         )

@@ -35,13 +35,13 @@ def greet(directory: Path, deadline: float) -> None:
         raise
 
 
-def await_answer(directory: Path, target: BoardAddress, deadline: float) -> None:
+def await_answer(directory: Path, board: BoardAddress, deadline: float) -> None:
     """Return once `true` ran on the board. Each try may take longer: this machine may be busy."""
     patience = 10
     while True:
         _check(directory, deadline)
         with contextlib.suppress(DeviceError):
-            argv = _ssh(directory, target, patience // 2)
+            argv = _ssh(directory, board, patience // 2)
             host.run(argv, timeout=min(max(deadline - time.monotonic(), 0.1), patience))
             return
         time.sleep(0.05)
@@ -74,7 +74,7 @@ def _check(directory: Path, deadline: float) -> None:
         )
 
 
-def _ssh(directory: Path, target: BoardAddress, patience: int) -> tuple[str, ...]:
+def _ssh(directory: Path, board: BoardAddress, patience: int) -> tuple[str, ...]:
     """The system's ssh, with nothing of the user's configuration, and the host key verified."""
     options = {
         "BatchMode": "yes",
@@ -88,5 +88,5 @@ def _ssh(directory: Path, target: BoardAddress, patience: int) -> tuple[str, ...
         "KexAlgorithms": "curve25519-sha256",
     }
     flags = [word for name, value in options.items() for word in ("-o", f"{name}={value}")]
-    where = ["-p", str(target.port), "-i", target.identity_file, f"{target.user}@{target.host}"]
+    where = ["-p", str(board.port), "-i", board.identity_file, f"{board.user}@{board.host}"]
     return ("ssh", "-F", "none", *flags, *where, "true")

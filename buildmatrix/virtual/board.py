@@ -64,7 +64,7 @@ def up(
                 hint=f"inv device down --name {name}",
             )
         if board is not None and _answers(directory, board, sort, time.monotonic() + timeout):
-            return _linked(directory, board, link, shape, board).target
+            return _linked(directory, board, link, shape, board).address
         with image(state, sort, mirror=mirror, used=used, reporter=reporter) as base:
             if board is None or board.uses != base.uses:  # a disk fits over one image only
                 _make(directory, base, sort, reporter)
@@ -78,8 +78,8 @@ def up(
                 record.switch_off(directory)
                 raise
         seconds = time.monotonic() - began
-        reporter.emit(Finished(f"virtual-{name}", "done", seconds, f"port {on.target.port}"))
-        return on.target
+        reporter.emit(Finished(f"virtual-{name}", "done", seconds, f"port {on.address.port}"))
+        return on.address
 
 
 def down(state: Path, *, name: str) -> bool:
@@ -165,7 +165,7 @@ def _await(
         if not resumed:
             answer.await_boot(directory, deadline)
         answer.greet(directory, deadline)
-    answer.await_answer(directory, replace(board.target, port=board.port), deadline)
+    answer.await_answer(directory, replace(board.address, port=board.port), deadline)
 
 
 def _linked(
@@ -175,7 +175,7 @@ def _linked(
     if link == board.link and (shape is None or laid(directory)):
         return board
     cut(directory)
-    port = before.target.port if before and before.link else 0
+    port = before.address.port if before and before.link else 0
     relay = lay(directory, shape, board.port, port=port) if shape else 0
     return record.write(
         directory, kind=board.kind, uses=board.uses, port=board.port, link=link, relay=relay

@@ -26,7 +26,7 @@ NAME = re.compile(r"[a-z0-9][a-z0-9_.-]{0,62}")
 class Board:
     """A virtual board as its directory describes it."""
 
-    target: BoardAddress  # at the far end of the link, when there is one
+    address: BoardAddress  # at the far end of the link, when there is one
     kind: str  # one of KINDS
     uses: tuple[str, ...]  # directories of the image under its disk
     port: int  # where the board itself answers
@@ -47,7 +47,7 @@ def read(directory: Path) -> Board | None:
     except (OSError, ValueError):
         return None
     return Board(
-        target=_target(directory, record.get("relay") or record["port"], record["host_key"]),
+        address=_address(directory, record.get("relay") or record["port"], record["host_key"]),
         kind=record["kind"],
         uses=tuple(record.get("uses", ())),  # version 1 had none: its disk fits no image of today
         port=record["port"],
@@ -98,7 +98,7 @@ def throw_away(directory: Path) -> None:
         shutil.rmtree(directory)
 
 
-def _target(directory: Path, port: int, host_key: str) -> BoardAddress:
+def _address(directory: Path, port: int, host_key: str) -> BoardAddress:
     return BoardAddress(
         name=directory.name,
         host="127.0.0.1",

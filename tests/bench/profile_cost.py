@@ -46,7 +46,7 @@ def main(cell: str, state: str) -> None:
                 )
                 means = deploying.Means(ways, shop.store, reporter)
                 deploying.deploy_all([built], board, means)
-            there = {board.target.name: board.target for board in virtual.boards(shop.state)}
+            there = {board.address.name: board.address for board in virtual.boards(shop.state)}
             for _ in range(TURNS):
                 for name in boards:
                     with connect(there[f"cost-{name}"], ways) as connection:

@@ -43,8 +43,8 @@ HERE = Target("x86_64-linux-gnu", "EM_X86_64", "armv8-a", "", "", "2.17")
 class Bench:
     """A board of this machine, and cells in a store that are built for it."""
 
-    def __init__(self, target: BoardAddress, home: Path) -> None:
-        self.target, self.home = target, home
+    def __init__(self, board: BoardAddress, home: Path) -> None:
+        self.target, self.home = board, home
         self.store, self.reporter = Memory(), RecordingReporter()
         self.bundles: tuple[Bundle, ...] = ()
         self.floor = "2.17"

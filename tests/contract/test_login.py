@@ -74,8 +74,8 @@ def locked(servers: Servers) -> Path:
     return make_key(servers.folder / "locked", passphrase=SECRET)
 
 
-def log_in(target: BoardAddress, keyring: Keyring | None = None, **more: object) -> None:
-    connect(target, timeout=20, known_hosts=None, keyring=keyring, **more).close()  # type: ignore[arg-type]
+def log_in(board: BoardAddress, keyring: Keyring | None = None, **more: object) -> None:
+    connect(board, timeout=20, known_hosts=None, keyring=keyring, **more).close()  # type: ignore[arg-type]
 
 
 @pytest.fixture

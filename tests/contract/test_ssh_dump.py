@@ -23,9 +23,9 @@ def config(tmp_path: Path) -> Path:
     return tmp_path / "config"
 
 
-def hop(config: Path, text: str, target: BoardAddress = BOARD) -> Hop:
+def hop(config: Path, text: str, board: BoardAddress = BOARD) -> Hop:
     config.write_text(text)
-    return route(target, config=config, known_hosts=config.with_name("known"))[-1]
+    return route(board, config=config, known_hosts=config.with_name("known"))[-1]
 
 
 def written(config: Path, host: str) -> dict[str, str]:

@@ -61,7 +61,7 @@ def _empty(board: BoardAddress) -> Iterator[None]:
 
 
 def target() -> BoardAddress:
-    return next(b.target for b in virtual.boards(STATE) if b.target.name == BOARD)
+    return next(b.address for b in virtual.boards(STATE) if b.address.name == BOARD)
 
 
 def on_board(script: str, *, user: str = "pi") -> str:

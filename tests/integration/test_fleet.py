@@ -47,7 +47,7 @@ def test_a_glob_means_all_of_them_side_by_side() -> None:
 
 
 def test_a_dead_board_does_not_stop_the_other() -> None:
-    dead = next(b.target for b in virtual.boards(STATE) if b.target.name == "fleet-b")
+    dead = next(b.address for b in virtual.boards(STATE) if b.address.name == "fleet-b")
     os.kill(int(Path(dead.identity_file).with_name("pid").read_text()), signal.SIGKILL)
     address = f"pi@127.0.0.1:{dead.port}"
     out, err = cli.run(

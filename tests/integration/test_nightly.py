@@ -33,7 +33,7 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
         shutil.copytree(ROOT / name, folder / name)
     shutil.rmtree(STATE / "nights", ignore_errors=True)
     yield folder
-    assert "nightly" not in {board.target.name for board in virtual.boards(STATE)}
+    assert "nightly" not in {board.address.name for board in virtual.boards(STATE)}
 
 
 def night(project: Path, *arguments: str, code: int = 0) -> tuple[Any, str]:

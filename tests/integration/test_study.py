@@ -122,7 +122,7 @@ def test_further_variants_send_only_what_differs(board: str) -> None:
 
 
 def test_a_changed_host_key_is_refused(board: str, tmp_path: Path) -> None:
-    port = next(b.target.port for b in virtual.boards(STATE) if b.target.name == board)
+    port = next(b.address.port for b in virtual.boards(STATE) if b.address.name == board)
     address = f"pi@127.0.0.1:{port}"
     _, err = run("deploy", "--host", address, *ONLY, code=6)
     assert "SHA256:" in err
@@ -188,7 +188,7 @@ def test_the_report_carries_every_sample_and_says_emulated(board: str) -> None:
 def _on_board(name: str, script: str) -> str:
     from buildmatrix import ssh
 
-    target = next(b.target for b in virtual.boards(STATE) if b.target.name == name)
+    target = next(b.address for b in virtual.boards(STATE) if b.address.name == name)
     with ssh.connect(target, timeout=30, known_hosts=None) as connection:
         return connection.run(script, timeout=60).stdout.decode().strip()
 

@@ -198,7 +198,7 @@ def test_a_board_goes_on_from_a_snapshot_and_knows_the_time(
 def test_a_damaged_snapshot_is_replaced(spare: str) -> None:
     """The board boots instead, and the next one finds a new snapshot."""
     target = boards.boot(spare, "pi3-64")
-    (used,) = (b.uses for b in virtual.boards(boards.STATE) if b.target == target)
+    (used,) = (b.uses for b in virtual.boards(boards.STATE) if b.address == target)
     boards.remove(spare)
     (kept,) = (boards.STATE / "virtual" / used[0]).glob("pi3-64-*/run.qcow2")
     subprocess.run(["qemu-img", "snapshot", "-d", "ready", kept], check=True)
@@ -256,7 +256,7 @@ def test_a_link_outlives_a_power_cut_and_goes_with_the_board(spare: str) -> None
     assert boards.boot(spare, link="20mbit/20ms") == target
     folder = Path(target.identity_file).parent
     os.kill(int((folder / "pid").read_text()), signal.SIGKILL)
-    while any(b.running for b in virtual.boards(boards.STATE) if b.target == target):
+    while any(b.running for b in virtual.boards(boards.STATE) if b.address == target):
         time.sleep(0.05)
     assert boards.boot(spare, link="20mbit/20ms") == target
     boards.remove(spare)
@@ -282,7 +282,7 @@ def test_a_container_is_a_board_too(arm_programs: None, spare: str) -> None:
     assert hog.status == 137, "more than 1 GB is there"
     ours = ["docker", "ps", "--all", "--quiet", "--filter", f"name={boards.own(spare)}"]
     subprocess.run(["docker", "kill", subprocess.check_output(ours).split()[0]], check=True)
-    assert [b.running for b in virtual.boards(boards.STATE) if b.target == target] == [False]
+    assert [b.running for b in virtual.boards(boards.STATE) if b.address == target] == [False]
     assert boards.boot(spare, "container", "20mbit/20ms") == target
     assert run(target, "cat kept").stdout == b"kept\n"
     assert boards.remove(spare)
@@ -305,7 +305,7 @@ print(Path("/proc", pid).stat().st_uid, virtual.down(state, name="mine"))
 
 def test_no_root_is_needed(board: BoardAddress) -> None:
     """With a copy of the image; making the image needs no root either, but a mirror and 10 s."""
-    (used,) = (b.uses for b in virtual.boards(boards.STATE) if b.target == board)
+    (used,) = (b.uses for b in virtual.boards(boards.STATE) if b.address == board)
     user = os.getuid() or NOBODY
     with tempfile.TemporaryDirectory() as name:
         shelf = Path(name) / "virtual"

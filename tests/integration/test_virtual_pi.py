@@ -116,7 +116,7 @@ def test_a_power_cut_and_the_morning_after(spare: str) -> None:
         with pytest.raises(LinkLost):
             ssh.run("sleep 60", timeout=30)
         assert time.monotonic() - began < 10
-    (dead,) = (b for b in virtual.boards(boards.STATE) if b.target == target)
+    (dead,) = (b for b in virtual.boards(boards.STATE) if b.address == target)
     assert not dead.running
     assert boards.boot(spare) == target
     with connect(target, timeout=30, known_hosts=None) as ssh:
@@ -160,7 +160,7 @@ def test_a_board_that_does_not_answer_in_time_is_switched_off(spare: str) -> Non
             reporter=reporter,
             timeout=0.2,
         )
-    (board,) = (b for b in virtual.boards(boards.STATE) if b.target.name == boards.own(spare))
+    (board,) = (b for b in virtual.boards(boards.STATE) if b.address.name == boards.own(spare))
     assert not board.running
 
 

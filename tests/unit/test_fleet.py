@@ -52,9 +52,9 @@ def test_what_fits_no_board_is_an_error_that_lists_them(tmp_path: Path) -> None:
 def test_boards_work_side_by_side_and_keep_their_order() -> None:
     together = Barrier(len(TARGETS), timeout=10)
 
-    def work(target: BoardAddress) -> str:
+    def work(board: BoardAddress) -> str:
         together.wait()
-        return target.host
+        return board.host
 
     ended = each(TARGETS, work)
     assert values(ended) == tuple(target.host for target in TARGETS)
@@ -62,10 +62,10 @@ def test_boards_work_side_by_side_and_keep_their_order() -> None:
 
 
 def test_a_dead_board_stops_nobody_and_is_named() -> None:
-    def work(target: BoardAddress) -> str:
-        if target.name == "pi3-a":
+    def work(board: BoardAddress) -> str:
+        if board.name == "pi3-a":
             raise LinkLost("no answer within 30 s", hint="switch it on")
-        return target.name
+        return board.name
 
     ended = each(TARGETS, work)
     assert values(ended) == ("pi2", "pi3-b", "pi4")
@@ -78,8 +78,8 @@ def test_a_dead_board_stops_nobody_and_is_named() -> None:
 
 
 def test_a_fault_of_ours_in_a_thread_is_not_waited_for() -> None:
-    def work(target: BoardAddress) -> float:
-        return 1 / len(target.name.removeprefix("pi2"))
+    def work(board: BoardAddress) -> float:
+        return 1 / len(board.name.removeprefix("pi2"))
 
     ended = each(TARGETS, work)
     with pytest.raises(BuildmatrixError, match="1 of 4 boards failed: pi2") as caught:

@@ -51,9 +51,9 @@ def config(home: Path) -> Path:
     return home / "config"
 
 
-def hops(config: Path, text: str, target: BoardAddress = BOARD, **more: Any) -> tuple[Hop, ...]:
+def hops(config: Path, text: str, board: BoardAddress = BOARD, **more: Any) -> tuple[Hop, ...]:
     config.write_text(text)
-    return route(target, config=config, **more)
+    return route(board, config=config, **more)
 
 
 def addresses(way: tuple[Hop, ...]) -> list[str]:
