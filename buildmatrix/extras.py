@@ -15,11 +15,13 @@ if TYPE_CHECKING:
 
 EXTRAS: Mapping[str, tuple[str, ...]] = {  # by extra, the modules that come with it
     "formats": ("onnx", "tflite", "flatbuffers"),
+    "onnx": ("onnxruntime",),
     "verdicts": ("scipy", "ruptures"),
     "plots": ("vl_convert",),
 }
 PURPOSES: Mapping[str, str] = {
     "formats": "the model formats of ONNX and TensorFlow Lite",
+    "onnx": "models out of ONNX files",
     "verdicts": "the statistics of results",
     "plots": "plots and pages",
 }

@@ -49,6 +49,9 @@ class Inputs:
     audit_digest: str
     bench_digest: str = ""  # of what the harness adds for a library's own calls
     trees: Mapping[str, str] = field(default_factory=dict)  # of the folders that sources are, now
+    # Of a network out of a file, by its name: digests of its files and of what reads them.
+    imports: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    gaps: Mapping[tuple[str, str], str] = field(default_factory=dict)  # by (model, model format)
 
 
 def expand(cells: Iterable[Cell], inputs: Inputs) -> Graph:
@@ -254,6 +257,7 @@ class _Builder:
         return self.works[work].stage is not Stage.SOURCE
 
     def _model(self, model_format: str, cell: Cell) -> str:
+        imported = self.inputs.imports.get(cell.model)
         return self._put(
             Stage.MODEL,
             f"{cell.model}.{model_format}",
@@ -263,7 +267,9 @@ class _Builder:
                 "network": self.inputs.networks[cell.model],
                 "format": model_format,
                 "exporter": self.inputs.exporter_digests.get(model_format, ""),
+                **({"imported": dict(imported)} if imported else {}),
             },
+            blocked=self.inputs.gaps.get((cell.model, model_format), ""),
         )
 
     def _policy(self, recipe: Recipe, options: Options, cell: Cell) -> AuditPolicy:

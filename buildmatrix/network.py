@@ -1,33 +1,64 @@
 """A network as data: its layers, the sizes that follow from them, and what it costs.
 
-A network is a chain, and every layer means the same in all stacks: sizes that they would round
-differently are refused. `model.yaml` is all that a new network needs.
+Every layer means the same in all stacks: sizes that they would round differently are refused.
+`model.yaml` is all that a new network needs.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from math import prod
+from pathlib import Path
 from typing import Annotated, Literal, NamedTuple
 
 from pydantic import Field, PositiveFloat, PositiveInt, model_validator
 
 from buildmatrix import cachekey
 from buildmatrix.errors import InputError
+from buildmatrix.layers import (
+    ActivationSpec,
+    ClipSpec,
+    ConcatSpec,
+    ConvSpec,
+    FcSpec,
+    FlattenSpec,
+    JoinSpec,
+    Layer,
+    LeakyReluSpec,
+    LrnSpec,
+    PoolSpec,
+    ReluSpec,
+    Shape,
+    SoftmaxSpec,
+    UpsampleSpec,
+)
 from buildmatrix.schema import Spec
 
+__all__ = [
+    "INPUT",
+    "ConvSpec",
+    "FcSpec",
+    "ImportedNetwork",
+    "InputSpec",
+    "Layer",
+    "NetworkSpec",
+    "NumberFormat",
+    "PoolSpec",
+    "ReluSpec",
+    "Shape",
+    "SoftmaxSpec",
+    "Step",
+    "digest",
+    "fused",
+    "input_shape",
+    "multiply_adds",
+    "parameter_shapes",
+    "parameters",
+    "shapes",
+    "steps",
+]
+
 INPUT = "data"  # name of the input in every exported format
-Name = Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_-]*$")]
-
-
-class Shape(NamedTuple):
-    """Size of one image's values between two layers."""
-
-    channels: int
-    height: int
-    width: int
-
-    def __str__(self) -> str:
-        return f"{self.channels}x{self.height}x{self.width}"
 
 
 class InputSpec(Spec):
@@ -36,57 +67,6 @@ class InputSpec(Spec):
     channels: PositiveInt
     height: PositiveInt
     width: PositiveInt
-
-
-class ConvSpec(Spec):
-    """Square convolution with one bias per output channel.
-
-    `pad` zeros are added on each of the four sides. `groups` is 1, or the number of input channels
-    (depthwise): TensorFlow 1.x has no other on a CPU.
-    """
-
-    type: Literal["conv"]
-    name: Name
-    outputs: PositiveInt
-    kernel: PositiveInt
-    stride: PositiveInt = 1
-    pad: Annotated[int, Field(ge=0)] = 0
-    groups: PositiveInt = 1
-
-
-class ReluSpec(Spec):
-    type: Literal["relu"]
-    name: Name
-
-
-class PoolSpec(Spec):
-    """Square pooling window, no padding."""
-
-    type: Literal["pool"]
-    name: Name
-    method: Literal["max", "average"]
-    kernel: PositiveInt
-    stride: PositiveInt
-
-
-class FcSpec(Spec):
-    """Fully connected; reads its input flattened, channels first."""
-
-    type: Literal["fc"]
-    name: Name
-    outputs: PositiveInt
-
-
-class SoftmaxSpec(Spec):
-    """Softmax over the channels of its input: their values become shares that add up to one."""
-
-    type: Literal["softmax"]
-    name: Name
-
-
-Layer = Annotated[
-    ConvSpec | ReluSpec | PoolSpec | FcSpec | SoftmaxSpec, Field(discriminator="type")
-]
 
 
 NumberFormat = Literal["float32", "float16", "int8"]  # of weights and sums, as a runner says it
@@ -112,40 +92,78 @@ class NetworkSpec(Spec):
         twice = sorted({name for name in names if names.count(name) > 1})
         if twice:
             raise ValueError(f"layer names must differ: {', '.join(twice)} is taken")
+        for place, layer in enumerate(self.layers, start=1):
+            for read in layer.inputs:
+                if read not in names[:place]:
+                    raise ValueError(f"{layer.name} reads {read}, which is no layer before it")
         return self
 
 
+class ImportedNetwork(NetworkSpec):
+    """A network whose layers and weights were read from a file in a framework's own format.
+
+    `files`: sha256 by name, of that file and of all that it refers to, below `folder`; the first is
+    the file. `values`: the .npy file of the input, which is drawn from the seed when empty.
+    """
+
+    folder: Path
+    files: Mapping[str, str]
+    values: str = ""
+    output: str = ""
+
+    @property
+    def file(self) -> Path:
+        return self.folder / next(iter(self.files))
+
+
 class Step(NamedTuple):
-    """A layer between its two shapes. `relu`: its output goes through a ReLU."""
+    """A layer between its two shapes. `relu`: its output goes through a ReLU. `reads`: names of
+    what it reads, as `befores` are their shapes; `before` is the first."""
 
     layer: Layer
     before: Shape
     after: Shape
     relu: bool = False
+    reads: tuple[str, ...] = ()
+    befores: tuple[Shape, ...] = ()
 
 
 def steps(net: NetworkSpec) -> tuple[Step, ...]:
     """The layers with their shapes. Raises InputError where a layer does not fit its input."""
     found = []
-    shape = input_shape(net)
+    known = {INPUT: input_shape(net)}
+    last = INPUT
     for layer in net.layers:
-        after = _after(layer, shape, net.name)
-        found.append(Step(layer, shape, after))
-        shape = after
+        reads = layer.inputs or (last,)
+        befores = tuple(known[name] for name in reads)
+        after = _after(layer, befores, net)
+        found.append(Step(layer, befores[0], after, reads=reads, befores=befores))
+        last = layer.name
+        known[last] = after
     return tuple(found)
 
 
 def fused(net: NetworkSpec) -> tuple[Step, ...]:
     """The same with each ReLU after a convolution or a fully connected layer made part of it, as
     stacks do whose layers have an activation of their own."""
-    found: list[Step] = []
-    for step in steps(net):
-        after = found[-1].layer if found else None
-        if isinstance(step.layer, ReluSpec) and isinstance(after, ConvSpec | FcSpec):
-            found[-1] = found[-1]._replace(relu=True)
+    plain = steps(net)
+    readers = [name for step in plain for name in step.reads]
+    found: dict[str, Step] = {}
+    taken: dict[str, str] = {}  # a ReLU that is part of another layer -> that layer
+    for step in plain:
+        reads = tuple(taken.get(name, name) for name in step.reads)
+        before = found.get(reads[0])
+        if (
+            isinstance(step.layer, ReluSpec)
+            and before is not None
+            and isinstance(before.layer, ConvSpec | FcSpec)
+            and readers.count(before.layer.name) == 1
+        ):
+            found[reads[0]] = before._replace(relu=True)
+            taken[step.layer.name] = reads[0]
         else:
-            found.append(step)
-    return tuple(found)
+            found[step.layer.name] = step._replace(reads=reads)
+    return tuple(found.values())
 
 
 def shapes(net: NetworkSpec) -> tuple[Shape, ...]:
@@ -157,56 +175,112 @@ def input_shape(net: NetworkSpec) -> Shape:
     return Shape(net.input.channels, net.input.height, net.input.width)
 
 
-def _after(layer: Layer, shape: Shape, where: str) -> Shape:
+def _after(layer: Layer, befores: tuple[Shape, ...], net: NetworkSpec) -> Shape:
+    shape = befores[0]
+    _check_count(layer, befores, net.name)
     match layer:
-        case ConvSpec(outputs=outputs, kernel=kernel, stride=stride, pad=pad):
-            _check_groups(layer, shape, where)
-            _check_fit(layer, shape, where, pad)
+        case ConvSpec(outputs=outputs):
+            _check_groups(layer, shape, net)
+            _check_fit(layer, shape, net.name)
             # A convolution's size is rounded down by every stack.
-            height, width = ((size + 2 * pad - kernel) // stride + 1 for size in shape[1:])
-            return Shape(outputs, height, width)
-        case PoolSpec(kernel=kernel, stride=stride):
-            _check_fit(layer, shape, where)
-            _check_exact(layer, shape, where)
-            height, width = ((size - kernel) // stride + 1 for size in shape[1:])
-            return Shape(shape.channels, height, width)
+            return Shape(outputs, *layer.window.places(shape))
+        case PoolSpec():
+            _check_fit(layer, shape, net.name)
+            _check_exact(layer, shape, net.name)
+            return Shape(shape.channels, *layer.window.places(shape))
         case FcSpec(outputs=outputs):
             return Shape(outputs, 1, 1)
-        case ReluSpec() | SoftmaxSpec():
+        case FlattenSpec():
+            return Shape(prod(shape), 1, 1)
+        case JoinSpec():
+            return _joined(layer, befores, net.name)
+        case ConcatSpec():
+            return _concatenated(layer, befores, net.name)
+        case UpsampleSpec(factor=factor):
+            return Shape(shape.channels, shape.height * factor, shape.width * factor)
+        case (
+            ReluSpec() | SoftmaxSpec() | ClipSpec() | LeakyReluSpec() | ActivationSpec() | LrnSpec()
+        ):
             return shape
 
 
-def _check_groups(layer: ConvSpec, shape: Shape, where: str) -> None:
-    if layer.groups not in {1, shape.channels} or layer.outputs % layer.groups:
+def _check_count(layer: Layer, befores: tuple[Shape, ...], where: str) -> None:
+    wanted = 2 if isinstance(layer, JoinSpec) else 1
+    if len(befores) != wanted and not isinstance(layer, ConcatSpec):
+        raise InputError(
+            f"{layer.name}: {layer.type} reads {wanted} input{'s' * (wanted > 1)}, and is given "
+            f"{len(befores)}",
+            where=where,
+            hint="name the layers that it reads under `inputs`",
+        )
+
+
+def _joined(layer: JoinSpec, befores: tuple[Shape, ...], where: str) -> Shape:
+    large, small = sorted(befores, key=prod, reverse=True)
+    if small not in (large, Shape(large.channels, 1, 1)):
+        raise InputError(
+            f"{layer.name}: {befores[0]} and {befores[1]} cannot be joined value by value",
+            where=where,
+            hint="give both the same size, or one of them a single pixel",
+        )
+    return large
+
+
+def _concatenated(layer: ConcatSpec, befores: tuple[Shape, ...], where: str) -> Shape:
+    first = befores[0]
+    if any(one[1:] != first[1:] for one in befores):
+        sizes = ", ".join(map(str, befores))
+        raise InputError(
+            f"{layer.name}: channels of {sizes} cannot stand one after the other",
+            where=where,
+            hint="give all the same height and width",
+        )
+    return Shape(sum(one.channels for one in befores), first.height, first.width)
+
+
+def _check_groups(layer: ConvSpec, shape: Shape, net: NetworkSpec) -> None:
+    """A written network has 1 or as many as channels: TensorFlow 1.x has no other on a CPU. A file
+    may have more, and the formats say what they can take."""
+    known = {1, shape.channels}
+    if isinstance(net, ImportedNetwork) and shape.channels % layer.groups == 0:
+        known.add(layer.groups)
+    if layer.groups not in known or layer.outputs % layer.groups:
         raise InputError(
             f"{layer.name}: {layer.groups} groups do not fit {shape.channels} input channels and "
             f"{layer.outputs} outputs",
-            where=where,
+            where=net.name,
             hint=f"use 1, or {shape.channels} with a multiple of {shape.channels} outputs",
         )
 
 
-def _check_fit(layer: ConvSpec | PoolSpec, shape: Shape, where: str, pad: int = 0) -> None:
-    smallest = min(shape.height, shape.width) + 2 * pad
-    if layer.kernel > smallest:
-        raise InputError(
-            f"{layer.name}: a {layer.kernel}x{layer.kernel} kernel does not fit its {shape} input",
-            where=where,
-            hint=f"use a kernel of at most {smallest}, or a larger input",
-        )
+def _check_fit(layer: ConvSpec | PoolSpec, shape: Shape, where: str) -> None:
+    rows, columns = layer.window.places(shape)
+    if min(rows, columns) > 0:
+        return
+    top, left, bottom, right = layer.window.pads
+    smallest = min(shape.height + top + bottom, shape.width + left + right)
+    height, width = layer.window.reach
+    raise InputError(
+        f"{layer.name}: a {height}x{width} kernel does not fit its {shape} input",
+        where=where,
+        hint=f"use a kernel of at most {smallest}, or a larger input",
+    )
 
 
 def _check_exact(layer: PoolSpec, shape: Shape, where: str) -> None:
     """Stacks round the size of a pooling up (Caffe) or down (TensorFlow, MXNet)."""
-    for size in shape[1:]:
-        rest = (size - layer.kernel) % layer.stride
+    window = layer.window
+    top, left, bottom, right = window.pads
+    grown = (shape.height + top + bottom, shape.width + left + right)
+    for size, kernel, stride in zip(grown, window.kernel, window.stride, strict=True):
+        rest = (size - kernel) % stride
         if rest:
-            down = (size - layer.kernel) // layer.stride + 1
+            down = (size - kernel) // stride + 1
             raise InputError(
-                f"{layer.name}: pooling {layer.kernel}/{layer.stride} does not divide its {shape} "
+                f"{layer.name}: pooling {kernel}/{stride} does not divide its {shape} "
                 f"input: {down} when rounded down, {down + 1} when rounded up",
                 where=where,
-                hint=f"make that side {size - rest} or {size - rest + layer.stride}, "
+                hint=f"make that side {size - rest} or {size - rest + stride}, "
                 "so that all stacks agree",
             )
 
@@ -225,8 +299,8 @@ def parameter_shapes(net: NetworkSpec) -> tuple[tuple[str, tuple[int, ...], int]
     found: list[tuple[str, tuple[int, ...], int]] = []
     for layer, before, *_ in steps(net):
         match layer:
-            case ConvSpec(name=name, outputs=n, kernel=k, groups=groups):
-                found.append((name, (n, before.channels // groups, k, k), n))
+            case ConvSpec(name=name, outputs=n, groups=groups):
+                found.append((name, (n, before.channels // groups, *layer.window.kernel), n))
             case FcSpec(name=name, outputs=n):
                 found.append((name, (n, prod(before)), n))
             case _:
@@ -250,5 +324,7 @@ def digest(net: NetworkSpec) -> str:
     setting at its default counts as not written, so that a new kind of setting changes nothing.
     """
     return cachekey.digest(
-        net.model_dump(mode="json", exclude={"summary", "tolerance"}, exclude_defaults=True)
+        net.model_dump(
+            mode="json", exclude={"summary", "tolerance", "folder"}, exclude_defaults=True
+        )
     )

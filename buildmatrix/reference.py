@@ -10,19 +10,27 @@ from numpy.lib.stride_tricks import sliding_window_view
 from numpy.random import PCG64, SeedSequence
 from numpy.typing import ArrayLike, NDArray
 
-from buildmatrix.network import (
+from buildmatrix.layers import (
+    ActivationSpec,
+    ClipSpec,
+    ConcatSpec,
     ConvSpec,
     FcSpec,
-    NetworkSpec,
+    FlattenSpec,
+    JoinSpec,
+    LeakyReluSpec,
+    LrnSpec,
     PoolSpec,
     ReluSpec,
     SoftmaxSpec,
-    input_shape,
-    parameter_shapes,
+    UpsampleSpec,
 )
+from buildmatrix.network import INPUT, NetworkSpec, input_shape, parameter_shapes
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator, Mapping
+
+    from buildmatrix.layers import Layer, Window
 
 F32 = NDArray[np.float32]
 F64 = NDArray[np.float64]
@@ -93,42 +101,131 @@ def forward(net: NetworkSpec, parameters: tuple[Parameters, ...], pixels: F32) -
 def outputs(net: NetworkSpec, parameters: tuple[Parameters, ...], pixels: F32) -> Iterator[F64]:
     """What comes out of each layer in turn."""
     learnt = {p.layer: p for p in parameters}
-    x = pixels.astype(np.float64)
+    last_reader = {name: layer.name for layer in net.layers for name in layer.inputs}
+    values = {INPUT: pixels.astype(np.float64)}
+    last = INPUT
     for layer in net.layers:
-        match layer:
-            case ConvSpec(name=name):
-                x = _convolve(layer, x, learnt[name])
-            case FcSpec(name=name):
-                weight, bias = learnt[name].weight, learnt[name].bias
-                x = (weight.astype(np.float64) @ x.ravel() + bias).reshape(-1, 1, 1)
-            case PoolSpec(method=method, kernel=kernel, stride=stride):
-                windows = _windows(x, kernel, stride)
-                x = windows.max(axis=(3, 4)) if method == "max" else windows.mean(axis=(3, 4))
-            case ReluSpec():
-                x = np.maximum(x, 0)
-            case SoftmaxSpec():
-                powers = np.exp(x - x.max(axis=0))
-                x = powers / powers.sum(axis=0)
+        reads = layer.inputs or (last,)
+        x = _computed(layer, [values[name] for name in reads], learnt)
         yield x
+        # What nobody reads any more is let go: a deep network's values are large together.
+        for name in (last, *reads):
+            if last_reader.get(name, layer.name) == layer.name:
+                values.pop(name, None)
+        last = layer.name
+        values[last] = x
+
+
+def _computed(layer: Layer, inputs: list[F64], learnt: Mapping[str, Parameters]) -> F64:
+    x = inputs[0]
+    match layer:
+        case ConvSpec(name=name):
+            return _convolve(layer, x, learnt[name])
+        case FcSpec(name=name):
+            weight, bias = learnt[name].weight, learnt[name].bias
+            full: F64 = (weight.astype(np.float64) @ x.ravel() + bias).reshape(-1, 1, 1)
+            return full
+        case PoolSpec():
+            return _pool(layer, x)
+        case LrnSpec():
+            return _normalize(layer, x)
+        case JoinSpec() | ConcatSpec():
+            return _joined(layer, inputs)
+        case FlattenSpec() | UpsampleSpec():
+            return _formed(layer, x)
+        case SoftmaxSpec() | ReluSpec() | ClipSpec() | LeakyReluSpec() | ActivationSpec():
+            return _activate(layer, x)
+
+
+def _joined(layer: JoinSpec | ConcatSpec, inputs: list[F64]) -> F64:
+    if isinstance(layer, ConcatSpec):
+        return np.concatenate(inputs)
+    one, other = inputs
+    return one + other if layer.type == "add" else one * other
+
+
+def _formed(layer: FlattenSpec | UpsampleSpec, x: F64) -> F64:
+    if isinstance(layer, FlattenSpec):
+        return x.reshape(-1, 1, 1)
+    return x.repeat(layer.factor, axis=1).repeat(layer.factor, axis=2)
+
+
+def _activate(
+    layer: SoftmaxSpec | ReluSpec | ClipSpec | LeakyReluSpec | ActivationSpec, x: F64
+) -> F64:
+    match layer:
+        case SoftmaxSpec():
+            powers = np.exp(x - x.max(axis=0))
+            shares: F64 = powers / powers.sum(axis=0)
+            return shares
+        case ReluSpec():
+            return np.maximum(x, 0)
+        case ClipSpec(low=low, high=high):
+            return np.clip(x, low, high)
+        case LeakyReluSpec(slope=slope):
+            return np.where(x < 0, slope * x, x)
+        case ActivationSpec(type=kind):
+            functions: dict[str, Callable[[F64], F64]] = {
+                "sigmoid": lambda v: 1 / (1 + np.exp(-v)),
+                "tanh": np.tanh,
+                "hard-sigmoid": lambda v: np.clip(v / 6 + 0.5, 0, 1),
+                "hard-swish": lambda v: v * np.clip(v / 6 + 0.5, 0, 1),
+            }
+            return functions[kind](x)
 
 
 def _convolve(layer: ConvSpec, x: F64, learnt: Parameters) -> F64:
     """Cross-correlation, as every stack computes what it calls convolution."""
-    sides = (layer.pad, layer.pad)
-    windows = _windows(np.pad(x, ((0, 0), sides, sides)), layer.kernel, layer.stride)
+    windows = _windows(layer.window, x, 0.0)
     weight = learnt.weight.astype(np.float64)
     if layer.groups == 1:
         summed = np.tensordot(weight, windows, axes=((1, 2, 3), (0, 3, 4)))
-    else:  # depthwise: some outputs of each channel
+    elif layer.groups == len(x):  # depthwise: some outputs of each channel
         weight = weight.reshape(layer.groups, -1, *weight.shape[2:])
         summed = np.einsum("cokl,cyxkl->coyx", weight, windows)
         summed = summed.reshape(layer.outputs, *windows.shape[1:3])
+    else:
+        parts = zip(np.split(weight, layer.groups), np.split(windows, layer.groups), strict=True)
+        summed = np.concatenate(
+            [np.tensordot(w, seen, axes=((1, 2, 3), (0, 3, 4))) for w, seen in parts]
+        )
     return summed + learnt.bias[:, None, None]
 
 
-def _windows(x: F64, kernel: int, stride: int) -> F64:
+def _pool(layer: PoolSpec, x: F64) -> F64:
+    if layer.method == "max":
+        best: F64 = _windows(layer.window, x, -np.inf).max(axis=(3, 4))
+        return best
+    windows = _windows(layer.window, x, 0.0)
+    if layer.counts_pad or not any(layer.window.pads):
+        mean: F64 = windows.mean(axis=(3, 4))
+        return mean
+    there = _windows(layer.window, np.ones_like(x[:1]), 0.0).sum(axis=(3, 4))
+    shares: F64 = windows.sum(axis=(3, 4)) / there
+    return shares
+
+
+def _normalize(layer: LrnSpec, x: F64) -> F64:
+    before = (layer.size - 1) // 2
+    squares = np.pad(x**2, ((before, layer.size - 1 - before), (0, 0), (0, 0)))
+    sums = sliding_window_view(squares, layer.size, axis=0).sum(axis=-1)
+    normal: F64 = x / (layer.bias + layer.alpha / layer.size * sums) ** layer.beta
+    return normal
+
+
+def _windows(window: Window, x: F64, filling: float) -> F64:
     """What the kernel sees at each place: (channels, height, width, kernel, kernel)."""
-    return sliding_window_view(x, (kernel, kernel), axis=(1, 2))[:, ::stride, ::stride]
+    top, left, bottom, right = window.pads
+    grown = np.pad(
+        x,
+        ((0, 0), (top, max(bottom, 0)), (left, max(right, 0))),
+        constant_values=filling,
+    )
+    height, width = grown.shape[1] + min(bottom, 0), grown.shape[2] + min(right, 0)
+    seen = sliding_window_view(grown[:, :height, :width], window.reach, axis=(1, 2))
+    down, along = window.stride
+    rows, columns = window.dilation
+    return seen[:, ::down, ::along, ::rows, ::columns]
 
 
 def max_relative_error(output: ArrayLike, expected: ArrayLike) -> float:

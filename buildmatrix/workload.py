@@ -42,7 +42,7 @@ def version(one: Workload) -> str:
     if isinstance(one, Calls):
         return digest(one)[:16]
     what = one.model_dump(
-        mode="json", include={"input", "seed", "gain", "layers"}, exclude_defaults=True
+        mode="json", include={"input", "seed", "gain", "layers", "files"}, exclude_defaults=True
     )  # as in network.digest
     return cachekey.digest(what)[:16]
 

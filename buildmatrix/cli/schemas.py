@@ -6,8 +6,8 @@ import json
 from typing import TYPE_CHECKING
 
 from buildmatrix.documents import schemas
+from buildmatrix.imported.spec import ModelFile
 from buildmatrix.matrix.spec import MatrixSpec
-from buildmatrix.network import NetworkSpec
 from buildmatrix.recipe import RecipeSpec
 from buildmatrix.schema import json_schema
 from buildmatrix.toolchain import ToolchainSpec
@@ -19,7 +19,7 @@ FILES: dict[str, type[BaseModel]] = {
     "matrix.schema.json": MatrixSpec,
     "recipe.schema.json": RecipeSpec,
     "toolchain.schema.json": ToolchainSpec,
-    "model.schema.json": NetworkSpec,
+    "model.schema.json": ModelFile,
 }
 
 

@@ -10,12 +10,15 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 from buildmatrix.errors import UsageError
+from buildmatrix.export import able
+from buildmatrix.network import ImportedNetwork
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
     from buildmatrix.network import NetworkSpec
+    from buildmatrix.reference import F32, F64, Parameters
 
 INPUT_FILE = "input.f32"  # one image, little-endian float32; the harness replicates it
 EXPECTED_FILE = "expected.f64"  # golden output of that image, little-endian float64
@@ -37,7 +40,7 @@ class Format:
         return (*SHARED, *(f"export/{name}.py" for name in modules))
 
 
-SHARED = ("network.py", "reference.py", "export/__init__.py")
+SHARED = ("layers.py", "network.py", "reference.py", "export/__init__.py", "export/able.py")
 LITE = ("flat", "layout", "quantize")
 
 FORMATS: Mapping[str, Format] = {
@@ -55,6 +58,22 @@ FORMATS: Mapping[str, Format] = {
 }
 
 
+def prepared(net: NetworkSpec) -> tuple[tuple[Parameters, ...], F32, F64]:
+    """Weights, one image, and the golden answer: drawn from the seed, or out of a network's file.
+
+    Raises InputError for a file that is not what it was, or whose own engine answers otherwise.
+    """
+    if isinstance(net, ImportedNetwork):
+        from buildmatrix.imported import golden
+
+        return golden(net)
+    from buildmatrix import reference
+
+    parameters = reference.weights(net)
+    image = reference.image(net)
+    return parameters, image, reference.forward(net, parameters, image)
+
+
 def export(net: NetworkSpec, *, format: str, destination: Path) -> tuple[str, ...]:
     """Write the model as `format` into the folder `destination`; the names of the files written.
 
@@ -65,11 +84,8 @@ def export(net: NetworkSpec, *, format: str, destination: Path) -> tuple[str, ..
         raise UsageError(
             f"no model format '{format}'", hint=f"use one of: {', '.join(sorted(FORMATS))}"
         )
-    from buildmatrix import reference
-
-    parameters = reference.weights(net)
-    image = reference.image(net)
-    expected = reference.forward(net, parameters, image)
+    able.check(net, format)
+    parameters, image, expected = prepared(net)
     how = FORMATS[format]
     writer = import_module(f"{__name__}.{how.module}")
     files: dict[str, bytes] = {

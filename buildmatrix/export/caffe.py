@@ -93,7 +93,8 @@ def _kind(layer: Layer) -> dict[str, Any]:
     match layer:
         case ConvSpec():
             return {"type": "Convolution", "convolution_param": _convolution(layer)}
-        case PoolSpec(method=method, kernel=kernel, stride=stride):
+        case PoolSpec(method=method):
+            (kernel, _), (stride, _), *_ = layer.window
             settings = {"pool": METHODS[method], "kernel_size": kernel, "stride": stride}
             return {"type": "Pooling", "pooling_param": settings}
         case FcSpec(outputs=outputs):
@@ -102,15 +103,18 @@ def _kind(layer: Layer) -> dict[str, Any]:
             return {"type": "ReLU"}
         case SoftmaxSpec():
             return {"type": "Softmax"}
+        case _:
+            raise AssertionError(f"able.check lets no {layer.type} through")
 
 
 def _convolution(layer: ConvSpec) -> dict[str, Any]:
     """Settings at Caffe's default are left out, as people write them."""
-    settings: dict[str, Any] = {"num_output": layer.outputs, "kernel_size": [layer.kernel]}
-    if layer.pad:
-        settings["pad"] = [layer.pad]
+    (kernel, _), (stride, _), (pad, *_), _ = layer.window
+    settings: dict[str, Any] = {"num_output": layer.outputs, "kernel_size": [kernel]}
+    if pad:
+        settings["pad"] = [pad]
     if layer.groups > 1:
         settings["group"] = layer.groups
-    if layer.stride > 1:
-        settings["stride"] = [layer.stride]
+    if stride > 1:
+        settings["stride"] = [stride]
     return settings

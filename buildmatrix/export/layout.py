@@ -4,29 +4,20 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from buildmatrix.errors import InputError
-from buildmatrix.network import ConvSpec, FcSpec, shapes
+from buildmatrix.network import ConvSpec, FcSpec
 
 if TYPE_CHECKING:
-    from buildmatrix.network import Layer, NetworkSpec, Shape, Step
+    from buildmatrix.network import Layer, Shape, Step
     from buildmatrix.reference import F32
-
-
-def check(net: NetworkSpec) -> None:
-    """Raises InputError for an output that has a height and a width: its order would differ."""
-    last = shapes(net)[-1]
-    if last != (last.channels, 1, 1):
-        raise InputError(
-            f"the output is {last}: a channels-last stack gives it in another order",
-            where=net.name,
-            hint="end the network with a fully connected layer or a pooling over all of it",
-        )
 
 
 def same_padding(layer: ConvSpec) -> bool:
     """Whether the pad is what padding 'SAME' adds. With a stride, that puts the odd row and column
     at the end, where we and the other stacks have as much at the start."""
-    return layer.stride == 1 and 0 < 2 * layer.pad == layer.kernel - 1
+    top, left, bottom, right = layer.window.pads
+    (height, width), fits = layer.window.reach, layer.window.stride == (1, 1)
+    sides = top == bottom and left == right and top + left > 0
+    return fits and sides and (2 * top, 2 * left) == (height - 1, width - 1)
 
 
 def hwio(layer: ConvSpec, weight: F32) -> F32:
@@ -34,8 +25,7 @@ def hwio(layer: ConvSpec, weight: F32) -> F32:
     channels, outputs of each), its outputs ordered by channel."""
     if layer.groups == 1:
         return weight.transpose(2, 3, 1, 0)
-    kernel = layer.kernel
-    return weight.reshape(layer.groups, -1, kernel, kernel).transpose(2, 3, 0, 1)
+    return weight.reshape(layer.groups, -1, *weight.shape[2:]).transpose(2, 3, 0, 1)
 
 
 def ohwi(layer: ConvSpec, weight: F32) -> F32:

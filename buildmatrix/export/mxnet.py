@@ -82,7 +82,8 @@ def _operator(layer: Layer) -> str:
 def _attributes(layer: Layer, workspace: str) -> dict[str, str]:
     """Values are strings, tuples written as Python's."""
     match layer:
-        case ConvSpec(outputs=outputs, kernel=kernel, stride=stride, pad=pad, groups=groups):
+        case ConvSpec(outputs=outputs, groups=groups):
+            (kernel, _), (stride, _), (pad, *_), _ = layer.window
             bound = {"workspace": workspace} if workspace else {}
             return {
                 "kernel": f"({kernel}, {kernel})",
@@ -92,7 +93,8 @@ def _attributes(layer: Layer, workspace: str) -> dict[str, str]:
                 "stride": f"({stride}, {stride})",
                 **bound,
             }
-        case PoolSpec(method=method, kernel=kernel, stride=stride):
+        case PoolSpec(method=method):
+            (kernel, _), (stride, _), *_ = layer.window
             kind = "avg" if method == "average" else method
             sizes = {"kernel": f"({kernel}, {kernel})", "stride": f"({stride}, {stride})"}
             return {**sizes, "pool_type": kind, "pooling_convention": "valid"}
@@ -102,6 +104,8 @@ def _attributes(layer: Layer, workspace: str) -> dict[str, str]:
             return {"act_type": "relu"}
         case SoftmaxSpec():
             return {"axis": "1"}
+        case _:
+            raise AssertionError(f"able.check lets no {layer.type} through")
 
 
 def _arrays(parameters: tuple[Parameters, ...]) -> bytes:

@@ -4,28 +4,38 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 from onnx import TensorProto, checker, helper, numpy_helper
 
-from buildmatrix.network import (
-    INPUT,
+from buildmatrix.layers import (
+    ActivationSpec,
+    ClipSpec,
+    ConcatSpec,
     ConvSpec,
     FcSpec,
+    FlattenSpec,
+    JoinSpec,
+    LeakyReluSpec,
+    LrnSpec,
     PoolSpec,
     ReluSpec,
     SoftmaxSpec,
-    input_shape,
-    shapes,
+    UpsampleSpec,
 )
+from buildmatrix.network import INPUT, input_shape, steps
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from numpy.typing import NDArray
     from onnx import NodeProto
 
-    from buildmatrix.network import Layer, NetworkSpec
+    from buildmatrix.layers import Layer, Window
+    from buildmatrix.network import NetworkSpec, Step
     from buildmatrix.reference import Parameters
 
 OPERATORS = 13  # of 2020; the first whose Softmax is over one axis
+HARD_SWISH = 14  # the first that has it; the same file format
 IR_VERSION = 7  # the file format of the same release, 1.8: every reader in use knows it
 
 
@@ -35,59 +45,136 @@ def write(net: NetworkSpec, parameters: tuple[Parameters, ...]) -> Mapping[str, 
         for p in parameters
         for kind, values in (("weight", p.weight), ("bias", p.bias))
     ]
-    size = shapes(net)[-1]
-    flat = any(isinstance(layer, FcSpec) for layer in net.layers)
-    output: list[str | int | None] = ["batch", size.channels] if flat else ["batch", *size]
-    number = TensorProto.FLOAT
+    writer = _Writer()
+    for step in steps(net):
+        writer.layer(step)
+    last, number = net.layers[-1].name, TensorProto.FLOAT
+    size = steps(net)[-1].after
+    output: list[str | int | None] = ["batch", *size[: 1 if last in writer.flat else 3]]
+    swish = any(layer.type == "hard-swish" for layer in net.layers)
     graph = helper.make_graph(
-        _nodes(net),
+        writer.nodes,
         net.name,
         [helper.make_tensor_value_info(INPUT, number, ["batch", *input_shape(net)])],
-        [helper.make_tensor_value_info(net.layers[-1].name, number, output)],
-        initializers,
+        [helper.make_tensor_value_info(last, number, output)],
+        [*initializers, *writer.constants],
     )
     model = helper.make_model(
         graph,
         producer_name="buildmatrix",
-        opset_imports=[helper.make_opsetid("", OPERATORS)],
+        opset_imports=[helper.make_opsetid("", HARD_SWISH if swish else OPERATORS)],
         ir_version=IR_VERSION,
     )
     checker.check_model(model)
     return {"net.onnx": model.SerializeToString(deterministic=True)}
 
 
-def _nodes(net: NetworkSpec) -> list[NodeProto]:
-    nodes = []
-    before, flat = INPUT, False
-    for layer in net.layers:
-        inputs = [before]
-        if isinstance(layer, FcSpec) and not flat:
-            flat = True
-            inputs = [f"{layer.name}.flat"]
-            nodes.append(helper.make_node("Flatten", [before], inputs, inputs[0], axis=1))
+class _Writer:
+    """Nodes in order. `flat` are the values that have lost their height and width."""
+
+    def __init__(self) -> None:
+        self.nodes: list[NodeProto] = []
+        self.constants: list[TensorProto] = []
+        self.flat: set[str] = set()
+
+    def layer(self, step: Step) -> None:
+        layer = step.layer
+        flat = isinstance(layer, FcSpec | FlattenSpec) or all(n in self.flat for n in step.reads)
+        if isinstance(layer, ConvSpec | PoolSpec | UpsampleSpec | LrnSpec):
+            flat = False
+        inputs = [self._as(name, step, flat=flat) for name in step.reads]
+        if isinstance(layer, FlattenSpec):
+            return
         if isinstance(layer, ConvSpec | FcSpec):
             inputs += [f"{layer.name}.weight", f"{layer.name}.bias"]
+        for kind, values in _constants(layer):
+            inputs.append(f"{layer.name}.{kind}" if kind else "")
+            if kind:
+                self.constants.append(numpy_helper.from_array(values, inputs[-1]))
         kind, settings = _kind(layer)
-        nodes.append(helper.make_node(kind, inputs, [layer.name], layer.name, **settings))
-        before = layer.name
-    return nodes
+        self.nodes.append(helper.make_node(kind, inputs, [layer.name], layer.name, **settings))
+        if flat:
+            self.flat.add(layer.name)
+
+    def _as(self, name: str, step: Step, *, flat: bool) -> str:
+        """A value as it is, or by way of a node that takes or gives it a height and a width."""
+        if (name in self.flat) == flat:
+            return name
+        made = step.layer.name if isinstance(step.layer, FlattenSpec) else f"{step.layer.name}.flat"
+        if flat:
+            self.nodes.append(helper.make_node("Flatten", [name], [made], made, axis=1))
+            self.flat.add(made)
+            return made
+        made = f"{step.layer.name}.image"
+        shape = f"{made}.shape"
+        sizes = np.array([-1, *step.befores[step.reads.index(name)]], np.int64)
+        self.constants.append(numpy_helper.from_array(sizes, shape))
+        self.nodes.append(helper.make_node("Reshape", [name, shape], [made], made))
+        return made
+
+
+def _constants(layer: Layer) -> list[tuple[str, NDArray[Any]]]:
+    """Inputs of a node that are numbers of ours, by what they are called; '' for one left out."""
+    match layer:
+        case ClipSpec(low=low, high=high):
+            return [("low", np.float32(low)), ("high", np.float32(high))]  # type: ignore[list-item]
+        case UpsampleSpec(factor=factor):
+            scales = np.array([1, 1, factor, factor], np.float32)
+            return [("", scales), ("scales", scales)]
+        case _:
+            return []
 
 
 def _kind(layer: Layer) -> tuple[str, dict[str, Any]]:
     match layer:
-        case ConvSpec(kernel=kernel, stride=stride, pad=pad, groups=groups):
-            return "Conv", {
-                "kernel_shape": [kernel] * 2,
-                "strides": [stride] * 2,
-                "pads": [pad] * 4,
-                "group": groups,
-            }
-        case PoolSpec(method=method, kernel=kernel, stride=stride):
-            kind = "MaxPool" if method == "max" else "AveragePool"
-            return kind, {"kernel_shape": [kernel] * 2, "strides": [stride] * 2}
+        case ConvSpec(groups=groups):
+            return "Conv", {"pads": [0] * 4, **_window(layer.window), "group": groups}
+        case PoolSpec(method="max"):
+            return "MaxPool", _window(layer.window)
+        case PoolSpec(counts_pad=counted):
+            counts = {"count_include_pad": 1} if counted else {}
+            return "AveragePool", {**_window(layer.window), **counts}
         case FcSpec():
             return "Gemm", {"transB": 1}
-        case ReluSpec():
-            return "Relu", {}
+        case ConcatSpec():
+            return "Concat", {"axis": 1}
+        case UpsampleSpec():
+            how = {"mode": "nearest", "nearest_mode": "floor"}
+            return "Resize", {**how, "coordinate_transformation_mode": "asymmetric"}
+        case LrnSpec(size=size, alpha=alpha, beta=beta, bias=bias):
+            return "LRN", {"size": size, "alpha": alpha, "beta": beta, "bias": bias}
+        case _:
+            return _function(layer)
+
+
+def _function(
+    layer: SoftmaxSpec
+    | LeakyReluSpec
+    | ActivationSpec
+    | ReluSpec
+    | ClipSpec
+    | JoinSpec
+    | FlattenSpec,
+) -> tuple[str, dict[str, Any]]:
+    match layer:
         case SoftmaxSpec():
             return "Softmax", {"axis": 1}
+        case LeakyReluSpec(slope=slope):
+            return "LeakyRelu", {"alpha": slope}
+        case ActivationSpec(type="hard-sigmoid"):
+            return "HardSigmoid", {"alpha": 1 / 6, "beta": 0.5}
+        case ReluSpec() | ClipSpec() | ActivationSpec() | JoinSpec() | FlattenSpec():
+            names = {"hard-swish": "HardSwish"}
+            return names.get(layer.type, layer.type.capitalize()), {}
+
+
+def _window(window: Window) -> dict[str, Any]:
+    """Settings at ONNX's default are left out. A pad below zero follows from rounding down."""
+    top, left, bottom, right = window.pads
+    settings = {"kernel_shape": [*window.kernel], "strides": [*window.stride]}
+    pads = [top, left, max(bottom, 0), max(right, 0)]
+    if any(pads):
+        settings["pads"] = pads
+    if window.dilation != (1, 1):
+        settings["dilations"] = [*window.dilation]
+    return settings

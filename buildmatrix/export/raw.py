@@ -32,11 +32,13 @@ def write(net: NetworkSpec, parameters: tuple[Parameters, ...]) -> Mapping[str, 
 
 
 def _line(step: Step) -> str:
-    layer, before, after, _ = step
+    layer, before, after, *_ = step
     match layer:
-        case ConvSpec(name=name, outputs=outputs, kernel=kernel, stride=stride, pad=pad, groups=n):
+        case ConvSpec(name=name, outputs=outputs, groups=n):
+            (kernel, _), (stride, _), (pad, *_), _ = layer.window
             return f"conv {name} {outputs} {before.channels // n} {kernel} {stride} {pad} {n}"
-        case PoolSpec(name=name, method=method, kernel=kernel, stride=stride):
+        case PoolSpec(name=name, method=method):
+            (kernel, _), (stride, _), *_ = layer.window
             return f"pool {name} {method} {kernel} {stride}"
         case FcSpec(name=name):
             return f"fc {name} {after.channels} {before.channels * before.height * before.width}"
@@ -44,3 +46,5 @@ def _line(step: Step) -> str:
             return f"relu {name}"
         case SoftmaxSpec(name=name):
             return f"softmax {name}"
+        case _:
+            raise AssertionError(f"able.check lets no {layer.type} through")

@@ -70,7 +70,6 @@ T: dict[str, Any] = {"T": {"type": FLOAT}}
 
 
 def write(net: NetworkSpec, parameters: tuple[Parameters, ...]) -> Mapping[str, bytes]:
-    layout.check(net)
     learnt = {p.layer: p for p in parameters}
     channels, height, width = input_shape(net)
     nodes = [
@@ -107,7 +106,8 @@ def _layer(step: Step, before: str, learnt: Mapping[str, Parameters]) -> list[No
                 _node("MatMul", f"{name}/product", before, f"{name}/weights", **T, **turned),
                 *_bias(learnt[name]),
             ]
-        case PoolSpec(name=name, method=method, kernel=kernel, stride=stride):
+        case PoolSpec(name=name, method=method):
+            (kernel, _), (stride, _), *_ = layer.window
             kind = "MaxPool" if method == "max" else "AvgPool"
             window = {"ksize": _sizes(kernel), "strides": _sizes(stride), **_padding("VALID")}
             return [_node(kind, name, before, **T, **window)]
@@ -115,21 +115,24 @@ def _layer(step: Step, before: str, learnt: Mapping[str, Parameters]) -> list[No
             return [_node("Relu", name, before, **T)]
         case SoftmaxSpec(name=name):
             return [_node("Softmax", name, before, **T)]
+        case _:
+            raise AssertionError(f"able.check lets no {layer.type} through")
 
 
 def _convolution(step: Step, layer: ConvSpec, before: str, learnt: Parameters) -> list[Node]:
     name = layer.name
     nodes = [_constant(f"{name}/weights", layout.arranged(step, learnt.weight, lite=False))]
     same = layout.same_padding(layer)
-    if layer.pad and not same:
-        sides = np.array([[0, 0], [layer.pad] * 2, [layer.pad] * 2, [0, 0]], np.int32)
+    _, (stride, _), (pad, *_), _ = layer.window
+    if pad and not same:
+        sides = np.array([[0, 0], [pad] * 2, [pad] * 2, [0, 0]], np.int32)
         nodes += [
             _constant(f"{name}/sides", sides),
             _node("Pad", f"{name}/pad", before, f"{name}/sides", **T, Tpaddings={"type": INT32}),
         ]
         before = f"{name}/pad"
     kind = "Conv2D" if layer.groups == 1 else "DepthwiseConv2dNative"
-    how = {"strides": _sizes(layer.stride), **_padding("SAME" if same else "VALID")}
+    how = {"strides": _sizes(stride), **_padding("SAME" if same else "VALID")}
     return [*nodes, _node(kind, f"{name}/product", before, f"{name}/weights", **T, **how)]
 
 

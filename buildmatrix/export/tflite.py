@@ -16,21 +16,28 @@ from tflite import ActivationFunctionType, Padding
 from buildmatrix.export import layout, quantize
 from buildmatrix.export.flat import Graph, Operator, Tensor
 from buildmatrix.export.quantize import Scale
-from buildmatrix.network import (
-    INPUT,
+from buildmatrix.layers import (
+    ActivationSpec,
+    ClipSpec,
+    ConcatSpec,
     ConvSpec,
     FcSpec,
+    FlattenSpec,
+    JoinSpec,
+    LeakyReluSpec,
+    LrnSpec,
     PoolSpec,
     ReluSpec,
     SoftmaxSpec,
-    fused,
-    input_shape,
+    UpsampleSpec,
 )
+from buildmatrix.network import INPUT, fused, input_shape
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from buildmatrix.export.flat import Options
+    from buildmatrix.layers import Layer, Shape, Window
     from buildmatrix.network import NetworkSpec, Step
     from buildmatrix.reference import Parameters
 
@@ -53,7 +60,6 @@ def write(
     net: NetworkSpec, parameters: tuple[Parameters, ...], scheme: str = ""
 ) -> Mapping[str, bytes]:
     """`scheme`: how values are quantized, 'symmetric' or 'asymmetric'; or not, when empty."""
-    layout.check(net)
     scales: Scales = {}
     if scheme:
         choose = {"symmetric": quantize.symmetric, "asymmetric": quantize.asymmetric}[scheme]
@@ -112,37 +118,97 @@ class _Writer:
 
     def layer(self, step: Step) -> None:
         layer = step.layer
+        if not self.scales:  # int8 is written of chains alone, and may have gone back to floats
+            self.last = step.reads[0]
         flat = len(self.graph.tensors[self.last].shape) == 2
-        if isinstance(layer, FcSpec) and not flat:
+        if isinstance(layer, FcSpec | FlattenSpec) and not flat:
             flat = True
             self._flatten(step)
-        if isinstance(layer, ConvSpec) and layer.pad and not layout.same_padding(layer):
+        if isinstance(layer, FlattenSpec):
+            return
+        if isinstance(layer, ConvSpec | PoolSpec | UpsampleSpec | LrnSpec) and flat:
+            flat = False
+            self.last = self._image(self.last, step.before, layer.name)
+        if isinstance(layer, JoinSpec | ConcatSpec):
+            self._join(step, layer)
+            return
+        if isinstance(layer, ConvSpec | PoolSpec):
             self._pad(step, layer)
         if isinstance(layer, SoftmaxSpec):
             self.finish()  # int8 probabilities are multiples of 1/256: nothing left of 848 classes
-        constants: tuple[Tensor, ...] = ()
+        constants = _numbers(layer, step.after)
         if isinstance(layer, ConvSpec | FcSpec):
             constants = self._constants(step, layer)
         if not isinstance(layer, PoolSpec | SoftmaxSpec):  # a pooling keeps the scale, by its rules
             self.scale = self.scales.get(layer.name, FLOAT)
-        channels, height, width = step.after
-        shape = (1, channels) if flat else (1, height, width, channels)
-        code, options = _kind(step)
-        self.operator(code, layer.name, shape, options, constants)
+        shape = (1, step.after.channels) if flat else _last(step.after)
+        parts = _composed(layer)
+        for code, suffix, options, number in parts:
+            name = f"{layer.name}{suffix}"
+            self.operator(code, name, shape, options, (_number(name, number),))
+        if not parts:
+            code, options = _kind(step)
+            self.operator(code, layer.name, shape, options, constants)
+
+    def _join(self, step: Step, layer: JoinSpec | ConcatSpec) -> None:
+        """From several values to one. All are as the first is, with or without a height."""
+        flat = all(len(self.graph.tensors[name].shape) == 2 for name in step.reads)
+        inputs = [
+            name if flat else self._image(name, shape, f"{layer.name}/{place}")
+            for place, (name, shape) in enumerate(zip(step.reads, step.befores, strict=True))
+        ]
+        none = {"FusedActivationFunction": ActivationFunctionType.NONE}
+        code, options = {
+            "add": ("ADD", ("AddOptions", none)),
+            "mul": ("MUL", ("MulOptions", none)),
+            "concat": ("CONCATENATION", ("ConcatenationOptions", {"Axis": 1 if flat else 3})),
+        }[layer.type]
+        shape = (1, step.after.channels) if flat else _last(step.after)
+        self.graph.add(Tensor(layer.name, shape=shape))
+        self.graph.operators.append(Operator(code, tuple(inputs), layer.name, options, 1))
+        self.last = layer.name
+
+    def _image(self, name: str, shape: Shape, reader: str) -> str:
+        """The value with a height and a width, by way of an operator where it has lost them."""
+        if len(self.graph.tensors[name].shape) == 4:
+            return name
+        self.last = name
+        sizes = np.array([-1, *_last(shape)[1:]], np.int32)
+        made = f"{reader}/image"
+        to = Tensor(f"{made}/shape", sizes)
+        self.operator("RESHAPE", made, _last(shape), ("ReshapeOptions", {}), (to,))
+        return made
 
     def _flatten(self, step: Step) -> None:
         channels, height, width = step.before
-        name = f"{step.layer.name}/flat"
+        name = step.layer.name
+        name = name if isinstance(step.layer, FlattenSpec) else f"{name}/flat"
         size = height * width * channels
+        if isinstance(step.layer, FlattenSpec) and height * width > 1:
+            order = Tensor(f"{name}/order", np.array([0, 3, 1, 2], np.int32))
+            shape = (1, channels, height, width)
+            self.operator("TRANSPOSE", f"{name}/first", shape, ("TransposeOptions", {}), (order,))
         to = Tensor(f"{name}/shape", np.array([-1, size], np.int32))
         self.operator("RESHAPE", name, (1, size), ("ReshapeOptions", {}), (to,))
 
-    def _pad(self, step: Step, layer: ConvSpec) -> None:
+    def _pad(self, step: Step, layer: ConvSpec | PoolSpec) -> None:
+        """What the operator's own padding is not: zeros, or nothing that could be the largest."""
+        if isinstance(layer, ConvSpec) and layout.same_padding(layer):
+            return
+        top, left, *ends = layer.window.pads
+        bottom, right = (max(end, 0) for end in ends)
+        if not any((top, left, bottom, right)):
+            return
         channels, height, width = step.before
-        added = [[0, 0], [layer.pad] * 2, [layer.pad] * 2, [0, 0]]
-        sides = Tensor(f"{layer.name}/sides", np.array(added, np.int32))
-        grown = (1, height + 2 * layer.pad, width + 2 * layer.pad, channels)
-        self.operator("PAD", f"{layer.name}/pad", grown, ("PadOptions", {}), (sides,))
+        added = [[0, 0], [top, bottom], [left, right], [0, 0]]
+        constants = [Tensor(f"{layer.name}/sides", np.array(added, np.int32))]
+        code, options = "PAD", "PadOptions"
+        if isinstance(layer, PoolSpec) and layer.method == "max":
+            code, options = "PADV2", "PadV2Options"
+            lowest = np.array(np.finfo(np.float32).min, np.float32)
+            constants.append(Tensor(f"{layer.name}/lowest", lowest))
+        grown = (1, height + top + bottom, width + left + right, channels)
+        self.operator(code, f"{layer.name}/pad", grown, (options, {}), tuple(constants))
 
     def _constants(self, step: Step, layer: ConvSpec | FcSpec) -> tuple[Tensor, Tensor]:
         names = f"{layer.name}/weights", f"{layer.name}/biases"
@@ -161,6 +227,42 @@ class _Writer:
         )
 
 
+def _last(shape: Shape) -> tuple[int, int, int, int]:
+    return (1, shape.height, shape.width, shape.channels)
+
+
+def _number(name: str, value: float) -> Tensor:
+    return Tensor(f"{name}/number", np.array(value, np.float32))
+
+
+def _numbers(layer: Layer, after: Shape) -> tuple[Tensor, ...]:
+    """Inputs of an operator that are numbers of ours."""
+    if isinstance(layer, UpsampleSpec):
+        return (Tensor(f"{layer.name}/size", np.array(after[1:], np.int32)),)
+    return ()
+
+
+def _composed(layer: Layer) -> list[tuple[str, str, Options | None, float]]:
+    """Operators that together are a layer which TensorFlow Lite has no operator for: (operator,
+    what its name ends in, options, its second input)."""
+    none = {"FusedActivationFunction": ActivationFunctionType.NONE}
+    match layer:
+        case ClipSpec(low=low, high=high) if (low, high) != (0, 6):
+            return [
+                ("MAXIMUM", "/low", ("MaximumMinimumOptions", {}), low),
+                ("MINIMUM", "", ("MaximumMinimumOptions", {}), high),
+            ]
+        case ActivationSpec(type="hard-sigmoid"):
+            return [
+                ("MUL", "/sixth", ("MulOptions", none), 1 / 6),
+                ("ADD", "/half", ("AddOptions", none), 0.5),
+                ("MAXIMUM", "/low", ("MaximumMinimumOptions", {}), 0.0),
+                ("MINIMUM", "", ("MaximumMinimumOptions", {}), 1.0),
+            ]
+        case _:
+            return []
+
+
 def _kind(step: Step) -> tuple[str, Options | None]:
     """Operator and options of a layer."""
     act = ActivationFunctionType.RELU if step.relu else ActivationFunctionType.NONE
@@ -168,19 +270,46 @@ def _kind(step: Step) -> tuple[str, Options | None]:
     match step.layer:
         case ConvSpec() as layer:
             same = Padding.SAME if layout.same_padding(layer) else Padding.VALID
-            how = {"Padding": same, "StrideW": layer.stride, "StrideH": layer.stride, **activation}
+            how = {"Padding": same, **_moves(layer.window), **activation}
             if layer.groups == 1:
                 return "CONV_2D", ("Conv2DOptions", how)
             each = {"DepthMultiplier": layer.outputs // layer.groups}
             return "DEPTHWISE_CONV_2D", ("DepthwiseConv2DOptions", how | each)
-        case PoolSpec(method=method, kernel=kernel, stride=stride):
-            strides = {"Padding": Padding.VALID, "StrideW": stride, "StrideH": stride}
-            window = {**strides, "FilterWidth": kernel, "FilterHeight": kernel}
+        case PoolSpec(method=method) as layer:
+            height, width = layer.window.kernel
+            strides = {"Padding": Padding.VALID, **_moves(layer.window)}
+            window = {**strides, "FilterWidth": width, "FilterHeight": height}
             code = "MAX_POOL_2D" if method == "max" else "AVERAGE_POOL_2D"
             return code, ("Pool2DOptions", window)
         case FcSpec():
             return "FULLY_CONNECTED", ("FullyConnectedOptions", activation)
-        case ReluSpec():
-            return "RELU", None
+        case UpsampleSpec():
+            return "RESIZE_NEAREST_NEIGHBOR", ("ResizeNearestNeighborOptions", {})
+        case LrnSpec(size=size, alpha=alpha, beta=beta, bias=bias):
+            how = {"Radius": size // 2, "Bias": bias, "Alpha": alpha / size, "Beta": beta}
+            return "LOCAL_RESPONSE_NORMALIZATION", ("LocalResponseNormalizationOptions", how)
+        case FlattenSpec() | JoinSpec() | ConcatSpec() as layer:
+            raise AssertionError(f"{layer.type} is written elsewhere")
+        case _ as layer:
+            return _function(layer)
+
+
+def _function(
+    layer: SoftmaxSpec | LeakyReluSpec | ReluSpec | ClipSpec | ActivationSpec,
+) -> tuple[str, Options | None]:
+    """Operator and options of a function of each value, or of each pixel."""
+    match layer:
         case SoftmaxSpec():
             return "SOFTMAX", ("SoftmaxOptions", {"Beta": 1.0})
+        case LeakyReluSpec(slope=slope):
+            return "LEAKY_RELU", ("LeakyReluOptions", {"Alpha": slope})
+        case ReluSpec() | ClipSpec() | ActivationSpec():
+            codes = {"clip": "RELU6", "sigmoid": "LOGISTIC", "hard-swish": "HARD_SWISH"}
+            return codes.get(layer.type, layer.type.upper()), None
+
+
+def _moves(window: Window) -> dict[str, int]:
+    (down, along), (rows, columns) = window.stride, window.dilation
+    moves = {"StrideW": along, "StrideH": down}
+    spread = {"DilationWFactor": columns, "DilationHFactor": rows}
+    return moves | (spread if (rows, columns) != (1, 1) else {})

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass, replace
+from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from buildmatrix import graph, matrix, network, recipe, schema, shelf, toolchain, workload
 from buildmatrix.errors import InputError, UsageError, did_you_mean
-from buildmatrix.export import FORMATS
+from buildmatrix.export import FORMATS, able
+from buildmatrix.imported.spec import FileNetworkSpec
+from buildmatrix.network import ImportedNetwork, NetworkSpec
 from buildmatrix.selector import matches_id
 from buildmatrix.workload import Calls
 
@@ -17,7 +20,6 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from buildmatrix.matrix import Matrix
-    from buildmatrix.network import NetworkSpec
     from buildmatrix.nouns import Cell, Scalar
     from buildmatrix.recipe import Recipe
     from buildmatrix.toolchain import Toolchain
@@ -91,6 +93,8 @@ def load(
         bundle_digest=_digest(PACKAGE, "bundle.py"),
         audit_digest=_digest(PACKAGE, *_modules("audit"), *_modules("elf")),
         trees=_trees(root, recipes),
+        imports={name: _imported(net) for name, net in nets.items()},
+        gaps=_gaps(nets),
     )
     works = graph.expand(cells, inputs)
     return Project(root, expanded, cells, recipes, toolchains, nets, works)
@@ -164,16 +168,44 @@ def _network(root: Path, name: str, document: schema.Document) -> NetworkSpec:
         half = (root / "models" / name).is_dir()
         hint = f"models/{name} has no model.yaml; `inv models` lists what there is" if half else ""
         raise document.fault(("bench", "model"), brief, hint=hint)
-    path = folders[name] / "model.yaml"
-    net = schema.load(_shown(path), network.NetworkSpec)
-    if net.name != name:
+    path = _shown(folders[name] / "model.yaml")
+    written = schema.read(path)
+    file = isinstance(written.data, dict) and "from" in written.data
+    one = written.build(FileNetworkSpec) if file else written.build(NetworkSpec)
+    if one.name != name:
         raise InputError(
-            f"the model in folder '{name}' calls itself '{net.name}'",
-            where=str(_shown(path)),
+            f"the model in folder '{name}' calls itself '{one.name}'",
+            where=str(path),
             hint="give both the same name: results and cells are found by it",
         )
+    net = one if isinstance(one, NetworkSpec) else _described(one, path)
     network.shapes(net)  # a layer that does not fit is an input error: say so before any build
     return net
+
+
+def _imported(net: Workload) -> dict[str, str]:
+    """Of a network out of a file: what that file is, and what reads it."""
+    if not isinstance(net, ImportedNetwork):
+        return {}
+    reader = _digest(PACKAGE, *_modules("imported"))
+    return {**net.files, "reader": reader, "onnxruntime": version("onnxruntime")}
+
+
+def _gaps(nets: Mapping[str, Workload]) -> dict[tuple[str, str], str]:
+    """What a format cannot say of a model, where it cannot, by their names."""
+    found = {
+        (name, format): able.gap(net, format)
+        for name, net in nets.items()
+        if isinstance(net, NetworkSpec)
+        for format in FORMATS
+    }
+    return {pair: words for pair, words in found.items() if words}
+
+
+def _described(one: FileNetworkSpec, path: Path) -> NetworkSpec:
+    from buildmatrix.imported import described
+
+    return described(one, path.parent)
 
 
 def select(expanded: Matrix, only: tuple[str, ...]) -> tuple[Cell, ...]:

@@ -139,8 +139,9 @@ def test_every_convolution_is_nnpacks_and_none_is_the_blas(lines: list[str]) -> 
     convolutions: Counter[str] = Counter()
     products: set[str] = set()  # what Caffe's own convolution, and its full layers, ask the BLAS
     full: set[str] = set()
-    for layer, before, after, _ in steps(network):
+    for layer, before, after, *_ in steps(network):
         if isinstance(layer, ConvSpec):
+            assert isinstance(layer.kernel, int)
             inputs, outputs = before.channels // layer.groups, layer.outputs // layer.groups
             called = f"convolution {inputs} {outputs} {layer.kernel}"
             convolutions[called] += FORWARDS * BATCH * layer.groups

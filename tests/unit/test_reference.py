@@ -136,7 +136,7 @@ def forward_in_float32(net: NetworkSpec, parameters: tuple[Parameters, ...]) -> 
             case FcSpec(name=name):
                 p = learnt[name]
                 x = (p.bias + np.add.accumulate(p.weight * x.ravel(), axis=1)[:, -1])[:, None, None]
-            case PoolSpec(kernel=k, stride=stride, method=method):
+            case PoolSpec(kernel=int(k), stride=int(stride), method=method):
                 parts = [plane(x, a, b, k, stride) for a, b in product(range(k), repeat=2)]
                 x = np.max(parts, axis=0) if method == "max" else mean_in_float32(parts)
             case ReluSpec():
@@ -144,6 +144,8 @@ def forward_in_float32(net: NetworkSpec, parameters: tuple[Parameters, ...]) -> 
             case SoftmaxSpec():
                 powers = np.exp(x - x.max())
                 x = powers / powers.sum()
+            case _:
+                raise AssertionError(f"none of our models has a layer {layer.type}")
     assert x.dtype == np.float32
     return x.ravel()
 
@@ -162,6 +164,7 @@ def mean_in_float32(parts: list[reference.F32]) -> reference.F32:
 
 
 def convolve_in_float32(layer: ConvSpec, x: reference.F32, p: Parameters) -> reference.F32:
+    assert isinstance(layer.stride, int)
     outputs, channels, kernel, _ = p.weight.shape
     sides = (layer.pad, layer.pad)
     x = np.pad(x, ((0, 0), sides, sides))

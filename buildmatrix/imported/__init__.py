@@ -1,0 +1,116 @@
+"""Networks out of files in a framework's own format: their layers, weights and golden answer.
+
+`described` reads the layers, which decide what a network costs and which stacks can take it;
+`golden` reads the weights too, and holds the reference against the file's own engine.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from typing import TYPE_CHECKING
+
+from buildmatrix.errors import InputError
+from buildmatrix.network import ImportedNetwork, InputSpec, input_shape
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from buildmatrix.imported.spec import FileNetworkSpec
+    from buildmatrix.reference import F32, F64, Parameters
+
+CHUNK = 1 << 20
+
+
+def described(spec: FileNetworkSpec, folder: Path) -> ImportedNetwork:
+    """The network in the file that `spec` names, which lies in `folder`.
+
+    Raises InputError for a file that cannot be read, with the operator and node that is unknown.
+    """
+    from buildmatrix.imported import convert, simplify
+
+    path = folder / spec.file
+    given = spec.input
+    size = (given.channels, given.height, given.width) if given else None
+    simplified = simplify.simplified(path, size=size, output=spec.output)
+    shape, layers, _ = convert.converted(simplified.model, str(path))
+    names = [spec.file, *simplify.external(path)]
+    names += [spec.values] if spec.values else []
+    return ImportedNetwork(
+        version=spec.version,
+        name=spec.name,
+        summary=spec.summary,
+        input=InputSpec(channels=shape.channels, height=shape.height, width=shape.width),
+        seed=spec.seed,
+        tolerance=spec.tolerance,
+        layers=layers,
+        folder=folder,
+        files={name: sha256(folder / name) for name in names},
+        values=spec.values,
+        output=spec.output,
+    )
+
+
+def sha256(path: Path) -> str:
+    """Of a file's content. Raises InputError when it is not there."""
+    total = hashlib.sha256()
+    try:
+        with path.open("rb") as stream:
+            while chunk := stream.read(CHUNK):
+                total.update(chunk)
+    except OSError as fault:
+        brief = f"it cannot be read: {fault.strerror}"
+        raise InputError(brief, where=str(path), hint="put it beside model.yaml") from None
+    return total.hexdigest()
+
+
+def golden(net: ImportedNetwork) -> tuple[tuple[Parameters, ...], F32, F64]:
+    """Weights, the image, and the answer: by our reference in float64, which must agree with what
+    onnxruntime, in float32, makes of the file itself. Raises InputError when it does not."""
+    from buildmatrix import reference
+    from buildmatrix.imported import convert, simplify
+
+    for name, was in net.files.items():
+        if sha256(net.folder / name) != was:
+            raise InputError("it changed while it was read", where=str(net.folder / name))
+    image = picture(net)
+    simplified = simplify.simplified(
+        net.file, size=tuple(input_shape(net)), output=net.output, image=image
+    )
+    _, layers, parameters = convert.converted(simplified.model, str(net.file))
+    assert layers == net.layers
+    expected = reference.forward(net, parameters, image)
+    assert simplified.answer is not None
+    error = reference.max_relative_error(simplified.answer, expected)
+    allowed = net.tolerance.get("float32", max(net.tolerance.values()))
+    if not error <= allowed:
+        raise InputError(
+            f"onnxruntime's answer differs from the reference's by {error:.1e}, "
+            f"and {allowed:.1e} is tolerated",
+            where=str(net.file),
+            hint="raise the tolerance if the network loses so much in float32, "
+            "or give it an input that is like those it was made for: `values: image.npy`",
+        )
+    return parameters, image, expected
+
+
+def picture(net: ImportedNetwork) -> F32:
+    """The image of the .npy file that model.yaml names, or the seeded one."""
+    import numpy as np
+
+    from buildmatrix import reference
+
+    if not net.values:
+        return reference.image(net)
+    path = net.folder / net.values
+    try:
+        values = np.load(path, allow_pickle=False)
+    except (OSError, ValueError) as fault:
+        raise InputError(f"it is no .npy file: {fault}", where=str(path)) from None
+    shape = input_shape(net)
+    if not np.issubdtype(values.dtype, np.number) or values.size != np.prod(shape):
+        raise InputError(
+            f"its {values.dtype} values of {'x'.join(map(str, values.shape))} are no image of "
+            f"{shape}",
+            where=str(path),
+        )
+    return np.ascontiguousarray(values.reshape(shape), np.float32)

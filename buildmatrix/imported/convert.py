@@ -1,0 +1,81 @@
+"""The nodes of a simplified ONNX graph as layers and weights of a network.
+
+What a node means is in `operators`. Values that only change their form (a Flatten before a fully
+connected layer, a Squeeze) are no layers.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+from buildmatrix.imported import patterns
+from buildmatrix.imported.operators import OPERATORS
+from buildmatrix.imported.reading import Reading, called
+from buildmatrix.layers import FcSpec, FlattenSpec
+from buildmatrix.reference import Parameters
+
+if TYPE_CHECKING:
+    from onnx import ModelProto
+
+    from buildmatrix.layers import Layer, Shape
+
+
+class Converted(NamedTuple):
+    """`entry`: the size of one image. `parameters`: what the layers have learnt, in their order."""
+
+    entry: Shape
+    layers: tuple[Layer, ...]
+    parameters: tuple[Parameters, ...]
+
+
+def converted(model: ModelProto, where: str) -> Converted:
+    """The layers of a simplified model, and their weights.
+
+    Raises InputError for a node that is no layer here, with its operator and name.
+    """
+    patterns.whole(model.graph)
+    reading = Reading(model, where)
+    for node in model.graph.node:
+        if node.domain not in ("", "ai.onnx") or node.op_type not in OPERATORS:
+            raise reading.fault(
+                f"the operator of node {called(node)} is not read",
+                hint=f"what is read: {', '.join(sorted(OPERATORS))}",
+            )
+        OPERATORS[node.op_type](reading, node)
+    layers = _without_idle(reading.layers, reading.values[reading.leaving])
+    if not layers or layers[-1].name != reading.values[reading.leaving]:
+        raise reading.fault("its output is not what its last node makes")
+    learnt = tuple(
+        Parameters(layer.name, *reading.weights[layer.name])
+        for layer in layers
+        if layer.name in reading.weights
+    )
+    return Converted(reading.entry, tuple(layers), learnt)
+
+
+def _without_idle(layers: list[Layer], leaving: str) -> list[Layer]:
+    """Without what nobody reads, and without a flattening that only fully connected layers read:
+    they flatten what they read anyway."""
+    needed = {leaving}
+    kept: list[Layer] = []
+    for layer in reversed(layers):
+        if layer.name in needed:
+            needed |= set(layer.inputs)
+            kept.append(layer)
+    kept.reverse()
+    readers: dict[str, list[Layer]] = {}
+    for layer in kept:
+        for name in layer.inputs:
+            readers.setdefault(name, []).append(layer)
+    idle = {
+        layer.name: layer.inputs[0]
+        for layer in kept
+        if isinstance(layer, FlattenSpec)
+        and layer.name != leaving
+        and all(isinstance(reader, FcSpec) for reader in readers[layer.name])
+    }
+    return [
+        layer.model_copy(update={"inputs": tuple(idle.get(name, name) for name in layer.inputs)})
+        for layer in kept
+        if layer.name not in idle
+    ]

@@ -1,0 +1,116 @@
+"""Hard sigmoid and hard swish, found where a framework or onnxruntime has taken them apart.
+
+Before operator set 14 there was no HardSwish: frameworks wrote x * Clip(x + 3, 0, 6) / 6. And
+onnxruntime 1.32 itself writes x * HardSigmoid(x) of it. Stacks have a fast operator for the whole.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import TYPE_CHECKING
+
+import numpy as np
+from onnx import helper, numpy_helper
+
+if TYPE_CHECKING:
+    from onnx import GraphProto, NodeProto
+
+
+def whole(graph: GraphProto) -> None:
+    """Puts one node where several are a hard sigmoid or a hard swish, under the last one's name."""
+    for match in (_sigmoid, _swish):
+        found = _Graph(graph)
+        for node in list(graph.node):
+            match(found, node)
+
+
+class _Graph:
+    """Who makes a value, how many read it, and which values are one constant number."""
+
+    def __init__(self, graph: GraphProto) -> None:
+        self.graph = graph
+        self.maker = {name: node for node in graph.node for name in node.output}
+        self.uses = Counter(name for node in graph.node for name in node.input)
+        self.uses.update(value.name for value in graph.output)
+        self.numbers = {
+            tensor.name: float(numpy_helper.to_array(tensor).reshape(-1)[0])
+            for tensor in graph.initializer
+            if int(np.prod(tensor.dims)) == 1
+        }
+
+    def made_by(self, kind: str, name: str) -> NodeProto | None:
+        """The node that makes a value which nothing else reads, if it is of this kind."""
+        node = self.maker.get(name)
+        return node if node is not None and node.op_type == kind and self.uses[name] == 1 else None
+
+    def value_and_number(self, node: NodeProto) -> tuple[str, float] | None:
+        """Of a node with two inputs, the one that is computed and the constant number."""
+        names = list(node.input)
+        for value, number in (names, names[::-1]) if len(names) == 2 else ():
+            if number in self.numbers and value not in self.numbers:
+                return value, self.numbers[number]
+        return None
+
+    def sixth(self, node: NodeProto) -> str:
+        """What the node divides by six; empty when it does something else."""
+        pair = self.value_and_number(node)
+        divisor = {"Div": 6.0, "Mul": 1 / 6}.get(node.op_type)
+        if pair is None or divisor is None or abs(pair[1] - divisor) > 1e-6:
+            return ""
+        return pair[0] if node.op_type == "Mul" or node.input[0] == pair[0] else ""
+
+    def replace(self, last: NodeProto, kind: str, value: str, gone: list[NodeProto]) -> None:
+        made = helper.make_node(kind, [value], list(last.output), last.name or last.output[0])
+        if kind == "HardSigmoid":
+            made.attribute.extend(
+                [helper.make_attribute("alpha", 1 / 6), helper.make_attribute("beta", 0.5)]
+            )
+        last.CopyFrom(made)
+        for node in gone:
+            self.graph.node.remove(node)
+
+    def shifted(self, name: str) -> tuple[str, list[NodeProto]]:
+        """x of a value that is Clip(x + 3, 0, 6), and the nodes that make it; or nothing."""
+        clip = self.made_by("Clip", name)
+        if clip is None:
+            return "", []
+        bounds = [a.f for a in sorted(clip.attribute, key=lambda a: a.name, reverse=True)]
+        bounds = bounds or [self.numbers.get(one, -1) for one in clip.input[1:]]
+        add = self.made_by("Add", clip.input[0])
+        pair = self.value_and_number(add) if add is not None else None
+        if bounds != [0, 6] or pair is None or pair[1] != 3 or add is None:
+            return "", []
+        return pair[0], [add, clip]
+
+
+def _sigmoid(graph: _Graph, node: NodeProto) -> None:
+    """Clip(x + 3, 0, 6) / 6; and, of that, x times it before the division."""
+    product = graph.sixth(node)
+    if not product:
+        return
+    value, gone = graph.shifted(product)
+    if value:
+        graph.replace(node, "HardSigmoid", value, gone)
+        return
+    times = graph.made_by("Mul", product)
+    if times is None or len(times.input) != 2:
+        return
+    for one, other in (tuple(times.input), tuple(times.input)[::-1]):
+        value, gone = graph.shifted(other)
+        if value and value == one:
+            graph.replace(node, "HardSwish", value, [*gone, times])
+            return
+
+
+def _swish(graph: _Graph, node: NodeProto) -> None:
+    """x * HardSigmoid(x), of the slope 1/6."""
+    if node.op_type != "Mul":
+        return
+    for one, other in (tuple(node.input), tuple(node.input)[::-1]):
+        gate = graph.made_by("HardSigmoid", other)
+        if gate is None or gate.input[0] != one:
+            continue
+        how = {a.name: a.f for a in gate.attribute}
+        if abs(how.get("alpha", 0.2) - 1 / 6) < 1e-6 and how.get("beta", 0.5) == 0.5:
+            graph.replace(node, "HardSwish", one, [gate])
+            return

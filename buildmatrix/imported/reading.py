@@ -1,0 +1,123 @@
+"""What is known while the nodes of an ONNX graph are read one after the other."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, cast, get_args
+
+import numpy as np
+from onnx import TensorProto, helper, numpy_helper
+from pydantic import ValidationError
+
+from buildmatrix.errors import InputError
+from buildmatrix.layers import LayerSpec, Shape
+from buildmatrix.network import INPUT
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+    from onnx import ModelProto, NodeProto
+
+    from buildmatrix.layers import Layer
+    from buildmatrix.reference import F32
+
+Attributes = dict[str, Any]
+
+
+@dataclass
+class Reading:
+    """Layers so far. `values`: the layer that makes each tensor of the graph, or INPUT."""
+
+    model: ModelProto
+    where: str
+    layers: list[Layer] = field(default_factory=list)
+    weights: dict[str, tuple[F32, F32]] = field(default_factory=dict)  # by layer
+    values: dict[str, str] = field(default_factory=dict)
+    sizes: dict[str, tuple[int, ...]] = field(default_factory=dict)
+    names: set[str] = field(default_factory=lambda: {INPUT})
+    padded: dict[str, tuple[int, int, int, int]] = field(default_factory=dict)  # by a Pad node
+
+    def __post_init__(self) -> None:
+        graph = self.model.graph
+        self.constants = {tensor.name: tensor for tensor in graph.initializer}
+        for value in (*graph.input, *graph.value_info, *graph.output):
+            if value.name not in self.constants:
+                dims = value.type.tensor_type.shape.dim
+                self.sizes[value.name] = tuple(d.dim_value for d in dims)
+        (entry,) = (v for v in graph.input if v.name not in self.constants)
+        self.values[entry.name] = INPUT
+        self.entry = self.shape(entry.name)
+        (leaving,) = graph.output
+        self.leaving = leaving.name
+        self.uses = Counter(name for node in graph.node for name in node.input)
+        self.uses[self.leaving] += 1
+        domains = {one.domain: one.version for one in self.model.opset_import}
+        self.opset = domains.get("", domains.get("ai.onnx", 0))
+
+    def shape(self, tensor: str) -> Shape:
+        """Of one image: (channels, height, width); what has fewer sizes is one pixel, or a row."""
+        sizes = self.sizes[tensor]
+        if not 2 <= len(sizes) <= 4 or sizes[0] != 1 or min(sizes) < 1:
+            raise self.fault(f"the value '{tensor}' has the sizes {list(sizes)}")
+        if len(sizes) == 4:
+            return Shape(*sizes[1:])
+        return Shape(sizes[1], 1, sizes[2] if len(sizes) == 3 else 1)
+
+    def constant(self, tensor: str) -> NDArray[Any] | None:
+        """Numbers that do not depend on the input; None for what does, or is not there."""
+        found = self.constants.get(tensor)
+        return None if found is None else numpy_helper.to_array(found)
+
+    def add(self, node: NodeProto, make: type[LayerSpec], **settings: Any) -> str:
+        """A layer that the node is; its name."""
+        (kind, *_) = get_args(make.model_fields["type"].annotation)
+        given = {"type": kind, "name": self._name(node), "node": called(node), **settings}
+        try:
+            layer = make.model_validate(given)
+        except ValidationError as invalid:
+            fault = invalid.errors()[0]
+            raise self.fault(f"{called(node)}: {fault['loc'][0]}: {fault['msg']}") from None
+        self.layers.append(cast("Layer", layer))
+        self.values[node.output[0]] = layer.name
+        return layer.name
+
+    def read(self, node: NodeProto, *tensors: str, padded: bool = False) -> tuple[str, ...]:
+        """Names of the layers that make these tensors."""
+        for tensor in tensors:
+            if tensor in self.padded and not padded:
+                raise self.fault(f"{called(node)} reads what is padded; only Conv is read so")
+            if tensor not in self.values:
+                raise self.fault(f"{called(node)} reads '{tensor}', a constant")
+        return tuple(self.values[tensor] for tensor in tensors)
+
+    def same(self, node: NodeProto) -> None:
+        """The node changes nothing but the form of its first input."""
+        self.values[node.output[0]] = self.read(node, node.input[0])[0]
+
+    def _name(self, node: NodeProto) -> str:
+        plain = re.sub(r"[^A-Za-z0-9_-]+", "_", node.name or node.output[0]).strip("_-")
+        base = plain if plain[:1].isalpha() else f"{node.op_type.lower()}_{plain}".rstrip("_")
+        name, number = base, 2
+        while name in self.names:
+            name, number = f"{base}_{number}", number + 1
+        self.names.add(name)
+        return name
+
+    def fault(self, brief: str, hint: str = "") -> InputError:
+        return InputError(brief, where=self.where, hint=hint)
+
+
+def called(node: NodeProto) -> str:
+    return f"{node.op_type} '{node.name or node.output[0]}'"
+
+
+def attributes(node: NodeProto) -> Attributes:
+    return {a.name: helper.get_attribute_value(a) for a in node.attribute}
+
+
+def floats(values: NDArray[Any]) -> F32:
+    return np.ascontiguousarray(values, np.float32)
+
+
+FLOAT = TensorProto.FLOAT

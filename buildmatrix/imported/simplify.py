@@ -1,0 +1,269 @@
+"""An ONNX file as one image goes through it: sizes known, constants folded, one input and output.
+
+onnxruntime does the folding (its basic optimizations, which write standard operators alone) and
+answers what the file answers. It is an extra, and imported when a file is read.
+"""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import onnx
+from google.protobuf.message import DecodeError
+from onnx import TensorProto, external_data_helper, numpy_helper
+
+from buildmatrix.errors import InputError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from onnx import GraphProto, ModelProto, ValueInfoProto
+
+    from buildmatrix.reference import F32
+
+FLOATS = (TensorProto.FLOAT, TensorProto.FLOAT16)
+QUANTIZED = ("QuantizeLinear", "DequantizeLinear", "QLinearConv", "ConvInteger", "QLinearMatMul")
+LARGEST = 2**31 - 1  # bytes of a protobuf message
+
+
+@dataclass(frozen=True)
+class Simplified:
+    """A model with every size known, and what the file's own engine answers for an image."""
+
+    model: ModelProto
+    answer: F32 | None
+
+
+def simplified(
+    path: Path, *, size: tuple[int, ...] | None, output: str, image: F32 | None = None
+) -> Simplified:
+    """The file with a batch of 1 and, where it leaves its input's size open, this one.
+
+    Raises InputError for a file that is damaged, is quantized, has several inputs, or needs what
+    onnxruntime does not have.
+    """
+    model = _loaded(path)
+    graph = model.graph
+    _check_numbers(graph, path)
+    _fix_constants(model)
+    _widened(model)
+    entry = _entry(graph, path)
+    _fix_size(entry, size, path)
+    _one_output(graph, output, path)
+    with TemporaryDirectory(prefix="buildmatrix-onnx-") as folder:
+        fixed, folded = Path(folder) / "fixed.onnx", Path(folder) / "folded.onnx"
+        onnx.save(model, fixed)
+        name, shape = entry.name, [d.dim_value for d in entry.type.tensor_type.shape.dim]
+        del model, graph, entry
+        answer = _run(fixed, folded, name, None if image is None else image.reshape(shape), path)
+        return Simplified(_sized(onnx.load(folded)), answer)
+
+
+def external(path: Path) -> tuple[str, ...]:
+    """Names of the files beside it that hold its weights. Raises InputError for a damaged file."""
+    model = _parsed(path)
+    tensors = external_data_helper._get_all_tensors(model)
+    found = (
+        entry.value
+        for tensor in tensors
+        if external_data_helper.uses_external_data(tensor)
+        for entry in tensor.external_data
+        if entry.key == "location"
+    )
+    return tuple(sorted(set(found)))
+
+
+def _parsed(path: Path) -> ModelProto:
+    try:
+        return onnx.load(path, load_external_data=False)
+    except DecodeError:
+        raise InputError("this is no ONNX file, or only a part of one", where=str(path)) from None
+    except FileNotFoundError:
+        raise InputError(
+            "the file is not there", where=str(path), hint="put it beside model.yaml"
+        ) from None
+
+
+def _loaded(path: Path) -> ModelProto:
+    model = _parsed(path)
+    if not model.graph.node:
+        raise InputError("this is no ONNX file, or one without nodes", where=str(path))
+    try:
+        external_data_helper.load_external_data_for_model(model, str(path.parent))
+    except (OSError, ValueError, onnx.checker.ValidationError) as fault:
+        text = str(fault).splitlines()[0]
+        raise InputError(
+            f"its weights cannot be read: {text}",
+            where=str(path),
+            hint="put the files that hold its weights beside it",
+        ) from None
+    if model.ByteSize() > LARGEST:
+        raise InputError("it has more than 2 GB of weights, which is not read", where=str(path))
+    return model
+
+
+def _check_numbers(graph: GraphProto, path: Path) -> None:
+    for node in graph.node:
+        if node.op_type in QUANTIZED:
+            raise InputError(
+                f"it is quantized (node {_called(node)}), and only files of floats are read",
+                where=str(path),
+                hint="export the network before it was quantized",
+            )
+
+
+def _fix_constants(model: ModelProto) -> None:
+    """Weights that stand among the inputs, as all did before format version 4, are no inputs."""
+    given = {tensor.name for tensor in model.graph.initializer}
+    for value in [value for value in model.graph.input if value.name in given]:
+        model.graph.input.remove(value)
+    model.ir_version = max(model.ir_version, 4)
+
+
+def _called(node: onnx.NodeProto) -> str:
+    return f"{node.op_type} '{node.name or node.output[0]}'"
+
+
+def _widened(model: ModelProto) -> None:
+    """Numbers of 16 bits become those of 32, which all that is read is computed in."""
+    graph = model.graph
+    for tensor in graph.initializer:
+        if tensor.data_type == TensorProto.FLOAT16:
+            wide = numpy_helper.to_array(tensor).astype(np.float32)
+            tensor.CopyFrom(numpy_helper.from_array(wide, tensor.name))
+    for value in (*graph.input, *graph.output, *graph.value_info):
+        if value.type.tensor_type.elem_type == TensorProto.FLOAT16:
+            value.type.tensor_type.elem_type = TensorProto.FLOAT
+    for node in graph.node:
+        for attribute in node.attribute:
+            if node.op_type == "Cast" and attribute.name == "to" and attribute.i in FLOATS:
+                attribute.i = TensorProto.FLOAT
+            if attribute.t.data_type == TensorProto.FLOAT16:
+                wide = numpy_helper.to_array(attribute.t).astype(np.float32)
+                attribute.t.CopyFrom(numpy_helper.from_array(wide))
+
+
+def _entry(graph: GraphProto, path: Path) -> ValueInfoProto:
+    entries = list(graph.input)
+    if len(entries) != 1:
+        names = ", ".join(f"'{one.name}'" for one in entries) or "none"
+        raise InputError(
+            f"it has {len(entries)} inputs ({names}), and one image is what a network is given",
+            where=str(path),
+            hint="export the part of it that reads one input",
+        )
+    kind = entries[0].type.tensor_type.elem_type
+    if kind not in FLOATS:
+        number = TensorProto.DataType.Name(kind).lower()
+        raise InputError(
+            f"its input '{entries[0].name}' is of {number}, not float", where=str(path)
+        )
+    return entries[0]
+
+
+def _fix_size(entry: ValueInfoProto, size: tuple[int, ...] | None, path: Path) -> None:
+    """Gives the input a batch of 1 and its other sizes numbers."""
+    dimensions = entry.type.tensor_type.shape.dim
+    if len(dimensions) not in (2, 3, 4):
+        raise InputError(
+            f"its input '{entry.name}' has {len(dimensions)} dimensions; 2, 3 and 4 are read",
+            where=str(path),
+        )
+    sides = [d.dim_value if d.dim_value > 0 else None for d in dimensions[1:]]
+    wanted = list(size)[: len(sides)] if size else sides
+    if len(sides) == 3 or size is None:
+        fits = all(s is None or s == w for s, w in zip(sides, wanted, strict=True))
+    else:  # a row of values: channels, or channels and a length
+        channels, height, width = size
+        wanted = [channels * height * width] if len(sides) == 1 else [channels, height * width]
+        fits = all(s is None or s == w for s, w in zip(sides, wanted, strict=True))
+    shown = "x".join("?" if side is None else str(side) for side in sides)
+    if not fits or None in wanted:
+        raise InputError(
+            f"the size of its input '{entry.name}' is {shown}",
+            where=str(path),
+            hint="write `input: {channels: …, height: …, width: …}` that fits it in model.yaml",
+        )
+    for dimension, side in zip(dimensions, (1, *wanted), strict=True):
+        dimension.Clear()
+        dimension.dim_value = int(side or 0)
+
+
+def _one_output(graph: GraphProto, name: str, path: Path) -> None:
+    """Leaves one output; sizes that were noted elsewhere are forgotten, for they follow."""
+    outputs = {value.name: value for value in graph.output}
+    if name not in outputs and (name or len(outputs) != 1):
+        there = ", ".join(outputs)
+        brief = f"it has no output '{name}'" if name else f"it has {len(outputs)} outputs"
+        raise InputError(f"{brief}: {there}", where=str(path), hint="write `output:` with one name")
+    kept = outputs[name] if name else next(iter(outputs.values()))
+    kept.type.tensor_type.ClearField("shape")
+    for other in [value for value in graph.output if value.name != kept.name]:
+        graph.output.remove(other)
+    del graph.value_info[:]
+
+
+def _run(fixed: Path, folded: Path, entry: str, image: F32 | None, path: Path) -> F32 | None:
+    """Folds `fixed` into `folded`; the answer for an image, if there is one."""
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_BASIC
+    options.optimized_model_filepath = str(folded)
+    options.add_session_config_entry("session.disable_prepacking", "1")
+    options.log_severity_level = 4
+    with _explained(path):
+        session = onnxruntime.InferenceSession(
+            str(fixed), options, providers=["CPUExecutionProvider"]
+        )
+        if image is None:
+            return None
+        (answer,) = session.run(None, {entry: image})
+        return np.asarray(answer, np.float32)
+
+
+@contextmanager
+def _explained(path: Path) -> Iterator[None]:
+    """onnxruntime's exceptions have only Exception in common."""
+    try:
+        yield
+    except Exception as fault:
+        if not type(fault).__module__.startswith("onnxruntime"):
+            raise
+        text = " ".join(str(fault).split())
+        raise InputError(f"onnxruntime does not take it: {text}", where=str(path)) from None
+
+
+def _sized(model: ModelProto) -> ModelProto:
+    """With the size of every value, inferred on a copy that has no large weights in it."""
+    graph = model.graph
+    sketch: Any = onnx.ModelProto()
+    sketch.ir_version = model.ir_version
+    sketch.opset_import.extend(model.opset_import)
+    sketch.graph.name = graph.name or "graph"
+    sketch.graph.node.extend(graph.node)
+    sketch.graph.input.extend(graph.input)
+    sketch.graph.output.extend(graph.output)
+    named = {value.name for value in graph.input}
+    for tensor in graph.initializer:
+        if _count(tensor.dims) <= 64:
+            sketch.graph.initializer.append(tensor)
+        elif tensor.name not in named:
+            sketch.graph.input.append(
+                onnx.helper.make_tensor_value_info(tensor.name, tensor.data_type, tensor.dims)
+            )
+    inferred = onnx.shape_inference.infer_shapes(sketch, data_prop=True).graph
+    del graph.value_info[:]
+    graph.value_info.extend(inferred.value_info)
+    del graph.output[:]
+    graph.output.extend(inferred.output)
+    return model
+
+
+def _count(dims: Sequence[int]) -> int:
+    return int(np.prod(dims, dtype=np.int64))

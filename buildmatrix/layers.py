@@ -1,0 +1,216 @@
+"""The kinds of layers that a network is made of, as data, and the size of what comes out of each.
+
+Written in `model.yaml`, or read from a file in a framework's format. A layer reads the layer before
+it, unless `inputs` names others.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal, NamedTuple
+
+from pydantic import Field, FiniteFloat, PositiveFloat, PositiveInt, model_validator
+
+from buildmatrix.schema import Spec
+
+Name = Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_-]*$")]
+NotNegative = Annotated[int, Field(ge=0)]
+Size = PositiveInt | Annotated[tuple[PositiveInt, PositiveInt], Field(strict=False)]
+Sides = NotNegative | Annotated[tuple[int, int, int, int], Field(strict=False)]
+
+
+class Shape(NamedTuple):
+    """Size of one image's values between two layers."""
+
+    channels: int
+    height: int
+    width: int
+
+    def __str__(self) -> str:
+        return f"{self.channels}x{self.height}x{self.width}"
+
+
+class Window(NamedTuple):
+    """What moves over an image: sizes are (height, width), `pads` (top, left, bottom, right).
+
+    A bottom or right pad below zero leaves out rows or columns that no window reaches.
+    """
+
+    kernel: tuple[int, int]
+    stride: tuple[int, int]
+    pads: tuple[int, int, int, int]
+    dilation: tuple[int, int] = (1, 1)
+
+    @property
+    def reach(self) -> tuple[int, int]:
+        """How many rows and columns a window spans."""
+        return tuple((k - 1) * d + 1 for k, d in zip(self.kernel, self.dilation, strict=True))  # type: ignore[return-value]
+
+    @property
+    def plain(self) -> bool:
+        """Whether it is square, and the same on all sides: what every stack knows."""
+        pairs = (self.kernel, self.stride, self.dilation)
+        return all(a == b for a, b in pairs) and len(set(self.pads)) == 1
+
+    def places(self, shape: Shape) -> tuple[int, int]:
+        """How often it fits along the height and the width, rounded down."""
+        top, left, bottom, right = self.pads
+        sizes = (shape.height + top + bottom, shape.width + left + right)
+        rows, columns = (
+            (size - reach) // stride + 1
+            for size, reach, stride in zip(sizes, self.reach, self.stride, strict=True)
+        )
+        return rows, columns
+
+
+def _pair(size: int | tuple[int, int]) -> tuple[int, int]:
+    return (size, size) if isinstance(size, int) else size
+
+
+def _four(pad: int | tuple[int, int, int, int]) -> tuple[int, int, int, int]:
+    return (pad,) * 4 if isinstance(pad, int) else pad
+
+
+class LayerSpec(Spec):
+    """What every layer has. `inputs`: the layers that it reads; the one before it when empty.
+    `node`: operator and name in the file that it was read from."""
+
+    name: Name
+    inputs: Annotated[tuple[str, ...], Field(strict=False)] = ()
+    node: str = ""
+
+
+class ConvSpec(LayerSpec):
+    """Convolution with one bias per output channel.
+
+    `kernel`, `stride` and `dilation` are of both sides, or [height, width]; `pad` zeros are added
+    on each of the four sides, or [top, left, bottom, right]. With `groups` equal to the input
+    channels it is depthwise.
+    """
+
+    type: Literal["conv"]
+    outputs: PositiveInt
+    kernel: Size
+    stride: Size = 1
+    pad: Sides = 0
+    groups: PositiveInt = 1
+    dilation: Size = 1
+
+    @property
+    def window(self) -> Window:
+        return Window(_pair(self.kernel), _pair(self.stride), _four(self.pad), _pair(self.dilation))
+
+
+class PoolSpec(LayerSpec):
+    """Pooling window. What `pad` adds is never the largest, and part of an average only when
+    `counts_pad` says so."""
+
+    type: Literal["pool"]
+    method: Literal["max", "average"]
+    kernel: Size
+    stride: Size
+    pad: Sides = 0
+    counts_pad: bool = False
+
+    @property
+    def window(self) -> Window:
+        return Window(_pair(self.kernel), _pair(self.stride), _four(self.pad))
+
+
+class FcSpec(LayerSpec):
+    """Fully connected; reads its input flattened, channels first."""
+
+    type: Literal["fc"]
+    outputs: PositiveInt
+
+
+class FlattenSpec(LayerSpec):
+    """The same values as channels of one pixel, in the order channels, height, width."""
+
+    type: Literal["flatten"]
+
+
+class ReluSpec(LayerSpec):
+    type: Literal["relu"]
+
+
+class ClipSpec(LayerSpec):
+    """Values below `low` become `low`, those above `high` become `high`: ReLU6 is 0 to 6."""
+
+    type: Literal["clip"]
+    low: FiniteFloat
+    high: FiniteFloat
+
+    @model_validator(mode="after")
+    def _in_order(self) -> ClipSpec:
+        if self.low >= self.high:
+            raise ValueError(f"low must be less than high, and {self.low} is not below {self.high}")
+        return self
+
+
+class LeakyReluSpec(LayerSpec):
+    """Values below zero are multiplied by `slope`."""
+
+    type: Literal["leaky-relu"]
+    slope: PositiveFloat
+
+
+class ActivationSpec(LayerSpec):
+    """A function of each value. `hard-sigmoid` is min(max(x / 6 + 1/2, 0), 1); `hard-swish` is x
+    times that."""
+
+    type: Literal["sigmoid", "tanh", "hard-sigmoid", "hard-swish"]
+
+
+class SoftmaxSpec(LayerSpec):
+    """Softmax over the channels of its input: their values become shares that add up to one."""
+
+    type: Literal["softmax"]
+
+
+class JoinSpec(LayerSpec):
+    """Two inputs, value by value: their sum or product. One that has a single pixel stands for all
+    pixels of its channel."""
+
+    type: Literal["add", "mul"]
+
+
+class ConcatSpec(LayerSpec):
+    """The channels of all inputs, one after the other."""
+
+    type: Literal["concat"]
+
+
+class UpsampleSpec(LayerSpec):
+    """Each value `factor` times in both directions."""
+
+    type: Literal["upsample"]
+    factor: PositiveInt
+
+
+class LrnSpec(LayerSpec):
+    """Local response normalization across channels: x / (bias + alpha / size * sum of the squares
+    of the `size` channels around it) ** beta."""
+
+    type: Literal["lrn"]
+    size: PositiveInt
+    alpha: PositiveFloat
+    beta: PositiveFloat
+    bias: PositiveFloat
+
+
+Layer = Annotated[
+    ConvSpec
+    | ReluSpec
+    | PoolSpec
+    | FcSpec
+    | SoftmaxSpec
+    | FlattenSpec
+    | ClipSpec
+    | LeakyReluSpec
+    | ActivationSpec
+    | JoinSpec
+    | ConcatSpec
+    | UpsampleSpec
+    | LrnSpec,
+    Field(discriminator="type"),
+]

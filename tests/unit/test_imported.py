@@ -1,0 +1,252 @@
+"""A network out of somebody's ONNX file: its layers, its answer, and what is said of the rest."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import onnx
+import pytest
+from onnx import TensorProto, numpy_helper
+from onnxruntime import InferenceSession
+
+from buildmatrix import network, reference, schema
+from buildmatrix.changed import changes_of
+from buildmatrix.errors import InputError
+from buildmatrix.export import able, export, prepared
+from buildmatrix.imported import described
+from buildmatrix.imported.spec import FileNetworkSpec
+from buildmatrix.pipeline import project
+from tests import consumers, onnx_files
+from tests.onnx_files import drawn, node
+from tests.unit import projects
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from onnx import ModelProto
+
+    from buildmatrix.network import ImportedNetwork
+
+
+def read(folder: Path) -> ImportedNetwork:
+    path = folder / "model.yaml"
+    return described(schema.load(path, FileNetworkSpec), folder)
+
+
+def imported(tmp_path: Path, model: ModelProto, more: str = "") -> ImportedNetwork:
+    folder = onnx_files.write(tmp_path / "mine", model)
+    with (folder / "model.yaml").open("a") as file:
+        file.write(more)
+    return read(folder)
+
+
+def refused(tmp_path: Path, model: ModelProto, more: str = "") -> InputError:
+    with pytest.raises(InputError) as e:
+        prepared(imported(tmp_path, model, more))
+    assert "net.onnx" in str(e.value.where)
+    return e.value
+
+
+@pytest.fixture
+def small(tmp_path: Path) -> ImportedNetwork:
+    return imported(tmp_path, onnx_files.small())
+
+
+def test_a_file_becomes_layers_with_its_own_weights_and_golden_answer(
+    small: ImportedNetwork,
+) -> None:
+    """Batch normalization is in the convolution, flattening in the fully connected layer, and
+    'N' is the batch."""
+    assert [layer.type for layer in small.layers] == [
+        *("conv", "relu", "conv", "hard-swish", "pool", "conv", "hard-sigmoid", "mul", "add"),
+        *("pool", "fc", "softmax"),
+    ]
+    assert network.parameters(small) == 8 * 2 * 9 + 8 + 8 * 9 + 8 + 64 + 8 + 5 * 32 + 5
+    parameters, image, expected = prepared(small)
+    session = InferenceSession(str(small.file))
+    (answer,) = session.run(None, {"image": image[None]})
+    assert expected.sum() == pytest.approx(1)
+    assert reference.max_relative_error(answer, expected) < 1e-5
+    assert np.array_equal(parameters[-1].bias, drawn(5))
+
+
+def test_export_writes_the_files_answer_beside_the_model(
+    small: ImportedNetwork, tmp_path: Path
+) -> None:
+    export(small, format="onnx", destination=tmp_path / "out")
+    expected = np.fromfile(tmp_path / "out" / "expected.f64")
+    images = np.stack([reference.image(small), 1 - reference.image(small)])
+    outputs = consumers.onnx_runtime(tmp_path / "out", images)
+    assert reference.max_relative_error(outputs[0], expected) < 1e-5
+    assert reference.max_relative_error(outputs[1], expected) > 1e-3
+
+
+def test_a_chain_of_plain_layers_is_written_for_every_stack(tmp_path: Path) -> None:
+    nodes = [
+        node("Conv", "image w b", "c", pads=[1, 1, 1, 1]),
+        node("Relu", "c", "r"),
+        node("MaxPool", "r", "p", kernel_shape=[2, 2], strides=[2, 2]),
+        node("Reshape", "p shape", "flat"),
+        node("MatMul", "flat f", "f0"),
+        node("Add", "f0 fb", "f1"),
+        node("Softmax", "f1", "prob"),
+    ]
+    weights = {"w": drawn(4, 2, 3, 3), "b": drawn(4), "f": drawn(64, 3), "fb": drawn(3)}
+    net = imported(
+        tmp_path, onnx_files.model(nodes, {**weights, "shape": np.array([-1, 64])}, opset=11)
+    )
+    assert [layer.type for layer in net.layers] == ["conv", "relu", "pool", "fc", "softmax"]
+    assert not any(able.gap(net, format) for format in able.RULES)
+
+
+def test_what_a_stack_cannot_say_is_named_with_its_node(small: ImportedNetwork) -> None:
+    assert able.gap(small, "caffe") == (
+        "the format caffe has no windows or pads that differ between sides: layer d (Conv 'd')"
+    )
+    assert able.gap(small, "onnx") == able.gap(small, "ncnn") == able.gap(small, "tflite") == ""
+
+
+@pytest.mark.parametrize(
+    ("nodes", "said"),
+    [
+        ([node("Sin", "image", "prob")], "the operator of node Sin 'prob' is not read"),
+        (
+            [node("Softmax", "image", "prob", axis=3)],
+            "softmax over another axis than the channels' of node Softmax 'prob' is not read",
+        ),
+        (
+            [node("Clip", "image low", "prob")],
+            "clipping on one side, other than below 0, of node Clip 'prob' is not read",
+        ),
+        ([node("Transpose", "image", "prob", perm=[0, 2, 3, 1])], "another order of values"),
+        ([node("Mul", "image image", "m"), node("Sub", "image m", "prob")], "node Sub 'prob'"),
+        ([node("ConvTranspose", "image w", "prob")], "node ConvTranspose 'prob' is not read"),
+        ([node("NoSuch", "image", "prob")], "onnxruntime does not take it"),
+    ],
+)
+def test_what_is_not_read_is_one_line_with_operator_and_node(
+    tmp_path: Path, nodes: list[onnx.NodeProto], said: str
+) -> None:
+    weights = {"low": np.float32(1), "w": drawn(2, 3, 3, 3)}
+    used = {n: v for n, v in weights.items() if any(n in one.input for one in nodes)}
+    fault = refused(tmp_path, onnx_files.model(nodes, used))
+    assert said in fault.brief
+    assert "\n" not in fault.brief
+
+
+def test_a_quantized_file_is_refused_by_the_node(tmp_path: Path) -> None:
+    nodes = [
+        node("QuantizeLinear", "image s z", "q"),
+        node("DequantizeLinear", "q s z", "prob"),
+    ]
+    numbers = {"s": np.array(0.1, np.float32), "z": np.array(0, np.int8)}
+    fault = refused(tmp_path, onnx_files.model(nodes, numbers))
+    assert fault.brief.startswith("it is quantized (node QuantizeLinear 'q')")
+
+
+def test_an_open_size_is_asked_for_and_taken(tmp_path: Path) -> None:
+    model = onnx_files.model([node("Relu", "image", "prob")], {}, size=("N", 3, "h", "w"))
+    fault = refused(tmp_path, model)
+    assert fault.brief == "the size of its input 'image' is 3x?x?"
+    assert "write `input: {channels: …, height: …, width: …}`" in fault.hint
+    net = imported(tmp_path, model, "input: {channels: 3, height: 4, width: 6}\n")
+    assert network.shapes(net) == ((3, 4, 6),)
+    fault = refused(tmp_path, model, "input: {channels: 1, height: 4, width: 6}\n")
+    assert "3x?x?" in fault.brief
+
+
+def test_several_inputs_and_outputs_are_named(tmp_path: Path) -> None:
+    model = onnx_files.model([node("Relu", "image", "r"), node("Tanh", "r", "prob")], {})
+    model.graph.output.append(onnx.helper.make_tensor_value_info("r", TensorProto.FLOAT, None))
+    fault = refused(tmp_path, model)
+    assert fault.brief == "it has 2 outputs: prob, r"
+    net = imported(tmp_path, model, "output: r\n")
+    assert [layer.type for layer in net.layers] == ["relu"]
+    entry = onnx.helper.make_tensor_value_info("mask", TensorProto.FLOAT, [1, 2, 8, 8])
+    model.graph.input.append(entry)
+    assert "it has 2 inputs ('image', 'mask')" in refused(tmp_path, model).brief
+
+
+def test_weights_in_another_file_and_weights_of_16_bits_are_read(tmp_path: Path) -> None:
+    folder = onnx_files.write(
+        tmp_path / "mine",
+        onnx_files.small(),
+        save_as_external_data=True,
+        location="net.bin",
+        size_threshold=0,
+    )
+    net = read(folder)
+    assert [*net.files] == ["net.onnx", "net.bin"]
+    prepared(net)
+    (folder / "net.bin").unlink()
+    with pytest.raises(InputError, match="its weights cannot be read"):
+        read(folder)
+    wide = onnx_files.small()
+    for tensor in wide.graph.initializer:
+        half = numpy_helper.to_array(tensor).astype(np.float16)
+        tensor.CopyFrom(numpy_helper.from_array(half, tensor.name))
+    for value in (*wide.graph.input, *wide.graph.output):
+        value.type.tensor_type.elem_type = TensorProto.FLOAT16
+    prepared(imported(tmp_path / "half", wide))
+
+
+@pytest.mark.parametrize("content", [b"", b"no protobuf at all", b"\x08\x08"])
+def test_a_file_that_is_none_is_said(tmp_path: Path, content: bytes) -> None:
+    folder = onnx_files.write(tmp_path / "mine", onnx_files.small())
+    (folder / "net.onnx").write_bytes(content)
+    with pytest.raises(InputError, match="this is no ONNX file"):
+        read(folder)
+    (folder / "net.onnx").unlink()
+    with pytest.raises(InputError, match="the file is not there"):
+        read(folder)
+
+
+@pytest.mark.parametrize("name", ["../net.onnx", "/net.onnx", "net.pt"])
+def test_the_file_lies_beside_model_yaml_and_is_of_a_kind_that_is_read(name: str) -> None:
+    given: dict[str, Any] = {"version": 1, "name": "n", "summary": "", "tolerance": {"int8": 1.0}}
+    with pytest.raises(ValueError, match="net"):
+        FileNetworkSpec.model_validate({**given, "from": name})
+
+
+def test_the_image_may_be_a_file_of_numbers(tmp_path: Path) -> None:
+    folder = onnx_files.write(tmp_path / "mine", onnx_files.small())
+    image = np.linspace(-1, 1, 128).reshape(1, 2, 8, 8)
+    np.save(folder / "image.npy", image)
+    with (folder / "model.yaml").open("a") as file:
+        file.write("values: image.npy\n")
+    net = read(folder)
+    assert np.array_equal(prepared(net)[1], image[0].astype(np.float32))
+    np.save(folder / "image.npy", image[:, :, :4])
+    with pytest.raises(InputError, match="it changed while it was read"):
+        prepared(net)
+    with pytest.raises(InputError, match=r"float64 values of 1x2x4x8 are no image of 2x8x8"):
+        prepared(read(folder))
+
+
+def test_the_plan_drops_the_cells_of_a_stack_that_lacks_an_operator_and_says_why(
+    tmp_path: Path,
+) -> None:
+    root = projects.write(tmp_path)
+    onnx_files.write(root / "models" / "mine", onnx_files.small())
+    (root / "matrix.yaml").write_text(projects.MATRIX + "bench: {model: mine}\n")
+    before = project.load(root / "matrix.yaml").graph
+    work = before.by_id["model:mine.caffe"]
+    assert work.blocked.endswith("that differ between sides: layer d (Conv 'd')")
+    other = onnx_files.small()
+    other.graph.initializer[0].CopyFrom(numpy_helper.from_array(drawn(8, 2, 3, 3, seed=9), "c.w"))
+    onnx_files.write(root / "models" / "mine", other)
+    after = project.load(root / "matrix.yaml").graph
+    changes = changes_of(after, work.material, after.by_id["model:mine.caffe"].material)
+    assert [change.words for change in changes] == [
+        "changed: imported.net.onnx: its content is another",
+        "changed: network: its content is another",
+    ]
+
+
+def test_another_weight_is_another_network_and_another_folder_is_none(tmp_path: Path) -> None:
+    one = imported(tmp_path / "a", onnx_files.small())
+    model = onnx_files.small()
+    assert network.digest(one) == network.digest(imported(tmp_path / "b", model))
+    model.graph.initializer[0].CopyFrom(numpy_helper.from_array(drawn(8, 2, 3, 3, seed=9), "c.w"))
+    assert network.digest(one) != network.digest(imported(tmp_path / "c", model))
