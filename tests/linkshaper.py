@@ -7,8 +7,9 @@ It is a process of its own, so that it takes no turn from the program that is me
     link.up, link.down, link.connections  # bytes each way, everything that passed
 
 Each direction carries `mbit` Mbit/s and holds a quarter of a second of that
-before it pushes back, as a router does. After `cut` bytes upwards nothing passes any more, and
-when that has lasted three seconds, both ends get a reset: once, later connections are whole.
+before it pushes back, as a router does. After `cut` bytes upwards nothing passes any more; when
+that has lasted `silence` seconds, or `link.snap()` was called, both ends get a reset: once, later
+connections are whole.
 """
 
 from __future__ import annotations
@@ -36,9 +37,15 @@ class Link:
     """A relay to 127.0.0.1:`target`. Counts are known once it has ended."""
 
     def __init__(
-        self, target: int, *, mbit: float = 0, round_trip_ms: float = 0, cut: int | None = None
+        self,
+        target: int,
+        *,
+        mbit: float = 0,
+        round_trip_ms: float = 0,
+        cut: int | None = None,
+        silence: float = SILENCE,
     ) -> None:
-        settings = (target, mbit * 125_000, round_trip_ms / 2000, cut)
+        settings = (target, mbit * 125_000, round_trip_ms / 2000, cut, silence)
         self._settings = json.dumps(settings)
         self.port = self.up = self.down = self.connections = 0
 
@@ -48,6 +55,10 @@ class Link:
         assert self._process.stdout is not None
         self.port = int(self._process.stdout.readline())
         return self
+
+    def snap(self) -> None:
+        """Break as soon as `cut` bytes have passed."""
+        self._process.send_signal(signal.SIGUSR1)
 
     def __exit__(
         self, _type: type[BaseException] | None, _error: object, _trace: TracebackType | None
@@ -59,8 +70,11 @@ class Link:
 
 
 class Relay:
-    def __init__(self, target: int, rate: float, delay: float, cut: int | None) -> None:
+    def __init__(
+        self, target: int, rate: float, delay: float, cut: int | None, silence: float
+    ) -> None:
         self.target, self.rate, self.delay, self.cut = target, rate, delay, cut
+        self.silence, self.snapped = silence, asyncio.Event()
         self.counts = {"up": 0, "down": 0, "connections": 0}
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -96,7 +110,8 @@ class Relay:
                 await under_way.put((free + self.delay, chunk))
                 if way == "up" and self.counts[way] == self.cut:
                     await under_way.join()
-                    await asyncio.sleep(SILENCE)
+                    with contextlib.suppress(TimeoutError):
+                        await asyncio.wait_for(self.snapped.wait(), self.silence)
                     self.cut = None
                     for end in ends:
                         reset(end)
@@ -141,6 +156,7 @@ async def main(settings: str) -> None:
     relay = Relay(*json.loads(settings))
     ended = asyncio.Event()
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, ended.set)
+    asyncio.get_running_loop().add_signal_handler(signal.SIGUSR1, relay.snapped.set)
     server = await asyncio.start_server(relay.serve, "127.0.0.1", 0)
     sys.stdout.write(f"{server.sockets[0].getsockname()[1]}\n")
     sys.stdout.flush()

@@ -67,7 +67,7 @@ def store() -> Memory:
 
 
 def connected(target: BoardAddress, **changes: Any) -> ssh.SshConnection:
-    return ssh.connect(replace(target, **changes), timeout=60, known_hosts=None)
+    return ssh.connect(replace(target, **changes), timeout=180, known_hosts=None)
 
 
 LINES: dict[tuple[int, str], ssh.SshConnection] = {}
@@ -78,7 +78,7 @@ def line(target: BoardAddress, user: str = "pi") -> Iterator[ssh.SshConnection]:
     """A connection that stays open: logging in is dear on an emulated core."""
     there = (target.port, user)
     try:
-        LINES[there].run("true", timeout=60)
+        LINES[there].run("true", timeout=180)
     except (KeyError, LinkLost):
         LINES[there] = connected(target, user=user)
     yield LINES[there]
@@ -99,14 +99,14 @@ def push(
 
 def say(target: BoardAddress, script: str, *, user: str = "pi") -> str:
     with line(target, user) as connection:
-        result = connection.run(script, timeout=60)
+        result = connection.run(script, timeout=180)
     assert result.status == 0, result.stderr.decode()
     return result.stdout.decode()
 
 
 def noticed(target: BoardAddress, prefix: str) -> None:
     """Wait until the board has seen that a link was cut, and put aside what had come."""
-    end = time.monotonic() + 60
+    end = time.monotonic() + 240
     while say(target, f"if [ -e {prefix}/tmp ]; then ls {prefix}/tmp; fi"):
         assert time.monotonic() < end
         time.sleep(0.5)
@@ -114,10 +114,28 @@ def noticed(target: BoardAddress, prefix: str) -> None:
 
 def arrived(target: BoardAddress, prefix: str, size: int) -> None:
     """Wait until so many bytes of a deploy that is under way are on the board's disk."""
-    end = time.monotonic() + 60
-    while int(say(target, f"du -sk {prefix}/tmp").split()[0]) * 1024 < size:
+    end = time.monotonic() + 240
+    while int(say(target, f"du -sk {prefix}/tmp 2> /dev/null || echo 0").split()[0]) * 1024 < size:
         assert time.monotonic() < end
         time.sleep(0.2)
+
+
+@contextmanager
+def breaking(target: BoardAddress, prefix: str, at: int, mbit: float) -> Iterator[Link]:
+    """A slow link that breaks after `at` bytes, as soon as the board has unpacked what came.
+
+    However far a busy machine's board is behind: what is lost is what its programs hold back.
+    """
+    with Link(target.port, mbit=mbit, round_trip_ms=20, cut=at, silence=300) as link:
+
+        def watch() -> None:
+            arrived(target, prefix, at - HELD_BACK + 30_000)
+            link.snap()
+
+        watching = threading.Thread(target=watch, daemon=True)
+        watching.start()
+        yield link
+        watching.join()
 
 
 def made(store: Memory, version: int, size: int = 700_000) -> Bundle:
@@ -129,7 +147,7 @@ def complete(connection: Connection, bundle: Bundle, prefix: str) -> bool:
     """Is that bundle what its cell leads to? The board reads and hashes every file of it."""
     sums = "".join(f"{r.sha256}  {r.path}\n" for r in bundle.files if not r.link)
     script = f"cd ~/{prefix}/cells/{bundle.cell} && sha256sum -c > /dev/null && readlink lib/so"
-    result = connection.run(script, timeout=60, stdin=[sums.encode()])
+    result = connection.run(script, timeout=180, stdin=[sums.encode()])
     return result.status == 0 and result.stdout == b"a\n"
 
 
@@ -142,18 +160,17 @@ def test_cut_and_resumed(
     target: BoardAddress = request.getfixturevalue(kind)
     bundle, prefix = made(store, int(share * 100), 300_000), f".cut{int(share * 100)}"
     at = int(bundle.size * share) + 10_000  # logging in and asking
-    slow = {"mbit": 1, "round_trip_ms": 20}  # slower than a busy machine's board unpacks
     with line(target) as connection:
-        call(connection, ":", prefix=prefix, timeout=60)  # the scripts are there: a later deploy
+        call(connection, ":", prefix=prefix, timeout=180)  # the scripts are there: a later deploy
     with (
-        Link(target.port, **slow, cut=at) as first,
+        breaking(target, prefix, at, mbit=2) as first,
         connected(target, port=first.port) as connection,
         pytest.raises(LinkLost),
     ):
         push(connection, store, bundle, prefix)
     noticed(target, prefix)
     with (
-        Link(target.port, **slow) as second,
+        Link(target.port, mbit=2, round_trip_ms=20) as second,
         connected(target, port=second.port) as connection,
     ):
         pushed = push(connection, store, bundle, prefix)
@@ -176,7 +193,7 @@ def test_nothing_changed_is_one_round_trip_and_few_bytes(
     with Link(target.port) as link, connected(target, port=link.port) as connection:
         asked = Counting(connection)
         both = f"{device.QUESTION}; {deploy.QUESTION}"
-        answer = call(asked, both, prefix=".same", timeout=60).stdout
+        answer = call(asked, both, prefix=".same", timeout=180).stdout
         assert device.parse("pi3", answer.decode()).elf_machine == "EM_ARM"
         known = deploy.read_listing(answer)
         assert push(asked, store, bundle, ".same", known=known) == deploy.Pushed(0, 0, ())
@@ -319,7 +336,7 @@ def test_killed_at_every_step_of_the_switch_the_active_variant_is_whole(
 def power_cut(target: BoardAddress, script: str = "") -> BoardAddress:
     """Off at once, and booted again: what the kernel had not written to the disk is lost."""
     with line(target, "root") as connection, pytest.raises(LinkLost):
-        connection.run(f"{script}\necho o > /proc/sysrq-trigger; sleep 60", timeout=30)
+        connection.run(f"{script}\necho o > /proc/sysrq-trigger; sleep 600", timeout=300)
     again = boot(NAME)
     assert again == target
     return again
@@ -328,7 +345,7 @@ def power_cut(target: BoardAddress, script: str = "") -> BoardAddress:
 def test_rebooted_between_a_cut_and_the_next_try(target: BoardAddress, store: Memory) -> None:
     bundle = made(store, 1, 500_000)
     with (
-        Link(target.port, mbit=2, round_trip_ms=20, cut=1_000_000) as link,
+        breaking(target, ".reboot", 1_000_000, mbit=2) as link,
         connected(target, port=link.port) as connection,
         pytest.raises(LinkLost),
     ):
@@ -356,7 +373,7 @@ def test_the_power_goes(target: BoardAddress, store: Memory, command: str) -> No
         push(connection, store, before, ".power")
         push(connection, store, made(store, 0, 100_000), ".power")
         push(connection, store, before, ".power")
-        off = altered(command, "echo o > /proc/sysrq-trigger; sleep 60")
+        off = altered(command, "echo o > /proc/sysrq-trigger; sleep 600")
         with off, pytest.raises(LinkLost):
             push(connection, store, after, ".power")
     boot(NAME)
@@ -366,9 +383,9 @@ def test_the_power_goes(target: BoardAddress, store: Memory, command: str) -> No
         assert complete(connection, after, ".power")
         deploy.prune(connection, keep=1, prefix=".power")
         assert complete(connection, after, ".power")
-        listed = connection.run("ls .power/tmp .power/parts .power/bundles", timeout=60).stdout
+        listed = connection.run("ls .power/tmp .power/parts .power/bundles", timeout=180).stdout
         assert listed.decode().split()[1:] == [after.digest, ".power/parts:", ".power/tmp:"]
-        connection.run("rm -rf .power; sync", timeout=60)
+        connection.run("rm -rf .power; sync", timeout=180)
 
 
 class Telling:
@@ -394,15 +411,15 @@ def test_ctrl_c_leaves_the_old_one_and_what_had_come(target: BoardAddress, store
         push(connection, store, before, ".ctrl-c")
     spawn = multiprocessing.get_context("spawn")
     under_way = spawn.Event()
-    with Link(target.port, mbit=4, round_trip_ms=20) as link:
+    with Link(target.port, mbit=1, round_trip_ms=20) as link:
         slow = replace(target, port=link.port)
         process = spawn.Process(target=push_alone, args=(slow, store, after, under_way))
         process.start()
-        assert under_way.wait(60)
+        assert under_way.wait(240)
         arrived(target, ".ctrl-c", 200_000)
         assert process.pid is not None
         os.kill(process.pid, signal.SIGINT)
-        process.join(15)
+        process.join(60)
         assert process.exitcode == 1, "it ends by itself, and not well"
     with line(target) as connection:
         assert complete(connection, before, ".ctrl-c")

@@ -50,7 +50,7 @@ def opened(browser: Chrome, address: str) -> Chrome:
     return browser
 
 
-def until(holds: Callable[[], bool], *, seconds: float = 30) -> None:
+def until(holds: Callable[[], bool], *, seconds: float = 120) -> None:
     end = time.monotonic() + seconds
     while not holds():
         assert time.monotonic() < end, "the page did not get there"

@@ -114,8 +114,8 @@ def test_a_power_cut_and_the_morning_after(spare: str) -> None:
         cut = threading.Timer(1.0, os.kill, (pid_of(target), signal.SIGKILL))
         cut.start()
         with pytest.raises(LinkLost):
-            ssh.run("sleep 60", timeout=30)
-        assert time.monotonic() - began < 10
+            ssh.run("sleep 600", timeout=300)
+        assert time.monotonic() - began < 60, "long before the command would have ended"
     (dead,) = (b for b in virtual.boards(boards.STATE) if b.address == target)
     assert not dead.running
     assert boards.boot(spare) == target
@@ -176,12 +176,12 @@ def test_ctrl_c_while_it_boots_leaves_no_process(spare: str) -> None:
     root = Path(__file__).parent.parent.parent
     pidfile = boards.STATE.absolute() / "virtual" / "boards" / boards.own(spare) / "pid"
     with subprocess.Popen([sys.executable, "-c", program], cwd=root, stderr=subprocess.PIPE) as up:
-        until = time.monotonic() + 30
+        until = time.monotonic() + 120
         while not (pidfile.exists() and pidfile.read_text()) and time.monotonic() < until:
             time.sleep(0.01)
         pid = int(pidfile.read_text())
         up.send_signal(signal.SIGINT)
-        _, err = up.communicate(timeout=30)
+        _, err = up.communicate(timeout=120)
     assert b"KeyboardInterrupt" in err
     assert not qemu_runs(pid)
 
