@@ -24,7 +24,7 @@ AUXILIARY = frozenset(("getauxval", "__getauxval"))
 # Functions that tell (av_get_cpu_flags is FFmpeg's), or that catch the signal of an instruction
 # that is not there.
 ASKING = re.compile(
-    rb"\0(_?_?getauxval|elf_aux_info|cpuinfo_\w+|android_getCpu\w+|(__|_)?(sig)?setjmp|"
+    rb"\0(?!_Z)(_?_?getauxval|elf_aux_info|cpuinfo_\w+|android_getCpu\w+|(__|_)?(sig)?setjmp|"
     rb"(?:[a-z]+_)+cpu_(?:flags|features|caps|detect)|"
     rb"__cpu_indicator_init|__init_cpu_features\w*|_dl_hwcap\d?|__aarch64_cpu_features|"
     rb"_rtld_global_ro)(?=\0)"

@@ -121,10 +121,12 @@ def _is_sure(use: FeatureUse, size: int) -> bool:
 def _pointers(memory: Memory) -> NDArray[np.int64]:
     """Addresses of code, for a 32-bit program without symbols that tell ARM from Thumb."""
     entry = np.array([memory.image.entry], np.int64)
+    if not memory.arm or not memory.image.segments:
+        return entry
     functions = sum(
         int((are_functions(table.rows) & (table.rows["section"] > 0)).sum())
         for table in memory.program.symbols
     )
-    if not memory.arm or functions > ENOUGH or not memory.image.segments:
+    if functions > ENOUGH:
         return entry
     return distinct(np.concatenate([entry, discovered(memory)]))

@@ -17,6 +17,7 @@ from buildmatrix.isa.branches import Kind, Step
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
+    from buildmatrix.elf.decoded import Pages
     from buildmatrix.elf.memory import Memory
 
 LONGEST = 20_000  # instructions of one function that are followed
@@ -81,6 +82,8 @@ def _block(
     memory: Memory, start: int, returns: Callable[[int], bool], *, thumb: bool, limit: int
 ) -> Block:
     """Instructions from `start` to the first that may go elsewhere."""
+    if memory.pages is not None and memory.pages.at(start) is not None:
+        return _decoded_block(memory, memory.pages, start, returns, limit=limit)
     block, address, skips = Block(start), start, 0
     for _ in range(limit):
         if address != start and address in memory.function_starts:
@@ -111,6 +114,32 @@ def _block(
         skips = way.skips or max(skips - 1, 0)
         address = on
     block.leaves = True  # unknown from here on
+    return block
+
+
+def _decoded_block(
+    memory: Memory, pages: Pages, start: int, returns: Callable[[int], bool], *, limit: int
+) -> Block:
+    """The same of 64-bit code: only where a run may turn is looked at."""
+    block, address = Block(start), start
+    following = memory.next_start(start)
+    bound = min(following, start + 4 * limit)
+    while (turn := pages.turn(address, bound)) < bound:
+        way = step(memory, turn, thumb=False)
+        if way is None:
+            break
+        address = block.end = turn + way.size
+        if way.kind is Kind.CALL:
+            block.calls.append(way.target)
+            if not returns(way.target):
+                return block
+        elif way.kind is not Kind.NEXT:
+            block.leaves = way.kind is Kind.LEAVE
+            if way.kind in (Kind.JUMP, Kind.BRANCH):
+                block.leads = [way.target, address] if way.kind is Kind.BRANCH else [way.target]
+            return block
+    block.end = turn
+    block.leaves = turn != following or following == start + 4 * limit
     return block
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from buildmatrix.elf import tables
+from buildmatrix.elf.rows import relocation_rows
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -51,7 +52,12 @@ def sections_of(image: Image) -> tuple[Section, ...]:
             types = {DT_RELA: tables.RELA, DT_REL: tables.REL}
             add(".rel.dyn", types.get(kind, kind), entries[tag], entries.get(size, 0))
     if DT_SYMTAB in entries and DT_STRTAB in entries:
-        named = {number for s in made if s.name == ".rel.dyn" for number, _ in image.relocations(s)}
+        named = {
+            number
+            for section in made
+            if section.name == ".rel.dyn"
+            for number in relocation_rows(image, section)[0].tolist()
+        }
         count = max(_hashed(image, entries), max(named, default=0) + 1)
         row = 24 if image.wide else 16
         add(".dynsym", tables.DYNSYM, entries[DT_SYMTAB], count * row)

@@ -170,14 +170,12 @@ def features(program: Program, code: Code) -> tuple[FeatureUse, ...]:
     holders: dict[str, Counter[str]] = {}
     known: dict[int, Functions] = {}
     for hits in code.hits:
-        names = np.array([p.feature for p in TABLES[hits.set].patterns])[hits.patterns]
         if hits.section not in known:
             known[hits.section] = functions_of(program, hits.section)
         functions = known[hits.section]
         inside = functions.of(hits.addresses)
-        for feature in sorted(set(names.tolist()) - {""}):
-            chosen = names == feature
-            counts[feature] += int(chosen.sum())
+        for feature, chosen in _by_feature(hits):
+            counts[feature] += len(chosen)
             found = holders.setdefault(feature, Counter())
             numbers = np.bincount(inside[chosen] + 1)
             for index in np.flatnonzero(numbers).tolist():
@@ -193,10 +191,19 @@ def places(code: Code) -> dict[str, NDArray[np.int64]]:
     """Feature -> the addresses of its instructions, in order; of a linked file."""
     found: dict[str, list[NDArray[np.int64]]] = {}
     for hits in code.hits:
-        names = np.array([p.feature for p in TABLES[hits.set].patterns])[hits.patterns]
-        for feature in sorted(set(names.tolist()) - {"", ASKS.feature}):
-            found.setdefault(feature, []).append(hits.addresses[names == feature])
+        for feature, chosen in _by_feature(hits):
+            if feature != ASKS.feature:
+                found.setdefault(feature, []).append(hits.addresses[chosen])
     return {feature: np.sort(np.concatenate(parts)) for feature, parts in found.items()}
+
+
+def _by_feature(hits: Hits) -> Iterator[tuple[str, NDArray[np.int64]]]:
+    """Each feature with the indices of the hits that need it, by its name."""
+    table = TABLES[hits.set]
+    numbers = table.feature_of.take(hits.patterns)
+    for number in np.flatnonzero(np.bincount(numbers)).tolist():
+        if number:  # not the base set
+            yield table.features[number], np.flatnonzero(numbers == number)
 
 
 def _named(holders: Counter[str]) -> tuple[tuple[str, ...], int]:

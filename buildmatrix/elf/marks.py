@@ -22,7 +22,8 @@ if TYPE_CHECKING:
 A32, T32, A64, DATA = range(4)
 # What every linker, and glibc's crti.o, writes in ARM's own set.
 ALWAYS_ARM = frozenset((".plt", ".iplt", ".init", ".fini"))
-SETS = {ord("a"): A32, ord("t"): T32, ord("x"): A64, ord("d"): DATA}
+KINDS = np.full(128, DATA, np.uint8)  # by the letter of a mapping symbol
+KINDS[[ord(letter) for letter in "atx"]] = A32, T32, A64
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +58,14 @@ class Functions:
         outside = (size > 0) & (addresses >= self.starts[np.maximum(place, 0)] + size)
         return np.where(outside, -1, place)
 
+    def at(self, address: int) -> int:
+        """The same for one address."""
+        place = int(self.starts.searchsorted(address, side="right")) - 1
+        if place < 0:
+            return -1
+        size = int(self.sizes[place])
+        return -1 if size > 0 and address >= int(self.starts[place]) + size else place
+
     def name(self, index: int) -> str:
         return self.table.name(int(self.names[index])) if self.table else ""
 
@@ -73,9 +82,8 @@ def marks_of(program: Program, index: int, pointers: NDArray[np.int64]) -> Marks
         mapping = (first == ord("$")) & (known | (second == ord("d")))
         mapping &= (third == 0) | (third == ord("."))
         if mapping.any():
-            kinds = np.array([SETS.get(letter, DATA) for letter in range(128)], np.uint8)
             addresses = chosen["value"][mapping].astype(np.int64)
-            return replace(_ordered(addresses, kinds[second[mapping]]), mapped=True)
+            return replace(_ordered(addresses, KINDS[second[mapping]]), mapped=True)
     if not program.arm:
         return Marks(np.array([0]), np.array([A64], np.uint8))
     return _by_functions(program, index, pointers)
@@ -112,7 +120,7 @@ class Names:
         for index, functions in self._functions.items():
             section = self._program.image.sections[index]
             if section.address <= address < section.address + section.size:
-                place = int(functions.of(np.array([address]))[0])
+                place = functions.at(address)
                 if place >= 0 and (name := functions.name(place)):
                     return name
         return f"0x{address:x}"

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import bisect
+import struct
 from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from buildmatrix.elf.bounds import function_starts
+from buildmatrix.elf.decoded import Pages
 from buildmatrix.elf.tables import ALLOC, DYNSYM, EXECINSTR, NOBITS, REL, RELA, WRITE
 from buildmatrix.isa.branches import adr
 
@@ -18,6 +20,8 @@ if TYPE_CHECKING:
     from buildmatrix.elf.rows import Program
     from buildmatrix.elf.tables import Section
 
+HALF, WORD = struct.Struct("<H"), struct.Struct("<I")
+LAST = 1 << 64  # behind every address
 # What the loader makes read-only once it has relocated it.
 PROTECTED = (".got", ".data.rel.ro")
 # Relocations that give a place an address of the file's own, and those that give it a symbol's.
@@ -37,6 +41,7 @@ class Memory:
             if s.flags & EXECINSTR and s.type != NOBITS and s.size
         )
         self._starts = [start for start, _, _ in self._code]
+        self._pointers: dict[int, tuple[int, str]] = {}
 
     @cached_property
     def starts(self) -> NDArray[np.int64]:
@@ -47,6 +52,19 @@ class Memory:
     def function_starts(self) -> frozenset[int]:
         return frozenset(self.starts.tolist())
 
+    @cached_property
+    def pages(self) -> Pages | None:
+        """The code, decoded; None for a 32-bit file, whose instructions differ in size."""
+        return None if self.arm else Pages(self.image, self.section)
+
+    @cached_property
+    def _bounds(self) -> list[int]:
+        return [*self.starts.tolist(), LAST]
+
+    def next_start(self, address: int) -> int:
+        """Where the first function behind an address begins; LAST where there is none."""
+        return self._bounds[min(bisect.bisect_right(self._bounds, address), len(self._bounds) - 1)]
+
     def section(self, address: int) -> Section | None:
         """The executable section there."""
         place = bisect.bisect_right(self._starts, address) - 1
@@ -55,18 +73,20 @@ class Memory:
         return self._code[place][2]
 
     def half(self, address: int) -> int | None:
-        section = self.section(address)
-        if section is None or address + 2 > section.address + section.size:
+        place = bisect.bisect_right(self._starts, address) - 1
+        if place < 0 or address + 2 > self._code[place][1]:
             return None
-        offset = section.offset + address - section.address
-        return int.from_bytes(self.image.data[offset : offset + 2], "little")
+        start, _, section = self._code[place]
+        value: int = HALF.unpack_from(self.image.data, section.offset + address - start)[0]
+        return value
 
     def word(self, address: int) -> int | None:
-        section = self.section(address)
-        if section is None or address + 4 > section.address + section.size:
+        place = bisect.bisect_right(self._starts, address) - 1
+        if place < 0 or address + 4 > self._code[place][1]:
             return None
-        offset = section.offset + address - section.address
-        return int.from_bytes(self.image.data[offset : offset + 4], "little")
+        start, _, section = self._code[place]
+        value: int = WORD.unpack_from(self.image.data, section.offset + address - start)[0]
+        return value
 
     def conditional(self, address: int) -> bool:
         """Whether an ARM instruction runs under a condition."""
@@ -101,21 +121,36 @@ class Memory:
 
         (0, name) for another file's symbol.
         """
-        first = int(np.searchsorted(self.relocations[:, 0], place))
-        if first < len(self.relocations) and self.relocations[first, 0] == place:
-            _, kind, symbol, addend = (int(value) for value in self.relocations[first])
+        if place not in self._pointers:
+            self._pointers[place] = self._pointer(place)
+        return self._pointers[place]
+
+    def _pointer(self, place: int) -> tuple[int, str]:
+        first = int(self._places.searchsorted(place))
+        if first < len(self._places) and self._places[first] == place:
+            _, kind, symbol, addend = self.relocations[first].tolist()
             if kind in SYMBOLIC:
                 return self._symbol(symbol)
             if kind in RELATIVE | IRELATIVE and addend != -1:
                 return addend, ""
         return self.stored(place), ""
 
+    @cached_property
+    def _places(self) -> NDArray[np.int64]:
+        return np.ascontiguousarray(self.relocations[:, 0])
+
+    @cached_property
+    def _loaded(self) -> list[tuple[int, int, bool]]:
+        """Where each section begins and ends, and whether the program leaves it as it is."""
+        return [
+            (s.address, s.address + s.size, not s.flags & WRITE or s.name.startswith(PROTECTED))
+            for s in self.image.sections
+            if s.flags & ALLOC
+        ]
+
     def settled(self, place: int) -> bool:
         """Whether nothing but the loader writes there: read-only data, and what it protects."""
-        for section in self.image.sections:
-            if section.address <= place < section.address + section.size and section.flags & ALLOC:
-                return not section.flags & WRITE or section.name.startswith(PROTECTED)
-        return False
+        return next((fixed for start, end, fixed in self._loaded if start <= place < end), False)
 
     def stored(self, place: int) -> int:
         """The address that the file itself has there."""

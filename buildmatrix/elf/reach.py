@@ -20,7 +20,6 @@ from buildmatrix.elf import values
 from buildmatrix.elf.flow import follow, step
 from buildmatrix.elf.marks import Names
 from buildmatrix.elf.roots import exported, may_be_code, roots
-from buildmatrix.isa.branches import Kind
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -86,7 +85,8 @@ class Walk:
         self._memory, self._hits, self._strict = memory, hits, strict
         self._names = Names(memory.program)
         self._known: dict[Entry, Function] = {}
-        self._coming: dict[int, bool] = {}
+        self._all = np.sort(np.concatenate([np.zeros(0, np.int64), *hits.values()]))
+        self._callees: dict[int, tuple[str, int]] = {}
         self._budget = MOST
 
     def paths(self) -> dict[str, tuple[str, ...]]:
@@ -155,12 +155,18 @@ class Walk:
             thumb = self._memory.arm and bool(entry.address & 1)
             needs = frozenset(
                 feature
-                for feature, places in self._hits.items()
+                for feature, places in (self._hits if self._is_hit(body) else {}).items()
                 if _needs(self._memory, body, places, thumb=thumb, whole=whole)
             )
             calls = dict.fromkeys(self._calls(body, entry))
             self._known[entry] = Function(needs, tuple(calls))
         return self._known[entry]
+
+    def _is_hit(self, body: Body) -> bool:
+        """Whether the function has any of the instructions, whichever way it goes."""
+        spans = np.array([(block.start, block.end) for block in body.blocks], np.int64)
+        first, end = np.searchsorted(self._all, spans.T)
+        return bool((first < end).any())
 
     def _calls(self, body: Body, entry: Entry) -> Iterator[Entry]:
         """The functions of this file that are called whichever way the function goes."""
@@ -175,14 +181,8 @@ class Walk:
             if block.start != start and memory.import_at(block.start) is not None:
                 yield from self._targets(block.start, before)  # a tail call
             elif block.calls:
-                yield from self._called_in(block, before, thumb=thumb)
-
-    def _called_in(self, block: Block, before: Registers, *, thumb: bool) -> Iterator[Entry]:
-        for address, registers in values.run(self._memory, block, before, thumb=thumb):
-            if address < block.end and address not in block.conditional:
-                way = step(self._memory, address, thumb=thumb)
-                if way is not None and way.kind is Kind.CALL:
-                    yield from self._targets(way.target, registers)
+                for target, registers in values.at_calls(memory, block, before, thumb=thumb):
+                    yield from self._targets(target, registers)
 
     def _targets(self, target: int, registers: Registers) -> Iterator[Entry]:
         """What a call leads to: the function, and one that it is given to call."""
@@ -195,6 +195,11 @@ class Walk:
 
     def _callee(self, target: int) -> tuple[str, int]:
         """The name of the function that a call leads to, and its address where it is here."""
+        if target not in self._callees:
+            self._callees[target] = self._behind(target)
+        return self._callees[target]
+
+    def _behind(self, target: int) -> tuple[str, int]:
         stub = self._memory.import_at(target)
         if stub is not None and not stub[0]:
             return stub[1], 0
@@ -214,9 +219,7 @@ class Walk:
         return self._names.of(address & ~1 if self._memory.arm else address)
 
     def _returns(self, target: int) -> bool:
-        if target not in self._coming:
-            self._coming[target] = self._callee(target)[0] not in NEVER_RETURN
-        return self._coming[target]
+        return self._callee(target)[0] not in NEVER_RETURN
 
 
 def _tests_itself(memory: Memory, address: int) -> bool:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from buildmatrix.elf.addresses import distinct
+from buildmatrix.elf.rows import relocation_rows
 from buildmatrix.elf.symbols import COPY
 from buildmatrix.elf.tables import ALLOC, DYNAMIC, REL, RELA
 
@@ -27,12 +29,12 @@ def relocations(image: Image) -> Relocations:
     """
     if image.first(DYNAMIC) is None:
         return Relocations()
-    rows: set[tuple[int, int]] = set()
     copy = COPY.get(image.machine, -1)
     types: set[int] = set()
+    copied: set[int] = set()
     for section in image.sections:
         if section.type in (REL, RELA) and section.flags & ALLOC:
-            pairs = set(image.relocations(section))
-            types.update(kind for _, kind in pairs)
-            rows.update(pair for pair in pairs if pair[1] == copy)
-    return Relocations(tuple(sorted(types)), frozenset(symbol for symbol, _ in rows))
+            symbols, kinds = relocation_rows(image, section)
+            types.update(distinct(kinds).tolist())
+            copied.update(symbols[kinds == copy].tolist())
+    return Relocations(tuple(sorted(types)), frozenset(copied))

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from buildmatrix.elf.addresses import is_one_of
 from buildmatrix.elf.dynamic import dynamic
 from buildmatrix.elf.flow import follow
 from buildmatrix.elf.memory import IRELATIVE
@@ -81,7 +82,7 @@ def resolvers(memory: Memory) -> Iterator[Root]:
         for row in table.rows[kinds & (table.rows["section"] > 0)]:
             yield Root(int(row["value"]), "IFUNC resolver")
     rows = memory.relocations
-    for place, _, _, addend in rows[np.isin(rows[:, 1], list(IRELATIVE))].tolist():
+    for place, _, _, addend in rows[is_one_of(rows[:, 1], IRELATIVE)].tolist():
         address = addend if addend != -1 else memory.stored(place)
         if memory.section(address):
             yield Root(address, "IFUNC resolver")

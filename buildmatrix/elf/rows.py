@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from buildmatrix.elf.tables import DYNSYM, NOBITS, SYMTAB, Damaged
+from buildmatrix.elf.addresses import is_one_of
+from buildmatrix.elf.tables import DYNSYM, NOBITS, RELA, SYMTAB, Damaged
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -29,6 +30,25 @@ NARROW = np.dtype(
         "formats": ["<u4", "<u4", "<u4", "u1", "u1", "<u2"],
     }
 )
+
+
+def symbol_rows(image: Image, section: Section) -> NDArray[np.void]:
+    """The rows of a symbol table, in the file's own byte order; an incomplete last one is left."""
+    row = (WIDE if image.wide else NARROW).newbyteorder(image.order)
+    content = image.content(section)
+    return np.frombuffer(content, row, len(content) // row.itemsize)
+
+
+def relocation_rows(
+    image: Image, section: Section
+) -> tuple[NDArray[np.uint64], NDArray[np.uint64]]:
+    """The symbol and the type of every row of a SHT_REL or SHT_RELA section."""
+    content, columns = image.content(section), 3 if section.type == RELA else 2
+    size, bits = (8, 32) if image.wide else (4, 8)
+    count = len(content) // (size * columns)
+    rows = np.frombuffer(content, f"{image.order}u{size}", count * columns)
+    info = rows[1::columns].astype(np.uint64)
+    return info >> np.uint64(bits), info & np.uint64((1 << bits) - 1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,9 +84,7 @@ class Program:
         return tuple(self._rows(table) for table in sorted(tables, key=lambda s: s.type))
 
     def _rows(self, table: Section) -> SymbolRows:
-        row = WIDE if self.image.wide else NARROW
-        data = self.image.content(table)
-        rows = np.frombuffer(data, row, len(data) // row.itemsize)
+        rows = symbol_rows(self.image, table)
         if not 0 < table.link < len(self.image.sections):
             raise Damaged(f"section {table.name} has no string table")
         names = self.image.sections[table.link]
@@ -82,6 +100,4 @@ def program(image: Image) -> Program | None:
 
 
 def are_functions(rows: NDArray[np.void]) -> NDArray[np.bool_]:
-    kinds = rows["info"] & 15
-    chosen: NDArray[np.bool_] = (kinds == FUNC) | (kinds == GNU_IFUNC)
-    return chosen
+    return is_one_of(rows["info"] & 15, (FUNC, GNU_IFUNC))

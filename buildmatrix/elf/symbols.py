@@ -4,8 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from buildmatrix.elf import tables as table
 from buildmatrix.elf import versions
+from buildmatrix.elf.addresses import is_one_of
+from buildmatrix.elf.rows import symbol_rows
 from buildmatrix.nouns import Import, Symbols
 
 if TYPE_CHECKING:
@@ -20,7 +24,6 @@ OFFERED_TYPES = frozenset((0, 1, 2, 5, 6, 10))  # untyped, object, function, com
 THREAD_LOCAL = 6  # STT_TLS
 DEFAULT, PROTECTED = 0, 3  # st_other: whom others may bind to
 LOCAL_INDEX, GLOBAL_INDEX = 0, 1  # in .gnu.version
-BINDINGS = frozenset((GLOBAL, WEAK, UNIQUE))
 
 # R_*_COPY: the program has room for a library's variable, and the library must have it.
 COPY = {3: 5, 40: 20, 62: 5, 183: 1024}
@@ -40,11 +43,12 @@ def symbols(image: Image, copied: Iterable[int]) -> Symbols:
     imports: list[Import] = []
     exports: dict[str, tuple[str, ...]] = {}
     room, of_threads = frozenset(copied), set[str]()
-    indices += [GLOBAL_INDEX] * (section.size // 16 + 1 - len(indices))
-    for number, (name, _, _, info, other, where) in enumerate(image.symbols(section)):
+    rows = symbol_rows(image, section)
+    indices += [GLOBAL_INDEX] * (len(rows) - len(indices))
+    bound = np.flatnonzero(is_one_of(rows["info"] >> 4, (GLOBAL, WEAK, UNIQUE)))
+    columns = (rows[column][bound].tolist() for column in ("name", "info", "other", "section"))
+    for number, name, info, other, where in zip(bound.tolist(), *columns, strict=True):
         binding, index = info >> 4, indices[number] & ~versions.HIDDEN
-        if binding not in BINDINGS:
-            continue
         copy, own = number in room, info & 0xF == THREAD_LOCAL
         if (where == table.UNDEFINED or copy) and binding != WEAK:
             imports.append(_import(strings.at(name), needed.get(index), copied=copy, own=own))

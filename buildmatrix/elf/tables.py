@@ -1,8 +1,9 @@
-"""The tables of one ELF file: headers, sections, segments, strings, symbols, relocations.
+"""The tables of one ELF file: headers, sections, segments, strings.
 
 pyelftools builds every row through a parsing library, some 20 microseconds each: seconds for a
 library of a hundred thousand symbols, and most of the time of an archive of ten thousand objects.
-Here a table is one `struct` walk over the file's bytes. What is judged nowhere by speed (debug
+Here a table is one `struct` walk over the file's bytes, and those of symbols and relocations are
+arrays (`rows`). What is judged nowhere by speed (debug
 information) stays with pyelftools. Numbers are those of the System V ABI (gABI), chapters 4 and 5.
 """
 
@@ -12,7 +13,7 @@ import mmap
 import struct
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from elftools.elf.enums import ENUM_E_MACHINE
 
@@ -65,29 +66,6 @@ class Segment(NamedTuple):
     alignment: int
 
 
-class Symbol(NamedTuple):
-    """A row of a symbol table; `name` is an offset into its string table."""
-
-    name: int
-    value: int
-    size: int
-    info: int
-    other: int
-    section: int
-
-    @property
-    def binding(self) -> int:
-        return self.info >> 4
-
-    @property
-    def type(self) -> int:
-        return self.info & 0xF
-
-    @property
-    def visibility(self) -> int:
-        return self.other & 0x3
-
-
 @dataclass(frozen=True, slots=True)
 class _Layout:
     """The two ELF classes: struct formats without byte order, and the order of fields."""
@@ -95,20 +73,12 @@ class _Layout:
     header: str
     section: str
     segment: str
-    symbol: str
-    symbol_order: tuple[int, ...]
     segment_order: tuple[int, ...]
     word: str  # an address, and either half of a dynamic entry
-    type_bits: int  # of r_info: the type's; the rest is the symbol
 
 
-NARROW = _Layout(
-    "HHIIIIIHHHHHH", "10I", "8I", "IIIBBH", (0, 1, 2, 3, 4, 5), (0, 6, 1, 2, 4, 5, 7), "I", 8
-)
-WIDE = _Layout(
-    "HHIQQQIHHHHHH", "IIQQQQIIQQ", "IIQQQQQQ", "IBBHQQ", (0, 4, 5, 1, 2, 3),
-    (0, 1, 2, 3, 5, 6, 7), "Q", 32,
-)  # fmt: skip
+NARROW = _Layout("HHIIIIIHHHHHH", "10I", "8I", (0, 6, 1, 2, 4, 5, 7), "I")
+WIDE = _Layout("HHIQQQIHHHHHH", "IIQQQQIIQQ", "IIQQQQQQ", (0, 1, 2, 3, 5, 6, 7), "Q")
 
 
 class Image:
@@ -127,7 +97,7 @@ class Image:
             raise Damaged(f"ELF class {ident[4]} and byte order {ident[5]} do not exist")
         self.wide = ident[4] == 2
         self.layout = WIDE if self.wide else NARROW
-        self.order = "<" if ident[5] == 1 else ">"
+        self.order: Literal["<", ">"] = "<" if ident[5] == 1 else ">"
         self.osabi = ident[7]
         fields = self._rows(self.layout.header, 16, 1, "the ELF header")[0]
         self.type, self.machine, _, self.entry = fields[:4]
@@ -212,22 +182,6 @@ class Image:
         content = self.content(section)
         size = struct.calcsize(self.order + layout)
         return struct.iter_unpack(self.order + layout, content[: len(content) // size * size])
-
-    def symbols(self, section: Section) -> Iterator[Symbol]:
-        """Rows of a symbol table, the empty first one included."""
-        if not self.wide:
-            return map(Symbol._make, self.rows(section, self.layout.symbol))
-        return (
-            Symbol(name, value, size, info, other, index)
-            for name, info, other, index, value, size in self.rows(section, self.layout.symbol)
-        )
-
-    def relocations(self, section: Section) -> Iterator[tuple[int, int]]:
-        """(symbol, type) of every row of a SHT_REL or SHT_RELA section."""
-        layout = self.layout.word * (3 if section.type == RELA else 2)
-        bits = self.layout.type_bits
-        mask = (1 << bits) - 1
-        return ((row[1] >> bits, row[1] & mask) for row in self.rows(section, layout))
 
     def numbers(self, offset: int, layout: str, data: memoryview) -> tuple[int, ...]:
         """One row at `offset` of `data`."""

@@ -9,11 +9,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from buildmatrix.isa.branches import adr
+from buildmatrix.elf.decoded import CALLS, DERIVES, FORMS, WRITES_TWO
+from buildmatrix.elf.flow import step
+from buildmatrix.isa.branches import Kind, adr
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
+    from buildmatrix.elf.decoded import Page
     from buildmatrix.elf.flow import Block, Body
     from buildmatrix.elf.memory import Memory
 
@@ -35,35 +38,76 @@ def entered(
         block = blocks.get(waiting.pop())
         if block is None:
             continue
-        after = _after(memory, block, known[block.start], thumb=thumb)
+        behind = after(memory, block, known[block.start], thumb=thumb)
         for target in block.leads:
             before = known.get(target)
-            now = after if before is None else _both(before, after)
+            now = behind if before is None else _both(before, behind)
             if before != now:
                 known[target] = dict(now)
                 waiting.append(target)
     return known if budget > 0 else {start: dict(first)}
 
 
-def run(
+def at_calls(
     memory: Memory, block: Block, before: Registers, *, thumb: bool
 ) -> Iterator[tuple[int, Registers]]:
-    """Each instruction of a block with the registers before it, then the end with those there.
+    """What each call without a condition in a block leads to, with the registers before it.
 
     It is one dictionary that changes on the way.
     """
-    registers, address = dict(before), block.start
+    registers, address, behind = dict(before), block.start, block.start
+    pages = memory.pages
     while address < block.end:
-        yield address, registers
-        address += _one(memory, address, registers, thumb=thumb)
-    yield address, registers
+        if pages is not None:
+            address = min(pages.turn(address, block.end), block.end)
+        way = step(memory, address, thumb=thumb) if address < block.end else None
+        if way is not None and way.kind is Kind.CALL and address not in block.conditional:
+            _through(memory, behind, address, registers, thumb=thumb)
+            behind = address
+            yield way.target, registers
+        address += way.size if way is not None else 2
 
 
-def _after(memory: Memory, block: Block, before: Registers, *, thumb: bool) -> Registers:
-    behind: Registers = {}
-    for _, registers in run(memory, block, before, thumb=thumb):
-        behind = registers
-    return dict(behind)
+def after(memory: Memory, block: Block, before: Registers, *, thumb: bool) -> Registers:
+    """What is in the registers behind a block."""
+    registers = dict(before)
+    _through(memory, block.start, block.end, registers, thumb=thumb)
+    return registers
+
+
+def _through(memory: Memory, address: int, end: int, registers: Registers, *, thumb: bool) -> None:
+    """What the instructions from `address` to `end` do to the registers."""
+    while address < end:
+        page = memory.pages.at(address) if memory.pages is not None else None
+        if page is None:
+            address += _one(memory, address, registers, thumb=thumb)
+        else:
+            _through_page(memory, page, address, min(end, page.end), registers)
+            address = page.end
+
+
+def _through_page(memory: Memory, page: Page, address: int, end: int, registers: Registers) -> None:
+    """The same of decoded words: with nothing in the registers only an address changes them."""
+    place, last = (address - page.start) // 4, (end - page.start) // 4
+    effects, written = page.effects, page.to
+    while place < last:
+        if not registers:
+            place = effects.find(FORMS, place, last)
+            if place < 0:
+                return
+        effect = effects[place]
+        if effect <= WRITES_TWO:
+            if effect and written[place] in registers:
+                del registers[written[place]]
+            if effect == WRITES_TWO:
+                registers.pop(page.words[place] >> 10 & 31, None)
+        elif effect == DERIVES and page.source[place] not in registers:
+            registers.pop(written[place], None)
+        elif effect == CALLS:
+            _called(registers, 19)
+        else:
+            _a64(memory, page.start + 4 * place, page.words[place], registers)
+        place += 1
 
 
 def _both(one: Registers, other: Registers) -> Registers:
@@ -134,8 +178,8 @@ def _stores(word: int) -> bool:
 
 def _called(registers: Registers, scratch: int) -> None:
     """A call leaves nothing in the registers that are not kept over it."""
-    for number in (*range(scratch), 12):
-        registers.pop(number, None)
+    for number in [number for number in registers if number < scratch or number == 12]:
+        del registers[number]
 
 
 def _a32(memory: Memory, address: int, word: int, registers: Registers) -> None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from buildmatrix.elf import tables as table
 from buildmatrix.nouns import VersionNeed, version_tuple
 
@@ -55,7 +57,11 @@ def defined(image: Image) -> dict[int, str]:
 def of_symbols(image: Image) -> list[int]:
     """.gnu.version: one index a dynamic symbol, 0 local, 1 global; empty without versions."""
     section = image.first(table.VERSYM)
-    return [row[0] for row in image.rows(section, "H")] if section else []
+    if section is None:
+        return []
+    content = image.content(section)
+    indices: list[int] = np.frombuffer(content, f"{image.order}u2", len(content) // 2).tolist()
+    return indices
 
 
 def _chain(

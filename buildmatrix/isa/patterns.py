@@ -71,6 +71,16 @@ class Table:
         self.patterns = tuple(patterns)
 
     @cached_property
+    def features(self) -> tuple[str, ...]:
+        """What the patterns need, each once and sorted; the empty word of the base set is first."""
+        return tuple(sorted({"", *(pattern.feature for pattern in self.patterns)}))
+
+    @cached_property
+    def feature_of(self) -> NDArray[np.int16]:
+        """By pattern: the index in `features`."""
+        return np.array([self.features.index(p.feature) for p in self.patterns], np.int16)
+
+    @cached_property
     def _groups(self) -> _Groups:
         numbers = np.zeros(1 << 16, np.uint16)
         members: list[tuple[int, ...]] = [()]

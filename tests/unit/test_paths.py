@@ -219,7 +219,7 @@ def test_any_bytes_are_followed_to_an_end_within_them(
 def registers_at_the_end(words: Sequence[int], machine: str, *, thumb: bool) -> dict[int, int]:
     memory = memory_of(struct.pack(f"<{len(words)}I", *words), machine=machine)
     (block,) = follow(memory, BASE | thumb, lambda _: True).blocks
-    return [dict(found) for _, found in values.run(memory, block, {}, thumb=thumb)][-1]
+    return values.after(memory, block, {}, thumb=thumb)
 
 
 @pytest.mark.parametrize(
