@@ -35,8 +35,13 @@ def cache_keys(works: Iterable[Work], identities: Mapping[str, str]) -> dict[str
             if work.toolchain in identities:
                 keys[work.id] = identities[work.toolchain]
         elif all(need in keys for need in work.needs):
-            keys[work.id] = digest(material_of(work, keys))
+            keys[work.id] = key_of(work, keys)
     return keys
+
+
+def key_of(work: Work, keys: Mapping[str, str]) -> str:
+    """The cache key of a work that is no image. `keys` holds those of what it needs."""
+    return digest(material_of(work, keys))
 
 
 def material_of(work: Work, keys: Mapping[str, str]) -> dict[str, object]:

@@ -235,6 +235,18 @@ class Results:
         with _usable(self._path):
             return tuple(_run(row) for row in self._db.execute(query, values))
 
+    def behind(
+        self, blocks: Iterable[Measurement]
+    ) -> tuple[tuple[Run, ...], tuple[Measurement, ...]]:
+        """The runs that blocks belong to, newest first, and all sentinels of those runs."""
+        names = {"runs": json.dumps(sorted({block.run for block in blocks}))}
+        among = "IN (SELECT value FROM json_each(:runs))"
+        query = f"SELECT {RUN_NAMES} FROM run WHERE id {among} ORDER BY number DESC"
+        with _usable(self._path):
+            runs = tuple(_run(row) for row in self._db.execute(query, names))
+        sentinels = f"SELECT {NAMES} FROM measurement WHERE sentinel AND run {among} ORDER BY id"
+        return runs, self._measurements(sentinels, names)
+
     def run(self, name: str) -> Run:
         """The one run whose id begins with `name`. Raises InputError for none or several."""
         found = [run for run in self.runs() if run.id.startswith(name)]

@@ -13,6 +13,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from buildmatrix.bench.steady import Drift, drift
+from buildmatrix.conditions import Conditions, conditions
 from buildmatrix.nouns import INSTRUCTIONS, TIME, Measurement, Metric, Status
 
 if TYPE_CHECKING:
@@ -69,6 +70,11 @@ class Row:
         if self.status is not Status.OK:
             return ()
         return tuple(block for block in self.blocks if block.status is Status.OK)
+
+    @property
+    def conditions(self) -> Conditions:
+        """Of the first block that counts; of the first one where none does."""
+        return conditions((self.used or self.blocks)[0])
 
     @property
     def reason(self) -> str:

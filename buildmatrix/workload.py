@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 CALLS = "calls"  # the model format of a runner that needs no model
+QUAD = 4  # fp32 lanes of a NEON register
 INPUT, EXPECTED = b"\0\0\0\0", b"\0\0\0\0\0\0\xf0?"  # float32 0; float64 1
 
 
@@ -47,19 +48,35 @@ def version(one: Workload) -> str:
     return cachekey.digest(what)[:16]
 
 
-def parameters(one: Workload) -> int:
-    """Number of weights and biases; calls have none."""
-    return network.parameters(one) if isinstance(one, NetworkSpec) else 0
+@dataclass(frozen=True, slots=True)
+class Described:
+    """What is said of a workload beside its figures."""
+
+    name: str
+    per: str  # what a figure is of: an image that went through a network, or a call
+    parameters: int  # weights and biases; calls have none
+    multiply_adds: int | None  # of one image; None where nobody knows them
+
+    @property
+    def bound(self) -> float | None:
+        """Fewest quad multiply-add instructions that an image can take; None as above."""
+        return None if self.multiply_adds is None else self.multiply_adds / QUAD
+
+    @property
+    def sentence(self) -> str:
+        """'face-cnn: 1,039,744 parameters, 49.4 million multiply-adds an image'."""
+        if self.multiply_adds is None:
+            return f"{self.name}: calls of the library's own functions, ms {self.per}"
+        million = f"{self.multiply_adds / 1e6:.1f} million multiply-adds {self.per}"
+        return f"{self.name}: {self.parameters:,} parameters, {million}"
 
 
-def multiply_adds(one: Workload) -> int | None:
-    """Multiply-adds of one image; None where nobody knows them."""
-    return network.multiply_adds(one) if isinstance(one, NetworkSpec) else None
-
-
-def per(one: Workload) -> str:
-    """What a figure is of, in words: an image that went through a network, or a call."""
-    return "an image" if isinstance(one, NetworkSpec) else "a call"
+def described(one: Workload) -> Described:
+    """How large a workload is, and what its figures are of."""
+    if isinstance(one, NetworkSpec):
+        sizes = network.parameters(one), network.multiply_adds(one)
+        return Described(one.name, "an image", *sizes)
+    return Described(one.name, "a call", 0, None)
 
 
 def files(_one: Calls) -> dict[str, bytes]:

@@ -28,7 +28,7 @@ from buildmatrix.profile.folding import folded, per_pass
 from buildmatrix.profile.summary import Subject, document
 from buildmatrix.protocols import Finished, Started
 from buildmatrix.virtual import plugin
-from buildmatrix.workload import multiply_adds
+from buildmatrix.workload import described
 
 if TYPE_CHECKING:
     from buildmatrix.boards.reach import Access
@@ -43,7 +43,6 @@ if TYPE_CHECKING:
 PASSES = 4  # that are told from the rest
 MINUTES = 30
 COUNTED = "-counted"  # the end of the names of kinds that count
-QUAD = 4  # lanes
 # Inside the prefix: BUNDLE BATCH PASSES. Prints the runner's line, then the memory map of the
 # process that measured, which is a child of the first (see harness/supervisor.h), as it was when it
 # was last seen: libraries may be opened late.
@@ -152,7 +151,6 @@ def _counted(
     places = per_pass(fewer, more, PASSES * batch)
     symbols = sorted({symbol for _, symbol in places})
     net = shop.project.networks[built.cell.model]
-    needed = multiply_adds(net)
     shop.reporter.emit(Finished(title, "done", time.monotonic() - began))
     subject = Subject(
         cell=built.cell.id,
@@ -162,7 +160,7 @@ def _counted(
         batch=batch,
         passes=PASSES,
         harness=(longer.instructions - shorter.instructions) / (PASSES * batch),
-        needed=None if needed is None else needed / QUAD,
+        needed=described(net).bound,
     )
     return document(places, plugin.demangled(symbols), subject)
 

@@ -155,15 +155,15 @@ def _tell(
 ) -> None:
     """Print what was measured, then raise for the boards and answers that failed."""
     from buildmatrix.boards import fleet
-    from buildmatrix.verdicts import reporting
+    from buildmatrix.verdicts import publishing, reporting
 
     blocks = [block for of_board in fleet.values(ended) for block in of_board]
     if blocks:
         measured = reporting.with_notes(shop, blocks)
         if as_json:
-            print_json(reporting.document(shop, measured))
+            print_json(publishing.document(shop, measured))
         else:
-            print_table(reporting.table(shop, measured))
+            print_table(publishing.table(shop, measured))
     fleet.raise_worst(ended)
     refuse_wrong(blocks)
 

@@ -75,9 +75,9 @@ def report(
             say(f"written: {out}/ {', '.join(written)}")
             return
     if json or format == "json":
-        print_json(reporting.document(shop, measured))
+        print_json(publishing.document(shop, measured))
     elif format == "table":
-        print_table(reporting.table(shop, measured, study=bool(against)))
+        print_table(publishing.table(shop, measured, study=bool(against)))
     else:
         say(publishing.text(shop, measured, format, study=bool(against)).rstrip("\n"))
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from buildmatrix.conditions import DECISIVE, Conditions, conditions, differences, remarks
+from buildmatrix.conditions import DECISIVE, Conditions, differences, remarks
 from buildmatrix.errors import InputError
 from buildmatrix.nouns import Status
 
@@ -30,8 +30,8 @@ class Side:
 
     @cached_property
     def conditions(self) -> Conditions:
-        """Of the first block that counts; of the first one where none does."""
-        return conditions((self.row.used or self.row.blocks)[0])
+        """Those of the row, which are asked for at every pair."""
+        return self.row.conditions
 
     @cached_property
     def figures(self) -> Figures:

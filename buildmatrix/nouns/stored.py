@@ -26,6 +26,10 @@ class Entry:
     material: Mapping[str, object]  # what went into the key
     provenance: Mapping[str, object]  # what did not, but is worth keeping: seconds, builder, log
 
+    def file(self, path: str) -> FileRecord | None:
+        """The file at a path of the tree, if there is one."""
+        return next((record for record in self.files if record.path == path), None)
+
 
 @dataclass(frozen=True, slots=True)
 class Bundle:

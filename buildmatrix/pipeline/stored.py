@@ -10,12 +10,13 @@ from buildmatrix.audit.document import Audit
 from buildmatrix.errors import AuditError, BuildmatrixError, InputError
 from buildmatrix.nouns import Bundle, Verb
 from buildmatrix.pipeline.planning import plan_all
+from buildmatrix.plan import key_of
 from buildmatrix.works import BundleWork
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-    from buildmatrix.nouns import Action, Cell, FileRecord, Target
+    from buildmatrix.nouns import Action, Cell, Entry, FileRecord, Target
     from buildmatrix.pipeline.workshop import Workshop
     from buildmatrix.recipe import SourceSpec
     from buildmatrix.store import Store
@@ -137,14 +138,15 @@ def _bundle(store: Store, cell: str, key: str) -> Bundle | None:
     entry = store.entry(key) if key else None
     if entry is None:
         return None
-    manifest = next(record for record in entry.files if record.path == MANIFEST)
+    manifest = entry.file(MANIFEST)
+    assert manifest is not None, key
     return Bundle(cell, manifest.sha256, entry.files)
 
 
 def _record(store: Store, key: str, path: str) -> FileRecord | None:
     """One file of what is stored under a key; None when there is none."""
     entry = store.entry(key) if key else None
-    return next((record for record in entry.files if record.path == path), None) if entry else None
+    return entry.file(path) if entry else None
 
 
 def read_audit(store: Store, key: str) -> Audit:
@@ -178,8 +180,34 @@ def shippable(cells: Iterable[Stored], *, model: str = "") -> tuple[Stored, ...]
 
 def bundle_by_digest(store: Store, cell: str, digest: str) -> Bundle | None:
     """A cell's bundle by its digest, also one that a later build superseded; None: it is gone."""
+    entry = _bundle_entry(store, digest)
+    return Bundle(cell, digest, entry.files) if entry else None
+
+
+def measured(
+    store: Store, cell: str, digest: str, audit: Work | None
+) -> tuple[Bundle | None, Audit | None]:
+    """The bundle that was measured as a cell, by its digest, and what `audit`, the work that audits
+    the cell now, made of that very bundle.
+
+    Without a plan: what is to be built next says nothing of what ran. None for a bundle that is
+    gone, and for an audit that was not made, or has no work since the cell left the matrix.
+    """
+    entry = _bundle_entry(store, digest, newest_of=audit.needs[0] if audit else "")
+    if entry is None:
+        return None, None
+    key = key_of(audit, {audit.needs[0]: entry.key}) if audit else ""
+    made = read_audit(store, key) if key and store.entry(key) else None
+    return Bundle(cell, digest, entry.files), made
+
+
+def _bundle_entry(store: Store, digest: str, *, newest_of: str = "") -> Entry | None:
+    """What holds a manifest of that digest: the newest entry of a work, else any other."""
+    newest = store.latest(newest_of) if newest_of else None
+    if newest and (manifest := newest.file(MANIFEST)) and manifest.sha256 == digest:
+        return newest
     for key in sorted(store.stored()):
         entry = store.entry(key)
-        if entry and any(f.path == MANIFEST and f.sha256 == digest for f in entry.files):
-            return Bundle(cell, digest, entry.files)
+        if entry and (manifest := entry.file(MANIFEST)) and manifest.sha256 == digest:
+            return entry
     return None

@@ -7,8 +7,8 @@ time from an emulator cannot stand in one column, or one table, with a time from
 from __future__ import annotations
 
 from buildmatrix.report.document import csv, document
-from buildmatrix.report.grid import Grid, Value, by_board, grids, study
+from buildmatrix.report.grid import Grid, Value, grids, study
 from buildmatrix.report.markdown import markdown
 from buildmatrix.report.terminal import table
 
-__all__ = ["Grid", "Value", "by_board", "csv", "document", "grids", "markdown", "study", "table"]
+__all__ = ["Grid", "Value", "csv", "document", "grids", "markdown", "study", "table"]

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from importlib import resources
 from typing import TYPE_CHECKING
 
-from buildmatrix.conditions import conditions, of_table
+from buildmatrix.conditions import of_table
 from buildmatrix.nouns import Measurement, Status
 from buildmatrix.summary import CONFIDENCE, Row, Spread, millions_text, spread, time_text
 
@@ -54,6 +54,7 @@ class Grid:
     batches: tuple[int, ...]
     values: Mapping[tuple[int, str], Value]
     notes: tuple[str, ...] = ()
+    rows: tuple[Row, ...] = ()  # that it shows; none of the published table
 
     @property
     def counted(self) -> bool:
@@ -97,24 +98,24 @@ def grids(
     a figure is of.
     """
 
-    boards = by_board(rows)
-    often = Counter(board_key(found[0]) for found in boards)
+    boards = _by_board(rows)
+    often = Counter(_board_key(shared[0]) for shared in boards)
     return tuple(
-        _grid(found, bound, notes or {}, apart=often[board_key(found[0])] > 1, per=per)
-        for found in boards
+        _grid(shared, bound, notes or {}, apart=often[_board_key(shared[0])] > 1, per=per)
+        for shared in boards
     )
 
 
-def board_key(row: Row) -> tuple[bool, str, str, int]:
+def _board_key(row: Row) -> tuple[bool, str, str, int]:
     """What a grid's title tells: emulated or not, the device, the model and the threads."""
     return row.emulated, row.first.device, row.first.model, row.first.threads
 
 
-def by_board(rows: Iterable[Row]) -> tuple[tuple[Row, ...], ...]:
+def _by_board(rows: Iterable[Row]) -> tuple[tuple[Row, ...], ...]:
     """The rows of each grid: of one board, model and thread count, under the same conditions."""
     groups: dict[object, list[Row]] = {}
-    for row in sorted(rows, key=board_key):
-        shared = of_table(conditions((row.used or row.blocks)[0]))
+    for row in sorted(rows, key=_board_key):
+        shared = of_table(row.conditions)
         groups.setdefault(shared, []).append(row)
     return tuple(tuple(group) for group in groups.values())
 
@@ -156,6 +157,7 @@ def _grid(
         cells=tuple(dict.fromkeys(row.cell for row in rows)),
         batches=tuple(sorted({row.batch for row in rows})),
         values={(row.batch, row.cell): notes.value(row) for row in rows},
+        rows=tuple(rows),
     )
     where_else = _apart(rows[0]) if apart else ()
     return replace(
@@ -165,7 +167,7 @@ def _grid(
 
 def _apart(row: Row) -> Iterator[str]:
     """What this grid was measured under, where the same board has another grid."""
-    measured_under = conditions((row.used or row.blocks)[0])
+    measured_under = row.conditions
     named = {
         "passes": measured_under.passes,
         "warm-up": measured_under.warmup,

@@ -13,7 +13,7 @@ from buildmatrix.results import Results
 from buildmatrix.selector import matches_id
 from buildmatrix.summary import Row, rows
 from buildmatrix.verdicts import reporting
-from buildmatrix.workload import per
+from buildmatrix.workload import described
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -63,9 +63,9 @@ def compared(
 
 def spoken(compared: Compared, measured: Workload) -> Compared:
     """The same verdicts, whose figures say what they are of: an image, or a call."""
-    of = per(measured)
-    rows = tuple(replace(c, metric=replace(c.metric, per=of)) for c in compared.comparisons)
-    return replace(compared, comparisons=rows)
+    per = described(measured).per
+    comparisons = tuple(replace(c, metric=replace(c.metric, per=per)) for c in compared.comparisons)
+    return replace(compared, comparisons=comparisons)
 
 
 def compared_sides(

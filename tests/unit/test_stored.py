@@ -15,7 +15,7 @@ from buildmatrix.boards import measuring
 from buildmatrix.errors import AuditError, InputError
 from buildmatrix.nouns import ElfFacts, Finding, Severity, Stage
 from buildmatrix.pipeline.auditing import audit_cell
-from buildmatrix.pipeline.stored import bundle_by_digest, shippable, stored
+from buildmatrix.pipeline.stored import bundle_by_digest, measured, shippable, stored
 from tests.unit import shelves
 
 if TYPE_CHECKING:
@@ -64,6 +64,23 @@ def test_a_stored_cell_has_its_bundle_its_audit_and_its_models_answer(tmp_path: 
     assert shippable([one]) == (one,)
     assert bundle_by_digest(shop.store, "net-one", one.bundle.digest) == one.bundle
     assert bundle_by_digest(shop.store, "net-one", "f" * 64) is None
+
+
+def test_what_was_measured_is_found_with_its_audit_though_something_else_is_built_now(
+    tmp_path: Path,
+) -> None:
+    shop = shelves.workshop(tmp_path)
+    shelves.put(shop, Stage.MODEL, Stage.BUNDLE, Stage.AUDIT, findings=[BAD])
+    bundle, work = stored(shop)["net-one"].bundle, shop.project.graph.audit_of("net-one")
+    assert bundle is not None
+    shop.identities.clear()  # another compiler: every key is another one
+    assert stored(shop)["net-one"].bundle is None
+    audit = Audit((BAD,), (shelves.RUNNER,))
+    assert measured(shop.store, "net-one", bundle.digest, work) == (bundle, audit)
+    assert measured(shop.store, "net-one", bundle.digest, None) == (bundle, None)
+    assert measured(shop.store, "net-one", "f" * 64, work) == (None, None)
+    changed = replace(work, material={**work.material, "rules": "others"})
+    assert measured(shop.store, "net-one", bundle.digest, changed) == (bundle, None)
 
 
 def test_a_bundle_without_an_audit_is_not_built_yet(tmp_path: Path) -> None:
