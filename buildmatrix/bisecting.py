@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
     from buildmatrix.boards.reach import Access
     from buildmatrix.compare import Comparison
+    from buildmatrix.documents.verdicts import Bisect
     from buildmatrix.nouns import BoardAddress
     from buildmatrix.pipeline.workshop import Workshop
     from buildmatrix.protocols import Reporter
@@ -109,6 +110,23 @@ def bisect(asked: Asked, bench: Bench, *, folder: Path, reporter: Reporter) -> F
         record.taken,
         len({one.run for one in record.taken}),
     )
+
+
+def document(asked: Asked, bisected: Found) -> Bisect:
+    """The `bisect` document, version 1."""
+    return {
+        "version": 1,
+        "cell": asked.cell,
+        "source": asked.source,
+        "last_good": bisected.last_good,
+        "first_bad": bisected.first_bad,
+        "unclear": list(bisected.unclear),
+        "measurements": bisected.measurements,
+        "steps": [
+            {"version": one.version, "word": one.word, "sentence": one.sentence, "run": one.run}
+            for one in bisected.taken
+        ],
+    }
 
 
 def _no_worse(good: str, bad: str, found: Sequence[Comparison]) -> InputError:

@@ -9,6 +9,8 @@ from typing import Any
 
 from jsonschema import Draft202012Validator
 
+from buildmatrix.cli.profiling import two_cells
+
 OUT = Path(__file__).parent.parent / "docs" / "schemas" / "out"
 
 
@@ -30,4 +32,13 @@ def valid(name: str, document: Any) -> Any:
 
 def of_command(arguments: tuple[str, ...]) -> str:
     """The name of what a command line prints with --json: `device up …` is device-up."""
+    if two_cells(["inv", *arguments]):
+        return "profile-difference"
     return f"device-{arguments[1]}" if arguments[0] == "device" else arguments[0]
+
+
+def valid_output(arguments: tuple[str, ...], out: str) -> None:
+    """Fail unless what a command with --json printed is one document that fits its schema; a
+    command that ended with an error has printed none."""
+    if out:
+        valid(of_command(arguments), json.loads(out))

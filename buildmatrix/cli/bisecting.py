@@ -16,7 +16,6 @@ if TYPE_CHECKING:
 
     from buildmatrix.bisecting import Found
     from buildmatrix.cli.run_flags import Given
-    from buildmatrix.documents.verdicts import Bisect
     from buildmatrix.nouns import Cell, Scalar
     from buildmatrix.pipeline.workshop import Workshop
     from buildmatrix.recipe import OptionSpec
@@ -67,7 +66,7 @@ def bisect(
         asked = bisecting.Asked(base.id, source, names, base.model, board.name)
         found = bisecting.bisect(asked, bench, folder=shop.paths.bisects, reporter=reporter)
     if json:
-        print_json(_document(asked.cell, source, found))
+        print_json(bisecting.document(asked, found))
     else:
         say(_words(source, found))
 
@@ -130,23 +129,6 @@ def _words(source: str, bisected: Found) -> str:
         end += f"; nothing can be said of {', '.join(bisected.unclear)}"
     count = bisected.measurements
     return "\n".join([*lines, f"{end}; {count} measurement{'s' if count > 1 else ''}"])
-
-
-def _document(cell: str, source: str, bisected: Found) -> Bisect:
-    """The `bisect` document, version 1."""
-    return {
-        "version": 1,
-        "cell": cell,
-        "source": source,
-        "last_good": bisected.last_good,
-        "first_bad": bisected.first_bad,
-        "unclear": list(bisected.unclear),
-        "measurements": bisected.measurements,
-        "steps": [
-            {"version": one.version, "word": one.word, "sentence": one.sentence, "run": one.run}
-            for one in bisected.taken
-        ],
-    }
 
 
 TASKS = (bisect,)

@@ -17,6 +17,8 @@ import traceback
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from tests.documents import valid_output
+
 if TYPE_CHECKING:
     from typing import NoReturn
 
@@ -41,6 +43,8 @@ def run(*arguments: str, cwd: Path, **environment: str) -> subprocess.CompletedP
         server.stdin.write(json.dumps(asked) + "\n")
         server.stdin.flush()
         code = int(server.stdout.readline())
+        if "--json" in arguments and code != 2:  # 2: the command line itself was refused
+            valid_output(arguments, out.read_text())
         return subprocess.CompletedProcess(arguments, code, out.read_text(), err.read_text())
 
 

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import ast
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Any
+from importlib import import_module
+from pathlib import Path
+from pkgutil import iter_modules
+from typing import Any, Literal, get_type_hints
 
 import pytest
+from typing_extensions import is_typeddict
 
-from buildmatrix import cli, doctor, nightly
+from buildmatrix import bisecting, cli, doctor, nightly
+from buildmatrix import documents as package
 from buildmatrix.agreement import REFERENCE, Agreement, Answer, differences
 from buildmatrix.boards import deploying, documents
 from buildmatrix.boards.fleet import Look
@@ -21,9 +27,11 @@ from buildmatrix.pipeline.documents import (
     build_document,
     cells_document,
     chosen_toolchains,
+    offers_document,
     plan_document,
     toolchains_document,
 )
+from buildmatrix.pipeline.explaining import why_document
 from buildmatrix.pipeline.perform import Outcome
 from buildmatrix.pipeline.planning import plan_all
 from buildmatrix.summary import rows
@@ -32,9 +40,6 @@ from tests.documents import valid
 from tests.unit import shelves
 from tests.unit.rows import row
 from tests.unit.test_device import PI3
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 BOARD = BoardAddress("pi3", "pi3.local")
 INFO = parse("pi3", PI3, now=0.0)
@@ -57,6 +62,10 @@ def test_of_the_matrix_and_of_what_is_built(tmp_path: Path) -> None:
     ]
     ended = {one["id"]: one for one in valid("build", build_document(shop, outcomes))["cells"]}
     assert ended["net-two"]["cause"].startswith("fast is not locked to a commit")
+    missing = {one["id"]: one["reason"] for one in valid("why", why_document(shop))["actions"]}
+    assert missing["bundle:net-one"]
+    assert valid("recipes", offers_document(tmp_path, "recipes"))["offers"]
+    assert valid("models", offers_document(tmp_path, "models"))["offers"]
     offers = chosen_toolchains(tmp_path, ())
     listed = toolchains_document(offers, shop.project.toolchains, state=shop.state)
     origins = {row["name"]: row["origin"] for row in valid("toolchains", listed)["toolchains"]}
@@ -95,6 +104,10 @@ def test_of_verdicts_and_a_night() -> None:
     night = nightly.Night("x", "pi3", {"tc": "same"}, {"caffe": "done"}, (run,), (trouble,))
     assert valid("nightly", nightly.document(night))["compared_with"] == "a"
     valid("nightly", nightly.document(nightly.Night("x", "", {}, {})))
+    steps = (bisecting.Taken("v1", "bad", "worse", "r"),)
+    bisected = bisecting.Found("v0", "v1", (), steps, 1)
+    asked = bisecting.Asked("caffe", "openblas", ("v0", "v1", "v2"), "face-cnn", "pi3")
+    assert valid("bisect", bisecting.document(asked, bisected))["first_bad"] == "v1"
     answers = (Answer("caffe", "float32", (0.5,)), Answer(REFERENCE, "float64", (0.4,)))
     agreed = Agreement(answers, differences(answers))
     valid("agree", agreeing.agreement_document(agreed, model="face-cnn"))
@@ -120,3 +133,24 @@ def test_every_command_that_prints_json_has_a_schema() -> None:
     }
     named = {name.partition("-")[0] for name in schemas.DOCUMENTS}
     assert commands <= named
+
+
+def test_every_type_with_a_version_is_a_document_with_a_schema() -> None:
+    """A type with a version of its own is what some command prints, whole."""
+    names = [one.name for one in iter_modules(package.__path__)]
+    modules = [import_module(f"buildmatrix.documents.{one}") for one in names]
+    types = [one for module in modules for one in vars(module).values() if is_typeddict(one)]
+    whole = {one for one in types if get_type_hints(one).get("version") == Literal[1]}
+    assert whole == set(filter(is_typeddict, schemas.DOCUMENTS.values()))
+
+
+def test_every_document_is_held_against_its_schema_where_a_test_makes_it() -> None:
+    calls = [
+        node
+        for file in Path(__file__).parent.glob("test_*.py")
+        for node in ast.walk(ast.parse(file.read_text()))
+        if isinstance(node, ast.Call) and ast.unparse(node.func) == "valid"
+    ]
+    names = [one.args[0] for one in calls]
+    named = {name.value for name in names if isinstance(name, ast.Constant)}
+    assert named == {*schemas.DOCUMENTS}
