@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from buildmatrix.elf.bounds import function_starts
 from buildmatrix.elf.rows import are_functions
 from buildmatrix.elf.tables import EXECINSTR
 
@@ -18,8 +19,11 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from buildmatrix.elf.rows import Program, SymbolRows
+    from buildmatrix.elf.tables import Section
 
 A32, T32, A64, DATA = range(4)
+# What tells an unnamed function's set: so many words, and the share of 0xE in Thumb's, in ARM's.
+SHORTEST, AT_MOST, AT_LEAST = 8, 0.3, 0.6
 # What every linker, and glibc's crti.o, writes in ARM's own set.
 ALWAYS_ARM = frozenset((".plt", ".iplt", ".init", ".fini"))
 KINDS = np.full(128, DATA, np.uint8)  # by the letter of a mapping symbol
@@ -138,7 +142,34 @@ def _by_functions(program: Program, index: int, pointers: NDArray[np.int64]) -> 
         return Marks(np.array([section.address]), np.array([A32], np.uint8))
     if not len(addresses):
         return None
-    return _ordered(addresses & ~1, np.where(addresses & 1, T32, A32).astype(np.uint8))
+    known = _ordered(addresses & ~1, np.where(addresses & 1, T32, A32).astype(np.uint8))
+    return _with_unnamed(program, section, known)
+
+
+def _with_unnamed(program: Program, section: Section, known: Marks) -> Marks:
+    """The marks of named functions, and those of functions that only the unwinder's table names.
+
+    Nearly every ARM instruction is unconditional, its upper four bits 0xE; of Thumb code, read as
+    words, few are. Rust's extension modules for Python have both, and export a handful.
+    """
+    content = program.image.content(section)
+    words = np.frombuffer(content[: len(content) & ~3], "<u4")
+    end = section.address + 4 * len(words)
+    starts = np.array(sorted(function_starts(program)), np.int64)
+    starts = starts[(starts >= section.address) & (starts < end)]
+    always = np.concatenate([[0], np.cumsum(words >> 28 == 0xE)])
+    bounds = np.union1d(np.concatenate([known.addresses, starts]), [end])
+    first = bounds[:-1] - section.address + 3 >> 2
+    last = np.clip(bounds[1:] - section.address >> 2, 0, len(words))
+    first = np.clip(first, 0, last)
+    unnamed = np.isin(bounds[:-1], starts) & ~np.isin(bounds[:-1], known.addresses)
+    share = (always[last] - always[first]) / np.maximum(last - first, 1)
+    unnamed &= (last - first >= SHORTEST) & ((share < AT_MOST) | (share > AT_LEAST))
+    sets = np.where(share > AT_LEAST, A32, T32).astype(np.uint8)
+    return _ordered(
+        np.concatenate([known.addresses, bounds[:-1][unnamed]]),
+        np.concatenate([known.sets, sets[unnamed]]),
+    )
 
 
 def _ordered(addresses: NDArray[np.int64], sets: NDArray[np.uint8]) -> Marks:

@@ -53,6 +53,14 @@ NEON = (
     "#include <arm_neon.h>\nint main(int n, char **v) { float32x4_t x = vdupq_n_f32(n); "
     "return vgetq_lane_f32(vmulq_f32(x, x), 0) > 99; }\n"
 )
+# One exported function in ARM's set; behind it one in Thumb's, which only a table names.
+BOTH = (
+    '#include <arm_neon.h>\n__attribute__((target("arm"))) int first(int n) { return n + 1; }\n'
+    "static int second(float *a, float *b, int n) { float32x4_t s = vdupq_n_f32(n);\n"
+    "  for (int i = 0; i < n; i += 8) { s = vmulq_f32(s, vld1q_f32(a + i));\n"
+    "    vst1q_f32(b + i, s); s = vmulq_f32(s, vld1q_f32(a + i + 4)); vst1q_f32(b + i + 4, s); }\n"
+    "  return n; }\nint (*table[])(float *, float *, int) = {second};\n"
+)
 INT8 = (
     "#include <arm_neon.h>\nint16x8_t products(int8x8_t x, int8x8_t y) "
     "{ return vmull_s8(x, y); }\n"
@@ -129,6 +137,10 @@ PROCESSOR = (
          ("$CC -mthumb -march=armv7-a -mfpu=neon -O2 " + LIBRARY.format("x.c"),
           "$STRIP tree/libx.so"),
          facts={"neon_instructions": 1}),
+    Kind(7, "stripped-and-of-both-sets", PI2, {"x.c": BOTH},
+         ("$CC -mthumb -funwind-tables -fno-toplevel-reorder -march=armv7-a -mfpu=neon -O2 "
+          + LIBRARY.format("x.c"), "$STRIP tree/libx.so"),
+         facts={"neon_instructions": 2}),
     Kind(8, "int8-and-pairs", PI2, {"x.c": INT8},
          ("$CC -march=armv7-a -mfpu=neon -O2 -c x.c -o tree/x.o",),
          facts={"multiplies": {"int8": 1, "float32_pair": 1, "float32": 0}}),
