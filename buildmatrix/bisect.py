@@ -67,26 +67,26 @@ class Marker:
     threads: int
     change: float  # relative
 
-    def row(self, found: Sequence[Comparison]) -> Comparison | None:
+    def row(self, comparisons: Sequence[Comparison]) -> Comparison | None:
         """Its row among those of another version."""
         here = (self.batch, self.threads)
-        return next((one for one in found if (one.batch, one.threads) == here), None)
+        return next((one for one in comparisons if (one.batch, one.threads) == here), None)
 
 
-def marker_of(found: Sequence[Comparison]) -> Marker | None:
+def marker_of(comparisons: Sequence[Comparison]) -> Marker | None:
     """The row with the largest change of those in which the bad version is worse than the good."""
-    worse = [one for one in found if one.verdict is Verdict.WORSE]
+    worse = [one for one in comparisons if one.verdict is Verdict.WORSE]
     changes = [Marker(one.batch, one.threads, one.change) for one in worse if one.change]
     return max(changes, key=lambda one: abs(one.change), default=None)
 
 
-def judged(found: Sequence[Comparison], marker: Marker) -> Word:
+def judged(comparisons: Sequence[Comparison], marker: Marker) -> Word:
     """Whether a version, compared with the good one, is on the good or the bad side.
 
     Its change must lie, with its whole 95 % interval, on one side of half of the bad one's; counts
     have no interval and need none.
     """
-    row = marker.row(found)
+    row = marker.row(comparisons)
     if row is None:
         return "unclear"
     if row.change is None:  # no figure: a wrong answer, a failed run

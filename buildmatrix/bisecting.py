@@ -47,7 +47,7 @@ class Measured:
     """One run: each version but the first compared with the first; what was not built is absent."""
 
     run: str
-    found: Mapping[str, tuple[Comparison, ...]]
+    comparisons: Mapping[str, tuple[Comparison, ...]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +72,7 @@ class Taken:
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class Bisected:
     """How a search ended."""
 
     last_good: str
@@ -82,7 +82,7 @@ class Found:
     measurements: int  # runs on the board, those of an earlier call included
 
 
-def bisect(asked: Asked, bench: Bench, *, folder: Path, reporter: Reporter) -> Found:
+def bisect(asked: Asked, bench: Bench, *, folder: Path, reporter: Reporter) -> Bisected:
     """The first bad one of `asked.versions`. Raises InputError where the bad one is no worse."""
     good, *_, bad = asked.versions
     record = _Record(folder, asked)
@@ -91,10 +91,10 @@ def bisect(asked: Asked, bench: Bench, *, folder: Path, reporter: Reporter) -> F
         marker = record.marker
         run = bench([good, version, *((bad,) if marker is None else ())])
         if marker is None:
-            marker = marker_of(run.found.get(bad, ()))
+            marker = marker_of(run.comparisons.get(bad, ()))
             if marker is None:
-                raise _no_worse(good, bad, run.found.get(bad, ()))
-        rows = run.found.get(version, ())
+                raise _no_worse(good, bad, run.comparisons.get(bad, ()))
+        rows = run.comparisons.get(version, ())
         word = judged(rows, marker)
         row = marker.row(rows)
         words = row.sentence if row else "not built, or not measured"
@@ -103,7 +103,7 @@ def bisect(asked: Asked, bench: Bench, *, folder: Path, reporter: Reporter) -> F
         reporter.emit(Note("info", f"{asked.source} {version}: {word}; {words}"))
     names = asked.versions
     unclear = tuple(one for one in search.unclear if search.words.get(one) == "unclear")
-    return Found(
+    return Bisected(
         names[search.good],
         names[search.bad],
         unclear,
@@ -112,7 +112,7 @@ def bisect(asked: Asked, bench: Bench, *, folder: Path, reporter: Reporter) -> F
     )
 
 
-def document(asked: Asked, bisected: Found) -> Bisect:
+def document(asked: Asked, bisected: Bisected) -> Bisect:
     """The `bisect` document, version 1."""
     return {
         "version": 1,
@@ -129,10 +129,10 @@ def document(asked: Asked, bisected: Found) -> Bisect:
     }
 
 
-def _no_worse(good: str, bad: str, found: Sequence[Comparison]) -> InputError:
+def _no_worse(good: str, bad: str, comparisons: Sequence[Comparison]) -> InputError:
     return InputError(
         f"{bad} is not worse than {good}: there is nothing to search for",
-        details="\n".join(one.sentence for one in found) or f"{bad} was not built",
+        details="\n".join(one.sentence for one in comparisons) or f"{bad} was not built",
         hint="measure more rounds, or name other versions",
     )
 
@@ -176,17 +176,17 @@ class OnBoard:
         lab = measuring.lab(shop)
         request = measuring.ask(lab, self.settings, self.owner)
         blocks = measuring.measure(lab, self.board, request, access=self.access, deadline=DEADLINE)
-        told = rows(blocks)
-        good, *others = (tuple(row for row in told if row.cell == one) for one in ids)
+        measured = rows(blocks)
+        good, *others = (tuple(row for row in measured if row.cell == one) for one in ids)
         names = versions[1:]
-        found = {
+        comparisons = {
             name: compare(
                 [_called(row, name) for row in good], [_called(r, name) for r in own], cells=True
             )
             for name, own in zip(names, others, strict=True)
             if own and good
         }
-        return Measured(blocks[0].run if blocks else request.run, found)
+        return Measured(blocks[0].run if blocks else request.run, comparisons)
 
 
 def _called(row: Row, name: str) -> Row:

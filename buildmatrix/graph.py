@@ -184,13 +184,13 @@ class _Builder:
         return self._build(other, {k: v for k, v in chosen.items() if k in used}, cell)
 
     def _run_dependencies(self, recipe: Recipe, options: Options, cell: Cell) -> list[str]:
-        found = []
+        ids = []
         for dependency in self._dependencies(recipe, options, cell):
             if dependency.kind == "run":
-                found.append(self._dependency(dependency, options, cell))
+                ids.append(self._dependency(dependency, options, cell))
                 other = self.inputs.recipes[dependency.recipe]
-                found += self._run_dependencies(other, {**options, **dependency.options}, cell)
-        return found
+                ids += self._run_dependencies(other, {**options, **dependency.options}, cell)
+        return ids
 
     def _audit(
         self, recipe: Recipe, unit: ResolvedRunner, options: Options, cell: Cell, build: str
@@ -301,12 +301,12 @@ class _Builder:
         self, recipe: Recipe, options: Options, cell: Cell
     ) -> list[tuple[Recipe, Options]]:
         """The recipe and what it runs with, each with the option values that it sees."""
-        found: list[tuple[Recipe, Options]] = [(recipe, options)]
+        audited: list[tuple[Recipe, Options]] = [(recipe, options)]
         for dependency in self._dependencies(recipe, options, cell):
             if dependency.kind == "run":
                 other = self.inputs.recipes[dependency.recipe]
-                found += self._audited(other, {**options, **dependency.options}, cell)
-        return found
+                audited += self._audited(other, {**options, **dependency.options}, cell)
+        return audited
 
 
 def identify(source: SourceSpec) -> str:

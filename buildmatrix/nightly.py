@@ -107,9 +107,9 @@ def nightly(
         troubles += deployed(workshop, board, access)
         for model in workshop.project.models:
             with _kept(troubles):
-                run, found = measured(_of_model(workshop, model), board, settings, owner, access)
+                run, bad = measured(_of_model(workshop, model), board, settings, owner, access)
                 night = replace(night, runs=(*night.runs, run))
-                troubles += found
+                troubles += bad
                 night = replace(night, health=_health(workshop, night, run))
     return replace(night, troubles=tuple(troubles))
 
@@ -117,10 +117,10 @@ def nightly(
 def _health(workshop: Workshop, night: Night, run: Measured) -> tuple[str, ...]:
     """What is known already, and what this run tells of the board beside earlier nights' runs."""
     with Results(workshop.paths.results) as results:
-        kept = results.runs(device=night.device, label=LABEL)
-        earlier = [one.id for one in kept if one.id != run.run][:NIGHTS_THAT_TEACH]
-        told = health(results.blocks(run.run), [results.blocks(one) for one in earlier])
-    return tuple(dict.fromkeys((*night.health, *told)))
+        runs = results.runs(device=night.device, label=LABEL)
+        earlier = [one.id for one in runs if one.id != run.run][:NIGHTS_THAT_TEACH]
+        words = health(results.blocks(run.run), [results.blocks(one) for one in earlier])
+    return tuple(dict.fromkeys((*night.health, *words)))
 
 
 def _of_model(workshop: Workshop, model: str) -> Workshop:
@@ -187,9 +187,9 @@ def measured(
         for b in blocks
         if b.status in (Status.WRONG, Status.FAILED)
     }
-    held = nights.held(workshop, before, request.run, reporting.with_notes(workshop, blocks))
+    beside = nights.held(workshop, before, request.run, reporting.with_notes(workshop, blocks))
     run = Measured(
-        model, request.run, held.newest if held else None, held.accepted if held else None
+        model, request.run, beside.newest if beside else None, beside.accepted if beside else None
     )
     worse = _worse(run)
     return run, [

@@ -256,8 +256,8 @@ def _entry_of(key: str, written: object) -> Entry | None:
             "material": dict(material),
             "provenance": dict(provenance),
         } if named == key:
-            found = tuple(record for row in files if (record := _record_of(row)) is not None)
-            return Entry(key, found, material, provenance) if len(found) == len(files) else None
+            records = tuple(record for row in files if (record := _record_of(row)) is not None)
+            return Entry(key, records, material, provenance) if len(records) == len(files) else None
         case _:
             return None
 

@@ -104,9 +104,9 @@ def unframed(result: CommandResult, mark: str) -> CommandResult:
     Raises DeviceError when the command was never reached: what the board printed instead is told.
     """
     begin, end = f"\n<{mark}\n".encode(), re.compile(rb"\n>%b (\d{1,3})\n" % mark.encode())
-    _, found, answer = result.stdout.partition(begin)
+    _, mark_seen, answer = result.stdout.partition(begin)
     words = result.stderr.partition(begin)[2] if begin in result.stderr else result.stderr
-    if not found:
+    if not mark_seen:
         raise _unreached(result)
     ends = list(end.finditer(answer))
     if not ends:  # it was killed, or the board went down

@@ -69,8 +69,8 @@ def fastest_probe(blocks: Iterable[BlockResult]) -> int | None:
 def _slow_clock(after: Mapping[str, Any]) -> Iterator[str]:
     """The performance governor keeps the clock at its limit; if it is not, something else rules."""
     now, limit = after.get("cur_khz"), after.get("max_khz")
-    held = after.get("governor") == "performance"
-    if held and now and limit and now < (1 - CLOCK_SLACK) * limit:
+    at_limit = after.get("governor") == "performance"
+    if at_limit and now and limit and now < (1 - CLOCK_SLACK) * limit:
         yield f"the clock stood at {now} kHz, its limit is {limit} kHz"
 
 

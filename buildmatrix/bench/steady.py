@@ -57,9 +57,9 @@ def two_speeds(samples_ns: Sequence[int]) -> str:
     if count < FEWEST:
         return ""
     side = int(SIDE * count)
-    kept = ordered[: count - math.ceil(SLOWEST * count)]
-    sums = [0, *accumulate(kept)]
-    end = len(kept)
+    usual = ordered[: count - math.ceil(SLOWEST * count)]
+    sums = [0, *accumulate(usual)]
+    end = len(usual)
 
     def deviation(start: int, stop: int) -> int:
         """Sum of the distances of a stretch of the sorted passes from its median."""
@@ -68,7 +68,7 @@ def two_speeds(samples_ns: Sequence[int]) -> str:
 
     cuts = range(side, count - side + 1)
     cut = min(cuts, key=lambda cut: deviation(0, cut) + deviation(cut, end))
-    fast, slow = median(kept[:cut]), median(kept[cut:])
+    fast, slow = median(usual[:cut]), median(usual[cut:])
     around = (deviation(0, cut) / (cut - 1) + deviation(cut, end) / (end - cut - 1)) / 2
     if slow - fast < max(STEP * fast, APART * around):
         return ""

@@ -179,12 +179,12 @@ def _ended(block: BlockResult, request: Request) -> tuple[Status, str] | None:
     """How a block ended that has no answer to judge."""
     if block.skipped is not None:
         return Status.SKIPPED, _skipped(block.skipped)
-    said = (block.result or {}).get("status")
-    if block.exit in OUT_OF_MEMORY or said == "oom":
+    status = (block.result or {}).get("status")
+    if block.exit in OUT_OF_MEMORY or status == "oom":
         return Status.OOM, _out_of_memory(block)
     if block.exit in TOO_LATE:
         return Status.FAILED, f"stopped after {request.limit_seconds} s"
-    if block.exit == 0 and said == "ok":
+    if block.exit == 0 and status == "ok":
         return None
     words = (block.result or {}).get("message") or block.stderr_tail.strip().split("\n")[-1]
     ended = SIGNALS.get(block.exit, f"exit status {block.exit}")
@@ -245,8 +245,8 @@ def _wrong(result: Mapping[str, Any], golden: Golden, error: float) -> str:
         return f"off by {error:.1e}, allowed is {tolerance:.1e}"
     spread = result.get("batch_max_abs_diff")
     if spread is None or spread > tolerance * max(map(abs, golden.expected)):
-        told = "not finite" if spread is None else f"{spread:.1e} apart"
-        return f"images of one batch have different answers ({told})"
+        apart = "not finite" if spread is None else f"{spread:.1e} apart"
+        return f"images of one batch have different answers ({apart})"
     if not result.get("repeat_identical"):
         return "the same input gave different answers in the first and the last pass"
     return ""

@@ -61,8 +61,8 @@ def find(host: str, *, devices: Mapping[str, BoardAddress], state: Path) -> Boar
         if not boards[host].running:
             raise LinkLost(f"virtual board {host} is off", hint=f"inv device up --name {host}")
         return boards[host].address
-    found = devices.get(host) or next((d for d in devices.values() if d.host == host), None)
-    return found or _address(host)
+    device = devices.get(host) or next((d for d in devices.values() if d.host == host), None)
+    return device or _address(host)
 
 
 def _address(text: str) -> BoardAddress:

@@ -14,7 +14,7 @@ from buildmatrix.errors import UsageError, did_you_mean
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from buildmatrix.bisecting import Found
+    from buildmatrix.bisecting import Bisected
     from buildmatrix.cli.run_flags import Given
     from buildmatrix.nouns import Cell, Scalar
     from buildmatrix.pipeline.workshop import Workshop
@@ -64,11 +64,11 @@ def bisect(
         settings = shop.project.matrix.bench.overruled(given)
         bench = bisecting.OnBoard(shop, board, cells, settings, owner(), access(shop.state))
         asked = bisecting.Asked(base.id, source, names, base.model, board.name)
-        found = bisecting.bisect(asked, bench, folder=shop.paths.bisects, reporter=reporter)
+        bisected = bisecting.bisect(asked, bench, folder=shop.paths.bisects, reporter=reporter)
     if json:
-        print_json(bisecting.document(asked, found))
+        print_json(bisecting.document(asked, bisected))
     else:
-        say(_words(source, found))
+        say(_words(source, bisected))
 
 
 def _option(shop: Workshop, cell: Cell, source: str) -> OptionSpec:
@@ -121,7 +121,7 @@ def _value(option: OptionSpec, text: str) -> Scalar:
             return text
 
 
-def _words(source: str, bisected: Found) -> str:
+def _words(source: str, bisected: Bisected) -> str:
     lines = [f"{one.version}: {one.word}; {one.sentence} (run {one.run})" for one in bisected.taken]
     first, last = bisected.first_bad, bisected.last_good
     end = f"{source} {first} is the first that is worse; {last} is the last good"

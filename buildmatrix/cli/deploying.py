@@ -97,11 +97,11 @@ def _say(document: DeployedBoard) -> None:
     if "forecast" in document:
         _say_forecast(document["device"], document["forecast"], document["busy"])
     elif "seconds" in document:
-        removed, kept = document["removed_bundles"], document["kept_bytes"]
+        removed, resumed = document["removed_bundles"], document["kept_bytes"]
         say(
             f"{document['device']}: {document['sent_objects']} objects, "
             f"{document['sent_bytes'] / 1e6:.1f} MB sent in {document['seconds']:.1f} s"
-            + (f", {kept / 1e6:.1f} MB were there from a push that was cut" if kept else "")
+            + (f", {resumed / 1e6:.1f} MB were there from a push that was cut" if resumed else "")
             + (f", {removed} old bundles removed" if removed else "")
         )
 

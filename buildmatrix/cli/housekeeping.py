@@ -36,16 +36,16 @@ def doctor(_c: Any, matrix: str = "matrix.yaml", json: bool = False, state: str 
     from buildmatrix.doctor import checks
 
     url = os.environ.get("DOCKER_HOST") or None
-    found = checks(state_of(matrix, state), engine_url=url, mirror=mirror)
+    checked = checks(state_of(matrix, state), engine_url=url, mirror=mirror)
     rows: list[CheckRow] = [
-        {"name": one.name, "ok": one.ok, "found": one.found, "hint": one.hint} for one in found
+        {"name": one.name, "ok": one.ok, "found": one.found, "hint": one.hint} for one in checked
     ]
     document: Checks = {"version": 1, "checks": rows}
     if json:
         print_json(document)
     else:
         print_table(tables.checks(document))
-    bad = [check.name for check in found if check.ok is False]
+    bad = [check.name for check in checked if check.ok is False]
     if bad:
         raise BuildmatrixError(f"not fit: {', '.join(bad)}", hint="see the hints above")
 

@@ -109,7 +109,7 @@ def push(
     listing = known or glance(connection, prefix=prefix)
     if not verify and not unsettled(bundles, listing):
         return Pushed(0, 0, ())
-    sent, wire, kept = 0, 0, 0
+    sent, wire, resumed = 0, 0, 0
     result = CommandResult(0, b"", b"")
     for attempt in range(ATTEMPTS):
         if attempt or not listing.fresh:
@@ -128,11 +128,11 @@ def push(
             subject=subject,
         )
         sent += len(shipment.upload.travelling)
-        kept += shipment.upload.kept
+        resumed += shipment.upload.kept
         wire += bytes_sent
-        said = read_lines(result.stdout)
-        if not said["missing"]:
-            return Pushed(sent, wire, tuple(cell for (cell,) in said["switched"]), kept)
+        lines = read_lines(result.stdout)
+        if not lines["missing"]:
+            return Pushed(sent, wire, tuple(cell for (cell,) in lines["switched"]), resumed)
     raise _gone(result)
 
 

@@ -113,9 +113,9 @@ def read_lines(answer: bytes) -> Lines:
 
 def _parts(lines: Lines) -> Mapping[str, tuple[Part, ...]]:
     sizes = {path: int(size) for size, path in lines["size"]}
-    found: dict[str, tuple[Part, ...]] = {}
+    parts: dict[str, tuple[Part, ...]] = {}
     for sha256, path in lines["sum"]:
         name = path.rpartition("/")[2]
         if path in sizes:
-            found[name] = (*found.get(name, ()), Part(sizes[path], sha256))
-    return found
+            parts[name] = (*parts.get(name, ()), Part(sizes[path], sha256))
+    return parts

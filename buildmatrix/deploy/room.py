@@ -37,20 +37,20 @@ def doomed(listing: Listing, *, keep: int) -> Iterator[str]:
     """What a prune removes: pure, so that 'keep 2' can be read from a test."""
     if keep < 1:
         raise InputError("prune keeps at least the active bundle", hint="use --keep 1 or more")
-    kept = set(listing.held) | {digest for name, digest in listing.links if keep > 1}
-    kept |= set(listing.active.values())
+    staying = set(listing.held) | {digest for name, digest in listing.links if keep > 1}
+    staying |= set(listing.active.values())
     for cell in listing.active:
         newest = dict.fromkeys(digest for name, digest in reversed(listing.history) if name == cell)
-        kept |= set(list(newest)[:keep])
+        staying |= set(list(newest)[:keep])
     if keep == 1:
         yield from (f"cell {name}" for name, _ in listing.links if name.endswith(".previous"))
-    yield from (f"bundle {digest}" for digest in sorted(listing.bundles - kept))
+    yield from (f"bundle {digest}" for digest in sorted(listing.bundles - staying))
 
 
 def superseded(listing: Listing, bundles: Sequence[Bundle]) -> tuple[str, ...]:
     """Bundles that nothing on the board leads to, and that are not about to be switched on."""
-    kept = {digest for _, digest in listing.links} | listing.held | {b.digest for b in bundles}
-    return tuple(sorted(listing.bundles - kept))
+    staying = {digest for _, digest in listing.links} | listing.held | {b.digest for b in bundles}
+    return tuple(sorted(listing.bundles - staying))
 
 
 def make_room(

@@ -212,13 +212,13 @@ def chosen_toolchains(root: Path, only: tuple[str, ...]) -> tuple[Offer, ...]:
     """The toolchains that a project in `root` may name and that fit one of the globs; all without
     any. Raises UsageError when none fits."""
     there = shelf.offers(root, "toolchains")
-    found = tuple(o for o in there if not only or any(fits(o.name, g) for g in only))
-    if not found:
+    chosen = tuple(o for o in there if not only or any(fits(o.name, g) for g in only))
+    if not chosen:
         raise UsageError(
             f"--only {' '.join(only)} matches no toolchain",
             hint=f"there are: {', '.join(offer.name for offer in there)}",
         )
-    return found
+    return chosen
 
 
 def toolchains_document(

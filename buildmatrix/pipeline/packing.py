@@ -37,11 +37,11 @@ def pack(
     paths = _built(built)
     facts = {soname: elf.read(path, f"lib/{soname}") for soname, path in paths.items()}
     while missing := bundle.reach((root,), facts, provided=packed.policy.provided)[1]:
-        found = _exported(tuple(missing), triple, export, workspace / "sysroot")
-        if not found:
+        exported = _exported(tuple(missing), triple, export, workspace / "sysroot")
+        if not exported:
             break  # `closure` names them, with who needs them
-        paths.update(found)
-        facts.update({name: elf.read(path, f"lib/{name}") for name, path in found.items()})
+        paths.update(exported)
+        facts.update({name: elf.read(path, f"lib/{name}") for name, path in exported.items()})
     sonames = bundle.closure((root,), facts, provided=packed.policy.provided)
     destination = workspace / "bundle"
     bundle.assemble(
@@ -80,13 +80,13 @@ def survey(audited: BundleWork | ProductWork, root: Path) -> ElfTree:
 
 def _built(folders: tuple[Path, ...]) -> dict[str, Path]:
     """Shared libraries by soname; when two folders have one, the first counts."""
-    found: dict[str, Path] = {}
+    libraries: dict[str, Path] = {}
     for folder in folders:
         for path in sorted((folder / "lib").glob("*.so*")):
             if path.is_file() and elf.is_elf(path):
                 soname = elf.read(path, path.name).soname or path.name
-                found.setdefault(soname, path)
-    return found
+                libraries.setdefault(soname, path)
+    return libraries
 
 
 def _exported(
@@ -95,10 +95,10 @@ def _exported(
     """Debian keeps target libraries in two places: multiarch, and the cross compiler's own."""
     places = (f"/usr/lib/{triple}", f"/lib/{triple}", f"/usr/{triple}/lib")
     export(tuple(f"{place}/{soname}" for soname in sonames for place in places), sysroot)
-    found: dict[str, Path] = {}
+    libraries: dict[str, Path] = {}
     for soname in sonames:
         for place in places:
             path = sysroot / place.lstrip("/") / soname
             if path.is_file():
-                found.setdefault(soname, path)
-    return found
+                libraries.setdefault(soname, path)
+    return libraries

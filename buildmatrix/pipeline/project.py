@@ -113,22 +113,22 @@ def _calls(
 ) -> dict[str, Workload]:
     """What the libraries of the matrix measure of themselves. Raises InputError where two mean
     something else by one name."""
-    found: dict[str, Workload] = {}
+    calls: dict[str, Workload] = {}
     for stack in dict.fromkeys(cell.stack for cell in expanded.cells):
         one = recipes[stack]
         bench = one.spec.bench
         if bench is None:
             continue
         made = Calls(one.measures, one.spec.summary, {bench.number_format: bench.tolerance})
-        other = {**nets, **found}.get(one.measures)
+        other = {**nets, **calls}.get(one.measures)
         if isinstance(other, Calls) and other.tolerance == made.tolerance:
             continue
         if other is not None:
             brief = f"'{one.measures}' is measured here already, and means something else there"
             hint = "write `measures:` with another name, or the same number format and tolerance"
             raise one.document.fault(("bench",), brief, hint=hint)
-        found[one.measures] = made
-    return found
+        calls[one.measures] = made
+    return calls
 
 
 def _trees(root: Path, recipes: Mapping[str, Recipe]) -> dict[str, str]:
@@ -193,13 +193,13 @@ def _imported(net: Workload) -> dict[str, str]:
 
 def _gaps(nets: Mapping[str, Workload]) -> dict[tuple[str, str], str]:
     """What a format cannot say of a model, where it cannot, by their names."""
-    found = {
+    gaps = {
         (name, format): able.gap(net, format)
         for name, net in nets.items()
         if isinstance(net, NetworkSpec)
         for format in FORMATS
     }
-    return {pair: words for pair, words in found.items() if words}
+    return {pair: words for pair, words in gaps.items() if words}
 
 
 def _described(one: FileNetworkSpec, path: Path) -> NetworkSpec:

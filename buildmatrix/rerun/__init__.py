@@ -163,9 +163,9 @@ def _tolerance(rows: Sequence[Row]) -> float:
     """The one that the answers were judged with; it depends on the runner's number format."""
     for row in rows:
         for block in row.blocks:
-            found = block.environment.get("tolerance")
-            if isinstance(found, float):
-                return found
+            tolerance = block.environment.get("tolerance")
+            if isinstance(tolerance, float):
+                return tolerance
     raise InputError(
         f"no block of {rows[0].cell} in run {rows[0].run} was judged by its answer",
         hint="measure the cell again: inv bench --collect",

@@ -126,14 +126,14 @@ def _way(
     """As ssh does it: a written chain is taken as it is, but its first host may have its own."""
     if str(to) in seen:
         raise ValueError(f"ProxyJump leads back to {to}; add `ProxyJump none` for it")
-    found = _lookup(to, settings.config)
+    values = _lookup(to, settings.config)
     if jumps is None:
-        jumps = _jumps(found)
+        jumps = _jumps(values)
     before: tuple[Hop, ...] = ()
     if jumps:
         *earlier, last = jumps
         before = _way(last, settings, tuple(earlier) or None, (*seen, str(to)))
-    return (*before, _hop(to, found, settings))
+    return (*before, _hop(to, values, settings))
 
 
 def _lookup(to: _Destination, config: Path | None) -> Values:
@@ -146,15 +146,15 @@ def _lookup(to: _Destination, config: Path | None) -> Values:
     return own.lookup(to.host, written, config)
 
 
-def _jumps(found: Values) -> tuple[_Destination, ...]:
+def _jumps(values: Values) -> tuple[_Destination, ...]:
     for word in ("bindaddress", "bindinterface"):
-        if str(found.get(word) or "none").lower() != "none":
-            raise ValueError(f"{word} {found[word]} is not used here; leave it out for this board")
-    text = _one(found, "proxyjump", "none")
+        if str(values.get(word) or "none").lower() != "none":
+            raise ValueError(f"{word} {values[word]} is not used here; leave it out for this board")
+    text = _one(values, "proxyjump", "none")
     if text.lower() != "none":
         return tuple(_destination(part.strip()) for part in text.split(","))
-    if _one(found, "proxycommand", "none") != "none" and "proxyjump" not in found:
-        raise ValueError(f"ProxyCommand {found['proxycommand']} is not used here; write ProxyJump")
+    if _one(values, "proxycommand", "none") != "none" and "proxyjump" not in values:
+        raise ValueError(f"ProxyCommand {values['proxycommand']} is not used here; write ProxyJump")
     return ()
 
 
@@ -168,26 +168,26 @@ def _destination(text: str) -> _Destination:
     return _Destination(matched[1] or matched[2], port, user)
 
 
-def _hop(to: _Destination, found: Values, settings: _Settings) -> Hop:
-    host, port = _one(found, "hostname", to.host), _port(_one(found, "port", "22"))
-    user = to.user or _one(found, "user", "")
+def _hop(to: _Destination, values: Values, settings: _Settings) -> Hop:
+    host, port = _one(values, "hostname", to.host), _port(_one(values, "port", "22"))
+    user = to.user or _one(values, "user", "")
     tokens = {"%": "%", "h": host, "n": to.host, "p": str(port), "r": user or BOARD_USER}
     tokens |= {
         "d": str(Path.home()),
         "u": getpass.getuser(),
-        "k": _one(found, "hostkeyalias", host),
+        "k": _one(values, "hostkeyalias", host),
     }
 
     def paths(names: Iterable[str]) -> tuple[Path, ...]:
         return tuple(_path(name, tokens) for name in names if name.lower() != "none")
 
     defaults = [f"~/.ssh/{name}" for name in DEFAULT_KEYS]
-    known = _names(_one(found, "userknownhostsfile", ""))
-    if "userknownhostsfile" not in found and settings.known_hosts is not None:
+    known = _names(_one(values, "userknownhostsfile", ""))
+    if "userknownhostsfile" not in values and settings.known_hosts is not None:
         known = [str(settings.known_hosts).replace("%", "%%")]
-    agent = _one(found, "identityagent", "SSH_AUTH_SOCK")
-    patience = _one(found, "connecttimeout", "none")
-    family = _one(found, "addressfamily", "any").lower()
+    agent = _one(values, "identityagent", "SSH_AUTH_SOCK")
+    patience = _one(values, "connecttimeout", "none")
+    family = _one(values, "addressfamily", "any").lower()
     return Hop(
         name=str(to),
         given=str(to),
@@ -195,12 +195,12 @@ def _hop(to: _Destination, found: Values, settings: _Settings) -> Hop:
         port=port,
         user=user,
         host_key=settings.pins.get(join_address(host, port), ""),
-        identity_files=paths(_many(found, "identityfile", defaults)),
-        identities_only=_one(found, "identitiesonly", "no").lower() in ("yes", "true"),
-        known_hosts=paths([*known, *_names(_one(found, "globalknownhostsfile", ""))]),
-        alias=_one(found, "hostkeyalias", ""),
+        identity_files=paths(_many(values, "identityfile", defaults)),
+        identities_only=_one(values, "identitiesonly", "no").lower() in ("yes", "true"),
+        known_hosts=paths([*known, *_names(_one(values, "globalknownhostsfile", ""))]),
+        alias=_one(values, "hostkeyalias", ""),
         agent=_agent(agent, tokens),
-        certificates=paths(_many(found, "certificatefile", [])),
+        certificates=paths(_many(values, "certificatefile", [])),
         family=family if family in ("inet", "inet6") else "any",  # type: ignore[arg-type]
         patience=float(patience) if patience.isdecimal() else None,
     )
@@ -255,13 +255,13 @@ def _names(text: str) -> list[str]:
     return shlex.split(text) if '"' in text else text.split()
 
 
-def _one(found: Values, key: str, default: str) -> str:
-    value = found.get(key, default)
+def _one(values: Values, key: str, default: str) -> str:
+    value = values.get(key, default)
     return value if isinstance(value, str) else value[0]
 
 
-def _many(found: Values, key: str, default: list[str]) -> list[str]:
-    value = found.get(key, default)
+def _many(values: Values, key: str, default: list[str]) -> list[str]:
+    value = values.get(key, default)
     return [value] if isinstance(value, str) else value
 
 

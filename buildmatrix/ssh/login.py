@@ -32,7 +32,6 @@ if TYPE_CHECKING:
 BY_PASSWORD = frozenset({"password", "keyboard-interactive"})
 AGENT = 5.0  # seconds until an agent that hangs is passed over
 IDENTITIES = b"\0\0\0\1\x0b"  # SSH_AGENTC_REQUEST_IDENTITIES of the agent protocol
-LOCKED = "has a passphrase, which nobody gave"
 MANY = 3  # refused, then cut off: hardly a lost link, but sshd's MaxAuthTries
 
 
@@ -57,7 +56,8 @@ class _Login:
     hop: Hop
     deadline: Deadline
     left: frozenset[str] = frozenset({"none"})  # methods that may go on; empty: we are in
-    said: list[str] = field(default_factory=list)  # what became of every key
+    tried: list[str] = field(default_factory=list)  # what became of every key, a line each
+    locked: bool = False  # a key has a passphrase, which nobody gave
     refused: int = 0
 
     def attempt(self, method: Callable[[], list[str]], what: str = "") -> None:
@@ -72,7 +72,7 @@ class _Login:
                 raise self._broken(error, what) from None
         if what:
             self.refused += 1
-            self.said.append(f"{what}: refused")
+            self.tried.append(f"{what}: refused")
 
     def _broken(self, error: paramiko.SSHException, what: str) -> Exception:
         """paramiko gives a lost link, and a host that has seen enough keys, one type."""
@@ -87,17 +87,17 @@ class _Login:
         if not lost:  # signing failed here
             brief = f"{what} cannot be used: {error}"
             hint = "see that ssh-agent is well and unlocked, or " + hint
-        return DeviceError(brief, where=self.hop.where, details="\n".join(self.said), hint=hint)
+        return DeviceError(brief, where=self.hop.where, details="\n".join(self.tried), hint=hint)
 
 
 def _by_key(login: _Login, keyring: Keyring) -> None:
     with contextlib.ExitStack() as stack:
-        held: Sequence[paramiko.PKey] = ()
+        agent_keys: Sequence[paramiko.PKey] = ()
         try:
-            held = stack.enter_context(contextlib.closing(_agent(login.hop.agent))).get_keys()
+            agent_keys = stack.enter_context(contextlib.closing(_agent(login.hop.agent))).get_keys()
         except (paramiko.SSHException, ValueError, OSError) as error:
-            login.said.append(f"ssh-agent: {error}")
-        for what, key in _keys(login, held, keyring):
+            login.tried.append(f"ssh-agent: {error}")
+        for what, key in _keys(login, agent_keys, keyring):
             login.attempt(partial(login.transport.auth_publickey, login.hop.user, key), what)
             if "publickey" not in login.left:
                 return
@@ -146,13 +146,13 @@ def _answer(link: socket.socket) -> None:
 
 
 def _keys(
-    login: _Login, held: Sequence[paramiko.PKey], keyring: Keyring
+    login: _Login, agent_keys: Sequence[paramiko.PKey], keyring: Keyring
 ) -> Iterator[tuple[str, paramiko.PKey]]:
     """What may be tried, each with what people call it."""
     hop = login.hop
     public = {path: _public(path) for path in hop.identity_files}
-    named = [key for key in held if key.asbytes() in public.values()]
-    others = [] if hop.identities_only else [key for key in held if key not in named]
+    named = [key for key in agent_keys if key.asbytes() in public.values()]
+    others = [] if hop.identities_only else [key for key in agent_keys if key not in named]
     for key in (*named, *others):
         yield f"agent's {key.get_name()} {key.fingerprint}", key
     locked = []
@@ -169,12 +169,13 @@ def _keys(
         except Locked:
             locked.append(path)
         except Unusable as error:
-            login.said.append(f"{path}: {error}")
+            login.tried.append(f"{path}: {error}")
     for path in locked:
         with login.deadline.paused():
             unlocked = keyring.unlock(path)
         if unlocked is None:
-            login.said.append(f"{path}: {LOCKED}")
+            login.locked = True
+            login.tried.append(f"{path}: has a passphrase, which nobody gave")
         else:
             yield str(path), unlocked
 
@@ -213,7 +214,7 @@ def _by_password(login: _Login, keyring: Keyring) -> None:
 
 
 def _refused(login: _Login, keyring: Keyring) -> DeviceError:
-    asks = login.left & BY_PASSWORD or any(LOCKED in line for line in login.said)
+    asks = login.left & BY_PASSWORD or login.locked
     hint = (
         "put your public key into ~/.ssh/authorized_keys of that user (ssh-copy-id); if it is "
         "there, ask the log of its sshd: the account may be locked or not allowed"
@@ -226,6 +227,6 @@ def _refused(login: _Login, keyring: Keyring) -> DeviceError:
     return DeviceError(
         f"{login.hop.user} was refused; it takes {', '.join(sorted(login.left))}",
         where=login.hop.where,
-        details="\n".join(login.said) or "no key to try",
+        details="\n".join(login.tried) or "no key to try",
         hint=hint,
     )

@@ -82,13 +82,13 @@ def read(text: str, name: str) -> HostKeys:
 
 def _means(patterns: str, name: str) -> bool:
     """Whether one of them is the name, and none that begins with ! is."""
-    found = False
+    matched = False
     for pattern in patterns.split(","):
         if _matches(pattern.removeprefix("!"), name):
             if pattern.startswith("!"):
                 return False
-            found = True
-    return found
+            matched = True
+    return matched
 
 
 def _matches(pattern: str, name: str) -> bool:

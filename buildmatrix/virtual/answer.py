@@ -58,11 +58,11 @@ def _let_end(directory: Path) -> None:
 def _check(directory: Path, deadline: float) -> None:
     name, board = directory.name, power.of(directory)
     if not board.alive(directory):
-        said = board.console(directory)
-        foreign = "xec format error" in said
+        console = board.console(directory)
+        foreign = "xec format error" in console
         raise DeviceError(
             f"virtual board {name} went off",
-            details="\n".join(said.splitlines()[-10:]),
+            details="\n".join(console.splitlines()[-10:]),
             hint=container.REGISTER if foreign else "",
         )
     if time.monotonic() > deadline:

@@ -44,12 +44,12 @@ def made(
     When missing, `build(scratch, out)` fills it. Its superseded forms (the same stem, another
     digest) are removed, but for those that `used` names and those that another `made` holds.
     """
-    with contextlib.ExitStack() as held:
+    with contextlib.ExitStack() as holds:
         with _locked(directory) as stem:
             if not directory.exists():
                 _build(directory, stem, build, title, reporter)
             _remove_superseded(directory, stem, used)
-            held.enter_context(_kept(directory))
+            holds.enter_context(_kept(directory))
         yield directory
 
 

@@ -36,8 +36,8 @@ class Board:
 
 def boards(state: Path) -> tuple[Board, ...]:
     """Every board of this state directory, by name."""
-    found = map(read, sorted(State(state.absolute()).virtual_boards.glob("*/")))
-    return tuple(board for board in found if board is not None)
+    records = map(read, sorted(State(state.absolute()).virtual_boards.glob("*/")))
+    return tuple(board for board in records if board is not None)
 
 
 def read(directory: Path) -> Board | None:

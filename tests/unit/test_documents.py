@@ -105,7 +105,7 @@ def test_of_verdicts_and_a_night() -> None:
     assert valid("nightly", nightly.document(night))["compared_with"] == "a"
     valid("nightly", nightly.document(nightly.Night("x", "", {}, {})))
     steps = (bisecting.Taken("v1", "bad", "worse", "r"),)
-    bisected = bisecting.Found("v0", "v1", (), steps, 1)
+    bisected = bisecting.Bisected("v0", "v1", (), steps, 1)
     asked = bisecting.Asked("caffe", "openblas", ("v0", "v1", "v2"), "face-cnn", "pi3")
     assert valid("bisect", bisecting.document(asked, bisected))["first_bad"] == "v1"
     answers = (Answer("caffe", "float32", (0.5,)), Answer(REFERENCE, "float64", (0.4,)))
