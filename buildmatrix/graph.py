@@ -78,9 +78,9 @@ class _Builder:
         recipe = self.inputs.recipes[cell.stack]
         options = dict(cell.options)
         build = self._build(recipe, options, cell)
-        unit = self._measured(recipe, options, cell)
-        if unit is not None:
-            return self._audit(recipe, unit, options, cell, build)
+        resolved = self._measured(recipe, options, cell)
+        if resolved is not None:
+            return self._audit(recipe, resolved, options, cell, build)
         return self._judged(ProductWork(cell, build, self._policy(recipe, options, cell)), build)
 
     def _measured(self, recipe: Recipe, options: Options, cell: Cell) -> ResolvedRunner | None:
@@ -142,9 +142,9 @@ class _Builder:
         return self.builds[at]
 
     def _new_build(self, recipe: Recipe, options: Options, cell: Cell) -> str:
-        unit = self.resolver.build(recipe, options, self.inputs.toolchains[cell.toolchain])
+        resolved = self.resolver.build(recipe, options, self.inputs.toolchains[cell.toolchain])
         image = self._image(cell)
-        sources = [self._source(source, cell) for source in unit.sources]
+        sources = [self._source(source, cell) for source in resolved.sources]
         dependencies = [
             self._dependency(d, options, cell)
             for d in self._dependencies(recipe, options, cell)
@@ -152,16 +152,16 @@ class _Builder:
         ]
         return self._put(
             Stage.BUILD,
-            _named(unit, cell),
-            unit,
+            _named(resolved, cell),
+            resolved,
             cell=cell,
             needs=(image, *sources, *dependencies),
             material={
                 "recipe": recipe.name,
-                "options": dict(unit.options),
-                "script": unit.script,
-                "files": dict(unit.files),
-                "products": list(unit.products),
+                "options": dict(resolved.options),
+                "script": resolved.script,
+                "files": dict(resolved.files),
+                "products": list(resolved.products),
             },
         )
 
@@ -193,11 +193,11 @@ class _Builder:
         return ids
 
     def _audit(
-        self, recipe: Recipe, unit: ResolvedRunner, options: Options, cell: Cell, build: str
+        self, recipe: Recipe, resolved: ResolvedRunner, options: Options, cell: Cell, build: str
     ) -> str:
         """Add a cell's bundle and its audit; the audit's id."""
-        runner = self._runner(unit, cell, build)
-        model = self._model(unit.model_format, cell)
+        runner = self._runner(resolved, cell, build)
+        model = self._model(resolved.model_format, cell)
         packed = BundleWork(
             cell=cell,
             runner=runner,
@@ -237,19 +237,19 @@ class _Builder:
             },
         )
 
-    def _runner(self, unit: ResolvedRunner, cell: Cell, build: str) -> str:
+    def _runner(self, resolved: ResolvedRunner, cell: Cell, build: str) -> str:
         return self._put(
             Stage.RUNNER,
-            _named(unit, cell),
-            unit,
+            _named(resolved, cell),
+            resolved,
             cell=cell,
             # What the build was compiled against, the runner is too.
             needs=(build, *(n for n in self.works[build].needs if self._is_made(n))),
             material={
-                "script": unit.script,
-                "engine": unit.engine,
+                "script": resolved.script,
+                "engine": resolved.engine,
                 "harness": self.inputs.harness_digest,
-                **({"bench": self.inputs.bench_digest} if unit.recipe.spec.bench else {}),
+                **({"bench": self.inputs.bench_digest} if resolved.recipe.spec.bench else {}),
             },
         )
 
@@ -335,7 +335,7 @@ def _unlocked(source: SourceSpec) -> str:
     return f"{one.branch} is not locked to a commit: git ls-remote {one.url} {one.branch}"
 
 
-def _named(unit: ResolvedBuild, cell: Cell) -> str:
-    shown = (f"{k}={str(v).lower() if isinstance(v, bool) else v}" for k, v in unit.options)
-    options = f"[{','.join(shown)}]" if unit.options else ""
-    return f"{unit.recipe.name}{options}@{cell.toolchain}"
+def _named(resolved: ResolvedBuild, cell: Cell) -> str:
+    shown = (f"{k}={str(v).lower() if isinstance(v, bool) else v}" for k, v in resolved.options)
+    options = f"[{','.join(shown)}]" if resolved.options else ""
+    return f"{resolved.recipe.name}{options}@{cell.toolchain}"

@@ -83,9 +83,9 @@ def _engine(workshop: Workshop, cell: Cell) -> Engine:
     bundle = graph.bundle_of(cell.id)
     if bundle is None or not isinstance(bundle.subject, BundleWork):
         return ("", "")
-    unit = graph.by_id[bundle.subject.runner].subject
-    assert isinstance(unit, ResolvedRunner)
-    return unit.engine, unit.model_format
+    resolved = graph.by_id[bundle.subject.runner].subject
+    assert isinstance(resolved, ResolvedRunner)
+    return resolved.engine, resolved.model_format
 
 
 def _proofs(

@@ -29,7 +29,7 @@ class Step:
     """A compile of a cell, with everything before it on record."""
 
     work: Work
-    unit: ResolvedBuild
+    resolved: ResolvedBuild
     keys: Mapping[str, str]  # of every work of the cell
 
 
@@ -81,7 +81,7 @@ def _is_there(workshop: Workshop, work: Work, key: str) -> bool:
 
 def words(opened: Step, jobs: int) -> str:
     """What a person should know who stands in the container."""
-    limits = opened.unit.limits
+    limits = opened.resolved.limits
     return (
         f"{opened.work.id}, as the build has it: user {os.geteuid() or 'nobody'}, no network, "
         f"{limits.memory_gib} GiB, {jobs} jobs\n"
@@ -94,6 +94,6 @@ def enter(workshop: Workshop, tell: Callable[[str], None]) -> int:
     """Open the step with this process's input and output; the shell's exit status."""
     opened = step(workshop)
     engine = workshop.engine
-    with workshop.opened(opened.work, opened.unit, opened.keys) as container:
+    with workshop.opened(opened.work, opened.resolved, opened.keys) as container:
         tell(words(opened, workshop.jobs))
         return engine.attach(replace(container, argv=SHELL))

@@ -164,11 +164,11 @@ class Workshop:
     # -- build and runner ------------------------------------------------------------------------
 
     def _built(
-        self, work: Work, unit: ResolvedBuild, keys: Mapping[str, str], workspace: Path
+        self, work: Work, resolved: ResolvedBuild, keys: Mapping[str, str], workspace: Path
     ) -> Path:
         maker = self._maker(keys[work.id])
         self.engine.remove_stale("buildmatrix.maker", maker)
-        job = self._job(work, unit, keys, workspace, ("buildmatrix.maker", maker))
+        job = self._job(work, resolved, keys, workspace, ("buildmatrix.maker", maker))
         try:
             return build.run(
                 job,
@@ -181,16 +181,16 @@ class Workshop:
 
     @contextmanager
     def opened(
-        self, work: Work, unit: ResolvedBuild, keys: Mapping[str, str]
+        self, work: Work, resolved: ResolvedBuild, keys: Mapping[str, str]
     ) -> Iterator[ContainerSpec]:
         """A build's container as it would be made now, all it needs in place; nothing is kept."""
         with scratch.folder(self.store.root / "tmp", "shell-") as workspace:
-            yield build.prepared(self._job(work, unit, keys, workspace))
+            yield build.prepared(self._job(work, resolved, keys, workspace))
 
     def _job(
         self,
         work: Work,
-        unit: ResolvedBuild,
+        resolved: ResolvedBuild,
         keys: Mapping[str, str],
         workspace: Path,
         *labels: tuple[str, str],
@@ -198,13 +198,13 @@ class Workshop:
         return build.Job(
             id=work.id,
             image=self.identities[work.toolchain].image,
-            script=unit.script,
+            script=resolved.script,
             workspace=workspace,
-            mounts=self._mounts(work, unit, keys, workspace),
-            ccache=self.paths.ccache(unit.recipe.name, work.toolchain),
-            products=unit.products,
-            memory_gib=unit.limits.memory_gib,
-            minutes=unit.limits.minutes,
+            mounts=self._mounts(work, resolved, keys, workspace),
+            ccache=self.paths.ccache(resolved.recipe.name, work.toolchain),
+            products=resolved.products,
+            memory_gib=resolved.limits.memory_gib,
+            minutes=resolved.limits.minutes,
             jobs=self.jobs,
             user=os.geteuid() or NOBODY,
             labels=(*labels, ("buildmatrix.work", work.id)),
@@ -216,7 +216,7 @@ class Workshop:
         return digest({"state": str(self.state), "key": key})
 
     def _mounts(
-        self, work: Work, unit: ResolvedBuild, keys: Mapping[str, str], workspace: Path
+        self, work: Work, resolved: ResolvedBuild, keys: Mapping[str, str], workspace: Path
     ) -> tuple[Mount, ...]:
         """The inputs, laid out below the workspace and mounted read-only."""
         for need in work.needs:
@@ -225,10 +225,10 @@ class Workshop:
                 self.sources.unpack(identify(subject), workspace / "src" / subject.name)
             elif isinstance(subject, ResolvedBuild):
                 self.store.checkout(keys[need], workspace / "deps" / subject.recipe.name)
-        for name, _sha in unit.files:
+        for name, _sha in resolved.files:
             target = workspace / "recipe" / name
             target.parent.mkdir(parents=True, exist_ok=True)
-            shutil.copyfile(unit.recipe.folder / name, target)
+            shutil.copyfile(resolved.recipe.folder / name, target)
         toolchain = self.project.toolchains[work.toolchain]
         (workspace / "toolchain.cmake").write_text(toolchain.cmake_file)
         mounts = [Mount(workspace / "toolchain.cmake", "/toolchain.cmake")]

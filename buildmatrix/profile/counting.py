@@ -11,14 +11,14 @@ LAST = "end"
 
 
 @dataclass(frozen=True, slots=True)
-class Block:
+class BasicBlock:
     """Instructions that run one after the other, at the address where they were met."""
 
     address: int
     instructions: tuple[bytes, ...]  # as they lie in memory
 
 
-Counts = Counter[Block]
+Counts = Counter[BasicBlock]
 
 
 def parse(text: str) -> Counts:
@@ -33,5 +33,5 @@ def parse(text: str) -> Counts:
     for line in lines:
         address, count, code = line.split(" ")
         words = tuple(map(bytes.fromhex, code.split(",")))
-        counts[Block(int(address, 16), words)] += int(count)
+        counts[BasicBlock(int(address, 16), words)] += int(count)
     return counts

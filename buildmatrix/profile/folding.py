@@ -14,7 +14,7 @@ from buildmatrix.profile.mappings import Layout
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from buildmatrix.profile.counting import Block, Counts
+    from buildmatrix.profile.counting import BasicBlock, Counts
     from buildmatrix.profile.functions import Code
     from buildmatrix.profile.mappings import Mapping as Part
 
@@ -78,7 +78,7 @@ def per_pass(shorter: Folded, longer: Folded, passes: int) -> dict[Place, dict[W
 
 
 def _words(
-    block: Block, offset: int, path: str, code: Code | None
+    block: BasicBlock, offset: int, path: str, code: Code | None
 ) -> Iterable[tuple[Place, Set, int]]:
     library = PurePosixPath(path).name or "made at run time"
     short = any(len(instruction) == 2 for instruction in block.instructions)

@@ -67,7 +67,7 @@ def test_each_word_has_its_kind_of_work(instructions: Set) -> None:
 
 def test_counts_of_one_block_that_was_translated_twice_are_one_sum() -> None:
     counts = counting.parse("10000 3 020081e0,810a00ee\n10000 4 020081e0,810a00ee\nend\n")
-    assert counts == {counting.Block(0x10000, (ADD, MULTIPLY)): 7}
+    assert counts == {counting.BasicBlock(0x10000, (ADD, MULTIPLY)): 7}
 
 
 def test_counts_that_were_cut_are_an_error() -> None:
@@ -80,10 +80,10 @@ def test_only_code_of_the_process_is_counted_and_under_its_function() -> None:
     start = 0x10000 + library.index(ADD + MULTIPLY)
     blocks = Counter(
         {
-            counting.Block(start, (ADD, MULTIPLY)): 5,
-            counting.Block(start, (ADD, ADD)): 100,  # another program's, at the same address
-            counting.Block(0x5000, (ADD,)): 100,  # nothing of ours is there
-            counting.Block(0xF7977000, (ADD,)): 2,
+            counting.BasicBlock(start, (ADD, MULTIPLY)): 5,
+            counting.BasicBlock(start, (ADD, ADD)): 100,  # another program's, at the same address
+            counting.BasicBlock(0x5000, (ADD,)): 100,  # nothing of ours is there
+            counting.BasicBlock(0xF7977000, (ADD,)): 2,
         }
     )
     known = {"/b/lib/libone.so": code(library)}
@@ -99,7 +99,7 @@ def test_what_both_runs_did_goes_out_and_the_rest_is_by_pass() -> None:
     start = 0x10000 + library.index(ADD + MULTIPLY)
 
     def ran(times: int) -> counting.Counts:
-        return Counter({counting.Block(start, (ADD, MULTIPLY)): times})
+        return Counter({counting.BasicBlock(start, (ADD, MULTIPLY)): times})
 
     parts, files = mappings.parse(MAPS), {"/b/lib/libone.so": code(library)}
     fewer, more = (folded(ran(times), parts, files.get) for times in (1_030, 1_070))
