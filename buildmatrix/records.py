@@ -10,14 +10,14 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import json
-import os
 import re
-import tempfile
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from buildmatrix import scratch
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from pathlib import Path
 
 HEAD = re.compile(rb'\{"sha256": "([0-9a-f]{64})",\n"content": ')
 TAIL = b"}\n"
@@ -71,22 +71,10 @@ def write_document(path: Path, value: Mapping[str, object]) -> None:
 
 
 def replace(path: Path, content: bytes) -> None:
-    """Put `content` in the place of a file, or of a folder that something left under its name.
-
-    A reader sees the old or the new, whenever the writer is killed.
-    """
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}-")
-    try:
-        with os.fdopen(handle, "wb") as temporary:
-            temporary.write(content)
-            temporary.flush()
-            os.fsync(temporary.fileno())
-        with contextlib.suppress(OSError):
-            path.rmdir()
-        Path(name).replace(path)
-    except BaseException:
-        Path(name).unlink(missing_ok=True)
-        raise
+    """Put `content` in the place of a file, or of a folder that something left under its name."""
+    with contextlib.suppress(OSError):
+        path.rmdir()
+    scratch.replace(path, content, through=path.parent, mode=0o600)
 
 
 def _digest(body: bytes) -> bytes:

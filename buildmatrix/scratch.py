@@ -13,7 +13,7 @@ import shutil
 import tempfile
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, BinaryIO
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -43,6 +43,25 @@ def file(parent: Path, prefix: str) -> Iterator[Path]:
             yield path
     finally:
         path.unlink(missing_ok=True)
+
+
+def replace(path: Path, content: bytes | BinaryIO, *, through: Path, mode: int) -> None:
+    """Put `content` in the place of a file, by way of a new file in `through`, a folder of the same
+    file system.
+
+    A reader sees the old or the new, whenever the writer is killed and after a power cut too.
+    """
+    with file(through, f".{path.name}-") as written:
+        with written.open("wb") as stream:
+            if isinstance(content, bytes):
+                stream.write(content)
+            else:
+                shutil.copyfileobj(content, stream)
+            os.fchmod(stream.fileno(), mode)
+            stream.flush()
+            os.fsync(stream.fileno())
+        written.replace(path)
+    _sync_folder(path.parent)
 
 
 def claim(parent: Path, prefix: str) -> Path:
@@ -85,6 +104,14 @@ def _swept(path: Path, now: float) -> bool:
         return not path.exists()
     except OSError:  # it is somebody's, or it has just gone
         return False
+
+
+def _sync_folder(folder: Path) -> None:
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
 
 
 @contextlib.contextmanager

@@ -172,19 +172,9 @@ class Store:
 
     def _write(self, target: Path, content: bytes | BinaryIO, *, mode: int = 0o644) -> None:
         target.parent.mkdir(exist_ok=True)
-        with scratch.file(self.root / "tmp", "write-") as name:
-            with name.open("wb") as temporary:
-                if isinstance(content, bytes):
-                    temporary.write(content)
-                else:
-                    shutil.copyfileobj(content, temporary)
-                os.fchmod(temporary.fileno(), mode)
-                temporary.flush()
-                os.fsync(temporary.fileno())
-            if target.is_dir():
-                shutil.rmtree(target)
-            name.replace(target)
-        _sync_folder(target.parent)
+        if target.is_dir():
+            shutil.rmtree(target)
+        scratch.replace(target, content, through=self.root / "tmp", mode=mode)
 
     def _object(self, sha256: str) -> Path:
         return self.root / "objects" / sha256[:2] / sha256[2:]
@@ -295,11 +285,3 @@ def _walk(tree: Path) -> Iterator[Path]:
         links = [name for name in folders if (Path(folder) / name).is_symlink()]
         for name in sorted([*files, *links]):
             yield Path(folder) / name
-
-
-def _sync_folder(folder: Path) -> None:
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
