@@ -29,6 +29,8 @@ ASKING = re.compile(
     rb"__cpu_indicator_init|__init_cpu_features\w*|_dl_hwcap\d?|__aarch64_cpu_features|"
     rb"_rtld_global_ro)(?=\0)"
 )
+# Files that tell, and the name by which Rust's library looks getauxval up (dlsym).
+TELLING = (b"/proc/cpuinfo", b"/proc/self/auxv", b"midr_el1", b"\0getauxval\0")
 PIECE = 1 << 22  # bytes that are looked at in one go
 LONGEST_CONSTRUCTOR = 16  # instructions
 HWCAP = (0xD2800200, 0x52800200)  # mov x0, #16, and of w0
@@ -45,7 +47,7 @@ def asks_cpu(memory: Memory) -> bool:
     if (
         names - AUXILIARY
         or _chooses(memory)
-        or any(b"/proc/cpuinfo" in data for data in _constants(memory))
+        or any(text in data for data in _constants(memory) for text in TELLING)
     ):
         return True
     return bool(names) and not _only_for_atomics(memory)

@@ -17,11 +17,11 @@ import numpy as np
 from buildmatrix.elf.leads import Leads
 from buildmatrix.elf.roots import exported, is_program, roots
 from buildmatrix.elf.tables import machine_name
-from buildmatrix.isa.cores import compiled_for
+from buildmatrix.isa.cores import compiled_for, deciding
 from buildmatrix.nouns import CompiledFor
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Mapping
 
     from numpy.typing import NDArray
 
@@ -83,7 +83,7 @@ def _row(
     unit = counts.most_common(1)[0][0]
     return CompiledFor(
         unit=unit.name,
-        switch=_deciding(unit.switches),
+        switch=deciding(unit.switches),
         started=started or (by_pointer and is_program(memory.image)),
         exports=tuple(sorted(offered)),
     )
@@ -93,11 +93,3 @@ def _lies_in(spans: Ranges, address: int) -> bool:
     """Whether one of the sorted spans, which share no address, holds it."""
     place = bisect.bisect_right(spans, (address, sys.maxsize)) - 1
     return place >= 0 and address < spans[place][1]
-
-
-def _deciding(switches: Iterable[str]) -> str:
-    """The switch that says for which processor, in the order in which compilers weigh them."""
-    for name in ("-march=", "-mcpu="):
-        if given := [switch for switch in switches if switch.startswith(name)]:
-            return given[-1]
-    return ""

@@ -45,7 +45,11 @@ CORES = {
     "ampere1a": "armv8.6-a+fp16+rng+aes+sha3+sm4+memtag",
     **dict.fromkeys(("cortex-a510", "cortex-a710", "cortex-a715", "cortex-x2"), _SVE2),
     **dict.fromkeys(("cortex-x3", "neoverse-n2", "neoverse-v2", "grace"), _SVE2),
-    **dict.fromkeys(("cortex-a520", "cortex-a720", "cortex-x4"), "armv9.2-a+i8mm+bf16"),
+    **dict.fromkeys(
+        ("cortex-a520", "cortex-a720", "cortex-a725", "cortex-x4", "cortex-x925", "neoverse-n3"),
+        "armv9.2-a+i8mm+bf16",
+    ),
+    "neoverse-v3": "armv9.2-a+i8mm+bf16",
     "apple-m1": "armv8.5-a+crypto+fp16+sha3",
 }
 # Cores of ARMv7-A, with their floating-point unit. Source: GCC 14, gcc/config/arm/arm-cpus.in.
@@ -70,7 +74,8 @@ def compiled_for(machine: str, switches: Sequence[str]) -> frozenset[str]:
 
     Of several -march the last counts, as in GCC and clang; -march before -mcpu.
     """
-    march, cpu, fpu = (_last(switches, name) for name in ("-march=", "-mcpu=", "-mfpu="))
+    march, fpu = _last(switches, "-march="), _last(switches, "-mfpu=")
+    cpu = _last(switches, "-mcpu=") or _of_zig(switches)
     if machine == "EM_AARCH64":
         return of_march(march) if march else of_march(_of_core(cpu))
     if not march and cpu:
@@ -79,6 +84,22 @@ def compiled_for(machine: str, switches: Sequence[str]) -> frozenset[str]:
     if not march or not march.startswith("armv"):
         return frozenset()
     return of_march32(march, _unit(march, fpu))
+
+
+def deciding(switches: Sequence[str]) -> str:
+    """The switch that says for which processor, as GCC and clang weigh them; empty without one."""
+    for name in ("-march=", "-mcpu="):
+        if value := _last(switches, name):
+            return name + value
+    cpu = _of_zig(switches)
+    return f"-mcpu={cpu}" if cpu else ""
+
+
+def _of_zig(switches: Sequence[str]) -> str:
+    """The core as zig 0.16 hands it to clang: -Xclang -target-cpu -Xclang neoverse-v1."""
+    words = [switch for switch in switches if switch != "-Xclang"]
+    places = [place for place, word in enumerate(words[:-1]) if word == "-target-cpu"]
+    return words[places[-1] + 1] if places else ""
 
 
 def _last(switches: Sequence[str], name: str) -> str:

@@ -46,6 +46,12 @@ ASKS = (
     "#include <sys/auxv.h>\nvoid mul(int);\n"
     "int main(int n, char **v) { if (getauxval(AT_HWCAP) & 1 << 22) mul(n); return 0; }\n"
 )
+READS = (
+    "#include <elf.h>\n#include <stdio.h>\nvoid mul(int);\nint main(int n, char **v) {"
+    ' Elf64_auxv_t one; FILE *all = fopen("/proc/self/auxv", "r");\n'
+    "  while (all && fread(&one, sizeof one, 1, all))\n"
+    "    if (one.a_type == AT_HWCAP && one.a_un.a_val & 1 << 22) mul(n);\n  return 0; }\n"
+)
 MUL = "float a[64], b[64];\nvoid mul(int n) { for (int i = 0; i < n; i++) a[i] *= b[i]; }\n"
 CALLS_MUL = "void mul(int);\nint main(int n, char **v) { if (n > 5) mul(n); return 0; }\n"
 NEVER = MUL + "int main(void) { return 0; }\n"
@@ -113,6 +119,20 @@ PROCESSOR = (
     Kind(5, "dispatched", PI3, {"main.c": ASKS, "mul.c": MUL},
          ("$CC -g -O2 -c main.c", f"$CC -g {SVE} -c mul.c", "$CC main.o mul.o -o tree/main"),
          warnings="BM117", says="of sve in mul"),
+    Kind(5, "dispatched-by-a-file-that-tells", PI3, {"main.c": READS, "mul.c": MUL},
+         ("$CC -g -O2 -c main.c", f"$CC -g {SVE} -c mul.c", "$CC main.o mul.o -o tree/main"),
+         warnings="BM117"),
+    Kind(5, "dispatched-to-a-library-of-its-own", PI3, {"main.c": ASKS, "mul.c": MUL},
+         (f"$CC -g {SVE} {LIBRARY.format('mul.c')}",
+          "$CC -g -O2 main.c -Ltree -lx -Wl,-rpath,'$ORIGIN' -o tree/main"), warnings="BM117"),
+    Kind(5, "not-asked-and-in-a-library-of-its-own", PI3, {"main.c": CALLS_MUL, "mul.c": MUL},
+         (f"$CC -g {SVE} {LIBRARY.format('mul.c')}",
+          "$CC -g -O2 main.c -Ltree -lx -Wl,-rpath,'$ORIGIN' -o tree/main"), errors="BM116"),
+    Kind(5, "not-asked-and-called-through-a-pointer", PI3,
+         {"main.c": CALLS_MUL.replace("int main", "void (*volatile way)(int) = mul;\nint main")
+          .replace(") mul(n)", ") way(n)"), "mul.c": MUL},
+         ("$CC -g -mcpu=neoverse-v1 -O3 main.c mul.c -o tree/main",),
+         errors="BM116", says="(-mcpu=neoverse-v1)"),
     Kind(5, "not-asked-and-compiled-as-a-whole", PI3, {"main.c": CALLS_MUL, "mul.c": MUL},
          ("$CC -g -O2 -c main.c", f"$CC -g {SVE} -c mul.c", "$CC main.o mul.o -o tree/main"),
          errors="BM116", says="mul.c was compiled for it as a whole (-march=armv8.2-a+sve)"),

@@ -64,6 +64,9 @@ def test_a_named_boards_own_features_go_before_its_march() -> None:
         ("EM_AARCH64", "-march=armv8.2-a -march=armv8-a", "", "atomics"),  # the last one counts
         ("EM_AARCH64", "-mcpu=neoverse-v1 -march=armv8-a+crc", "crc32", "sve"),
         ("EM_AARCH64", "-mcpu=neoverse-of-next-year -mtune=neoverse-v1", "", "atomics sve"),
+        # As zig 0.16 hands it to clang.
+        ("EM_AARCH64", "-O2 -Xclang -target-cpu -Xclang neoverse-v1 -c", "sve i8mm", "sve2"),
+        ("EM_AARCH64", "-Xclang -target-cpu -Xclang generic", "", "atomics sve"),
         ("EM_AARCH64", "-mlittle-endian -mabi=lp64", "", "atomics crc32"),
         # As GCC 12 writes them: its driver gives -march the words of -mcpu and of -mfpu.
         ("EM_ARM", "-mfpu=neon-fp-armv8 -mthumb -march=armv8-a+simd", "armv8 idiva", "crc32"),
