@@ -43,8 +43,8 @@ class Trial:
     @property
     def agreement(self) -> Agreement:
         started = self.outcome.started
-        refused_by_loader = self.outcome.kind is Kind.LOADER
-        if self.case.undecidable and self.verdict.names_it and not refused_by_loader:
+        refused_by_both = self.outcome.kind is Kind.LOADER and bool(self.verdict.errors)
+        if self.case.undecidable and self.verdict.names_it and not refused_by_both:
             return Agreement.NAMED
         if self.verdict.passes:
             return Agreement.PASSES if started else Agreement.PASSES_BUT_FAILS
