@@ -117,15 +117,19 @@ def _imported(tree: Tree, facts: ElfFacts, exports: Sequence[str]) -> frozenset[
 
 
 def dispatchable(tree: Tree) -> Iterator[Fault]:
-    """Such instructions that a run may leave out; of a static library in one finding."""
+    """Such instructions that a run may leave out; of a static library in one finding.
+
+    Those of outline atomics, which ask by themselves, are none.
+    """
     for file, parts in _by_file(tree).items():
         uses: dict[str, FeatureUse] = {}
         counts: dict[str, int] = {}
         for facts in parts:
             for use in _lacking(tree, facts):
-                if not _way(tree, facts, use):
+                open_ones = use.count - use.guarded
+                if open_ones and not _way(tree, facts, use):
                     uses.setdefault(use.feature, use)
-                    counts[use.feature] = counts.get(use.feature, 0) + use.count
+                    counts[use.feature] = counts.get(use.feature, 0) + open_ones
         if uses and not tree.dispatches(file):
             most = sorted(counts, key=lambda feature: -counts[feature])
             shown = [f"{counts[f]} of {_spoken(uses[f])}{_where(uses[f])}" for f in most[:FEW]]

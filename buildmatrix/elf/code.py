@@ -19,6 +19,7 @@ from buildmatrix.elf.compiled import compiled
 from buildmatrix.elf.constants import ENOUGH, constants
 from buildmatrix.elf.hits import features, multiplies, places, read_code
 from buildmatrix.elf.memory import Memory
+from buildmatrix.elf.outlined import guarded
 from buildmatrix.elf.reach import Walk
 from buildmatrix.elf.roots import discovered
 from buildmatrix.elf.rows import are_functions, program
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
     from buildmatrix.elf.units import Units
     from buildmatrix.nouns import FeatureUse, Multiplies
 
+OUTLINED = "atomics"
 COMMON = frozenset(("neon", "vfpv3", "v6t2", "v7"))
 SELDOM = frozenset(  # in 32-bit code, and half of all encodings that data can hit
     ("fphp", "asimdhp", "asimdfhm", "asimdrdm", "asimddp", "bf16", "i8mm", "fcma", "jscvt", "sb")
@@ -84,6 +86,9 @@ def _followed(
         tables = constants(memory, hits)
         uses = tuple(use for use in uses if use.feature not in tables)
         hits = {feature: found for feature, found in hits.items() if feature not in tables}
+    if not memory.arm and OUTLINED in hits:
+        asked = guarded(memory, hits[OUTLINED].tolist())
+        uses = tuple(replace(u, guarded=asked) if u.feature == OUTLINED else u for u in uses)
     strict = asks or (memory.arm and not code.mapped)
     walk = Walk(memory, hits, strict=strict)
     ways = walk.paths()

@@ -19,6 +19,7 @@ import numpy as np
 from buildmatrix.elf import values
 from buildmatrix.elf.flow import follow, step
 from buildmatrix.elf.marks import Names
+from buildmatrix.elf.outlined import is_helper
 from buildmatrix.elf.roots import exported, may_be_code, roots
 
 if TYPE_CHECKING:
@@ -53,9 +54,6 @@ CALLERS = {
     "__kmpc_fork_call": 2,
 }
 ARGUMENTS = 4  # that are handed on
-# How libgcc's helpers of outline atomics begin: adrp x16; ldrb w16, [x16, #n]; cbz w16.
-HELPER = ((0x9F00001F, 0x90000010), (0xFFC003FF, 0x39400210), (0xFF00001F, 0x34000010))
-BTI_C = 0xD503245F
 
 
 class Entry(NamedTuple):
@@ -151,7 +149,7 @@ class Walk:
                 return None
             body = follow(self._memory, entry.address, self._returns)
             self._budget -= sum((b.end - b.start) // 4 + 1 for b in body.blocks)
-            whole = not self._strict and not _tests_itself(self._memory, entry.address)
+            whole = not self._strict and not is_helper(self._memory, entry.address)
             thumb = self._memory.arm and bool(entry.address & 1)
             needs = frozenset(
                 feature
@@ -220,13 +218,6 @@ class Walk:
 
     def _returns(self, target: int) -> bool:
         return self._callee(target)[0] not in NEVER_RETURN
-
-
-def _tests_itself(memory: Memory, address: int) -> bool:
-    """Whether the function is one of libgcc's that look at what its constructor kept."""
-    start = address + 4 * (memory.word(address) == BTI_C)
-    words = [memory.word(start + 4 * number) or 0 for number in range(len(HELPER))]
-    return all(w & mask == value for w, (mask, value) in zip(words, HELPER, strict=True))
 
 
 def _needs(

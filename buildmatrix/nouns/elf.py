@@ -32,6 +32,7 @@ class FeatureUse:
     exports: tuple[str, ...] = ()
     compiled: CompiledFor | None = None  # of a file that asks nothing
     unreached: bool = False  # nothing in the file leads to the functions that hold them
+    guarded: int = 0  # how many of them libgcc's helpers hold, behind a look at the processor
 
 
 @dataclass(frozen=True, slots=True)

@@ -559,6 +559,14 @@ def test_what_may_be_dispatched_is_a_warning_that_names_functions() -> None:
     )
 
 
+@pytest.mark.parametrize(("guarded", "counts"), [(17, []), (15, ["2 of atomics"]), (0, ["17 of"])])
+def test_outline_atomics_ask_by_themselves(guarded: int, counts: list[str]) -> None:
+    """All 17 of MXNet's aarch64 wheel stand in libgcc's helpers."""
+    found = audit.judge([replace(AARCH64, features=(replace(LSE, guarded=guarded),))], PI4_POLICY)
+    assert [f.code for f in found] == ["BM117" for _ in counts]
+    assert all(f"lacks: {count}" in f.message for f, count in zip(found, counts, strict=True))
+
+
 def test_a_recipe_that_says_dispatched_settles_the_warning() -> None:
     policy = replace(PI4_POLICY, dispatched=("libopenblas.so.0",))
     assert audit.judge([replace(AARCH64, features=(LSE,))], policy) == ()
