@@ -40,11 +40,6 @@ IR_VERSION = 7  # the file format of the same release, 1.8: every reader in use 
 
 
 def write(net: NetworkSpec, parameters: tuple[Parameters, ...]) -> Mapping[str, bytes]:
-    initializers = [
-        numpy_helper.from_array(values, f"{p.layer}.{kind}")
-        for p in parameters
-        for kind, values in (("weight", p.weight), ("bias", p.bias))
-    ]
     writer = _Writer()
     for step in steps(net):
         writer.layer(step)
@@ -57,7 +52,6 @@ def write(net: NetworkSpec, parameters: tuple[Parameters, ...]) -> Mapping[str, 
         net.name,
         [helper.make_tensor_value_info(INPUT, number, ["batch", *input_shape(net)])],
         [helper.make_tensor_value_info(last, number, output)],
-        [*initializers, *writer.constants],
     )
     model = helper.make_model(
         graph,
@@ -65,8 +59,16 @@ def write(net: NetworkSpec, parameters: tuple[Parameters, ...]) -> Mapping[str, 
         opset_imports=[helper.make_opsetid("", HARD_SWISH if swish else OPERATORS)],
         ir_version=IR_VERSION,
     )
-    checker.check_model(model)
-    return {"net.onnx": model.SerializeToString(deterministic=True)}
+    for learnt in parameters:
+        for kind, values in (("weight", learnt.weight), ("bias", learnt.bias)):
+            tensor = model.graph.initializer.add()  # in place: a model of 100 MB is copied no more
+            tensor.name, tensor.data_type = f"{learnt.layer}.{kind}", number
+            tensor.dims.extend(values.shape)
+            tensor.raw_data = values.astype("<f4", copy=False).tobytes()
+    model.graph.initializer.extend(writer.constants)
+    content = model.SerializeToString(deterministic=True)
+    checker.check_model(content)
+    return {"net.onnx": content}
 
 
 class _Writer:

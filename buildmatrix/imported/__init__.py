@@ -26,16 +26,21 @@ def described(spec: FileNetworkSpec, folder: Path) -> ImportedNetwork:
 
     Raises InputError for a file that cannot be read, with the operator and node that is unknown.
     """
+    return read(spec, folder)[0]
+
+
+def read(spec: FileNetworkSpec, folder: Path) -> tuple[ImportedNetwork, tuple[Parameters, ...]]:
+    """The same, and what its layers have learnt."""
     from buildmatrix.imported import convert, simplify
 
     path = folder / spec.file
     given = spec.input
     size = (given.channels, given.height, given.width) if given else None
     simplified = simplify.simplified(path, size=size, output=spec.output)
-    shape, layers, _ = convert.converted(simplified.model, str(path))
-    names = [spec.file, *simplify.external(path)]
+    shape, layers, parameters = convert.converted(simplified.model, str(path))
+    names = [spec.file, *simplified.files]
     names += [spec.values] if spec.values else []
-    return ImportedNetwork(
+    net = ImportedNetwork(
         version=spec.version,
         name=spec.name,
         summary=spec.summary,
@@ -48,6 +53,7 @@ def described(spec: FileNetworkSpec, folder: Path) -> ImportedNetwork:
         values=spec.values,
         output=spec.output,
     )
+    return net, parameters
 
 
 def sha256(path: Path) -> str:

@@ -33,10 +33,12 @@ LARGEST = 2**31 - 1  # bytes of a protobuf message
 
 @dataclass(frozen=True)
 class Simplified:
-    """A model with every size known, and what the file's own engine answers for an image."""
+    """A model with every size known, and what the file's own engine answers for an image. `files`:
+    names of those beside the file that hold its weights."""
 
     model: ModelProto
     answer: F32 | None
+    files: tuple[str, ...]
 
 
 def simplified(
@@ -47,7 +49,7 @@ def simplified(
     Raises InputError for a file that is damaged, is quantized, has several inputs, or needs what
     onnxruntime does not have.
     """
-    model = _loaded(path)
+    model, files = _loaded(path)
     graph = model.graph
     _check_numbers(graph, path)
     _fix_constants(model)
@@ -56,26 +58,14 @@ def simplified(
     _fix_size(entry, size, path)
     _one_output(graph, output, path)
     with TemporaryDirectory(prefix="buildmatrix-onnx-") as folder:
-        fixed, folded = Path(folder) / "fixed.onnx", Path(folder) / "folded.onnx"
-        onnx.save(model, fixed)
+        folded = Path(folder) / "folded.onnx"
         name, shape = entry.name, [d.dim_value for d in entry.type.tensor_type.shape.dim]
+        content = model.SerializeToString()
         del model, graph, entry
-        answer = _run(fixed, folded, name, None if image is None else image.reshape(shape), path)
-        return Simplified(_sized(onnx.load(folded)), answer)
-
-
-def external(path: Path) -> tuple[str, ...]:
-    """Names of the files beside it that hold its weights. Raises InputError for a damaged file."""
-    model = _parsed(path)
-    tensors = external_data_helper._get_all_tensors(model)
-    found = (
-        entry.value
-        for tensor in tensors
-        if external_data_helper.uses_external_data(tensor)
-        for entry in tensor.external_data
-        if entry.key == "location"
-    )
-    return tuple(sorted(set(found)))
+        given = None if image is None else {name: image.reshape(shape)}
+        answer = _run(content, folded, given, path)
+        del content
+        return Simplified(_sized(onnx.load(folded)), answer, files)
 
 
 def _parsed(path: Path) -> ModelProto:
@@ -89,10 +79,27 @@ def _parsed(path: Path) -> ModelProto:
         ) from None
 
 
-def _loaded(path: Path) -> ModelProto:
+def _external(model: ModelProto) -> tuple[str, ...]:
+    """Names of the files that its weights stand in, as it says them."""
+    graph = model.graph
+    attributes = (attribute for node in graph.node for attribute in node.attribute)
+    tensors = [*graph.initializer, *(attribute.t for attribute in attributes)]
+    found = (
+        entry.value
+        for tensor in tensors
+        if tensor.data_location == TensorProto.EXTERNAL
+        for entry in tensor.external_data
+        if entry.key == "location"
+    )
+    return tuple(sorted(set(found)))
+
+
+def _loaded(path: Path) -> tuple[ModelProto, tuple[str, ...]]:
+    """The model with all its weights, and the names of the files beside it that hold them."""
     model = _parsed(path)
     if not model.graph.node:
         raise InputError("this is no ONNX file, or one without nodes", where=str(path))
+    files = _external(model)
     try:
         external_data_helper.load_external_data_for_model(model, str(path.parent))
     except (OSError, ValueError, onnx.checker.ValidationError) as fault:
@@ -102,9 +109,9 @@ def _loaded(path: Path) -> ModelProto:
             where=str(path),
             hint="put the files that hold its weights beside it",
         ) from None
-    if model.ByteSize() > LARGEST:
+    if sum((path.parent / name).stat().st_size for name in (path.name, *files)) > LARGEST:
         raise InputError("it has more than 2 GB of weights, which is not read", where=str(path))
-    return model
+    return model, files
 
 
 def _check_numbers(graph: GraphProto, path: Path) -> None:
@@ -208,8 +215,8 @@ def _one_output(graph: GraphProto, name: str, path: Path) -> None:
     del graph.value_info[:]
 
 
-def _run(fixed: Path, folded: Path, entry: str, image: F32 | None, path: Path) -> F32 | None:
-    """Folds `fixed` into `folded`; the answer for an image, if there is one."""
+def _run(content: bytes, folded: Path, given: dict[str, F32] | None, path: Path) -> F32 | None:
+    """Folds a model into the file `folded`; the answer for an image, if there is one."""
     import onnxruntime
 
     options = onnxruntime.SessionOptions()
@@ -218,12 +225,11 @@ def _run(fixed: Path, folded: Path, entry: str, image: F32 | None, path: Path) -
     options.add_session_config_entry("session.disable_prepacking", "1")
     options.log_severity_level = 4
     with _explained(path):
-        session = onnxruntime.InferenceSession(
-            str(fixed), options, providers=["CPUExecutionProvider"]
-        )
-        if image is None:
+        providers = ["CPUExecutionProvider"]
+        session = onnxruntime.InferenceSession(content, options, providers=providers)
+        if given is None:
             return None
-        (answer,) = session.run(None, {entry: image})
+        (answer,) = session.run(None, given)
         return np.asarray(answer, np.float32)
 
 

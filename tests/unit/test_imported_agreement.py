@@ -1,0 +1,210 @@
+"""Networks out of ONNX files, read back by the stacks' own libraries: all give the same answer.
+
+Random small networks of the operators that are read, and a few that frameworks really write.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from buildmatrix import reference, schema
+from buildmatrix.export import FORMATS, able, export, prepared
+from buildmatrix.imported import described
+from buildmatrix.imported.spec import FileNetworkSpec
+from tests import consumers, onnx_files
+from tests.onnx_files import drawn, node
+
+if TYPE_CHECKING:
+    from hypothesis.strategies import DrawFn
+    from onnx import ModelProto, NodeProto
+
+pytestmark = pytest.mark.slow  # other libraries read and run the networks
+
+READERS = {
+    "onnx": consumers.onnx_runtime,
+    "tflite": consumers.lite,
+    "ncnn": consumers.ncnn_float32,
+}
+ALLOWED = 1e-3  # outputs near zero beside large ones lose most of float32's digits
+
+
+def disagreements(model: ModelProto) -> dict[str, float]:
+    """Of two images by each library whose format can say the network: those that are wrong."""
+    wrong = {}
+    with TemporaryDirectory() as place:
+        folder = onnx_files.write(Path(place) / "mine", model)
+        text = (folder / "model.yaml").read_text().replace("1.0e-4", str(ALLOWED))
+        (folder / "model.yaml").write_text(text)
+        net = described(schema.load(folder / "model.yaml", FileNetworkSpec), folder)
+        parameters, image, expected = prepared(net)
+        other = 1 - image[:, ::-1]
+        both = (expected, reference.forward(net, parameters, other))
+        for format, consumer in READERS.items():
+            if able.gap(net, format):
+                continue
+            export(net, format=format, destination=folder / format)
+            outputs = consumer(folder / format, np.stack([image, other]))
+            errors = map(reference.max_relative_error, outputs, both)
+            if (worst := max(errors)) > ALLOWED:
+                wrong[format] = worst
+    return wrong
+
+
+@dataclass
+class Drawing:
+    """A network while it is drawn: `open` are the values that may be read, with their sizes."""
+
+    draw: DrawFn
+    nodes: list[NodeProto] = field(default_factory=list)
+    weights: dict[str, Any] = field(default_factory=dict)
+    open: dict[str, tuple[int, int, int]] = field(default_factory=dict)
+
+    def one_of(self, *choices: Any) -> Any:
+        return self.draw(st.sampled_from(choices))
+
+    def value(self) -> str:
+        return str(self.one_of(*self.open))
+
+    def add(self, kind: str, inputs: str, shape: tuple[int, int, int], /, **how: Any) -> None:
+        name = f"v{len(self.nodes)}"
+        self.nodes.append(node(kind, inputs, name, **how))
+        self.open[name] = shape
+
+    def constant(self, values: Any) -> str:
+        name = f"k{len(self.weights)}"
+        self.weights[name] = np.asarray(values, np.float32)
+        return name
+
+    def convolution(self) -> None:
+        source = self.value()
+        channels, height, width = self.open[source]
+        outputs = channels * self.one_of(1, 2) if channels < 9 else channels
+        groups = self.one_of(1, 1, channels, 2 if channels % 2 == 0 else 1)
+        kernel = [self.one_of(1, 2, 3), self.one_of(1, 3)]
+        dilation = self.one_of(1, 1, 2)
+        stride = self.one_of(1, 1, 2) if dilation == 1 else 1
+        pads = [self.one_of(0, 1, 2) for _ in range(4)]
+        sizes = [
+            (size + pads[at] + pads[at + 2] - (kernel[at] - 1) * dilation - 1) // stride + 1
+            for at, size in enumerate((height, width))
+        ]
+        if min(sizes) < 1:
+            return
+        weight = drawn(outputs, channels // groups, *kernel, seed=len(self.nodes))
+        names = f"{source} {self.constant(weight)} {self.constant(drawn(outputs))}"
+        how = {"pads": pads, "strides": [stride] * 2, "dilations": [dilation] * 2}
+        self.add("Conv", names, (outputs, sizes[0], sizes[1]), group=groups, **how)
+
+    def pooling(self) -> None:
+        source = self.value()
+        channels, height, width = self.open[source]
+        kernel, stride, pad = self.one_of(2, 3), self.one_of(1, 2), self.one_of(0, 0, 1)
+        up = self.one_of(False, True) if pad == 0 else False
+        kind = self.one_of("MaxPool", "AveragePool")
+        rest = (stride - 1) if up else 0
+        sizes = [(size + 2 * pad - kernel + rest) // stride + 1 for size in (height, width)]
+        if min(sizes) < 1:
+            return
+        how = {"count_include_pad": 1} if kind == "AveragePool" and self.one_of(True, False) else {}
+        how = {} if up else how
+        window = {"kernel_shape": [kernel] * 2, "strides": [stride] * 2, "pads": [pad] * 4}
+        self.add(kind, source, (channels, sizes[0], sizes[1]), **window, **how, ceil_mode=int(up))
+
+    def function(self) -> None:
+        source = self.value()
+        size = self.open[source]
+        kind = self.one_of("Relu", "Sigmoid", "Tanh", "HardSwish", "LeakyRelu", "Clip", "LRN")
+        kind = self.one_of(kind, "HardSigmoid", "BatchNormalization", "Mul", "Softmax")
+        names, how = source, {}
+        if kind == "Clip":
+            names = f"{source} {self.constant(self.one_of(0, -1))} {self.constant(6)}"
+        if kind == "Mul":
+            names = f"{source} {self.constant(drawn(1, size[0], 1, 1))}"
+        if kind == "BatchNormalization":
+            numbers = [drawn(size[0], seed=i) for i in range(3)] + [np.ones(size[0])]
+            names = " ".join([source, *map(self.constant, numbers)])
+        if kind == "Softmax":
+            how = {"axis": 1}
+        if kind == "LRN":
+            how = {"size": 3, "alpha": 0.1}
+        self.add(kind, names, size, **how)
+
+    def joining(self) -> None:
+        one = self.value()
+        size = self.open[one]
+        alike = [name for name, other in self.open.items() if other == size]
+        self.add(self.one_of("Add", "Mul"), f"{one} {self.one_of(*alike)}", size)
+
+    def gating(self) -> None:
+        one = self.value()
+        channels, height, width = self.open[one]
+        self.add("GlobalAveragePool", one, (channels, 1, 1))
+        gate = f"v{len(self.nodes) - 1}"
+        self.add("Mul", f"{gate} {one}", (channels, height, width))
+
+    def concatenation(self) -> None:
+        one = self.value()
+        size = self.open[one]
+        beside = [name for name, other in self.open.items() if other[1:] == size[1:]]
+        other = self.one_of(*beside)
+        channels = size[0] + self.open[other][0]
+        if channels <= 24:
+            self.add("Concat", f"{one} {other}", (channels, *size[1:]), axis=1)
+
+    def enlarging(self) -> None:
+        one = self.value()
+        channels, height, width = self.open[one]
+        if height * width <= 64:
+            scales = self.constant([1, 1, 2, 2])
+            how = {"mode": "nearest", "coordinate_transformation_mode": "asymmetric"}
+            size = (channels, 2 * height, 2 * width)
+            self.nodes.append(node("Resize", f"{one}  {scales}", f"v{len(self.nodes)}", **how))
+            self.nodes[-1].attribute.extend(node("x", "x", "x", nearest_mode="floor").attribute)
+            self.open[f"v{len(self.nodes) - 1}"] = size
+
+    def finished(self) -> ModelProto:
+        last = list(self.open)[-1]
+        count = int(np.prod(self.open[last]))
+        self.nodes.append(node("Flatten", last, "flat"))
+        names = f"flat {self.constant(drawn(3, count))} {self.constant(drawn(3))}"
+        self.nodes.append(node("Gemm", names, "prob", transB=1))
+        return onnx_files.model(self.nodes, self.weights, size=("N", *self.open["image"]))
+
+
+@st.composite
+def networks(draw: DrawFn) -> ModelProto:
+    drawing = Drawing(draw)
+    sides = st.integers(4, 9)
+    drawing.open["image"] = (draw(st.sampled_from([1, 2, 3, 4])), draw(sides), draw(sides))
+    steps = (
+        *(drawing.convolution, drawing.convolution, drawing.pooling, drawing.function),
+        *(drawing.function, drawing.joining, drawing.gating, drawing.concatenation),
+        drawing.enlarging,
+    )
+    for _ in range(draw(st.integers(1, 7))):
+        draw(st.sampled_from(steps))()
+    return drawing.finished()
+
+
+@settings(max_examples=60, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
+@given(networks())
+def test_random_networks_give_one_answer_in_every_stack_that_can_say_them(
+    model: ModelProto,
+) -> None:
+    assert disagreements(model) == {}
+
+
+def test_a_network_as_frameworks_write_it_gives_one_answer() -> None:
+    assert disagreements(onnx_files.small()) == {}
+
+
+def test_every_format_is_one_that_the_rules_know() -> None:
+    assert set(able.RULES) == set(FORMATS)
