@@ -40,12 +40,19 @@ class Format:
         return (*SHARED, *(f"export/{name}.py" for name in modules))
 
 
-SHARED = ("layers.py", "network.py", "reference.py", "export/__init__.py", "export/able.py")
-LITE = ("flat", "layout", "quantize")
+SHARED = (
+    "layers.py",
+    "network.py",
+    "reference.py",
+    "export/__init__.py",
+    "export/able.py",
+    "export/layout.py",
+)
+LITE = ("flat", "quantize")
 
 FORMATS: Mapping[str, Format] = {
     "caffe": Format("caffe", with_help_of=("messages",)),
-    "tensorflow": Format("tensorflow", with_help_of=("messages", "layout")),
+    "tensorflow": Format("tensorflow", with_help_of=("messages",)),
     "tflite": Format("tflite", with_help_of=LITE),
     "tflite-int8-symmetric": Format("tflite", ("symmetric",), LITE),
     "tflite-int8-asymmetric": Format("tflite", ("asymmetric",), LITE),

@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from buildmatrix.errors import InputError
+from buildmatrix.export.layout import same_padding
 from buildmatrix.layers import (
     ConvSpec,
     FcSpec,
@@ -85,9 +86,9 @@ def _grouped(step: Step) -> str:
 def _lite(step: Step, *, alone: bool) -> str:  # noqa: ARG001
     layer = step.layer
     if isinstance(layer, PoolSpec) and layer.method == "average":
-        return "average that leaves out what was padded" * (
-            any(side > 0 for side in layer.window.pads) and not layer.counts_pad
-        )
+        padded = any(side > 0 for side in layer.window.pads)
+        own = layer.counts_pad or same_padding(layer)  # its own 'SAME' counts what is there alone
+        return "" if own or not padded else "average that leaves out what was padded"
     if isinstance(layer, LrnSpec) and layer.size % 2 == 0:
         return f"lrn over {layer.size} channels, an even number"
     return _grouped(step)

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from buildmatrix.network import ConvSpec, FcSpec
+from buildmatrix.network import ConvSpec, FcSpec, PoolSpec
 
 if TYPE_CHECKING:
     from buildmatrix.network import Layer, Shape, Step
     from buildmatrix.reference import F32
 
 
-def same_padding(layer: ConvSpec) -> bool:
+def same_padding(layer: ConvSpec | PoolSpec) -> bool:
     """Whether the pad is what padding 'SAME' adds. With a stride, that puts the odd row and column
     at the end, where we and the other stacks have as much at the start."""
     top, left, bottom, right = layer.window.pads

@@ -193,7 +193,9 @@ class _Writer:
 
     def _pad(self, step: Step, layer: ConvSpec | PoolSpec) -> None:
         """What the operator's own padding is not: zeros, or nothing that could be the largest."""
-        if isinstance(layer, ConvSpec) and layout.same_padding(layer):
+        largest = isinstance(layer, PoolSpec) and layer.method == "max"
+        counted = isinstance(layer, PoolSpec) and layer.counts_pad
+        if not largest and not counted and layout.same_padding(layer):
             return
         top, left, *ends = layer.window.pads
         bottom, right = (max(end, 0) for end in ends)
@@ -203,7 +205,7 @@ class _Writer:
         added = [[0, 0], [top, bottom], [left, right], [0, 0]]
         constants = [Tensor(f"{layer.name}/sides", np.array(added, np.int32))]
         code, options = "PAD", "PadOptions"
-        if isinstance(layer, PoolSpec) and layer.method == "max":
+        if largest:
             code, options = "PADV2", "PadV2Options"
             lowest = np.array(np.finfo(np.float32).min, np.float32)
             constants.append(Tensor(f"{layer.name}/lowest", lowest))
@@ -277,7 +279,9 @@ def _kind(step: Step) -> tuple[str, Options | None]:
             return "DEPTHWISE_CONV_2D", ("DepthwiseConv2DOptions", how | each)
         case PoolSpec(method=method) as layer:
             height, width = layer.window.kernel
-            strides = {"Padding": Padding.VALID, **_moves(layer.window)}
+            own = method == "average" and not layer.counts_pad and layout.same_padding(layer)
+            same = Padding.SAME if own else Padding.VALID
+            strides = {"Padding": same, **_moves(layer.window)}
             window = {**strides, "FilterWidth": width, "FilterHeight": height}
             code = "MAX_POOL_2D" if method == "max" else "AVERAGE_POOL_2D"
             return code, ("Pool2DOptions", window)

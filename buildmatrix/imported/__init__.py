@@ -37,7 +37,7 @@ def read(spec: FileNetworkSpec, folder: Path) -> tuple[ImportedNetwork, tuple[Pa
     given = spec.input
     size = (given.channels, given.height, given.width) if given else None
     simplified = simplify.simplified(path, size=size, output=spec.output)
-    shape, layers, parameters = convert.converted(simplified.model, str(path))
+    shape, layers, parameters = convert.converted(simplified, str(path))
     names = [spec.file, *simplified.files]
     names += [spec.values] if spec.values else []
     net = ImportedNetwork(
@@ -82,7 +82,7 @@ def golden(net: ImportedNetwork) -> tuple[tuple[Parameters, ...], F32, F64]:
     simplified = simplify.simplified(
         net.file, size=tuple(input_shape(net)), output=net.output, image=image
     )
-    _, layers, parameters = convert.converted(simplified.model, str(net.file))
+    _, layers, parameters = convert.converted(simplified, str(net.file))
     assert layers == net.layers
     expected = reference.forward(net, parameters, image)
     assert simplified.answer is not None
@@ -119,4 +119,7 @@ def picture(net: ImportedNetwork) -> F32:
             f"{shape}",
             where=str(path),
         )
+    channels, height, width = shape
+    if values.shape[-3:] == (height, width, channels) != shape:  # in the order of the file itself
+        values = np.moveaxis(values.reshape(height, width, channels), -1, 0)
     return np.ascontiguousarray(values.reshape(shape), np.float32)

@@ -15,8 +15,7 @@ from buildmatrix.layers import FcSpec, FlattenSpec
 from buildmatrix.reference import Parameters
 
 if TYPE_CHECKING:
-    from onnx import ModelProto
-
+    from buildmatrix.imported.simplify import Simplified
     from buildmatrix.layers import Layer, Shape
 
 
@@ -28,20 +27,24 @@ class Converted(NamedTuple):
     parameters: tuple[Parameters, ...]
 
 
-def converted(model: ModelProto, where: str) -> Converted:
+def converted(simplified: Simplified, where: str) -> Converted:
     """The layers of a simplified model, and their weights.
 
     Raises InputError for a node that is no layer here, with its operator and name.
     """
+    model = simplified.model
     patterns.whole(model.graph)
-    reading = Reading(model, where)
+    reading = Reading(model, where, last=simplified.last)
     for node in model.graph.node:
         if node.domain not in ("", "ai.onnx") or node.op_type not in OPERATORS:
             raise reading.fault(
                 f"the operator of node {called(node)} is not read",
                 hint=f"what is read: {', '.join(sorted(OPERATORS))}",
             )
+        reading.at = called(node)
         OPERATORS[node.op_type](reading, node)
+    if reading.leaving in reading.turned:
+        raise reading.fault(f"the channels of its output '{reading.leaving}' come last")
     layers = _without_idle(reading.layers, reading.values[reading.leaving])
     if not layers or layers[-1].name != reading.values[reading.leaving]:
         raise reading.fault("its output is not what its last node makes")

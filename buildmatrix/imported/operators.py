@@ -28,6 +28,7 @@ from buildmatrix.layers import (
     SoftmaxSpec,
     UpsampleSpec,
 )
+from buildmatrix.network import INPUT
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -95,14 +96,18 @@ def _gemm(reading: Reading, node: NodeProto) -> None:
 
 def _matmul(reading: Reading, node: NodeProto) -> None:
     weight = reading.constant(node.input[1])
-    sizes = reading.sizes[node.input[0]]
+    sizes = reading.size(node.input[0])
     if weight is None or weight.ndim != 2 or prod(sizes[:-1]) != 1:
         raise _lacks(reading, node, "a product other than of one row and a constant matrix")
     _full(reading, node, weight.T, np.zeros(weight.shape[1]))
 
 
 def _full(reading: Reading, node: NodeProto, weight: Any, bias: Any) -> None:
-    inputs = reading.read(node, node.input[0])
+    inputs = reading.read(node, node.input[0], turned=True)
+    if size := reading.turned.get(node.input[0]):  # its columns are in the order of what it reads
+        channels, height, width = size
+        columns = weight.reshape(-1, height, width, channels).transpose(0, 3, 1, 2)
+        weight = columns.reshape(len(weight), -1)
     name = reading.add(node, FcSpec, inputs=inputs, outputs=len(weight))
     reading.weights[name] = (floats(weight), floats(bias))
 
@@ -168,7 +173,7 @@ def _arithmetic(reading: Reading, node: NodeProto) -> None:
 
 def _by_channel(reading: Reading, node: NodeProto, tensor: str, number: Any) -> Any:
     """The constant as a number for each channel."""
-    sizes = reading.sizes[tensor]
+    sizes = reading.size(tensor)
     padded = (1,) * (len(sizes) - number.ndim) + number.shape
     channels = reading.shape(tensor).channels
     others = [n for axis, n in enumerate(padded) if axis != 1]
@@ -200,7 +205,7 @@ def _sum(reading: Reading, node: NodeProto) -> None:
 
 
 def _concat(reading: Reading, node: NodeProto) -> None:
-    rank = len(reading.sizes[node.input[0]])
+    rank = len(reading.size(node.input[0]))
     if attributes(node)["axis"] % rank != 1:
         raise _lacks(reading, node, "concatenation along another axis than the channels'")
     reading.add(node, ConcatSpec, inputs=reading.read(node, *node.input))
@@ -235,7 +240,7 @@ def _global_pool(reading: Reading, node: NodeProto) -> None:
 
 
 def _reduce_mean(reading: Reading, node: NodeProto) -> None:
-    sizes = reading.sizes[node.input[0]]
+    sizes = reading.size(node.input[0])
     axes = attributes(node).get("axes")
     if axes is None and len(node.input) > 1:
         axes = reading.constant(node.input[1])
@@ -292,7 +297,7 @@ def _pad(reading: Reading, node: NodeProto) -> None:
     given = reading.constant(node.input[1]) if len(node.input) > 1 else how.get("pads")
     value = reading.constant(node.input[2]) if len(node.input) > 2 and node.input[2] else None
     filling = how.get("value", 0.0) if value is None else float(np.asarray(value).reshape(-1)[0])
-    sizes = reading.sizes[node.input[0]]
+    sizes = reading.size(node.input[0])
     if given is None or how.get("mode", b"constant") != b"constant" or filling:
         raise _lacks(reading, node, "padding with something else than zeros")
     if len(given) != 2 * len(sizes) or len(sizes) < 3:
@@ -374,7 +379,7 @@ def _hard_sigmoid(reading: Reading, node: NodeProto) -> None:
 
 
 def _softmax(reading: Reading, node: NodeProto) -> None:
-    sizes = reading.sizes[node.input[0]]
+    sizes = reading.size(node.input[0])
     newer = reading.opset >= 13
     axis = attributes(node).get("axis", -1 if newer else 1) % len(sizes)
     # Before operator set 13, all from the axis on counted as one.
@@ -401,6 +406,12 @@ def _lrn(reading: Reading, node: NodeProto) -> None:
 
 def _reformed(reading: Reading, node: NodeProto) -> None:
     """A node that keeps all values in their order."""
+    if size := reading.turned.get(node.input[0]):
+        if reading.size(node.output[0]) != (1, prod(size)):
+            raise _lacks(reading, node, "another form of a value whose channels come last")
+        reading.values[node.output[0]] = reading.values[node.input[0]]
+        reading.turned[node.output[0]] = size
+        return
     before, after = reading.shape(node.input[0]), reading.shape(node.output[0])
     if before == after:
         reading.same(node)
@@ -417,12 +428,26 @@ def _cast(reading: Reading, node: NodeProto) -> None:
 
 
 def _transpose(reading: Reading, node: NodeProto) -> None:
-    sizes = reading.sizes[node.input[0]]
+    sizes = reading.size(node.input[0])
     order = attributes(node).get("perm") or list(reversed(range(len(sizes))))
     large = [axis for axis in order if sizes[axis] > 1]
     if large != sorted(large):
-        raise _lacks(reading, node, "another order of values")
+        _turn(reading, node, list(order))
+        return
     _reformed(reading, node)
+
+
+def _turn(reading: Reading, node: NodeProto, order: list[int]) -> None:
+    """Channels put last, which a fully connected layer can take up, or first: the first of all
+    that TensorFlow's networks do."""
+    (source,) = reading.read(node, node.input[0], turned=True)
+    if order == [0, 3, 1, 2] and source == INPUT and reading.turned.get(node.input[0]):
+        reading.values[node.output[0]] = INPUT
+    elif order == [0, 2, 3, 1] and node.input[0] not in reading.turned:
+        reading.values[node.output[0]] = source
+        reading.turned[node.output[0]] = reading.shape(node.input[0])
+    else:
+        raise _lacks(reading, node, "another order of values")
 
 
 def _resize(reading: Reading, node: NodeProto) -> None:

@@ -31,12 +31,16 @@ class Reading:
 
     model: ModelProto
     where: str
+    last: bool = False  # whether the input's channels come last
     layers: list[Layer] = field(default_factory=list)
     weights: dict[str, tuple[F32, F32]] = field(default_factory=dict)  # by layer
     values: dict[str, str] = field(default_factory=dict)
     sizes: dict[str, tuple[int, ...]] = field(default_factory=dict)
+    at: str = "the input"  # the node that is read now
     names: set[str] = field(default_factory=lambda: {INPUT})
     padded: dict[str, tuple[int, int, int, int]] = field(default_factory=dict)  # by a Pad node
+    # Values whose channels come last, with or without their height, by size as a layer has them.
+    turned: dict[str, Shape] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         graph = self.model.graph
@@ -48,6 +52,9 @@ class Reading:
         (entry,) = (v for v in graph.input if v.name not in self.constants)
         self.values[entry.name] = INPUT
         self.entry = self.shape(entry.name)
+        if self.last:
+            height, width, channels = self.entry
+            self.entry = self.turned[entry.name] = Shape(channels, height, width)
         (leaving,) = graph.output
         self.leaving = leaving.name
         self.uses = Counter(name for node in graph.node for name in node.input)
@@ -57,12 +64,21 @@ class Reading:
 
     def shape(self, tensor: str) -> Shape:
         """Of one image: (channels, height, width); what has fewer sizes is one pixel, or a row."""
-        sizes = self.sizes[tensor]
+        sizes = self.size(tensor)
         if not 2 <= len(sizes) <= 4 or sizes[0] != 1 or min(sizes) < 1:
-            raise self.fault(f"the value '{tensor}' has the sizes {list(sizes)}")
+            shown = "x".join(str(side or "?") for side in sizes)
+            raise self.fault(f"a value of {shown} at node {self.at} is not read")
         if len(sizes) == 4:
             return Shape(*sizes[1:])
         return Shape(sizes[1], 1, sizes[2] if len(sizes) == 3 else 1)
+
+    def size(self, tensor: str) -> tuple[int, ...]:
+        """All sizes of a value, the batch's first; 0 for one that is not known before it runs."""
+        if tensor in self.constants:
+            return tuple(self.constants[tensor].dims)
+        if tensor not in self.sizes:
+            raise self.fault(f"the size of what node {self.at} reads or makes is not known")
+        return self.sizes[tensor]
 
     def constant(self, tensor: str) -> NDArray[Any] | None:
         """Numbers that do not depend on the input; None for what does, or is not there."""
@@ -82,9 +98,13 @@ class Reading:
         self.values[node.output[0]] = layer.name
         return layer.name
 
-    def read(self, node: NodeProto, *tensors: str, padded: bool = False) -> tuple[str, ...]:
+    def read(
+        self, node: NodeProto, *tensors: str, padded: bool = False, turned: bool = False
+    ) -> tuple[str, ...]:
         """Names of the layers that make these tensors."""
         for tensor in tensors:
+            if tensor in self.turned and not turned:
+                raise self.fault(f"{called(node)} reads '{tensor}', whose channels come last")
             if tensor in self.padded and not padded:
                 raise self.fault(f"{called(node)} reads what is padded; only Conv is read so")
             if tensor not in self.values:

@@ -34,11 +34,12 @@ LARGEST = 2**31 - 1  # bytes of a protobuf message
 @dataclass(frozen=True)
 class Simplified:
     """A model with every size known, and what the file's own engine answers for an image. `files`:
-    names of those beside the file that hold its weights."""
+    names of those beside the file that hold its weights. `last`: the input's channels come last."""
 
     model: ModelProto
     answer: F32 | None
     files: tuple[str, ...]
+    last: bool = False
 
 
 def simplified(
@@ -55,6 +56,9 @@ def simplified(
     _fix_constants(model)
     _widened(model)
     entry = _entry(graph, path)
+    last = _channels_last(graph, entry.name)
+    if last and size:
+        size = (*size[1:], size[0])
     _fix_size(entry, size, path)
     _one_output(graph, output, path)
     with TemporaryDirectory(prefix="buildmatrix-onnx-") as folder:
@@ -62,10 +66,12 @@ def simplified(
         name, shape = entry.name, [d.dim_value for d in entry.type.tensor_type.shape.dim]
         content = model.SerializeToString()
         del model, graph, entry
-        given = None if image is None else {name: image.reshape(shape)}
+        given = None
+        if image is not None:
+            given = {name: (np.moveaxis(image, 0, -1) if last else image).reshape(shape)}
         answer = _run(content, folded, given, path)
         del content
-        return Simplified(_sized(onnx.load(folded)), answer, files)
+        return Simplified(_sized(onnx.load(folded)), answer, files, last)
 
 
 def _parsed(path: Path) -> ModelProto:
@@ -171,6 +177,16 @@ def _entry(graph: GraphProto, path: Path) -> ValueInfoProto:
             f"its input '{entries[0].name}' is of {number}, not float", where=str(path)
         )
     return entries[0]
+
+
+def _channels_last(graph: GraphProto, entry: str) -> bool:
+    """Whether all that the network does with its input is to put its channels first."""
+    readers = [node for node in graph.node if entry in node.input]
+    return bool(readers) and all(
+        node.op_type == "Transpose"
+        and [list(a.ints) for a in node.attribute if a.name == "perm"] == [[0, 3, 1, 2]]
+        for node in readers
+    )
 
 
 def _fix_size(entry: ValueInfoProto, size: tuple[int, ...] | None, path: Path) -> None:

@@ -100,6 +100,31 @@ def test_a_chain_of_plain_layers_is_written_for_every_stack(tmp_path: Path) -> N
     assert not any(able.gap(net, format) for format in able.RULES)
 
 
+def test_a_file_whose_channels_come_last_is_read_channels_first(tmp_path: Path) -> None:
+    """What TensorFlow's converter writes: the first and the last node only put channels elsewhere,
+    and the weights of the classifier are in that order."""
+    nodes = [
+        node("Transpose", "image", "t", perm=[0, 3, 1, 2]),
+        node("Conv", "t w b", "c", strides=[2, 2]),
+        node("Transpose", "c", "back", perm=[0, 2, 3, 1]),
+        node("Reshape", "back shape", "flat"),
+        node("Gemm", "flat f fb", "prob"),
+    ]
+    weights = {"w": drawn(4, 3, 3, 3), "b": drawn(4), "f": drawn(4 * 6, 5), "fb": drawn(5)}
+    model = onnx_files.model(
+        nodes, {**weights, "shape": np.array([-1, 24])}, size=("N", "h", "w", 3)
+    )
+    image = drawn(5, 7, 3)
+    (tmp_path / "mine").mkdir()
+    np.save(tmp_path / "mine" / "i.npy", image)
+    net = imported(tmp_path, model, "input: {channels: 3, height: 5, width: 7}\nvalues: i.npy\n")
+    assert network.input_shape(net) == (3, 5, 7)
+    _, ours, expected = prepared(net)
+    (answer,) = InferenceSession(str(net.file)).run(None, {"image": image[None]})
+    assert np.array_equal(ours, image.transpose(2, 0, 1))
+    assert reference.max_relative_error(answer, expected) < 1e-5
+
+
 def test_what_a_stack_cannot_say_is_named_with_its_node(small: ImportedNetwork) -> None:
     assert able.gap(small, "caffe") == (
         "the format caffe has no windows or pads that differ between sides: layer d (Conv 'd')"
@@ -119,16 +144,23 @@ def test_what_a_stack_cannot_say_is_named_with_its_node(small: ImportedNetwork) 
             [node("Clip", "image low", "prob")],
             "clipping on one side, other than below 0, of node Clip 'prob' is not read",
         ),
-        ([node("Transpose", "image", "prob", perm=[0, 2, 3, 1])], "another order of values"),
+        ([node("Transpose", "image", "prob", perm=[0, 2, 3, 1])], "of its output 'prob' come last"),
+        ([node("Transpose", "image", "prob", perm=[0, 2, 1, 3])], "another order of values"),
         ([node("Mul", "image image", "m"), node("Sub", "image m", "prob")], "node Sub 'prob'"),
         ([node("ConvTranspose", "image w", "prob")], "node ConvTranspose 'prob' is not read"),
+        (
+            [node("Unsqueeze", "image axes", "u"), node("Relu", "u", "prob")],
+            "a value of 1x2x1x8x8 at node Unsqueeze 'u' is not read",
+        ),
+        ([node("Concat", "low4 image", "prob", axis=1)], "Concat 'prob' reads 'low4', a constant"),
         ([node("NoSuch", "image", "prob")], "onnxruntime does not take it"),
     ],
 )
 def test_what_is_not_read_is_one_line_with_operator_and_node(
     tmp_path: Path, nodes: list[onnx.NodeProto], said: str
 ) -> None:
-    weights = {"low": np.float32(1), "w": drawn(2, 3, 3, 3)}
+    weights = {"low": np.float32(1), "w": drawn(2, 3, 3, 3), "axes": np.array([2])}
+    weights["low4"] = drawn(1, 2, 8, 8)
     used = {n: v for n, v in weights.items() if any(n in one.input for one in nodes)}
     fault = refused(tmp_path, onnx_files.model(nodes, used))
     assert said in fault.brief

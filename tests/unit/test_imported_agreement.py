@@ -123,7 +123,8 @@ class Drawing:
         size = self.open[source]
         kind = self.one_of("Relu", "Sigmoid", "Tanh", "HardSwish", "LeakyRelu", "Clip", "LRN")
         kind = self.one_of(kind, "HardSigmoid", "BatchNormalization", "Mul", "Softmax")
-        names, how = source, {}
+        names = source
+        how: dict[str, Any] = {}
         if kind == "Clip":
             names = f"{source} {self.constant(self.one_of(0, -1))} {self.constant(6)}"
         if kind == "Mul":
