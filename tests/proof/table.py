@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tests.proof.trial import Agreement
@@ -11,6 +12,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from tests.proof.trial import Trial
+
+
+# What was found of other people's files, by hand; the end of the document.
+WHEELS = Path(__file__).with_name("wheels.md")
 
 
 def document(trials: Sequence[Trial], unbuilt: Mapping[str, str], ran_on: str) -> str:
@@ -45,7 +50,7 @@ def document(trials: Sequence[Trial], unbuilt: Mapping[str, str], ran_on: str) -
         "| --- | --- | --- | --- |",
         *_rows(trials),
     ]
-    return "\n".join(parts) + "\n"
+    return "\n".join(parts) + "\n\n" + WHEELS.read_text()
 
 
 def _undecided(trials: Iterable[Trial]) -> list[str]:
