@@ -24,10 +24,21 @@ signals() { # sets $signals, to which this shell adds a signal's number: 128, ks
     signals=$(($? - 9))
 }
 
+deaf() { # is this a shell that no signal may interrupt? Of ksh93 a wait loses the status then, and
+    # a command substitution what was still to be said
+    [ "$signals" = 256 ]
+}
+
 await() { # PID: sets $status to its exit status, 128 and more for a signal
     status=
+    if deaf && token "$1"; then
+        while alive "$token"; do
+            sleep 1
+            beat
+        done
+    fi
     while :; do
-        beaten= # a beat ends a wait too, with any status: 138, yash 394, ksh93 1
+        beaten= # a beat ends a wait too, with any status: 138, yash 394
         wait "$1"
         ended=$?
         if [ "$ended" = 127 ] && [ -n "$status" ]; then break; fi # over at the last turn
@@ -155,7 +166,7 @@ inherit() { # after an agent that died or fell silent: its runner goes, and what
 agent() { # RUN
     cd "runs/$1" && take || return 0
     signals
-    trap beat USR1
+    if deaf; then trap '' USR1; else trap beat USR1; fi
     beat
     companion &
     : >> memory
