@@ -66,8 +66,8 @@ class Agreement:
 
 def differences(answers: Iterable[Answer]) -> tuple[Difference, ...]:
     """The worst difference of each pair, the largest first."""
-    found = [_worst(one, other) for one, other in combinations(answers, 2)]
-    return tuple(sorted(found, key=lambda d: (-d.relative, d.one, d.other)))
+    pairs = [_worst(one, other) for one, other in combinations(answers, 2)]
+    return tuple(sorted(pairs, key=lambda d: (-d.relative, d.one, d.other)))
 
 
 def _worst(one: Answer, other: Answer) -> Difference:
@@ -86,21 +86,21 @@ def _floor(*outputs: Sequence[float]) -> float:
     return max(max(map(abs, output), default=0.0) for output in outputs) / 1000 or math.ulp(0.0)
 
 
-def worst_of(cell: str, peers: Container[str], found: Sequence[Difference]) -> Difference | None:
+def worst_of(cell: str, peers: Container[str], pairs: Sequence[Difference]) -> Difference | None:
     """The largest difference between one cell and any of its peers."""
     return next(
         (
             d
-            for d in found
+            for d in pairs
             if (d.one == cell and d.other in peers) or (d.other == cell and d.one in peers)
         ),
         None,
     )
 
 
-def between(one: str, other: str, found: Iterable[Difference]) -> Difference | None:
+def between(one: str, other: str, pairs: Iterable[Difference]) -> Difference | None:
     """What two answers differ by."""
-    return next((d for d in found if {one, other} == {d.one, d.other}), None)
+    return next((d for d in pairs if {one, other} == {d.one, d.other}), None)
 
 
 def words(cell: str, difference: Difference | None, *, named: bool = False) -> str:

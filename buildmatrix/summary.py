@@ -82,8 +82,10 @@ class Row:
         if self.status is Status.OK:
             return ""
         reasons = [b.void_reason for b in self.blocks if b.status is self.status]
-        told = [f"{text} ({n} blocks)" if n > 1 else text for text, n in Counter(reasons).items()]
-        return "; ".join(told)
+        counted = [
+            f"{text} ({n} blocks)" if n > 1 else text for text, n in Counter(reasons).items()
+        ]
+        return "; ".join(counted)
 
     @property
     def samples_ns(self) -> tuple[int, ...]:
@@ -119,10 +121,10 @@ class Row:
     def figures(self, metric: Metric) -> tuple[float, ...]:
         """One figure for each block that counts; blocks, not passes, are independent samples."""
         if metric is TIME:
-            found = [b.mean_ms_per_image for b in self.used]
+            figures = [b.mean_ms_per_image for b in self.used]
         else:
-            found = [b.instructions_per_image for b in self.used]
-        return tuple(figure for figure in found if figure is not None)
+            figures = [b.instructions_per_image for b in self.used]
+        return tuple(figure for figure in figures if figure is not None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,15 +170,15 @@ def wide(rows: Iterable[Row], until: float) -> tuple[Row, ...]:
     """
     import numpy as np
 
-    found = []
+    still_wide = []
     for row in rows:
         figures = np.array(row.figures(row.metric))
         if not len(figures):
             continue
         interval = interval_of_mean(figures)
         if interval is None or (interval[1] - interval[0]) / 2 > until * figures.mean():
-            found.append(row)
-    return tuple(found)
+            still_wide.append(row)
+    return tuple(still_wide)
 
 
 def drift_of(sentinels: Iterable[Measurement]) -> Drift | None:

@@ -121,9 +121,9 @@ def columns(facts: Sequence[Mapping[str, Any]], cpu_features: frozenset[str]) ->
         ("libstdc++", "libstdc++", [f["glibcxx_max"] for f in facts]),
     )
     for name, short, values in rows:
-        told = {value for value in values if value not in ("", "unspecified")}
+        known = {value for value in values if value not in ("", "unspecified")}
         always = name in ("vector multiplies", "glibc", "libstdc++")
-        if always or (told and not (name == "machine" and len(told) == 1)):
+        if always or (known and not (name == "machine" and len(known) == 1)):
             shown = tuple("-" if v in ("", "unspecified") else v for v in values)
             yield Column(name, short, shown, right=name == "vector multiplies")
 
@@ -147,8 +147,8 @@ def multiplies(facts: Mapping[str, Any]) -> str:
         return "?"
     kinds = facts.get("multiplies") or {"float32": facts["neon_instructions"]}
     words = {"float32": "f32", "float32_pair": "f32x2", "float16": "f16", "bfloat16": "bf16"}
-    told = [f"{number} {words.get(kind, kind)}" for kind, number in kinds.items() if number]
-    return "\n".join(told) or "0"
+    counts = [f"{number} {words.get(kind, kind)}" for kind, number in kinds.items() if number]
+    return "\n".join(counts) or "0"
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,8 +186,8 @@ class FactsTable:
         for number, file in enumerate(self.files):
             yield Text(file, overflow="fold")
             values = (one.values[number].replace("\n", " + ") for one in self.columns)
-            told = tuple(map("{0.name} {1}".format, self.columns, values))
-            yield Flow(told, "  ", indent=4, style="dim")
+            pairs = tuple(map("{0.name} {1}".format, self.columns, values))
+            yield Flow(pairs, "  ", indent=4, style="dim")
 
 
 def _widened(least: Sequence[int], most: Sequence[int], spare: int) -> list[int]:
@@ -269,10 +269,10 @@ class Flow:
         lines = [self.head]
         for number, item in enumerate(self.items):
             last = number == len(self.items) - 1
-            told = item if last else item + self.separator
-            if lines[-1] and cell_len((lines[-1] + told).rstrip()) > room:
+            part = item if last else item + self.separator
+            if lines[-1] and cell_len((lines[-1] + part).rstrip()) > room:
                 lines.append("")
-            lines[-1] += told
+            lines[-1] += part
         for line in lines:
             text = Text(line.rstrip(), style=self.style, overflow="fold")
             yield Padding(text, (0, 0, 0, self.indent), expand=False)
@@ -282,6 +282,6 @@ def _sum(findings: Sequence[Finding]) -> Text:
     if not findings:
         return Text("no findings", style="green")
     counts = [(s, sum(f.severity is s for f in findings)) for s in Severity]
-    told = ", ".join(f"{n} {s.value}{'s' if n > 1 else ''}" for s, n in counts if n)
+    words = ", ".join(f"{n} {s.value}{'s' if n > 1 else ''}" for s, n in counts if n)
     files = len({finding.file for finding in findings})
-    return Text(f"{told} in {files} file{'s' if files > 1 else ''}")
+    return Text(f"{words} in {files} file{'s' if files > 1 else ''}")

@@ -64,8 +64,8 @@ def compare(
     Raises InputError where one side has a row twice, or one is emulated and the other is not.
     """
     pairs = paired(base, new, formats_may_differ=cells)
-    found = [judge.untested(pair) for pair in pairs]
-    table = [place for place, one in enumerate(found) if one is None]
+    settled = [judge.untested(pair) for pair in pairs]
+    table = [place for place, one in enumerate(settled) if one is None]
     groups: dict[tuple[object, ...], list[int]] = {}
     for place in table:
         groups.setdefault(_board(pairs[place]), []).append(place)
@@ -80,7 +80,7 @@ def compare(
         place: rows[place].judged(rank, p, rows=len(table), drift=drift)
         for place, rank, p in zip(table, ranks, beside, strict=True)
     }
-    return tuple(one or judged[place] for place, one in enumerate(found))
+    return tuple(one or judged[place] for place, one in enumerate(settled))
 
 
 @dataclass(frozen=True, slots=True)

@@ -52,7 +52,7 @@ def tested(table: Sequence[tuple[Figures, Figures]]) -> list[Evidence]:
         if min(old, fresh) >= FEWEST:
             for place, interval in zip(places, change_intervals(base, new), strict=True):
                 intervals[place] = interval
-    return [Evidence(*found) for found in zip(p.tolist(), up.tolist(), intervals, strict=True)]
+    return [Evidence(*values) for values in zip(p.tolist(), up.tolist(), intervals, strict=True)]
 
 
 def of_table(p: Sequence[float]) -> list[float]:

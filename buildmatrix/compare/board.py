@@ -63,15 +63,15 @@ class Change:
         the two sides differs. Where variances had to be corrected, it is Welch's alone.
         """
         more = move.deviation**2 + move.error**2
-        found = []
+        chances = []
         for change, variance, freedom in zip(self.change, self.variance, self.freedom, strict=True):
             whole = variance + more
             away = abs(change - move.level)
             if not math.isfinite(whole):
                 return 1.0
             degrees = whole**2 / (variance**2 / freedom + more**2 / move.freedom)
-            found.append(2 * float(special.stdtr(degrees, -away / math.sqrt(whole))))
-        return found[-1] if move.correlation or move.deviation else min(found)
+            chances.append(2 * float(special.stdtr(degrees, -away / math.sqrt(whole))))
+        return chances[-1] if move.correlation or move.deviation else min(chances)
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,17 +99,17 @@ def changes(table: Sequence[tuple[Figures, Figures]], alike: float) -> list[Chan
     shapes: dict[tuple[int, int], list[int]] = {}
     for place, (base, new) in enumerate(table):
         shapes.setdefault((len(base), len(new)), []).append(place)
-    found: dict[int, Change] = {}
+    by_place: dict[int, Change] = {}
     for (old, fresh), places in shapes.items():
         if min(old, fresh) < 3:
             unknown = Change((0.0,), (math.inf,), (1.0,))
-            found |= dict.fromkeys(places, unknown)
+            by_place |= dict.fromkeys(places, unknown)
             continue
         before, after = (np.log([table[place][side] for place in places]) for side in (0, 1))
         ways = [_change(before, after, trim, alike) for trim in TRIMS]
         for at, place in enumerate(places):
-            found[place] = Change(*(tuple(float(way[k][at]) for way in ways) for k in range(3)))
-    return [found[place] for place in range(len(table))]
+            by_place[place] = Change(*(tuple(float(way[k][at]) for way in ways) for k in range(3)))
+    return [by_place[place] for place in range(len(table))]
 
 
 def _change(base: Floats, new: Floats, trim: float, alike: float) -> tuple[Floats, Floats, Floats]:
@@ -122,17 +122,17 @@ def _change(base: Floats, new: Floats, trim: float, alike: float) -> tuple[Float
 
 
 def moved(
-    found: Sequence[Change], *, controls: Sequence[Change], programs: int, between: Between | None
+    of_rows: Sequence[Change], *, controls: Sequence[Change], programs: int, between: Between | None
 ) -> Move:
     """The move of the board between two runs.
 
-    `found` are the changes of all rows, `controls` those of programs that did not change, the
+    `of_rows` are the changes of all rows, `controls` those of programs that did not change, the
     sentinel among them; `programs` is how many different ones the rows are of. Three controls or
     more tell the board's move. Else the rows do, where nearly all moved alike: unless they are of
     so few programs that the move is theirs as likely as the board's, and too large for a board.
     A control that says otherwise widens what a change must exceed.
     """
-    known = _levels(found)
+    known = _levels(of_rows)
     if len(controls) >= FEW_CONTROLS:
         move = replace(_common(_levels(controls)), controls=len(controls))
         near = np.abs(known - move.level) <= NEAR
@@ -140,7 +140,7 @@ def moved(
         move = move if abs(move.level) > SURE * move.error else replace(move, level=0.0, error=0.0)
     else:
         move = _by_rows(known, programs)
-    deviation, freedom = _own(found, move.level)
+    deviation, freedom = _own(of_rows, move.level)
     if between is not None and math.sqrt(2) * between.deviation > deviation:
         deviation, freedom = math.sqrt(2) * between.deviation, between.freedom
     away = [
@@ -153,8 +153,8 @@ def moved(
     )
 
 
-def _levels(found: Sequence[Change]) -> Floats:
-    return np.array([one.change[0] for one in found if math.isfinite(one.variance[0])])
+def _levels(changes: Sequence[Change]) -> Floats:
+    return np.array([one.change[0] for one in changes if math.isfinite(one.variance[0])])
 
 
 def _common(levels: Floats) -> Move:
@@ -182,12 +182,12 @@ def _by_rows(levels: Floats, programs: int) -> Move:
     return replace(still, widen=abs(move.level)) if small else still
 
 
-def _own(found: Sequence[Change], level: float) -> tuple[float, float]:
+def _own(of_rows: Sequence[Change], level: float) -> tuple[float, float]:
     """How far rows near the common level differ beyond what their blocks explain, and its degrees.
 
     0 unless it is more than chance: one row in a hundred tables.
     """
-    near = [one for one in found if abs(one.change[0] - level) <= NEAR]
+    near = [one for one in of_rows if abs(one.change[0] - level) <= NEAR]
     near = [one for one in near if math.isfinite(one.variance[0])]
     if len(near) < FEW_ROWS:
         return 0.0, math.inf
@@ -209,9 +209,9 @@ def observed(
 ) -> tuple[list[Change], Move]:
     """The change of every row of a pair of runs, and the board's move between them."""
     alike = correlation([side for sides in table for side in sides])
-    found = changes(table, alike)
-    controls = [one for one, same in zip(found, same_program, strict=True) if same]
+    of_rows = changes(table, alike)
+    controls = [one for one, same in zip(of_rows, same_program, strict=True) if same]
     controls += changes([sentinel], alike) if sentinel is not None else []
     controls = [one for one in controls if math.isfinite(one.variance[0])]
-    move = moved(found, controls=controls, programs=programs, between=between)
-    return found, replace(move, correlation=alike)
+    move = moved(of_rows, controls=controls, programs=programs, between=between)
+    return of_rows, replace(move, correlation=alike)

@@ -75,11 +75,11 @@ def correlation(rows: Sequence[Figures]) -> float:
     blocks = figures / sum(len(rank) for rank in ranks)
     plain = sum(float((rank[:, 1:] * rank[:, :-1]).sum()) for rank in ranks) / whole
     back = blocks / (blocks - 3)
-    found = back * (plain + 1 / blocks)
+    estimate = back * (plain + 1 / blocks)
     error = back / math.sqrt(figures)
-    if found <= SURE * error:
+    if estimate <= SURE * error:
         return 0.0
-    return min(2 * math.sin(math.pi / 6 * min(found, 1.0)), HIGHEST)
+    return min(2 * math.sin(math.pi / 6 * min(estimate, 1.0)), HIGHEST)
 
 
 def inflation(alike: float, blocks: int) -> float:

@@ -134,7 +134,7 @@ def boards(nights: Sequence[Night], rows: Iterable[Row]) -> tuple[Board, ...]:
         if row.run in known:
             of_board[row.first.device, row.emulated].append(row)
     return tuple(
-        _board(device, emulated, nights, found) for (device, emulated), found in of_board.items()
+        _board(device, emulated, nights, own) for (device, emulated), own in of_board.items()
     )
 
 
@@ -152,15 +152,15 @@ def _board(device: str, emulated: bool, nights: Sequence[Night], rows: Sequence[
             model=model,
             batch=batch,
             threads=threads,
-            metric=found[0].metric,
+            metric=own_rows[0].metric,
             points=tuple(
                 _point(row, place[row.run], intervals[id(row)])
-                for row in sorted(found, key=lambda row: place[row.run])
+                for row in sorted(own_rows, key=lambda row: place[row.run])
                 if row.figures(row.metric)
             ),
-            gaps={place[row.run]: _why(row) for row in found if not row.figures(row.metric)},
+            gaps={place[row.run]: _why(row) for row in own_rows if not row.figures(row.metric)},
         )
-        for (model, cell, batch, threads), found in of_series.items()
+        for (model, cell, batch, threads), own_rows in of_series.items()
     ]
     return Board(device, emulated, own, tuple(series))
 
@@ -185,7 +185,7 @@ def _point(row: Row, night: int, interval: Interval | None) -> Point:
 def _intervals(rows: Sequence[Row]) -> list[Interval | None]:
     """Of each row's mean, as the report gives it; rows of as many blocks are computed together."""
     figures = [np.array(row.figures(row.metric)) for row in rows]
-    found: list[Interval | None] = [None] * len(rows)
+    intervals: list[Interval | None] = [None] * len(rows)
     of_length: dict[int, list[int]] = defaultdict(list)
     for place, one in enumerate(figures):
         if len(one) >= FEWEST:
@@ -197,5 +197,5 @@ def _intervals(rows: Sequence[Row]) -> list[Interval | None]:
             means = resampled_means(np.array([figures[place] for place in part]))
             ends = np.quantile(means.T.copy(), (cut, 1 - cut), axis=1)
             for place, low, high in zip(part, *ends.tolist(), strict=True):
-                found[place] = (low, high)
-    return found
+                intervals[place] = (low, high)
+    return intervals

@@ -80,19 +80,19 @@ def steps(rows: Sequence[Floats]) -> list[list[int]]:
     noises = _noises(calm)
     nights = sum(map(len, rows))
     price = 2 * math.log(SELDOM * max(nights, 2))
-    found = [_cut(row, price * noise**2) for row, noise in zip(calm, noises, strict=True)]
+    cuts = [_cut(row, price * noise**2) for row, noise in zip(calm, noises, strict=True)]
     known = 0.0
     for _ in range(TURNS):
-        rest = [_without(row, places) for row, places in zip(calm, found, strict=True)]
+        rest = [_without(row, places) for row, places in zip(calm, cuts, strict=True)]
         alike = correlation(rest)
         if alike <= known:
             break
         known, longer = alike, price * (1 + alike) / (1 - alike)
-        found = [
+        cuts = [
             _cut(row, longer * max(noise, float(left.std())) ** 2)
             for row, left, noise in zip(calm, rest, noises, strict=True)
         ]
-    return found
+    return cuts
 
 
 def _noises(rows: Sequence[Floats]) -> list[float]:

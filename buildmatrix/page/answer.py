@@ -51,8 +51,8 @@ def answers(board: BoardSection) -> tuple[Winner, ...]:
 def _best(board: BoardSection) -> Iterator[Best]:
     grid, scale = board.grid, 1e6 if board.grid.emulated else 1
     for batch in grid.batches:
-        found = [(grid.value(batch, cell).figure, cell) for cell in grid.cells]
-        ranked = sorted((figure, cell) for figure, cell in found if figure is not None)
+        figures = [(grid.value(batch, cell).figure, cell) for cell in grid.cells]
+        ranked = sorted((figure, cell) for figure, cell in figures if figure is not None)
         if len(ranked) > 1:
             (figure, cell), (second, _), *_ = ranked
             others = [name for _, name in ranked[1:]]
@@ -103,10 +103,10 @@ def _lead(group: Sequence[Best]) -> Iterator[str]:
 
 def _price(group: Sequence[Best], number_format: str) -> Iterator[str]:
     """That it computes in fewer bits, and what the best in all of them takes."""
-    found = [best.full for best in group if best.full]
-    if found:
-        figures = _span([figure for _, figure in found])
-        yield f"it computes in {number_format}; the best in {FULL} is {found[0][0]}, {figures}"
+    full = [best.full for best in group if best.full]
+    if full:
+        figures = _span([figure for _, figure in full])
+        yield f"it computes in {number_format}; the best in {FULL} is {full[0][0]}, {figures}"
 
 
 def _span(numbers: Sequence[float]) -> str:

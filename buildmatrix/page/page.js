@@ -27,7 +27,7 @@ async function drawFronts(fronts) {
   choice.closest(".control").hidden = false;
   choice.addEventListener("change", () => {
     for (const view of views) view.signal("at", Number(choice.value)).runAsync();
-    for (const told of fronts.querySelectorAll(".at")) told.textContent = choice.value;
+    for (const place of fronts.querySelectorAll(".at")) place.textContent = choice.value;
   });
 }
 

@@ -41,7 +41,7 @@ class Drawn:
 
     id: str
     title: str
-    told: str
+    subtitle: str
     spec: Spec
     picture: str
 
@@ -61,7 +61,7 @@ class Shown:
 
 @dataclass(frozen=True, slots=True)
 class Field:
-    """One field of a table: what counts, what is told small below it, and a footnote's number."""
+    """One field of a table: what counts, what stands small below it, and a footnote's number."""
 
     text: str
     below: str = ""
@@ -93,8 +93,8 @@ def render(content: Page) -> str:
 def field(grid: Grid, batch: int, cell: str) -> Field:
     """Time and margin; under emulation instructions, with the time that says nothing below."""
     value = grid.value(batch, cell)
-    if found := FOOTNOTE.fullmatch(value.text):
-        return Field(found["word"], note=found["number"], bad=True)
+    if footnote := FOOTNOTE.fullmatch(value.text):
+        return Field(footnote["word"], note=footnote["number"], bad=True)
     best = value.figure is not None and grid.is_best(batch, cell)
     if grid.emulated and value.text[:1].isdigit():
         return Field(value.instructions or "not counted", f"{value.text} ms", best=best)

@@ -109,8 +109,8 @@ def _point(row: Row) -> Point | None:
         count = row.instructions_per_image
         figure, interval = None if count is None else count / 1e6, None
     else:
-        figure, found = row.mean_ms_per_image, spread(row)
-        interval = found.interval if found else None
+        figure, distribution = row.mean_ms_per_image, spread(row)
+        interval = distribution.interval if distribution else None
     if figure is None:
         return None
     return Point(row.cell, row.batch, figure, interval, len(row.used), row.peak_rss_kib)
@@ -118,13 +118,13 @@ def _point(row: Row) -> Point | None:
 
 def styles(cells: Iterable[str]) -> Mapping[str, Style]:
     """One look for each name, by its place in the order of the names."""
-    found = {}
+    looks_of = {}
     for place, cell in enumerate(sorted(set(cells))):
         colour, value, _ = COLOURS[place % len(COLOURS)]
         shape, glyph = SHAPES[place % len(SHAPES)]
         dash = DASHES[place % len(DASHES)]
-        found[cell] = Style(colour, f"var(--bm-{colour},{value})", shape, glyph, dash)
-    return found
+        looks_of[cell] = Style(colour, f"var(--bm-{colour},{value})", shape, glyph, dash)
+    return looks_of
 
 
 def looks(chart: Chart, *channels: str, legend: Spec | None = None) -> Spec:
@@ -180,8 +180,8 @@ def ticks(low: float, high: float) -> list[float] | None:
     for digits in ((1, 2, 5), (1, 2, 3, 5, 7), range(1, 10)):
         if len(inside) < 5:
             decades = range(floor(log10(low)), ceil(log10(high)) + 1)
-            found = [digit * 10.0**decade for decade in decades for digit in digits]
-            inside = [value for value in found if low <= value <= high]
+            values = [digit * 10.0**decade for decade in decades for digit in digits]
+            inside = [value for value in values if low <= value <= high]
     return inside or None
 
 

@@ -38,14 +38,14 @@ def lines(chart: Chart, *, logarithmic: bool = False, study: Sequence[Point] = (
         raise ValueError("published times have no place beside emulated figures")
     bars = any(point.interval for point in chart.points)
     x, y = _x([*chart.batches, *(p.batch for p in study)]), _y(chart, study, logarithmic)
-    told = [
+    subtitle = [
         "logarithmic scale" if logarithmic else "linear scale",
         *(["bars are 95 % intervals of the mean"] if bars else []),
         *(["grey is the study of 2017"] if study else []),
     ]
     return framed(
         f"{chart.quantity} by batch size: {chart.subject}",
-        "; ".join(told),
+        "; ".join(subtitle),
         size=SIZE,
         data={"values": list(_values(chart))},
         layer=[*_study(study, x, y), *_bound(chart, y), *_cells(chart, x, y, bars=bars)],
@@ -152,7 +152,9 @@ def _study(study: Sequence[Point], x: Spec, y: Spec) -> Iterator[Spec]:
     if not study:
         return
     titles = {"source": "published", "cell": "cell", "batch": "batch", "told": "ms an image"}
-    told = [{"field": name, "title": title, "type": "nominal"} for name, title in titles.items()]
+    tooltips = [
+        {"field": name, "title": title, "type": "nominal"} for name, title in titles.items()
+    ]
     values = [datum(point) | {"source": "study of 2017"} for point in study]
     yield {
         "data": {"values": values},
@@ -164,7 +166,7 @@ def _study(study: Sequence[Point], x: Spec, y: Spec) -> Iterator[Spec]:
             "opacity": 0.7,
             "point": {"color": QUIET, "size": 14},
         },
-        "encoding": {"x": x, "y": y, "detail": {"field": "cell"}, "tooltip": told},
+        "encoding": {"x": x, "y": y, "detail": {"field": "cell"}, "tooltip": tooltips},
     }
     yield {
         "data": {"values": list(_ends(study, y["scale"]))},

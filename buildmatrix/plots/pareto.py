@@ -81,10 +81,10 @@ def pareto(chart: Chart, *, against: str, sizes: Mapping[str, int], batch: int) 
         },
         "axis": {"values": {"expr": "ticks[at]"}, "format": "~r"},
     }
-    told = "'batch size ' + at + ', logarithmic scale; filled: nothing is better in both'"
+    subtitle = "'batch size ' + at + ', logarithmic scale; filled: nothing is better in both'"
     return framed(
         f"{chart.quantity} against {axis.title}: {chart.subject}",
-        {"expr": told},
+        {"expr": subtitle},
         size=SIZE,
         params=[
             {"name": "at", "value": batch},
@@ -164,12 +164,12 @@ def _front_line(x: Spec, y: Spec) -> Iterator[Spec]:
 
 
 def _marks(chart: Chart, x: Spec, y: Spec, axis: Axis) -> Iterator[Spec]:
-    told = tooltip(chart, cost_told=f"{axis.title}, {axis.unit}")
+    fields = tooltip(chart, cost_told=f"{axis.title}, {axis.unit}")
     for test, fill in (("!datum.front", {"fill": PAPER}), ("datum.front", {"filled": True})):
         yield {
             "transform": [{"filter": test}],
             "mark": {"type": "point", "size": 110, "strokeWidth": 2, "opacity": 1, **fill},
-            "encoding": {"x": x, "y": y, "tooltip": told, **looks(chart, "color", "shape")},
+            "encoding": {"x": x, "y": y, "tooltip": fields, **looks(chart, "color", "shape")},
         }
 
 
