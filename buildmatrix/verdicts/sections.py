@@ -55,6 +55,8 @@ def _board(grid: report.Grid, measured: RowsWithNotes, bound: float | None) -> p
     blocks = [block for row in grid.rows for block in row.blocks]
     sentinels = [block for block in measured.sentinels if block.run in names]
     runs = [run for run in measured.runs if run.id in names]
+    environment = (*_environment(blocks[-1]), *map(_settings, runs))
+    formats = tuple(dict.fromkeys(_formats(blocks)))
     return page.BoardSection(
         name=f"{first.device}, {first.threads} thread{'s' if first.threads > 1 else ''}",
         grid=grid,
@@ -62,8 +64,8 @@ def _board(grid: report.Grid, measured: RowsWithNotes, bound: float | None) -> p
         bound=bound / 1e6 if grid.emulated and bound is not None else None,
         void=tuple(b for b in (*blocks, *sentinels) if b.status is Status.VOID),
         events=tuple((run, words) for run in names for words in measured.notes.get(run, ())),
-        environment=(*_environment(blocks[-1]), *map(_settings, runs)),
-        formats=tuple(dict.fromkeys(_formats(blocks))),
+        environment=environment,
+        formats=formats,
     )
 
 
