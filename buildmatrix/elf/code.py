@@ -97,7 +97,7 @@ def _followed(
     # Who needs the common ones declares so in attributes, and every export would be followed.
     rare = {feature: found for feature, found in hits.items() if feature not in COMMON}
     strictly = walk if strict or not rare else Walk(memory, hits, strict=True)
-    offered = strictly.exports() if rare else {}
+    offered = strictly.exports(rare) if rare else {}
     as_a_whole = compiled(memory, rare, units) if units is not None and rare else {}
     rest = {f: found for f, found in rare.items() if not ways.get(f) and not offered.get(f)}
     unneeded = unreached(memory, rest)

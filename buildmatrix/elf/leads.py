@@ -12,12 +12,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from buildmatrix.elf.addresses import distinct
 from buildmatrix.elf.marks import A32, T32, marks_of
 from buildmatrix.elf.tables import ALLOC, EXECINSTR, PROGBITS
 from buildmatrix.elf.taken import taken
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Collection, Iterable, Iterator
 
     from numpy.typing import NDArray
 
@@ -27,16 +28,28 @@ if TYPE_CHECKING:
     Addresses = NDArray[np.int64]
 
 PIECE = 1 << 22  # bytes of code that are looked at in one go; a multiple of 4
+OUTSIDE = 1 << 62  # an address behind all others
 NEAR = 16  # instructions from adrp to the addition of its lower half
 UNWINDING = (".eh_frame", ".gcc_except")  # tells of functions and calls none
 
 
 class Leads:
-    """The functions of one file by number, in the order of their addresses."""
+    """The functions of one file by number, in the order of their addresses.
 
-    def __init__(self, memory: Memory) -> None:
-        self._memory = memory
-        self._starts = memory.starts
+    Behind the last one stands `outside`, for the other files' functions that are `named`; with
+    such, what lies before the first function that is known counts as one more.
+    """
+
+    def __init__(self, memory: Memory, named: Collection[str] = ()) -> None:
+        self._memory, self._named = memory, named
+        self._starts = distinct(np.array([*([0] if named else []), *memory.starts, OUTSIDE]))
+        self.outside = len(self._starts) - 1
+
+    def number(self, address: int) -> int:
+        """The number of the function that holds an address."""
+        return (
+            int(self._starts.searchsorted(address & (~1 if self._memory.arm else -1), "right")) - 1
+        )
 
     def functions(self, addresses: Iterable[int]) -> frozenset[int]:
         """The numbers of the functions that hold the addresses, with or without Thumb's low bit."""
@@ -82,9 +95,9 @@ class Leads:
             if section.flags & EXECINSTR and section.type == PROGBITS:
                 ways = self._ways32(index) if self._memory.arm else self._ways64(section)
                 parts += [self._numbered(*way) for way in ways]
-        sources, targets = np.unique(np.concatenate(parts, axis=1), axis=1)
-        order = np.argsort(targets, kind="stable")
-        return sources[order], targets[order]
+        sources, targets = np.concatenate(parts, axis=1)
+        both = distinct(targets * len(self._starts) + sources)
+        return both % len(self._starts), both // len(self._starts)
 
     def _numbered(self, sources: Addresses, targets: Addresses) -> Addresses:
         """Two rows of numbers; a function's branches within itself are left out."""
@@ -99,10 +112,14 @@ class Leads:
                 end = section.address + section.size
                 stubs |= (targets >= section.address) & (targets < end)
         places, which = np.unique(targets[stubs], return_inverse=True)
-        behind = [(self._memory.import_at(place) or (-1, ""))[0] or -1 for place in places.tolist()]
+        behind = [self._behind(place) for place in places.tolist()]
         found = targets.copy()
         found[stubs] = np.array(behind, np.int64)[which]
         return found
+
+    def _behind(self, stub: int) -> int:
+        address, name = self._memory.import_at(stub) or (-1, "")
+        return OUTSIDE if not address and name in self._named else address or -1
 
     def _ways64(self, section: Section) -> Iterator[tuple[Addresses, Addresses]]:
         content = self._memory.image.content(section)
@@ -122,7 +139,9 @@ class Leads:
             *((2, T32, way) for way in _t32(halves)),
         ):
             sources = section.address + size * places
-            ours = marks.at(sources)[0] == which if marks is not None else sources >= 0
+            # Without mapping symbols it may be either.
+            sure = marks is not None and marks.mapped
+            ours = marks.at(sources)[0] == which if marks and sure else sources >= 0
             yield sources[ours], (section.address + targets)[ours]
 
 

@@ -18,12 +18,13 @@ import numpy as np
 
 from buildmatrix.elf import values
 from buildmatrix.elf.flow import follow, step
+from buildmatrix.elf.leads import Leads
 from buildmatrix.elf.marks import Names
 from buildmatrix.elf.outlined import is_helper
 from buildmatrix.elf.roots import exported, may_be_code, roots
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Collection, Iterator
 
     from numpy.typing import NDArray
 
@@ -109,22 +110,35 @@ class Walk:
                     waiting.append((called, way))
         return found
 
-    def exports(self) -> dict[str, tuple[str, ...]]:
-        """The exported functions that come to each feature whoever calls them, sorted."""
+    def exports(self, features: Collection[str]) -> dict[str, tuple[str, ...]]:
+        """The exported functions that come to each of the features whoever calls them, sorted."""
+        may_need = self._leading(features)
         starts = {Entry(root.address): root.label for root in exported(self._memory)}
-        waiting = deque(starts)
-        seen = set(starts)
+        waiting = deque(entry for entry in starts if may_need(entry))
+        seen = set(waiting)
         self._budget = MOST
         while waiting:
             if function := self._function(waiting.popleft()):
-                new = [called for called in function.calls if called not in seen]
+                new = [c for c in function.calls if c not in seen and may_need(c)]
                 seen.update(new)
                 waiting.extend(new)
         needs = self._closure()
         return {
             feature: tuple(sorted({starts[e] for e in starts if feature in needs.get(e, ())}))
-            for feature in self._hits
+            for feature in features
         }
+
+    def _leading(self, features: Collection[str]) -> Callable[[Entry], bool]:
+        """Whether a function may lead to any of the features' instructions, or hand on functions.
+
+        Asked of 32-bit code alone: 64-bit code is followed in less time than this is told in.
+        """
+        places = np.concatenate([np.zeros(0, np.int64), *(self._hits[f] for f in features)])
+        if not self._memory.arm:
+            return lambda _: True
+        leads = Leads(self._memory, CALLERS)
+        leading = leads.leading_to({*leads.functions(places.tolist()), leads.outside})
+        return lambda entry: leads.number(entry.address) in leading
 
     def _closure(self) -> dict[Entry, frozenset[str]]:
         """What each function needs with all that it calls."""

@@ -94,7 +94,7 @@ def libraries(cache: Path) -> Iterator[tuple[str, Path]]:
                 extract(package, folder)
             yield from _elf_files(package.stem.replace("%3a", ":"), folder)
     for requirement, platform in WHEELS:
-        yield from _elf_files(f"{requirement} {platform}", _wheel(cache, requirement, platform))
+        yield from _elf_files(f"{requirement} {platform}", wheel(cache, requirement, platform))
 
 
 def _elf_files(name: str, folder: Path) -> Iterator[tuple[str, Path]]:
@@ -103,7 +103,8 @@ def _elf_files(name: str, folder: Path) -> Iterator[tuple[str, Path]]:
         yield name, path
 
 
-def _wheel(cache: Path, requirement: str, platform: str) -> Path:
+def wheel(cache: Path, requirement: str, platform: str) -> Path:
+    """The wheel of PyPI that pip chooses for a platform, unpacked into a folder."""
     folder = cache / "real" / f"{requirement}-{platform}"
     if not folder.exists():
         wheels = cache / "wheels"
@@ -112,8 +113,8 @@ def _wheel(cache: Path, requirement: str, platform: str) -> Path:
         subprocess.run([*pip, *wanted, requirement], check=True)
         stem = requirement.partition("==")[0].replace("-", "_")
         machine = platform.rpartition("_")[2]
-        wheel = next(p for p in wheels.glob(f"{stem}-*") if machine in p.name)
-        with zipfile.ZipFile(wheel) as archive:
+        chosen = next(p for p in wheels.glob(f"{stem}-*") if machine in p.name)
+        with zipfile.ZipFile(chosen) as archive:
             archive.extractall(folder)
     return folder
 
