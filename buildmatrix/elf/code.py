@@ -59,7 +59,8 @@ def code_facts(image: Image, units: Units | None) -> CodeFacts:
     """
     readable = program(image)
     if readable is None:
-        return CodeFacts()
+        # Big-endian ARM code is there and not read; of another machine nothing is asked.
+        return CodeFacts(neon_instructions=0 if image.little_endian else None)
     if image.segments and not image.sections:
         return CodeFacts(neon_instructions=None)  # nothing tells where its code begins
     memory = Memory(readable)

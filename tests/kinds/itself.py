@@ -52,6 +52,8 @@ ITSELF = (
     Kind(25, "a-name-that-is-no-utf-8", PI3, {**SUM, "main.c": LSE},
          ("$CC -march=armv8.1-a main.c -o \"tree/$(printf 'a\\377b')\"",), errors="BM116"),
     Kind(27, "x86-beside-arm", PI3, SUM, (BESIDE, X86.format("tool")), errors="BM101"),
+    Kind(27, "the-other-byte-order", PI3, {**SUM, "x.s": "\t.text\n\tnop\n"},
+         (BESIDE, "$AS -EB x.s -o tree/x.o"), errors="BM101", says="big-endian"),
     Kind(27, "the-other-arm", PI3, SUM, (BESIDE, "arm-linux-gnueabihf-gcc main.c -o tree/other"),
          errors="BM101"),
 )  # fmt: skip

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import struct
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -45,6 +46,19 @@ def test_one_odd_file_stops_no_other(tmp_path: Path) -> None:
     assert lines[1].endswith("LLVM bitcode, no code in it: it is linked later")
     assert "is not a whole static library: no member header at byte" in lines[3]
     assert [f.file for f in elf.survey(tmp_path).facts] == ["c_soft.o", "d_broken.a(x.o)"]
+
+
+def test_big_endian_code_is_for_another_machine_and_its_instructions_are_unknown(
+    tmp_path: Path,
+) -> None:
+    """A header as GNU as 2.40 writes it with -EB: the audit reads nothing else of such a file."""
+    header = b"\x7fELF\x01\x02\x01" + bytes(9)
+    fields = struct.pack(">HHIIIIIHHHHHH", 1, 40, 1, 0, 0, 52, 0x5000000, 52, 0, 0, 40, 2, 1)
+    names = b"\0.shstrtab\0"
+    rows = bytes(40) + struct.pack(">10I", 1, 3, 0, 0, 132, len(names), 0, 0, 1, 0)
+    (tmp_path / "x.o").write_bytes(header + fields + rows + names)
+    (facts,) = elf.survey(tmp_path).facts
+    assert (facts.machine, facts.neon_instructions) == ("EM_ARM (big-endian)", None)
 
 
 def test_a_core_file_is_no_program(tmp_path: Path) -> None:
