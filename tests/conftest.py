@@ -14,6 +14,33 @@ settings.load_profile("untimed")
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
+
+# The files that take minutes, longest first: whole files go to workers in this order, so that no
+# core is idle in the end (--dist loadfile --no-loadscope-reorder; xdist's own order begins with the
+# files of most tests). A worker with two tests left takes the next file already.
+LONG = (
+    "integration/test_deploy_faults",
+    "integration/test_virtual_kinds",
+    "integration/test_virtual_pi",
+    "integration/test_faults_room",
+    "integration/test_faults",
+    "integration/test_study",
+    "integration/test_stacks",
+    "integration/test_rerun",
+    "integration/test_nightly",
+    "integration/test_fleet",
+)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Put the files that take long before all others; within a file nothing moves."""
+    items.sort(key=lambda item: _place(item.path))
+
+
+def _place(path: Path) -> int:
+    name = f"{path.parent.name}/{path.stem}"
+    return LONG.index(name) if name in LONG else len(LONG)
 
 
 @pytest.fixture(autouse=True)
