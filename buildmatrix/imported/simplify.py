@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import onnx
 from google.protobuf.message import DecodeError
-from onnx import TensorProto, external_data_helper, numpy_helper
+from onnx import TensorProto, external_data_helper, numpy_helper, version_converter
 
 from buildmatrix.errors import InputError
 
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
 FLOATS = (TensorProto.FLOAT, TensorProto.FLOAT16)
 QUANTIZED = ("QuantizeLinear", "DequantizeLinear", "QLinearConv", "ConvInteger", "QLinearMatMul")
+OLDEST = 7  # operator set
 LARGEST = 2**31 - 1  # bytes of a protobuf message
 
 
@@ -54,6 +55,8 @@ def simplified(
     graph = model.graph
     _check_numbers(graph, path)
     _fix_constants(model)
+    model = _of_today(model, path)
+    graph = model.graph
     _widened(model)
     entry = _entry(graph, path)
     last = _channels_last(graph, entry.name)
@@ -136,6 +139,22 @@ def _fix_constants(model: ModelProto) -> None:
     for value in [value for value in model.graph.input if value.name in given]:
         model.graph.input.remove(value)
     model.ir_version = max(model.ir_version, 4)
+
+
+def _of_today(model: ModelProto, path: Path) -> ModelProto:
+    """The model in an operator set that onnxruntime has kernels for: from 7, of 2018, on."""
+    version = next((one.version for one in model.opset_import if one.domain in ("", "ai.onnx")), 1)
+    if version >= OLDEST:
+        return model
+    try:
+        return version_converter.convert_version(model, OLDEST)
+    except Exception as fault:  # noqa: BLE001  -- its C++ throws a class that it does not export
+        text = " ".join(str(fault).split())
+        raise InputError(
+            f"it is of operator set {version}, and cannot be made one of {OLDEST}: {text}",
+            where=str(path),
+            hint="export it once more with a newer operator set",
+        ) from None
 
 
 def _called(node: onnx.NodeProto) -> str:

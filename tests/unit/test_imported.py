@@ -167,6 +167,13 @@ def test_what_is_not_read_is_one_line_with_operator_and_node(
     assert "\n" not in fault.brief
 
 
+def test_an_old_operator_set_is_brought_to_one_that_has_kernels(tmp_path: Path) -> None:
+    """onnxruntime 1.32.0 has none for the AveragePool of the sets before 7."""
+    pool = node("AveragePool", "image", "prob", kernel_shape=[2, 2], strides=[2, 2])
+    net = imported(tmp_path, onnx_files.model([pool], {}, opset=6))
+    assert prepared(net)[2].shape == (2 * 4 * 4,)
+
+
 def test_a_quantized_file_is_refused_by_the_node(tmp_path: Path) -> None:
     nodes = [
         node("QuantizeLinear", "image s z", "q"),
