@@ -7,7 +7,7 @@ from typing import Any
 
 from pydantic import TypeAdapter
 
-from buildmatrix.documents import boards, building, profiling, verdicts
+from buildmatrix.documents import boards, building, profiling, repeating, verdicts
 
 DRAFT = "https://json-schema.org/draft/2020-12/schema"
 DOCUMENTS: dict[str, Any] = {
@@ -35,11 +35,12 @@ DOCUMENTS: dict[str, Any] = {
     "nightly": verdicts.Nightly,
     "history": verdicts.History,
     "bisect": verdicts.Bisect,
+    "rerun": repeating.Rerun,  # a file in an archive
 }
 
 
 def schema(name: str) -> dict[str, Any]:
-    """The JSON Schema of what a command prints with --json, by the command's name."""
+    """The JSON Schema of what a command prints with --json or writes, by the command's name."""
     made = TypeAdapter(DOCUMENTS[name]).json_schema()
     made["properties"].setdefault("version", {"const": 1})
     made["required"] = sorted({"version", *made.get("required", ())})

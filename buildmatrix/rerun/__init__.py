@@ -13,10 +13,11 @@ import io
 import json
 import shlex
 import tarfile
-from dataclasses import asdict, dataclass, fields
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
 from datetime import datetime
 from importlib import resources
-from typing import TYPE_CHECKING, Any, BinaryIO
+from typing import TYPE_CHECKING, BinaryIO
 
 from buildmatrix.bench.request import Request, check_run, request_of
 from buildmatrix.deploy import check
@@ -24,14 +25,14 @@ from buildmatrix.errors import InputError
 from buildmatrix.nouns import FileRecord, Status
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
     from pathlib import Path
 
+    from buildmatrix.documents.repeating import RepeatedBlock, RepeatedRow, Rerun
     from buildmatrix.nouns import Bundle, Measurement, Run
     from buildmatrix.protocols import ObjectReader
     from buildmatrix.summary import Row
 
-VERSION = 1  # of row.json
 EXPECTED = "model/expected.f64"  # the golden output, beside the model it belongs to
 # Of the request: those of row.json are written there, and who asked is nobody's business.
 ELSEWHERE = {"run", "entrants", "owner", "version"}
@@ -78,17 +79,17 @@ def pack(
     return Archive(path, path.stat().st_size, command)
 
 
-def document(rows: Sequence[Row], run: Run) -> dict[str, Any]:
+def document(rows: Sequence[Row], run: Run) -> Rerun:
     """`row.json`: what was measured, on what, with which settings, and every block behind it."""
     first, request = rows[0].first, request_of(run.request)
     return {
-        "version": VERSION,
+        "version": 1,
         "run": run.id,
         "cell": first.cell,
         "bundle": first.bundle,
         "emulated": first.emulated,
-        "device": first.environment["device"],
-        "facts": first.environment.get("facts", {}),
+        "device": _facts(first, "device"),
+        "facts": _facts(first, "facts"),
         "tolerance": _tolerance(rows),
         "settings": {name: getattr(request, name) for name in SETTINGS},
         "order": order(rows, rounds=request.rounds),
@@ -116,7 +117,7 @@ def order(rows: Sequence[Row], *, rounds: int) -> list[int]:
     return [block.batch for block in sorted(turns, key=lambda block: block.block)]
 
 
-def program(record: Mapping[str, Any], *, files: int) -> str:
+def program(record: Rerun, *, files: int) -> str:
     """`rerun.sh`: the record as shell variables, then the script, which is the same for all."""
     device, settings = record["device"], record["settings"]
     board = f"{device['model'] or device['name']}, {device['kernel']}"
@@ -143,20 +144,40 @@ def _source(name: str) -> str:
     return (resources.files("buildmatrix") / "rerun" / name).read_text(encoding="utf-8")
 
 
-def _recorded(row: Mapping[str, Any]) -> str:
+def _recorded(row: RepeatedRow) -> str:
     """Batch size, status, ms an image, instructions an image; '-' for what there is not."""
     figures = (row["mean_ms_per_image"], row["instructions_per_image"])
     words = ("-" if figure is None else repr(figure) for figure in figures)
     return " ".join((str(row["batch"]), row["status"], *words))
 
 
-def _block(block: Measurement) -> dict[str, object]:
+def _facts(block: Measurement, name: str) -> dict[str, object]:
+    """A part of what is known of the board."""
+    facts = block.environment.get(name)
+    return dict(facts) if isinstance(facts, Mapping) else {}
+
+
+def _block(block: Measurement) -> RepeatedBlock:
     """A measurement without what all blocks of the record share."""
-    fields = asdict(block)
-    for name in ("run", "cell", "device", "emulated", "bundle", "batch"):
-        del fields[name]
     around = {k: v for k, v in block.environment.items() if k not in ("device", "facts")}
-    return fields | {"status": block.status.value, "environment": around}
+    return {
+        "model": block.model,
+        "threads": block.threads,
+        "passes": block.passes,
+        "status": block.status.value,
+        "block": block.block,
+        "round": block.round,
+        "sentinel": block.sentinel,
+        "samples_ns": [*block.samples_ns],
+        "first_pass_ns": block.first_pass_ns,
+        "instructions": block.instructions,
+        "peak_rss_kib": block.peak_rss_kib,
+        "max_rel_error": block.max_rel_error,
+        "void_reason": block.void_reason,
+        "series": block.series,
+        "taken_at": block.taken_at,
+        "environment": around,
+    }
 
 
 def _tolerance(rows: Sequence[Row]) -> float:

@@ -24,6 +24,7 @@ from buildmatrix.bench.verdict import max_relative_error
 from buildmatrix.errors import InputError
 from buildmatrix.nouns import Bundle, FileRecord, Measurement, Run, Status
 from buildmatrix.summary import rows
+from tests.documents import valid
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -227,7 +228,7 @@ def test_what_was_measured_is_in_row_json(tmp_path: Path) -> None:
     packed = pack(tmp_path)
     with tarfile.open(packed.path) as tar:
         text = cast("BinaryIO", tar.extractfile(f"{NAME}/row.json")).read().decode()
-    row = json.loads(text)
+    row = valid("rerun", json.loads(text))
     assert (row["version"], row["run"], row["cell"], row["emulated"]) == (1, RUN.id, CELL, False)
     assert row["device"] == DEVICE
     assert row["settings"].items() >= {"rounds": 2, "warmup": 1, "seed": 7}.items()
