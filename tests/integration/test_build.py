@@ -9,11 +9,10 @@ from typing import TYPE_CHECKING, Any, TypedDict
 
 import pytest
 
-from buildmatrix.container import DockerEngine
 from buildmatrix.store import Store
 from tests import tiny
-from tests.boards import STATE
 from tests.integration import cli
+from tests.integration.builds import containers, looked_at
 from tests.tiny import MATRIX, SCRIPT, write_recipe
 
 if TYPE_CHECKING:
@@ -37,27 +36,8 @@ def project(tmp_path: Path) -> Path:
     return root
 
 
-def looked_at(state: Path) -> None:
-    """The image is there and has passed its smoke test, which is another test's matter."""
-    record = STATE / "toolchains" / "armv7hf-bookworm.json"
-    if record.exists():
-        (state / "toolchains").mkdir(parents=True)
-        shutil.copy(record, state / "toolchains")
-
-
 def states(found: Any) -> dict[str, str]:
     return {row["id"]: row["state"] for row in found["actions"]}
-
-
-def containers(state: Path) -> list[str]:
-    engine = DockerEngine()
-    try:
-        found = engine.client.containers.list(
-            all=True, filters={"label": f"buildmatrix.state={state}"}
-        )
-        return [container.labels["buildmatrix.work"] for container in found]
-    finally:
-        engine.close()
 
 
 def wait_for(condition: Any, what: str, seconds: float = 240) -> None:

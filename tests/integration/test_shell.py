@@ -12,7 +12,7 @@ import pytest
 
 from tests import tiny
 from tests.integration import cli
-from tests.integration.test_build import containers, looked_at
+from tests.integration.builds import containers, looked_at
 from tests.tiny import SCRIPT, write_recipe
 
 if TYPE_CHECKING:
