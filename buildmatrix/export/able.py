@@ -44,8 +44,8 @@ def gap(net: NetworkSpec, format: str) -> str:
     """What the format cannot say of the network, and at which layer; empty when it can say all."""
     last = ""
     for step in steps(net):
-        alone = step.reads == (last,) or not last
-        words = RULES[format](step, alone=alone)
+        rule, chained = RULES[format], step.reads == (last,) or not last
+        words = rule(step) or ("branches" if rule is _chain and not chained else "")
         if words:
             node = f" ({step.layer.node})" if step.layer.node else ""
             return f"the format {format} has no {words}: layer {step.layer.name}{node}"
@@ -56,17 +56,15 @@ def gap(net: NetworkSpec, format: str) -> str:
     return ""
 
 
-def _any(step: Step, *, alone: bool) -> str:  # noqa: ARG001
+def _any(_step: Step) -> str:
     return ""
 
 
-def _chain(step: Step, *, alone: bool) -> str:
+def _chain(step: Step) -> str:
     """Layers one after the other, square windows, the same zeros on all sides."""
     layer: Layer = step.layer
     if not isinstance(layer, CHAIN):
         return layer.type
-    if not alone:
-        return "branches"
     if isinstance(layer, ConvSpec | PoolSpec) and not layer.window.plain:
         return "windows or pads that differ between sides"
     if isinstance(layer, ConvSpec) and layer.window.dilation != (1, 1):
@@ -83,7 +81,7 @@ def _grouped(step: Step) -> str:
     return ""
 
 
-def _lite(step: Step, *, alone: bool) -> str:  # noqa: ARG001
+def _lite(step: Step) -> str:
     layer = step.layer
     if isinstance(layer, PoolSpec) and layer.method == "average":
         padded = any(side > 0 for side in layer.window.pads)
@@ -94,7 +92,7 @@ def _lite(step: Step, *, alone: bool) -> str:  # noqa: ARG001
     return _grouped(step)
 
 
-def _ncnn(step: Step, *, alone: bool) -> str:  # noqa: ARG001
+def _ncnn(step: Step) -> str:
     layer = step.layer
     if isinstance(layer, LrnSpec) and layer.size % 2 == 0:
         return f"lrn over {layer.size} channels, an even number"
@@ -108,7 +106,7 @@ def _pixel(step: Step) -> str:
     return "" if step.befores[0] == step.after else f"{step.layer.type} whose first input is small"
 
 
-RULES: Mapping[str, Callable[..., str]] = {
+RULES: Mapping[str, Callable[[Step], str]] = {
     "caffe": _chain,
     "tensorflow": _chain,
     "tflite": _lite,
