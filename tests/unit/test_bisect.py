@@ -117,6 +117,7 @@ def test_any_search_ends_after_the_logarithm_of_its_versions(
     assert measured <= (count - 1).bit_length()
 
 
+@pytest.mark.slow
 def test_the_command_says_what_is_no_option_and_no_version(tmp_path: Path) -> None:
     root = projects.write(tmp_path)
     (root / "matrix.yaml").write_text(projects.MATRIX)

@@ -97,6 +97,7 @@ def test_a_step_is_told_with_what_changed_that_night_and_who_accepted_it(state: 
     assert [step["accepted"]] == accepted
 
 
+@pytest.mark.slow
 def test_the_command_tells_it_and_writes_pages_that_ask_nobody(state: State) -> None:
     folder = state.root
     shown = commands.run("history", "--state", str(folder), cwd=folder)
