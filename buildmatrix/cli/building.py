@@ -5,7 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from buildmatrix.cli import tables
 from buildmatrix.cli.common import (
     command,
     print_json,
@@ -35,6 +34,8 @@ def cells(
     if json:
         print_json(document)
     else:
+        from buildmatrix.cli import tables
+
         print_table(tables.cells(document))
 
 
@@ -51,6 +52,8 @@ def plan(
     if json:
         print_json(document)
     else:
+        from buildmatrix.cli import tables
+
         print_table(tables.plan(document))
 
 
@@ -87,6 +90,8 @@ def build(
     if json:
         print_json(document)
     else:
+        from buildmatrix.cli import tables
+
         print_table(tables.build(document))
     _fail_for(outcomes)
     _fail_for_named(document["cells"], only or ())
@@ -177,6 +182,8 @@ def sources(
     if json:
         print_json(document)
     else:
+        from buildmatrix.cli import tables
+
         print_table(tables.sources(document))
     damaged = [row["source"] for row in document["sources"] if row["state"] == "damaged"]
     if damaged:

@@ -7,7 +7,6 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from buildmatrix.cli import tables
 from buildmatrix.cli.common import (
     asked,
     command,
@@ -159,6 +158,8 @@ def _info(board: BoardAddress, access: Access, state: Path, *, as_json: bool) ->
     if as_json:
         print_json(document)
     else:
+        from buildmatrix.cli import tables
+
         print_table(tables.device(document))
 
 
@@ -212,6 +213,8 @@ def _list(matrix: str, state: Path, *, as_json: bool) -> None:
     if as_json:
         print_json(document)
     elif rows:
+        from buildmatrix.cli import tables
+
         print_table(tables.devices(document))
     else:
         say("no board yet: add one under `devices:` in matrix.yaml, or run `inv device up`")

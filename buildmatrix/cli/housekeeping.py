@@ -6,7 +6,6 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from buildmatrix.cli import tables
 from buildmatrix.cli.common import (
     command,
     mirror,
@@ -44,6 +43,8 @@ def doctor(_c: Any, matrix: str = "matrix.yaml", json: bool = False, state: str 
     if json:
         print_json(document)
     else:
+        from buildmatrix.cli import tables
+
         print_table(tables.checks(document))
     bad = [check.name for check in checked if check.ok is False]
     if bad:

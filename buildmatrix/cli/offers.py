@@ -5,7 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from buildmatrix.cli import tables
 from buildmatrix.cli.common import (
     command,
     print_json,
@@ -64,6 +63,8 @@ def toolchains(
     if json:
         print_json(document)
     else:
+        from buildmatrix.cli import tables
+
         print_table(tables.toolchains(document))
 
 
@@ -82,6 +83,8 @@ def _offered(kind: Literal["recipes", "models"], root: Path, copy: str, json: bo
     if json:
         print_json(document)
     else:
+        from buildmatrix.cli import tables
+
         print_table(tables.offers(document))
 
 

@@ -6,7 +6,6 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from buildmatrix.cli import tables
 from buildmatrix.cli.common import (
     command,
     mirror,
@@ -103,6 +102,8 @@ def agree(
     if json:
         print_json(document)
     else:
+        from buildmatrix.cli import tables
+
         print_table(tables.agreement(document["model"], agreed.words()))
 
 
@@ -135,6 +136,8 @@ def compare(
     if json:
         print_json(comparing.document(compared))
     else:
+        from buildmatrix.cli import tables
+
         print_table(tables.comparison(comparing.document(compared)))
     worse = comparing.regressions(compared)
     if worse:
@@ -183,6 +186,8 @@ def nightly(
     if json:
         print_json(nights.document(night))
     else:
+        from buildmatrix.cli import tables
+
         print_table(tables.night(nights.document(night)))
         say(f"written: {folder}")
     _end(night)
