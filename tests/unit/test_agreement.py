@@ -52,4 +52,6 @@ def test_the_order_of_two_answers_decides_nothing(
     (there,) = differences([Answer("a", "f", one), Answer("b", "f", other)])
     (back,) = differences([Answer("b", "f", other), Answer("a", "f", one)])
     assert there.relative == back.relative >= 0
-    assert (there.relative == 0) == (one == other)
+    if there.relative == 0:  # the smallest of all differences, 5e-324, is nothing beside 2000
+        assert all(math.isclose(a, b, abs_tol=1e-300) for a, b in zip(one, other, strict=True))
+    assert there.relative == 0 or one != other
