@@ -127,6 +127,10 @@ class Reading:
     def fault(self, brief: str, hint: str = "") -> InputError:
         return InputError(brief, where=self.where, hint=hint)
 
+    def lacks(self, node: NodeProto, what: str) -> InputError:
+        """The error for a setting of a node that no layer has."""
+        return self.fault(f"{what} of node {called(node)} is not read")
+
 
 def called(node: NodeProto) -> str:
     return f"{node.op_type} '{node.name or node.output[0]}'"

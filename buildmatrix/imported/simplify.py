@@ -18,6 +18,7 @@ from google.protobuf.message import DecodeError
 from onnx import TensorProto, external_data_helper, numpy_helper, version_converter
 
 from buildmatrix.errors import InputError
+from buildmatrix.imported.reading import called
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -127,7 +128,7 @@ def _check_numbers(graph: GraphProto, path: Path) -> None:
     for node in graph.node:
         if node.op_type in QUANTIZED:
             raise InputError(
-                f"it is quantized (node {_called(node)}), and only files of floats are read",
+                f"it is quantized (node {called(node)}), and only files of floats are read",
                 where=str(path),
                 hint="export the network before it was quantized",
             )
@@ -155,10 +156,6 @@ def _of_today(model: ModelProto, path: Path) -> ModelProto:
             where=str(path),
             hint="export it once more with a newer operator set",
         ) from None
-
-
-def _called(node: onnx.NodeProto) -> str:
-    return f"{node.op_type} '{node.name or node.output[0]}'"
 
 
 def _widened(model: ModelProto) -> None:

@@ -1,0 +1,76 @@
+"""Operators that change the form, the order or the size of a value."""
+
+from __future__ import annotations
+
+from math import prod
+from typing import TYPE_CHECKING
+
+from buildmatrix.imported.reading import FLOAT, attributes
+from buildmatrix.layers import FlattenSpec, Shape, UpsampleSpec
+from buildmatrix.network import INPUT
+
+if TYPE_CHECKING:
+    from onnx import NodeProto
+
+    from buildmatrix.imported.reading import Reading
+
+
+def reformed(reading: Reading, node: NodeProto) -> None:
+    """A node that keeps all values in their order."""
+    if size := reading.turned.get(node.input[0]):
+        if reading.size(node.output[0]) != (1, prod(size)):
+            raise reading.lacks(node, "another form of a value whose channels come last")
+        reading.values[node.output[0]] = reading.values[node.input[0]]
+        reading.turned[node.output[0]] = size
+        return
+    before, after = reading.shape(node.input[0]), reading.shape(node.output[0])
+    if before == after:
+        reading.same(node)
+    elif after == Shape(prod(before), 1, 1):
+        reading.add(node, FlattenSpec, inputs=reading.read(node, node.input[0]))
+    else:
+        raise reading.lacks(node, f"making {after} of {before}")
+
+
+def cast(reading: Reading, node: NodeProto) -> None:
+    if attributes(node)["to"] != FLOAT:
+        raise reading.lacks(node, "another number format")
+    reading.same(node)
+
+
+def transpose(reading: Reading, node: NodeProto) -> None:
+    sizes = reading.size(node.input[0])
+    order = attributes(node).get("perm") or list(reversed(range(len(sizes))))
+    large = [axis for axis in order if sizes[axis] > 1]
+    if large != sorted(large):
+        _turn(reading, node, list(order))
+        return
+    reformed(reading, node)
+
+
+def _turn(reading: Reading, node: NodeProto, order: list[int]) -> None:
+    """Channels put last, which a fully connected layer can take up, or first: the first of all
+    that TensorFlow's networks do."""
+    (source,) = reading.read(node, node.input[0], turned=True)
+    if order == [0, 3, 1, 2] and source == INPUT and reading.turned.get(node.input[0]):
+        reading.values[node.output[0]] = INPUT
+    elif order == [0, 2, 3, 1] and node.input[0] not in reading.turned:
+        reading.values[node.output[0]] = source
+        reading.turned[node.output[0]] = reading.shape(node.input[0])
+    else:
+        raise reading.lacks(node, "another order of values")
+
+
+def resize(reading: Reading, node: NodeProto) -> None:
+    how = attributes(node)
+    before, after = reading.shape(node.input[0]), reading.shape(node.output[0])
+    factor = after.height // before.height
+    whole = after[1:] == (before.height * factor, before.width * factor)
+    where = how.get("coordinate_transformation_mode", b"half_pixel")
+    rounding = how.get("nearest_mode", b"round_prefer_floor")
+    halves = where in (b"half_pixel", b"pytorch_half_pixel") and rounding.startswith(b"round")
+    corner = where == b"asymmetric" and rounding == b"floor"
+    nearest = how.get("mode", b"nearest") == b"nearest"
+    if not (nearest and whole and (halves or corner or node.op_type == "Upsample")):
+        raise reading.lacks(node, "a resizing other than each value a whole number of times")
+    reading.add(node, UpsampleSpec, inputs=reading.read(node, node.input[0]), factor=factor)

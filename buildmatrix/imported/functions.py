@@ -1,0 +1,101 @@
+"""Functions of each value, or of each pixel."""
+
+from __future__ import annotations
+
+from math import prod
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from buildmatrix.imported.reading import attributes
+from buildmatrix.imported.weights import affine
+from buildmatrix.layers import (
+    ActivationSpec,
+    ClipSpec,
+    LeakyReluSpec,
+    LrnSpec,
+    ReluSpec,
+    SoftmaxSpec,
+)
+
+if TYPE_CHECKING:
+    from onnx import NodeProto
+
+    from buildmatrix.imported.reading import Reading
+
+ENDLESS = 3e38  # a bound beyond it bounds nothing in float32
+
+
+def relu(reading: Reading, node: NodeProto) -> None:
+    reading.add(node, ReluSpec, inputs=reading.read(node, node.input[0]))
+
+
+def clip(reading: Reading, node: NodeProto) -> None:
+    how = attributes(node)
+    bounds = [how.get("min"), how.get("max")]
+    for place, name in enumerate(node.input[1:3]):
+        value = reading.constant(name) if name else None
+        if name and value is None:
+            raise reading.lacks(node, "a bound that is computed")
+        bounds[place] = None if value is None else float(np.asarray(value).reshape(-1)[0])
+    low = -ENDLESS if bounds[0] is None else bounds[0]
+    high = ENDLESS if bounds[1] is None else bounds[1]
+    if low == 0 and high >= ENDLESS:
+        relu(reading, node)
+        return
+    if low <= -ENDLESS or high >= ENDLESS:
+        raise reading.lacks(node, "clipping on one side, other than below 0,")
+    inputs = reading.read(node, node.input[0])
+    reading.add(node, ClipSpec, inputs=inputs, low=float(low), high=float(high))
+
+
+def leaky(reading: Reading, node: NodeProto) -> None:
+    slope = attributes(node).get("alpha", 0.01)
+    if node.op_type == "PRelu":
+        slopes = reading.constant(node.input[1])
+        if slopes is None or len(set(slopes.reshape(-1).tolist())) != 1:
+            raise reading.lacks(node, "a slope for each channel")
+        slope = float(slopes.reshape(-1)[0])
+    if slope <= 0:
+        raise reading.lacks(node, f"a slope of {slope}")
+    reading.add(node, LeakyReluSpec, inputs=reading.read(node, node.input[0]), slope=float(slope))
+
+
+def activation(reading: Reading, node: NodeProto) -> None:
+    kinds = {"Sigmoid": "sigmoid", "Tanh": "tanh", "HardSwish": "hard-swish"}
+    inputs = reading.read(node, node.input[0])
+    reading.add(node, ActivationSpec, type=kinds[node.op_type], inputs=inputs)
+
+
+def hard_sigmoid(reading: Reading, node: NodeProto) -> None:
+    """Of any slope: the input is stretched so that ours, of slope 1/6, gives the same."""
+    how = attributes(node)
+    slope, middle = how.get("alpha", 0.2), how.get("beta", 0.5)
+    inputs = reading.read(node, node.input[0])
+    if abs(slope - 1 / 6) > 1e-6 or abs(middle - 0.5) > 1e-6:
+        affine(reading, node, node.input[0], 6 * slope, 6 * (middle - 0.5))
+        inputs = (reading.values[node.output[0]],)
+    reading.add(node, ActivationSpec, type="hard-sigmoid", inputs=inputs)
+
+
+def softmax(reading: Reading, node: NodeProto) -> None:
+    sizes = reading.size(node.input[0])
+    newer = reading.opset >= 13
+    axis = attributes(node).get("axis", -1 if newer else 1) % len(sizes)
+    # Before operator set 13, all from the axis on counted as one.
+    if axis != 1 or (not newer and prod(sizes[2:]) != 1):
+        raise reading.lacks(node, "softmax over another axis than the channels'")
+    reading.add(node, SoftmaxSpec, inputs=reading.read(node, node.input[0]))
+
+
+def lrn(reading: Reading, node: NodeProto) -> None:
+    how = attributes(node)
+    reading.add(
+        node,
+        LrnSpec,
+        inputs=reading.read(node, node.input[0]),
+        size=how["size"],
+        alpha=how.get("alpha", 1e-4),
+        beta=how.get("beta", 0.75),
+        bias=how.get("bias", 1.0),
+    )
