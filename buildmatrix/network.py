@@ -34,30 +34,6 @@ from buildmatrix.layers import (
 )
 from buildmatrix.schema import Spec
 
-__all__ = [
-    "INPUT",
-    "ConvSpec",
-    "FcSpec",
-    "ImportedNetwork",
-    "InputSpec",
-    "Layer",
-    "NetworkSpec",
-    "NumberFormat",
-    "PoolSpec",
-    "ReluSpec",
-    "Shape",
-    "SoftmaxSpec",
-    "Step",
-    "digest",
-    "fused",
-    "input_shape",
-    "multiply_adds",
-    "parameter_shapes",
-    "parameters",
-    "shapes",
-    "steps",
-]
-
 INPUT = "data"  # name of the input in every exported format
 
 

@@ -7,17 +7,8 @@ from typing import TYPE_CHECKING, Any
 from google.protobuf import text_format
 
 from buildmatrix.export.messages import messages
-from buildmatrix.network import (
-    INPUT,
-    ConvSpec,
-    FcSpec,
-    Layer,
-    NetworkSpec,
-    PoolSpec,
-    ReluSpec,
-    SoftmaxSpec,
-    input_shape,
-)
+from buildmatrix.layers import ConvSpec, FcSpec, Layer, PoolSpec, ReluSpec, SoftmaxSpec
+from buildmatrix.network import INPUT, NetworkSpec, input_shape
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

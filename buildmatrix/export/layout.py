@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from buildmatrix.network import ConvSpec, FcSpec, PoolSpec
+from buildmatrix.layers import ConvSpec, FcSpec, PoolSpec
 
 if TYPE_CHECKING:
-    from buildmatrix.network import Layer, Shape, Step
+    from buildmatrix.layers import Layer, Shape
+    from buildmatrix.network import Step
     from buildmatrix.reference import F32
 
 

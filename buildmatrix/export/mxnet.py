@@ -10,20 +10,14 @@ import json
 import struct
 from typing import TYPE_CHECKING, Any
 
-from buildmatrix.network import (
-    INPUT,
-    ConvSpec,
-    FcSpec,
-    PoolSpec,
-    ReluSpec,
-    SoftmaxSpec,
-    input_shape,
-)
+from buildmatrix.layers import ConvSpec, FcSpec, PoolSpec, ReluSpec, SoftmaxSpec
+from buildmatrix.network import INPUT, input_shape
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from buildmatrix.network import Layer, NetworkSpec
+    from buildmatrix.layers import Layer
+    from buildmatrix.network import NetworkSpec
     from buildmatrix.reference import F32, Parameters
 
 VERSION = 10000  # 1.0.0: the oldest MXNet meant to read it; newer ones upgrade on loading

@@ -4,15 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from buildmatrix.network import (
-    ConvSpec,
-    FcSpec,
-    PoolSpec,
-    ReluSpec,
-    SoftmaxSpec,
-    input_shape,
-    steps,
-)
+from buildmatrix.layers import ConvSpec, FcSpec, PoolSpec, ReluSpec, SoftmaxSpec
+from buildmatrix.network import input_shape, steps
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -14,16 +14,8 @@ import numpy as np
 
 from buildmatrix.export import layout
 from buildmatrix.export.messages import messages
-from buildmatrix.network import (
-    INPUT,
-    ConvSpec,
-    FcSpec,
-    PoolSpec,
-    ReluSpec,
-    SoftmaxSpec,
-    input_shape,
-    steps,
-)
+from buildmatrix.layers import ConvSpec, FcSpec, PoolSpec, ReluSpec, SoftmaxSpec
+from buildmatrix.network import INPUT, input_shape, steps
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

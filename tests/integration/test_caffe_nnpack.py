@@ -18,7 +18,8 @@ import pytest
 
 from buildmatrix import images
 from buildmatrix.container import DockerEngine
-from buildmatrix.network import ConvSpec, FcSpec, NetworkSpec, steps
+from buildmatrix.layers import ConvSpec, FcSpec
+from buildmatrix.network import NetworkSpec, steps
 from buildmatrix.pipeline import project
 from buildmatrix.protocols import ContainerSpec, Mount
 from buildmatrix.store import Store

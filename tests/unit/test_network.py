@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 
 from buildmatrix import cachekey
 from buildmatrix.errors import InputError
+from buildmatrix.layers import Shape
 from buildmatrix.network import (
     NetworkSpec,
-    Shape,
     digest,
     fused,
     multiply_adds,

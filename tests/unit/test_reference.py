@@ -14,14 +14,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from buildmatrix import reference
-from buildmatrix.network import (
-    ConvSpec,
-    FcSpec,
-    NetworkSpec,
-    PoolSpec,
-    ReluSpec,
-    SoftmaxSpec,
-)
+from buildmatrix.layers import ConvSpec, FcSpec, PoolSpec, ReluSpec, SoftmaxSpec
+from buildmatrix.network import NetworkSpec
 from buildmatrix.reference import F64, Parameters, forward, max_relative_error
 from buildmatrix.schema import load
 
