@@ -24,7 +24,7 @@ from buildmatrix.layers import (
 from buildmatrix.network import steps
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
     from buildmatrix.network import NetworkSpec, Step
 
@@ -33,26 +33,37 @@ CHAIN = (ConvSpec, ReluSpec, PoolSpec, FcSpec, SoftmaxSpec)
 
 def check(net: NetworkSpec, format: str) -> None:
     """Raises InputError when the format cannot say all of the network."""
-    if words := gap(net, format):
-        other = "take a stack with another format, or write the network without it"
-        last = "end the network with a fully connected layer or a pooling over all of it"
-        hint = last if words.startswith("the output") else other
+    path = steps(net)
+    if words := _unsaid(path, format):
+        hint = "take a stack with another format, or write the network without it"
+        raise InputError(words, where=net.name, hint=hint)
+    if words := _reordered(path, format):
+        hint = "end the network with a fully connected layer or a pooling over all of it"
         raise InputError(words, where=net.name, hint=hint)
 
 
 def gap(net: NetworkSpec, format: str) -> str:
     """What the format cannot say of the network, and at which layer; empty when it can say all."""
-    last = ""
-    for step in steps(net):
-        rule, chained = RULES[format], step.reads == (last,) or not last
+    path = steps(net)
+    return _unsaid(path, format) or _reordered(path, format)
+
+
+def _unsaid(path: Sequence[Step], format: str) -> str:
+    rule, last = RULES[format], ""
+    for step in path:
+        chained = step.reads == (last,) or not last
         words = rule(step) or ("branches" if rule is _chain and not chained else "")
         if words:
             node = f" ({step.layer.node})" if step.layer.node else ""
             return f"the format {format} has no {words}: layer {step.layer.name}{node}"
         last = step.layer.name
-    end = steps(net)[-1]
-    if format in LAST_CHANNELS and end.after != Shape(end.after.channels, 1, 1):
-        return f"the output is {end.after}: the format {format} gives it in another order"
+    return ""
+
+
+def _reordered(path: Sequence[Step], format: str) -> str:
+    size = path[-1].after
+    if format in LAST_CHANNELS and size != Shape(size.channels, 1, 1):
+        return f"the output is {size}: the format {format} gives it in another order"
     return ""
 
 
