@@ -26,6 +26,8 @@ READERS = {  # not `splitlines`: laying out words line by line is no reading
     "startswith", "endswith", "removeprefix", "removesuffix", "split", "rsplit", "partition",
     "rpartition", "find", "index", "match", "fullmatch", "search", "findall", "sub",
 }  # fmt: skip
+# A list of words is called so too, and has none of these.
+OF_TEXT = {"startswith", "endswith", "removeprefix", "removesuffix", "partition", "rpartition"}
 
 
 def sentence(node: ast.AST) -> bool:
@@ -50,6 +52,7 @@ def readings(source: str) -> list[str]:
         match node:
             case ast.Call(func=ast.Attribute(value=subject, attr=verb), args=arguments):
                 read = verb in READERS and any(map(sentence, (subject, *arguments)))
+                read |= verb in OF_TEXT and isinstance(subject, ast.Name) and subject.id == "words"
             case ast.Compare(ops=[ast.In() | ast.NotIn()], comparators=[subject]):
                 read = sentence(subject)
             case ast.Subscript(value=subject, slice=ast.Slice()):
@@ -77,6 +80,7 @@ def test_no_message_is_parsed(path: Path) -> None:
         'first = str(error.brief).partition(":")',
         "word = action.reason[6:]",
         "locked = 'passphrase' in str(error)",
+        "hint = last if words.startswith('the output') else other",
     ],
 )
 def test_a_seeded_reading_is_found(code: str) -> None:
