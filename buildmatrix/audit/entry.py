@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from buildmatrix.audit.process import is_program, is_static
 from buildmatrix.audit.rule import ERROR, Rule
+from buildmatrix.audit.some import some
 from buildmatrix.isa.features import features_of
 from buildmatrix.nouns import version_tuple
 
@@ -36,11 +37,10 @@ def no_landing_pad(tree: Tree) -> Iterator[Fault]:
             continue
         names = facts.linking.unlanded or _imported(tree, facts)
         if names:
-            more = f" and {len(names) - FEW} more" if len(names) > FEW else ""
             yield (
                 facts.file,
                 "is marked for BTI, and no landing pad is at "
-                f"{', '.join(names[:FEW])}{more}: SIGILL where it is called through a pointer",
+                f"{some(names, FEW)}: SIGILL where it is called through a pointer",
             )
 
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from buildmatrix.audit import offered
 from buildmatrix.audit.rule import ERROR, WARNING, Rule
+from buildmatrix.audit.some import some
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -53,11 +54,10 @@ def _is_a_librarys(tree: Tree, one: Import) -> bool:
 
 def _words(names: Sequence[Import], where: str) -> str:
     shown = [one.name + (f"@{one.version}" if one.version else "") for one in names]
-    rest = f" and {len(shown) - SHOWN} more" if len(shown) > SHOWN else ""
     hints = dict.fromkeys(filter(None, (offered.linked_with(one.name) for one in names)))
     owner = f"; link with {' and '.join(hints)}" if hints else ""
     verb = "is" if len(shown) == 1 else "are"
-    return f"{', '.join(shown[:SHOWN])}{rest} {verb} defined nowhere {where}{owner}"
+    return f"{some(shown, SHOWN)} {verb} defined nowhere {where}{owner}"
 
 
 RULES = (

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from buildmatrix.audit.process import is_program
 from buildmatrix.audit.rule import ERROR, WARNING, Rule
+from buildmatrix.audit.some import some
 from buildmatrix.audit.tree import OBJECT
 from buildmatrix.isa.features import features_of
 
@@ -64,8 +65,7 @@ def _way(tree: Tree, facts: ElfFacts, use: FeatureUse) -> str:
     if use.path:
         return f"{', '.join(use.path)} runs into it"
     if names := sorted(_called(tree, facts, use)):
-        more = f" and {len(names) - FEW} more" if len(names) > FEW else ""
-        return f"who calls {', '.join(names[:FEW])}{more} runs into it"
+        return f"who calls {some(names, FEW)} runs into it"
     if use.compiled is not None and _entered(tree, facts, use.compiled):
         unit, switch = use.compiled.unit, use.compiled.switch
         return f"{unit} was compiled for it as a whole ({switch}), and nothing asks the processor"
@@ -132,9 +132,9 @@ def dispatchable(tree: Tree) -> Iterator[Fault]:
                     counts[use.feature] = counts.get(use.feature, 0) + open_ones
         if uses and not tree.dispatches(file):
             most = sorted(counts, key=lambda feature: -counts[feature])
-            shown = [f"{counts[f]} of {_spoken(uses[f])}{_where(uses[f])}" for f in most[:FEW]]
-            more = f" and {len(most) - FEW} more" if len(most) > FEW else ""
-            yield file, f"has instructions that the target lacks: {'; '.join(shown)}{more}"
+            shown = [f"{counts[f]} of {_spoken(uses[f])}{_where(uses[f])}" for f in most]
+            all_of_them = some(shown, FEW, between="; ")
+            yield file, f"has instructions that the target lacks: {all_of_them}"
 
 
 def understated(tree: Tree) -> Iterator[Fault]:
@@ -176,9 +176,7 @@ def _spoken(use: FeatureUse) -> str:
 
 
 def _where(use: FeatureUse) -> str:
-    names = ", ".join(use.functions[:FEW])
-    more = f" and {use.holders - FEW} more" if use.holders > FEW else ""
-    return f" in {names}{more}" if names else ""
+    return f" in {some(use.functions, FEW, total=use.holders)}" if use.functions else ""
 
 
 RULES = (

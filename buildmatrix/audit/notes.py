@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from buildmatrix.audit import search
 from buildmatrix.audit.process import is_static
 from buildmatrix.audit.rule import NOTE, WARNING, Rule
+from buildmatrix.audit.some import some
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -28,8 +29,8 @@ def two_widths_of_time(tree: Tree) -> Iterator[Fault]:
         if wide and narrow:
             yield (
                 process.root.file,
-                f"time_t has 64 bits in {_some(wide)} and 32 in {_some(narrow)}: a struct timespec "
-                "that one hands to the other is misread",
+                f"time_t has 64 bits in {some(wide, SHOWN)} and 32 in {some(narrow, SHOWN)}: "
+                "a struct timespec that one hands to the other is misread",
             )
 
 
@@ -39,7 +40,10 @@ def opened_by_name(tree: Tree) -> Iterator[Fault]:
         names = [PurePosixPath(name).name for name in facts.linking.opens]
         unknown = sorted({name for name in names if name not in there} - set(facts.needed))
         if unknown:
-            yield facts.file, f"may open {_some(unknown)} at run time; whether it is there is open"
+            yield (
+                facts.file,
+                f"may open {some(unknown, SHOWN)} at run time; whether it is there is open",
+            )
 
 
 def named_and_unfound(tree: Tree) -> Iterator[Fault]:
@@ -72,8 +76,9 @@ def opened_by_static(tree: Tree) -> Iterator[Fault]:
         if facts.linking.opens and is_static(facts):
             yield (
                 facts.file,
-                f"is static and names {_some(facts.linking.opens)} to open: what is opened loads "
-                "the board's C library beside its own, which must be the same glibc to the version",
+                f"is static and names {some(facts.linking.opens, SHOWN)} to open: what is "
+                "opened loads the board's C library beside its own, which must be the same glibc "
+                "to the version",
             )
 
 
@@ -83,12 +88,7 @@ def unusual_loading(tree: Tree) -> Iterator[Fault]:
         if "NODEFLIB" in link.flags:
             yield facts.file, "has DF_1_NODEFLIB: the board's own folders are not searched for it"
         if link.auditors:
-            yield facts.file, f"has the loader call {_some(link.auditors)} (DT_AUDIT)"
-
-
-def _some(names: list[str] | tuple[str, ...]) -> str:
-    rest = f" and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
-    return ", ".join(names[:SHOWN]) + rest
+            yield facts.file, f"has the loader call {some(link.auditors, SHOWN)} (DT_AUDIT)"
 
 
 RULES = (

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from buildmatrix.elf.tables import ALLOC, EXECINSTR, NOBITS, PT_INTERP
+from buildmatrix.elf.tables import ALLOC, EXECINSTR, NOBITS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -61,7 +61,7 @@ def opens(image: Image, imports: Sequence[Import]) -> tuple[str, ...]:
     """
     if any(one.name in OPENERS for one in imports):
         return tuple(sorted({name for data in _constants(image) for name in _names(data)}))
-    static = not imports and not any(s.type == PT_INTERP for s in image.segments)
+    static = not imports and not image.asks_for_loader
     if static and any(OWN_DLOPEN in data for data in _constants(image)):
         names = {name for data in _constants(image) for name in _names(data)}
         return tuple(sorted(name for name in names if not name.startswith(OF_GLIBC)))

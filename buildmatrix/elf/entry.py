@@ -9,7 +9,7 @@ import numpy as np
 from buildmatrix.elf.memory import Memory
 from buildmatrix.elf.roots import exported, roots
 from buildmatrix.elf.rows import EM_AARCH64, EM_ARM, program
-from buildmatrix.elf.tables import EXECINSTR, NOBITS, PT_INTERP, PT_LOAD
+from buildmatrix.elf.tables import EXECINSTR, NOBITS, PT_LOAD
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -60,8 +60,8 @@ def unlanded(image: Image) -> tuple[tuple[str, ...], tuple[str, ...]]:
     if readable is None or readable.arm or not _is_marked(image):
         return (), ()
     memory = Memory(readable)
-    static = not any(segment.type == PT_INTERP for segment in image.segments)
-    called = (r for r in roots(memory) if not (static and r.label == "_start"))  # by the kernel
+    by_kernel = () if image.asks_for_loader else ("_start",)
+    called = (root for root in roots(memory) if root.label not in by_kernel)
     return _padless(memory, called), _padless(memory, exported(memory))
 
 

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 # How each begins, and then comes the instruction: adrp x16; ldrb w16, [x16, #n]; cbz w16.
 HELPER = ((0x9F00001F, 0x90000010), (0xFFC003FF, 0x39400210), (0xFF00001F, 0x34000010))
-BTI_C = 0xD503245F
+BTI_C = 0xD503245F  # a helper's landing pad, where it was compiled with one
 
 
 def is_helper(memory: Memory, address: int) -> bool:

@@ -23,7 +23,6 @@ from buildmatrix.elf.tables import (
     FINI_ARRAY,
     INIT_ARRAY,
     PREINIT_ARRAY,
-    PT_INTERP,
 )
 from buildmatrix.isa.branches import adr
 
@@ -71,8 +70,7 @@ def roots(memory: Memory) -> Iterator[Root]:
 
 def is_program(image: Image) -> bool:
     """By its kind, its interpreter, or DF_1_PIE (one of -static-pie has no other)."""
-    asks_for_loader = any(segment.type == PT_INTERP for segment in image.segments)
-    return image.type == 2 or asks_for_loader or "PIE" in dynamic(image).flags
+    return image.type == 2 or image.asks_for_loader or "PIE" in dynamic(image).flags
 
 
 def resolvers(memory: Memory) -> Iterator[Root]:

@@ -156,6 +156,11 @@ class Image:
         rows = self._rows(self.layout.segment, self._segment_table, count, "the program headers")
         return tuple(Segment(*(row[i] for i in self.layout.segment_order)) for row in rows)
 
+    @property
+    def asks_for_loader(self) -> bool:
+        """Whether the kernel starts another program for it, the loader."""
+        return any(segment.type == PT_INTERP for segment in self.segments)
+
     def first(self, kind: int) -> Section | None:
         return next((s for s in self.sections if s.type == kind), None)
 
