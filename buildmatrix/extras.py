@@ -6,45 +6,49 @@ Building and auditing do without them; together they are more than half of an en
 from __future__ import annotations
 
 from importlib.util import find_spec
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from buildmatrix.errors import BuildmatrixError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-EXTRAS: Mapping[str, tuple[str, ...]] = {  # by extra, the modules that come with it
-    "formats": ("onnx", "tflite", "flatbuffers"),
-    "onnx": ("onnxruntime",),
-    "verdicts": ("scipy", "ruptures"),
-    "plots": ("vl_convert",),
-}
-PURPOSES: Mapping[str, str] = {
-    "formats": "the model formats of ONNX and TensorFlow Lite",
-    "onnx": "models out of ONNX files",
-    "verdicts": "the statistics of results",
-    "plots": "plots and pages",
+
+class Extra(NamedTuple):
+    """What an extra is for, as the beginning of a sentence, and the modules that come with it."""
+
+    purpose: str
+    modules: tuple[str, ...]
+
+
+EXTRAS: Mapping[str, Extra] = {
+    "formats": Extra(
+        "the model formats of ONNX and TensorFlow Lite", ("onnx", "tflite", "flatbuffers")
+    ),
+    "onnx": Extra("models out of ONNX files", ("onnxruntime",)),
+    "verdicts": Extra("the statistics of results", ("scipy", "ruptures")),
+    "plots": Extra("plots and pages", ("vl_convert",)),
 }
 
 
 def explained(absent: ModuleNotFoundError) -> BuildmatrixError:
     """The error that names the extra to install. Raises `absent` where none brings the module."""
     module = (absent.name or "").partition(".")[0]
-    for extra, modules in EXTRAS.items():
-        if module in modules:
-            return missing(extra, module)
+    for name, extra in EXTRAS.items():
+        if module in extra.modules:
+            return missing(name, module)
     raise absent
 
 
-def require(extra: str) -> None:
+def require(name: str) -> None:
     """Raise BuildmatrixError when a module of the extra is not installed: before long work."""
-    for module in EXTRAS[extra]:
+    for module in EXTRAS[name].modules:
         if find_spec(module) is None:
-            raise missing(extra, module)
+            raise missing(name, module)
 
 
-def missing(extra: str, module: str) -> BuildmatrixError:
+def missing(name: str, module: str) -> BuildmatrixError:
     return BuildmatrixError(
-        f"{PURPOSES[extra]} need {module}, which is not installed",
-        hint=f"pip install 'buildmatrix[{extra}]', or 'buildmatrix[all]' for everything",
+        f"{EXTRAS[name].purpose} need {module}, which is not installed",
+        hint=f"pip install 'buildmatrix[{name}]', or 'buildmatrix[all]' for everything",
     )
