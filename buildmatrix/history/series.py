@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from buildmatrix.conditions import Conditions, conditions, differences
+from buildmatrix.conditions import Conditions, conditions, differences, mapping
 from buildmatrix.summary import FEWEST, resampled_means, tail
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from buildmatrix.nouns import Metric
     from buildmatrix.summary import Row
@@ -171,14 +170,13 @@ def _why(row: Row) -> str:
 
 def _point(row: Row, night: int, interval: Interval | None) -> Point:
     first = row.used[0]
-    made_with = first.environment.get("facts")
     return Point(
         night=night,
         figure=float(np.mean(row.figures(row.metric))),
         interval=interval,
         bundle=first.bundle,
         conditions=conditions(first),
-        made_with=made_with if isinstance(made_with, Mapping) else {},
+        made_with=mapping(first.environment.get("facts")),
     )
 
 

@@ -13,19 +13,19 @@ import io
 import json
 import shlex
 import tarfile
-from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from datetime import datetime
 from importlib import resources
 from typing import TYPE_CHECKING, BinaryIO
 
 from buildmatrix.bench.request import Request, check_run, request_of
+from buildmatrix.conditions import mapping
 from buildmatrix.deploy import check
 from buildmatrix.errors import InputError
 from buildmatrix.nouns import FileRecord, Status
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     from buildmatrix.documents.repeating import RepeatedBlock, RepeatedRow, Rerun
@@ -88,8 +88,8 @@ def document(rows: Sequence[Row], run: Run) -> Rerun:
         "cell": first.cell,
         "bundle": first.bundle,
         "emulated": first.emulated,
-        "device": _facts(first, "device"),
-        "facts": _facts(first, "facts"),
+        "device": dict(mapping(first.environment.get("device"))),
+        "facts": dict(mapping(first.environment.get("facts"))),
         "tolerance": _tolerance(rows),
         "settings": {name: getattr(request, name) for name in SETTINGS},
         "order": order(rows, rounds=request.rounds),
@@ -149,12 +149,6 @@ def _recorded(row: RepeatedRow) -> str:
     figures = (row["mean_ms_per_image"], row["instructions_per_image"])
     words = ("-" if figure is None else repr(figure) for figure in figures)
     return " ".join((str(row["batch"]), row["status"], *words))
-
-
-def _facts(block: Measurement, name: str) -> dict[str, object]:
-    """A part of what is known of the board."""
-    facts = block.environment.get(name)
-    return dict(facts) if isinstance(facts, Mapping) else {}
 
 
 def _block(block: Measurement) -> RepeatedBlock:

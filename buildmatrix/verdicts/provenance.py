@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from buildmatrix import page
+from buildmatrix.conditions import mapping
 from buildmatrix.pipeline.stored import measured
 
 if TYPE_CHECKING:
@@ -34,8 +35,7 @@ def built(workshop: Workshop, rows: Iterable[Row]) -> Iterator[page.Built]:
 
 def _made_of(block: Measurement, sources: Iterable[SourceSpec]) -> Iterator[tuple[str, str]]:
     """What a result remembers of its build, its bundle, and the trees of the sources."""
-    facts = block.environment.get("facts")
-    for name, value in (facts if isinstance(facts, dict) else {}).items():
+    for name, value in mapping(block.environment.get("facts")).items():
         words = " ".join(map(str, value)) if isinstance(value, list) else value
         if isinstance(value, dict):
             words = " ".join(f"{option}={choice}" for option, choice in value.items())

@@ -6,13 +6,14 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from buildmatrix import __version__, page, plots, report
+from buildmatrix.conditions import mapping
 from buildmatrix.nouns import Measurement, Status
 from buildmatrix.verdicts.agreeing import agreement
 from buildmatrix.verdicts.provenance import built
 from buildmatrix.workload import described
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Iterable, Iterator
 
     from buildmatrix.nouns import Run
     from buildmatrix.pipeline.workshop import Workshop
@@ -71,8 +72,7 @@ def _board(grid: report.Grid, measured: RowsWithNotes, bound: float | None) -> p
 
 def _environment(block: Measurement) -> Iterator[tuple[str, str]]:
     """What the board said it is."""
-    device = block.environment.get("device")
-    about: Mapping[str, object] = device if isinstance(device, dict) else {}
+    about = mapping(block.environment.get("device"))
     yield "board", str(about.get("model") or block.device)
     for name, label, unit in (
         ("emulated", "emulated", ""),
