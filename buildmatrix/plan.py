@@ -53,7 +53,7 @@ def material_of(work: Work, keys: Mapping[str, str]) -> dict[str, object]:
 def plan(graph: Graph, known: OnRecord) -> tuple[Action, ...]:
     """Every work with its verb and its reason, in an order that can be executed."""
     keys = cache_keys(graph, known.identities)
-    held = {w.id for w in graph if w.id in keys and _is_held(w, keys[w.id], known)}
+    held = {w.id for w in graph if w.id in keys and is_held(w, keys[w.id], known)}
     wanted = _wanted(graph, held)
     roots = _roots(graph, held, wanted)
     actions = []
@@ -79,7 +79,7 @@ def plan(graph: Graph, known: OnRecord) -> tuple[Action, ...]:
     return tuple(actions)
 
 
-def _is_held(work: Work, key: str, known: OnRecord) -> bool:
+def is_held(work: Work, key: str, known: OnRecord) -> bool:
     """It is there: an image is known by its identity, a source by the tree or hash it has."""
     if work.stage is Stage.SOURCE:
         return work.material["identity"] in known.sources

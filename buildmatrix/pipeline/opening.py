@@ -7,18 +7,16 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from buildmatrix.errors import InputError
-from buildmatrix.graph import identify
 from buildmatrix.nouns import Stage, Verb
-from buildmatrix.pipeline.planning import plan_all
-from buildmatrix.recipe import SourceSpec
+from buildmatrix.pipeline.planning import on_record
+from buildmatrix.plan import is_held, plan
 from buildmatrix.resolved import ResolvedBuild
-from buildmatrix.toolchain import Toolchain
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from buildmatrix.nouns import Action
     from buildmatrix.pipeline.workshop import Workshop
+    from buildmatrix.plan import OnRecord
     from buildmatrix.works import Work
 
 SHELL = ("sh", "-c", 'exec "$(command -v bash || echo sh)"')
@@ -38,7 +36,8 @@ def step(workshop: Workshop) -> Step:
 
     Raises InputError where something before it is not there.
     """
-    actions = plan_all(workshop)
+    known = on_record(workshop)
+    actions = plan(workshop.project.graph, known)
     by_id = {action.id: action for action in actions}
     works = workshop.project.graph.by_id
     cell = workshop.project.cells[0].id
@@ -47,7 +46,13 @@ def step(workshop: Workshop) -> Step:
     if not compiles:
         raise InputError(f"{cell} has nothing to compile", hint=f"inv plan --only {cell}")
     work = next((one for one in compiles if by_id[one.id].verb is not Verb.SKIP), compiles[-1])
-    _check(workshop, cell, work, by_id)
+    absent = [n for n in work.needs if not _is_there(workshop, works[n], by_id[n].key, known)]
+    if absent:
+        raise InputError(
+            f"the step {work.id} cannot be opened: not everything before it is there",
+            details="\n".join(f"{name}: {by_id[name].reason}" for name in absent),
+            hint=f"inv build --only {cell}",
+        )
     assert isinstance(work.subject, ResolvedBuild)
     return Step(work, work.subject, {action.id: action.key for action in actions})
 
@@ -56,27 +61,13 @@ def _compiles(work: Work) -> bool:
     return work.stage in (Stage.BUILD, Stage.RUNNER) and isinstance(work.subject, ResolvedBuild)
 
 
-def _check(workshop: Workshop, cell: str, work: Work, by_id: Mapping[str, Action]) -> None:
-    """Raise InputError unless all that the step needs is stored, and its image is known."""
-    works = workshop.project.graph.by_id
-    absent = [n for n in work.needs if not _is_there(workshop, works[n], by_id[n].key)]
-    if absent:
-        raise InputError(
-            f"the step {work.id} cannot be opened: not everything before it is there",
-            details="\n".join(f"{name}: {by_id[name].reason}" for name in absent),
-            hint=f"inv build --only {cell}",
-        )
-
-
-def _is_there(workshop: Workshop, work: Work, key: str) -> bool:
-    if isinstance(work.subject, SourceSpec):
-        return workshop.sources.holds(identify(work.subject))
-    if isinstance(work.subject, Toolchain):
-        return (
-            work.toolchain in workshop.identities
-            and workshop.engine.image_id(workshop.identities[work.toolchain].image) is not None
-        )
-    return key in workshop.store.stored()
+def _is_there(workshop: Workshop, work: Work, key: str, known: OnRecord) -> bool:
+    """Whether a need of a step is held; an image the engine may have lost since."""
+    if not key or not is_held(work, key, known):
+        return False
+    if work.stage is not Stage.IMAGE:
+        return True
+    return workshop.engine.image_id(workshop.identities[work.toolchain].image) is not None
 
 
 def words(opened: Step, jobs: int) -> str:
