@@ -10,9 +10,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Literal
 
-FIRST_ROUNDS = (
-    8  # of a run without a fixed number: what a verdict on 27 rows takes (docs/statistics.md)
-)
+# Of a run without a fixed number: what a verdict on 27 rows takes (docs/statistics.md).
+FIRST_ROUNDS = 8
 
 
 @dataclass(frozen=True, slots=True)
