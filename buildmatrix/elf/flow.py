@@ -25,10 +25,10 @@ LONGEST = 20_000  # instructions of one function that are followed
 
 @dataclass(slots=True)
 class Block:
-    """Instructions that run one after the other."""
+    """Instructions that run one after the other; none where no code begins."""
 
     start: int
-    end: int = 0
+    end: int
     calls: list[int] = field(default_factory=list)
     conditional: set[int] = field(default_factory=set)  # instructions with a condition of their own
     leads: list[int] = field(default_factory=list)  # where it goes on
@@ -84,7 +84,7 @@ def _block(
     """Instructions from `start` to the first that may go elsewhere."""
     if memory.pages is not None and memory.pages.at(start) is not None:
         return _decoded_block(memory, memory.pages, start, returns, limit=limit)
-    block, address, skips = Block(start), start, 0
+    block, address, skips = Block(start, start), start, 0
     for _ in range(limit):
         if address != start and address in memory.function_starts:
             return block  # the call before it does not come back
@@ -121,7 +121,7 @@ def _decoded_block(
     memory: Memory, pages: Pages, start: int, returns: Callable[[int], bool], *, limit: int
 ) -> Block:
     """The same of 64-bit code: only where a run may turn is looked at."""
-    block, address = Block(start), start
+    block, address = Block(start, start), start
     following = memory.next_start(start)
     bound = min(following, start + 4 * limit)
     while (turn := pages.turn(address, bound)) < bound:

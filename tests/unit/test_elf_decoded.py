@@ -68,6 +68,14 @@ def test_decoded_code_leaves_in_the_registers_what_its_words_do(
         assert calls[0] == calls[1]
 
 
+def test_a_branch_to_where_no_code_is_leads_to_a_block_of_nothing() -> None:
+    """Below the file's first address too, where an end of 0 would lie behind it."""
+    memory = memory_of(struct.pack("<2I", b(-BASE // 4 - 1000), RET))
+    for one in (memory, Undecoded(memory.program)):
+        outside, _ = follow(one, BASE, lambda _: True).blocks
+        assert (outside.start, outside.end, outside.leaves) == (-4000, -4000, True)
+
+
 def test_a_block_goes_on_over_the_end_of_a_page() -> None:
     words = [NOP] * (PAGE // 4 + 5) + [bl(1), RET]
     memory = memory_of(struct.pack(f"<{len(words)}I", *words))

@@ -210,7 +210,7 @@ def test_any_bytes_are_followed_to_an_end_within_them(
     counted = Counted(memory.program)
     body = follow(counted, BASE | thumb, lambda _: True)
     end = BASE + 4 * len(words)
-    inside = [block for block in body.blocks if block.end]
+    inside = [block for block in body.blocks if block.end != block.start]
     assert all(BASE <= block.start < block.end <= end + 2 for block in inside)
     assert body.unavoidable <= {block.start for block in body.blocks}
     assert counted.looks <= 8 * (2 * len(words) + 1) ** 2
