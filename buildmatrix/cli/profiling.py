@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import json as encoding
 import sys
 from typing import TYPE_CHECKING, Any
 
 from buildmatrix.cli.common import command, mirror, print_json, print_table, progress, say, workshop
 from buildmatrix.cli.devices import access
 from buildmatrix.errors import InputError
-from buildmatrix.records import replace
 from buildmatrix.state import State
 
 if TYPE_CHECKING:
@@ -101,6 +99,8 @@ def _profiles(
 
 def _profiled(shop: Workshop, cell: str, host: str, batch: int) -> Profile:
     """Of a board that is named, counted now and kept; else the one that is kept."""
+    from buildmatrix.profile import kept
+
     path = State(shop.state).profile(cell)
     if host:
         from buildmatrix.boards import profiling
@@ -109,15 +109,11 @@ def _profiled(shop: Workshop, cell: str, host: str, batch: int) -> Profile:
         made = profiling.profile(
             shop, cell, kind, access=access(shop.state), mirror=mirror(), batch=batch
         )
-        path.parent.mkdir(parents=True, exist_ok=True)
-        replace(path, encoding.dumps(made, indent=1).encode() + b"\n")
+        kept.write(path, made)
         return made
-    try:
-        counted: Profile = encoding.loads(path.read_text())
-    except (OSError, ValueError):
-        raise InputError(
-            f"{cell} was not profiled yet", hint=f"inv profile {cell} --host BOARD"
-        ) from None
+    counted = kept.read(path)
+    if counted is None:
+        raise InputError(f"{cell} was not profiled yet", hint=f"inv profile {cell} --host BOARD")
     return counted
 
 
@@ -141,7 +137,7 @@ def _show(profile: Profile) -> None:
 def _table(table: Any, rows: list[FunctionRow]) -> object:
     from rich.text import Text
 
-    from buildmatrix.profile.sentence import spoken
+    from buildmatrix.profile.naming import spoken
 
     for title in ("instructions", "share", "library", "function", "most of it"):
         table.add_column(title, justify="right" if title in ("instructions", "share") else "left")

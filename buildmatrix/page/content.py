@@ -9,6 +9,7 @@ from buildmatrix.plots import Chart
 
 if TYPE_CHECKING:
     from buildmatrix.compare import Comparison
+    from buildmatrix.documents.profiling import Profile
     from buildmatrix.nouns import ElfFacts, Finding, Measurement
     from buildmatrix.plots import Point
     from buildmatrix.report import Grid
@@ -43,6 +44,7 @@ class Built:
     files: tuple[ElfFacts, ...] = ()
     findings: tuple[Finding, ...] = ()
     provenance: Facts = ()  # toolchain, flags, sources, digests
+    profile: Profile | None = None  # of this very bundle; None: it was not profiled
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 from buildmatrix import plots, template
 from buildmatrix.page.answer import answers
 from buildmatrix.page.draw import inline_svg, vega
+from buildmatrix.page.executed import tables
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -80,6 +81,7 @@ def render(content: Page) -> str:
         "comparisons": [
             list(group) for _, group in groupby(sorted(content.comparisons, key=_kind), _kind)
         ],
+        "executed": tables(one.profile for one in content.cells if one.profile),
         "looks": plots.styles(content.names),
         "field": field,
         "verdicts": _counted,

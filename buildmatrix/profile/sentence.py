@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Literal
 
 from buildmatrix.errors import InputError
 from buildmatrix.isa.classes import Work
+from buildmatrix.profile.naming import spoken
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -61,15 +62,6 @@ def sentence(one: Profile, other: Profile) -> str:
         f"({_m(slower['instructions'])} against {_m(faster['instructions'])} an image): "
         f"{_what(row, twin)}; that is {_m(extra)} of the {_m(more)} more"
     )
-
-
-def spoken(name: str) -> str:
-    """A C++ function without its arguments.
-
-    >>> spoken("void caffe::im2col_cpu<float>(float const*, int)")
-    'void caffe::im2col_cpu<float>'
-    """
-    return name.replace("(anonymous namespace)", "anonymous").partition("(")[0]
 
 
 def _culprit(slower: Profile, faster: Profile) -> tuple[FunctionRow, FunctionRow | None]:

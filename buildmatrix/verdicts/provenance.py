@@ -7,10 +7,12 @@ from typing import TYPE_CHECKING
 from buildmatrix import page
 from buildmatrix.conditions import mapping
 from buildmatrix.pipeline.stored import measured
+from buildmatrix.profile import kept
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
+    from buildmatrix.documents.profiling import Profile
     from buildmatrix.nouns import Measurement
     from buildmatrix.pipeline.workshop import Workshop
     from buildmatrix.recipe import SourceSpec
@@ -30,7 +32,17 @@ def built(workshop: Workshop, rows: Iterable[Row]) -> Iterator[page.Built]:
             files=audit.facts if audit else (),
             findings=audit.findings if audit else (),
             provenance=tuple(_made_of(row.first, sources)),
+            profile=_profile(workshop, row),
         )
+
+
+def _profile(workshop: Workshop, row: Row) -> Profile | None:
+    """The kept profile of a row's cell, where it is of the bundle and the model that were
+    measured."""
+    counted = kept.read(workshop.paths.profile(row.cell))
+    if counted is None or counted["model"] != row.first.model:
+        return None
+    return counted if counted["bundle"] == row.first.bundle else None
 
 
 def _made_of(block: Measurement, sources: Iterable[SourceSpec]) -> Iterator[tuple[str, str]]:

@@ -7,6 +7,8 @@ from typing import Any
 
 from buildmatrix import page, plots, report, summary
 from buildmatrix.nouns import ElfFacts, Finding, Measurement, Severity, Status
+from tests.unit.profiles import IM2COL, NEON, PLAIN, kernel, profile
+from tests.unit.profiles import row as row_of
 from tests.unit.rows import emulated, row
 
 HOSTILE = "</script><script>alert(1)</script><img src=x onerror=alert(2)> \"'&{{ 7*7 }} ]]> -->"
@@ -30,6 +32,12 @@ FACTS = ElfFacts(
     False,
     70,
 )
+PROFILES = {
+    "caffe": profile("caffe", 83519993.0, kernel(PLAIN), row_of(*IM2COL)),
+    "caffe-neon": profile(
+        "caffe-neon", 40959234.5, kernel(NEON), row_of("libx.so", HOSTILE, HOSTILE, {"loads": 9e6})
+    ),
+}
 
 
 def of_board() -> list[Measurement]:
@@ -106,3 +114,11 @@ def virtual() -> page.BoardSection:
 def hostile() -> page.BoardSection:
     renamed = (replace(m, cell={"tf-neon": HOSTILE}.get(m.cell, m.cell)) for m in of_board())
     return board(list(renamed), HOSTILE)
+
+
+def profiled(*boards: page.BoardSection) -> page.Page:
+    """A page whose cells were profiled; one function has a name that no page should act on."""
+    made = content(*boards)
+    return replace(
+        made, cells=tuple(replace(one, profile=PROFILES.get(one.cell)) for one in made.cells)
+    )

@@ -27,6 +27,7 @@ from tests.unit.pages import (
     content,
     hostile,
     of_emulator,
+    profiled,
     real,
     virtual,
 )
@@ -111,6 +112,21 @@ def test_hostile_words_stay_words(kind: str) -> None:
     assert not [a for e in read(html) for a in e.attributes if a.startswith("on")]
     executed = [s for s in of(html, "script") if s.attributes.get("type") != "application/json"]
     assert len(executed) == 2
+
+
+def test_the_page_says_beside_the_audit_where_the_instructions_go() -> None:
+    html = page.render(profiled(virtual()))
+    assert "Where the instructions go: face-cnn, batch 1, pi3-counted emulated" in words(html)
+    assert (
+        "caffe executes 2.04 times the instructions of caffe-neon (83.5 M against 41.0 M an "
+        "image): sgemm_kernel in libopenblas.so.0 does 50.1 M scalar multiply-adds where its twin "
+        "does 12.5 M quad multiply-adds"
+    ) in words(html)
+    rows = [cells.text for cells in of(html, "tr")]
+    assert "sgemm_kernellibopenblas.so.023.130.0%12.51 quad multiply-adds, 6.69 loads" in rows
+    assert any(row.startswith("</script><script>alert") for row in rows)
+    assert not of(html, "img")
+    assert "Where the instructions go" not in rendered("emulated")
 
 
 @pytest.mark.parametrize(

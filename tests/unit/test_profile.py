@@ -12,7 +12,8 @@ from buildmatrix.isa.classes import Set, Work, works
 from buildmatrix.profile import counting, mappings
 from buildmatrix.profile.folding import folded, per_pass
 from buildmatrix.profile.functions import code
-from buildmatrix.profile.sentence import difference, sentence, spoken
+from buildmatrix.profile.naming import spoken
+from buildmatrix.profile.sentence import difference, sentence
 from buildmatrix.profile.summary import Subject, document
 from tests import elf_factory
 from tests.documents import valid
@@ -140,8 +141,26 @@ def test_cells_that_execute_the_same_need_no_sentence() -> None:
     assert "execute the same within 1%" in sentence(WITH_NEON, {**WITH_NEON, "cell": "again"})
 
 
-def test_a_function_is_spoken_of_without_its_arguments() -> None:
-    assert spoken("(anonymous namespace)::probe()") == "anonymous::probe"
+@pytest.mark.parametrize(
+    ("name", "short"),
+    [
+        ("(anonymous namespace)::probe()", "anonymous::probe"),
+        ("f(int)::{lambda(int)#1}::operator()(int) const", "f::{lambda#1}::operator()"),
+        (
+            "std::function<void (int)>::operator()(int) const",
+            "std::function<void (int)>::operator()",
+        ),
+        ("ncnn::Layer::forward(ncnn::Mat const&) const", "ncnn::Layer::forward"),
+        ("std::ostream& operator<< <int>(std::ostream&, int)", "std::ostream& operator<< <int>"),
+        ("a::b<(x > y)>::e(int) [clone .isra.0]", "a::b<(x > y)>::e"),
+        ("gebp<float, float, int, mapper<float, 0>, 4, 4>::run(int)", "gebp<…>::run"),
+        ("void caffe::im2col_cpu<float>(float const*)", "void caffe::im2col_cpu<float>"),
+        ("sgemm_kernel", "sgemm_kernel"),
+        ("half(open", "half(open"),
+    ],
+)
+def test_a_function_is_spoken_of_without_its_arguments(name: str, short: str) -> None:
+    assert spoken(name) == short
 
 
 def test_two_profiles_make_a_document_and_unlike_ones_do_not() -> None:
