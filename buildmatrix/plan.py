@@ -54,15 +54,19 @@ def plan(graph: Graph, known: OnRecord) -> tuple[Action, ...]:
     """Every work with its verb and its reason, in an order that can be executed."""
     keys = cache_keys(graph, known.identities)
     held = {w.id for w in graph if w.id in keys and is_held(w, keys[w.id], known)}
-    wanted = _wanted(graph, held)
+    wanted = _wanted(graph, held, graph.goals.values())
     roots = _roots(graph, held, wanted)
+    # What only cells out of reach need is not made: it would be of no use to anybody.
+    useful = _wanted(graph, held, [goal for goal in graph.goals.values() if goal not in roots])
     actions = []
     for work in graph:
         root = roots.get(work.id, "")
         if root:
             verb, reason = Verb.BLOCKED, work.blocked or f"needs {root}"
         else:
-            verb, reason = _verdict(work, keys, held, wanted, known)
+            verb, reason = _verdict(work, keys, held, useful, known)
+            if work.id in wanted - useful - held:
+                reason = "only cells that are out of reach need it"
         actions.append(
             Action(
                 id=work.id,
@@ -86,10 +90,10 @@ def is_held(work: Work, key: str, known: OnRecord) -> bool:
     return work.stage is Stage.IMAGE or key in known.stored
 
 
-def _wanted(graph: Graph, held: set[str]) -> set[str]:
-    """What has to exist now: the goals, and whatever a work that must be made needs."""
+def _wanted(graph: Graph, held: set[str], goals: Iterable[str]) -> set[str]:
+    """What has to exist now: these goals, and whatever a work that must be made needs."""
     wanted: set[str] = set()
-    queue = list(graph.goals.values())
+    queue = list(goals)
     while queue:
         one = queue.pop()
         if one not in wanted:

@@ -10,12 +10,11 @@ import pytest
 from buildmatrix.errors import InputError
 from buildmatrix.nouns import Stage, Verb
 from buildmatrix.plan import OnRecord, cache_keys, material_of, plan
+from buildmatrix.works import Graph
 from tests.unit import projects
 
 if TYPE_CHECKING:
     from pathlib import Path
-
-    from buildmatrix.works import Graph
 
 NOTHING = OnRecord({}, frozenset(), {}, {}, {})
 IMAGE = {"tc": "identity"}
@@ -110,6 +109,23 @@ def test_a_stored_goal_needs_nothing_below_it(works: Graph) -> None:
     assert next(a for a in actions if a.id == "build:net@tc").reason == (
         "nothing needs it: all that is made from it is stored"
     )
+
+
+def test_what_only_cells_out_of_reach_need_is_not_made(works: Graph) -> None:
+    """A stack whose format cannot say the network is not compiled for it."""
+    gap = {w.id: "no hard-swish" for w in works if w.stage is Stage.MODEL}
+    dropped = Graph(tuple(replace(w, blocked=gap.get(w.id, w.blocked)) for w in works), works.goals)
+    actions = {a.id: a for a in plan(dropped, NOTHING)}
+    made = [a.stage for a in actions.values() if a.verb is Verb.RUN]
+    assert made == []
+    assert actions["build:net@tc"].reason == "only cells that are out of reach need it"
+    assert actions["audit:net-one"].reason == "needs model:face-cnn.caffe"
+    # A library that another cell needs as well is made.
+    shared = {**works.goals, "blas": "build:blas[blas=one,neon=false]@tc"}
+    after = {a.id: a.verb for a in plan(Graph(dropped.works, shared), NOTHING)}
+    assert after["build:blas[blas=one,neon=false]@tc"] is Verb.RUN
+    assert after["image:tc"] is Verb.RUN
+    assert after["build:net@tc"] is Verb.SKIP
 
 
 def test_a_change_says_what_it_was_and_touches_only_what_is_above(
