@@ -80,12 +80,14 @@ class ImportedNetwork(NetworkSpec):
 
     `files`: sha256 by name, of that file and of all that it refers to, below `folder`; the first is
     the file. `values`: the .npy file of the input, which is drawn from the seed when empty.
+    `denormals`: how many weights and biases are closer to zero than a normal float32.
     """
 
     folder: Path
     files: Mapping[str, str]
     values: str = ""
     output: str = ""
+    denormals: int = 0
 
     @property
     def file(self) -> Path:

@@ -28,7 +28,7 @@ from buildmatrix.layers import (
 from buildmatrix.network import INPUT, NetworkSpec, input_shape, parameter_shapes
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
 
     from buildmatrix.layers import Layer, Window
 
@@ -36,6 +36,8 @@ F32 = NDArray[np.float32]
 F64 = NDArray[np.float64]
 
 PICTURES = 1 << 20  # number of the first stream of `pictures`, beyond any layer's
+PIECE = 1 << 16  # numbers that are looked at in one go, in a processor's cache
+SMALLEST_NORMAL = np.finfo(np.float32).tiny
 BIAS = 0.1  # biases lie in [-BIAS, BIAS): a stack that drops them is found out
 
 
@@ -226,6 +228,18 @@ def _windows(window: Window, x: F64, filling: float) -> F64:
     down, along = window.stride
     rows, columns = window.dilation
     return seen[:, ::down, ::along, ::rows, ::columns]
+
+
+def denormals(parameters: Iterable[Parameters]) -> int:
+    """How many weights and biases are denormal in float32: not zero, and closer to it than 2^-126.
+
+    NEON of 32 bits computes with zero for each; other units may take many times as long.
+    """
+    parts = (part.ravel() for one in parameters for part in (one.weight, one.bias))
+    pieces = (part[at : at + PIECE] for part in parts for at in range(0, part.size, PIECE))
+    return sum(
+        int(np.count_nonzero((np.abs(piece) < SMALLEST_NORMAL) & (piece != 0))) for piece in pieces
+    )
 
 
 def max_relative_error(output: ArrayLike, expected: ArrayLike) -> float:

@@ -138,7 +138,7 @@ class Resolver:
             products=("bin/runner",),
             limits=runner,
             engine=dict(files)[runner.engine],
-            model_format=_model_format(recipe, runner, own),
+            model_format=model_format(recipe, runner, own),
         )
 
     def bench(
@@ -187,7 +187,11 @@ class Resolver:
         return tuple(sorted((name, self._digests[recipe.name, name]) for name in names))
 
 
-def _model_format(recipe: Recipe, runner: RunnerSpec, own: Options) -> str:
+def model_format(recipe: Recipe, runner: RunnerSpec, own: Options) -> str:
+    """The format that a runner loads with these values of its recipe's options.
+
+    Raises InputError where none fits.
+    """
     if isinstance(runner.model_format, str):
         return runner.model_format
     fitting = (one.format for one in runner.model_format if matches(one.when, own))

@@ -47,6 +47,11 @@ class State:
         return self.root / "seconds.json"
 
     @property
+    def networks(self) -> Path:
+        """Layers of the models that stand in files, a record each."""
+        return self.root / "networks"
+
+    @property
     def unavailable(self) -> Path:
         """Sources that could not be had when last tried, with the reason, by work id."""
         return self.root / "unavailable.json"

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from buildmatrix import cachekey, network
-from buildmatrix.network import NetworkSpec
+from buildmatrix.network import ImportedNetwork, NetworkSpec
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -56,6 +56,7 @@ class Described:
     per: str  # what a figure is of: an image that went through a network, or a call
     parameters: int  # weights and biases; calls have none
     multiply_adds: int | None  # of one image; None where nobody knows them
+    denormals: int = 0  # of the parameters
 
     @property
     def bound(self) -> float | None:
@@ -68,14 +69,16 @@ class Described:
         if self.multiply_adds is None:
             return f"{self.name}: calls of the library's own functions, ms {self.per}"
         million = f"{self.multiply_adds / 1e6:.1f} million multiply-adds {self.per}"
-        return f"{self.name}: {self.parameters:,} parameters, {million}"
+        small = f" ({self.denormals:,} of them denormal)" if self.denormals else ""
+        return f"{self.name}: {self.parameters:,} parameters{small}, {million}"
 
 
 def described(one: Workload) -> Described:
     """How large a workload is, and what its figures are of."""
     if isinstance(one, NetworkSpec):
         sizes = network.parameters(one), network.multiply_adds(one)
-        return Described(one.name, "an image", *sizes)
+        denormals = one.denormals if isinstance(one, ImportedNetwork) else 0
+        return Described(one.name, "an image", *sizes, denormals)
     return Described(one.name, "a call", 0, None)
 
 

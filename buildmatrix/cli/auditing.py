@@ -94,7 +94,10 @@ def _is_cell(subject: str, matrix: str) -> bool:
     from buildmatrix.pipeline import project
 
     try:
-        there = project.load(Path(matrix)).matrix.cells if Path(matrix).exists() else ()
+        where = state_of(matrix, "")
+        there = (
+            project.load(Path(matrix), state=where).matrix.cells if Path(matrix).exists() else ()
+        )
     except InputError:
         return False
     return any(cell.id == subject for cell in there)

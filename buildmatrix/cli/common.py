@@ -130,13 +130,16 @@ def workshop(
     from buildmatrix.pipeline import project
     from buildmatrix.pipeline.workshop import Workshop
 
+    where = state_of(matrix, state)
     settings = ("BUILDMATRIX_ARCHIVES", "BUILDMATRIX_SOURCES")  # the second as it was before
     folder = archives or next((os.environ[name] for name in settings if name in os.environ), "")
     if folder and not Path(folder).is_dir():
         raise UsageError(f"--archives {folder}: no such folder")
     return Workshop(
-        project=project.load(Path(matrix), only=tuple(only or ()), model=model, include=include),
-        state=state_of(matrix, state),
+        project=project.load(
+            Path(matrix), only=tuple(only or ()), model=model, include=include, state=where
+        ),
+        state=where,
         reporter=reporter,
         mirror=mirror,
         index=index,

@@ -57,7 +57,7 @@ def devices_of(matrix: str) -> Mapping[str, BoardAddress]:
         return {}
     from buildmatrix.pipeline import project
 
-    return project.load(Path(matrix)).matrix.devices
+    return project.load(Path(matrix), state=state_of(matrix, "")).matrix.devices
 
 
 def board_at(host: str, matrix: str, state: str, shop: Workshop | None = None) -> BoardAddress:

@@ -31,6 +31,7 @@ def described(spec: FileNetworkSpec, folder: Path) -> ImportedNetwork:
 
 def read(spec: FileNetworkSpec, folder: Path) -> tuple[ImportedNetwork, tuple[Parameters, ...]]:
     """The same, and what its layers have learnt."""
+    from buildmatrix import reference
     from buildmatrix.imported import convert, simplify
 
     path = folder / spec.file
@@ -52,6 +53,7 @@ def read(spec: FileNetworkSpec, folder: Path) -> tuple[ImportedNetwork, tuple[Pa
         files={name: sha256(folder / name) for name in names},
         values=spec.values,
         output=spec.output,
+        denormals=reference.denormals(parameters),
     )
     return net, parameters
 

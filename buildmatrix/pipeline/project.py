@@ -10,10 +10,12 @@ from typing import TYPE_CHECKING
 
 from buildmatrix import graph, matrix, network, recipe, schema, shelf, toolchain, workload
 from buildmatrix.errors import InputError, UsageError, did_you_mean
-from buildmatrix.export import FORMATS, able
+from buildmatrix.export import FORMATS
 from buildmatrix.imported.spec import FileNetworkSpec
 from buildmatrix.network import ImportedNetwork, NetworkSpec
+from buildmatrix.pipeline import fitting
 from buildmatrix.selector import matches_id
+from buildmatrix.state import State
 from buildmatrix.workload import Calls
 
 if TYPE_CHECKING:
@@ -65,9 +67,11 @@ def load(
     only: tuple[str, ...] = (),
     model: str = "",
     include: Sequence[Mapping[str, Scalar]] = (),
+    state: Path | None = None,
 ) -> Project:
     """Read a project and select cells: those that fit `only`, and of one model if it is named.
-    `include` are cells as matrix.yaml writes them under `include`, added to its own.
+    `include` are cells as matrix.yaml writes them under `include`, added to its own. In the folder
+    `state` lies what was read of models that stand in files.
 
     Raises InputError for what is written, UsageError for `only` and `model`.
     """
@@ -79,7 +83,7 @@ def load(
     toolchains = load_toolchains(root)
     expanded = matrix.expand(document, recipes, toolchains)
     nets: dict[str, Workload] = {
-        name: _network(root, name, document) for name in _networks(expanded, recipes)
+        name: _network(root, name, document, state) for name in _networks(expanded, recipes)
     }
     nets |= _calls(expanded, recipes, nets)
     cells = _of_model(select(expanded, only), model, tuple(nets))
@@ -94,7 +98,7 @@ def load(
         audit_digest=_digest(PACKAGE, *_modules("audit"), *_modules("elf")),
         trees=_trees(root, recipes),
         imports={name: _imported(net) for name, net in nets.items()},
-        gaps=_gaps(nets),
+        gaps=fitting.gaps(nets, expanded.cells, recipes),
     )
     works = graph.expand(cells, inputs)
     return Project(root, expanded, cells, recipes, toolchains, nets, works)
@@ -160,7 +164,7 @@ def load_toolchains(root: Path) -> Mapping[str, Toolchain]:
     return toolchain.load_all(_shown(root / "toolchains"), shelf.folders(root, "toolchains"))
 
 
-def _network(root: Path, name: str, document: schema.Document) -> NetworkSpec:
+def _network(root: Path, name: str, document: schema.Document, state: Path | None) -> NetworkSpec:
     folders = shelf.folders(root, "models")
     if name not in folders:
         near = did_you_mean(name, [*folders])
@@ -178,7 +182,7 @@ def _network(root: Path, name: str, document: schema.Document) -> NetworkSpec:
             where=str(path),
             hint="give both the same name: results and cells are found by it",
         )
-    net = one if isinstance(one, NetworkSpec) else _described(one, path)
+    net = one if isinstance(one, NetworkSpec) else _described(one, path, state)
     network.shapes(net)  # a layer that does not fit is an input error: say so before any build
     return net
 
@@ -191,21 +195,17 @@ def _imported(net: Workload) -> dict[str, str]:
     return {**net.files, "reader": reader, "onnxruntime": version("onnxruntime")}
 
 
-def _gaps(nets: Mapping[str, Workload]) -> dict[tuple[str, str], str]:
-    """What a format cannot say of a model, where it cannot, by their names."""
-    gaps = {
-        (name, format): able.gap(net, format)
-        for name, net in nets.items()
-        if isinstance(net, NetworkSpec)
-        for format in FORMATS
-    }
-    return {pair: words for pair, words in gaps.items() if words}
+def _described(one: FileNetworkSpec, path: Path, state: Path | None) -> NetworkSpec:
+    if state is None:
+        from buildmatrix.imported import described
 
+        return described(one, path.parent)
+    from buildmatrix.imported.remembered import recalled
 
-def _described(one: FileNetworkSpec, path: Path) -> NetworkSpec:
-    from buildmatrix.imported import described
-
-    return described(one, path.parent)
+    shapes = ("layers.py", "network.py", "reference.py")
+    digests = _digest(PACKAGE, *_modules("imported"), *shapes)
+    reader = "-".join((digests, *(version(name) for name in ("onnx", "onnxruntime", "numpy"))))
+    return recalled(one, path.parent, reader=reader, records=State(state).networks)
 
 
 def select(expanded: Matrix, only: tuple[str, ...]) -> tuple[Cell, ...]:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from buildmatrix import __version__, bootstrap, build, images, scratch, workload
 from buildmatrix.cachekey import digest
 from buildmatrix.graph import identify
+from buildmatrix.network import ImportedNetwork
 from buildmatrix.nouns import Stage
 from buildmatrix.pipeline.project import HARNESS, Project
 from buildmatrix.plan import material_of
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from buildmatrix.protocols import ContainerSpec, Engine, Reporter
+    from buildmatrix.workload import Workload
 
 NOBODY = 65534  # who builds when root starts the build
 
@@ -254,7 +256,16 @@ class Workshop:
                 (destination / name).write_bytes(content)
         else:
             export(measured, format=modelled.format, destination=destination)
+            self._warn_of_denormals(measured)
         return destination
+
+    def _warn_of_denormals(self, net: Workload) -> None:
+        if isinstance(net, ImportedNetwork) and net.denormals:
+            words = (
+                f"{net.name}: {net.denormals:,} weights are denormal: NEON of 32 bits computes "
+                "with zero for them, and other units may be slow with them"
+            )
+            self.reporter.emit(Note("warning", words))
 
     def _bundled(
         self, work: Work, packed: BundleWork, keys: Mapping[str, str], workspace: Path

@@ -283,6 +283,27 @@ def test_the_plan_drops_the_cells_of_a_stack_that_lacks_an_operator_and_says_why
     ]
 
 
+def test_a_dropped_cell_names_the_stacks_that_take_the_model_and_compiles_nothing(
+    tmp_path: Path,
+) -> None:
+    root = projects.write(tmp_path)
+    onnx_files.write(root / "models" / "mine", onnx_files.small())
+    folder = root / "recipes" / "net"
+    (root / "recipes" / "other").mkdir()
+    for path in folder.iterdir():
+        text = path.read_text().replace("name: net\nsummary", "name: other\nsummary")
+        text = text.replace("model_format: caffe", "model_format: onnx")
+        (root / "recipes" / "other" / path.name).write_text(text)
+    one = projects.MATRIX.replace("stack: [net]", "stack: [net, other]")
+    (root / "matrix.yaml").write_text(one + "bench: {model: mine}\n")
+    words = project.load(root / "matrix.yaml").graph.by_id["model:mine.caffe"].blocked
+    assert words.startswith("the format caffe has no windows or pads that differ between sides")
+    assert words.endswith("(Conv 'd'); stacks of the matrix that take this model: other")
+    (root / "matrix.yaml").write_text(projects.MATRIX + "bench: {model: mine}\n")
+    words = project.load(root / "matrix.yaml").graph.by_id["model:mine.caffe"].blocked
+    assert words.startswith("no stack of the matrix takes this model: the format caffe has no")
+
+
 def test_another_weight_is_another_network_and_another_folder_is_none(tmp_path: Path) -> None:
     one = imported(tmp_path / "a", onnx_files.small())
     model = onnx_files.small()
