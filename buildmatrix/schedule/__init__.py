@@ -1,0 +1,1 @@
+"""Which works are made when: events in, decisions out. No clock, no thread, no disk in here."""
