@@ -1,5 +1,19 @@
-"""python -m buildmatrix"""
+"""python -m buildmatrix, and where the console script starts."""
 
-from buildmatrix.cli import main
+import sys
 
-main()
+
+def main() -> None:
+    """The command line; names for a shell's completion come without its imports."""
+    if sys.argv[1:2] == ["--complete"] and sys.argv[2:3] != ["--"]:  # with --: Invoke's own
+        from buildmatrix.completion import answer
+
+        sys.stdout.write(answer(sys.argv[2:]))
+        return
+    from buildmatrix import cli
+
+    cli.main()
+
+
+if __name__ == "__main__":
+    main()

@@ -72,6 +72,11 @@ class State:
         return self.root / "seen.json"
 
     @property
+    def offered(self) -> Path:
+        """Cells and boards that a shell completes, as they were when a file was last written."""
+        return self.root / "offered.json"
+
+    @property
     def toolchains(self) -> Path:
         """What the image of each toolchain turned out to be."""
         return self.root / "toolchains"

@@ -11,6 +11,7 @@ from buildmatrix.cli import (
     auditing,
     bisecting,
     building,
+    completing,
     deploying,
     devices,
     handing,
@@ -39,6 +40,7 @@ for module in (
     bisecting,
     profiling,
     housekeeping,
+    completing,
 ):
     for task in module.TASKS:
         namespace.add_task(task)

@@ -11,11 +11,12 @@ import os
 import re
 import signal
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
 from invoke.exceptions import Exit
-from invoke.tasks import task
+from invoke.tasks import Task, task
 
 from buildmatrix import extras
 from buildmatrix.errors import BuildmatrixError, UsageError
@@ -23,7 +24,9 @@ from buildmatrix.printable import printable
 from buildmatrix.upstreams import debian_mirror, python_index
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
+
+    from invoke.parser.argument import Argument
 
     from buildmatrix.nouns import Scalar
     from buildmatrix.pipeline.workshop import Workshop
@@ -49,6 +52,27 @@ COMMON_HELP = {
     "json": "a versioned JSON document on stdout; progress goes to stderr",
     "state": "where everything is kept (default: .buildmatrix beside the matrix)",
 }
+
+
+# A letter means one thing, whichever command it stands behind; all other flags have none.
+SHORT = {"matrix": "m", "only": "o", "host": "H", "jobs": "j", "dry-run": "n"}
+
+
+class Command(Task[Callable[..., None]]):
+    """An Invoke task whose short flags are the ones above, where Invoke takes what is left over,
+    and whose help can be asked for twice."""
+
+    def get_arguments(self, ignore_unknown_help: bool | None = None) -> list[Argument]:
+        texts = dict(self.help)
+        arguments = super().get_arguments(ignore_unknown_help)
+        self.help = texts  # Invoke takes out of it what it hands over
+        return arguments
+
+    def arg_opts(self, name: str, default: Any, taken_names: set[str]) -> dict[str, Any]:
+        options = super().arg_opts(name, default, taken_names)
+        long = options["names"][0]
+        options["names"] = [long, *([SHORT[long]] if long in SHORT else [])]
+        return options
 
 
 def command(explained: dict[str, str] | None = None, **options: Any) -> Callable[[F], Any]:
@@ -78,7 +102,7 @@ def command(explained: dict[str, str] | None = None, **options: Any) -> Callable
                 gap = extras.explained(absent)
                 raise Exit(f"buildmatrix: {gap}", gap.exit_code) from None
 
-        return task(**options, help=_help(body, explained or {}))(guarded)
+        return task(**options, klass=Command, help=_help(body, explained or {}))(guarded)
 
     return decorate
 

@@ -25,6 +25,7 @@ EXAMPLES = {
     "build": ("build", "build --only 'dot-*' --jobs 4", "build --frozen"),
     "cells": ("cells", "cells --only 'caffe-*' --json"),
     "compare": ("compare previous latest", "compare dot-neon-false dot-neon-true"),
+    "completion": ("completion bash", "completion zsh", "completion fish"),
     "deploy": ("deploy --host pi", "deploy --host pi --dry-run", "deploy --host pi --rollback"),
     "device": (
         "device up --kind pi3-counted --name pi",
@@ -115,6 +116,8 @@ def rewritten(argv: Sequence[str], commands: Sequence[str]) -> list[str]:
 
     >>> rewritten(["buildmatrix", "audit", "--help"], ["audit"])
     ['buildmatrix', '--help', 'audit']
+    >>> rewritten(["buildmatrix", "audit", "-h"], ["audit"])
+    ['buildmatrix', '--help', 'audit']
     >>> rewritten(["buildmatrix", "help"], ["audit"])
     ['buildmatrix', '--help']
     >>> rewritten(["buildmatrix", "init"], ["init"])
@@ -124,7 +127,7 @@ def rewritten(argv: Sequence[str], commands: Sequence[str]) -> list[str]:
     command = next((word for word in words if word in commands), "")
     if words[:1] == ["help"]:
         return [program, "--help", *words[1:2]]
-    if command and "--help" in words and words[0] != "--help":
+    if command and words[0] == command and not {"--help", "-h"}.isdisjoint(words):
         return [program, "--help", command]
     if words[:1] == ["init"] and (len(words) == 1 or words[1].startswith("-")):
         return [program, "init", ".", *words[1:]]  # Invoke knows no optional positional argument
