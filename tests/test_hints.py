@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
 SCRIPTS = [p for p in sorted((ROOT / "scripts").iterdir()) if p.is_file()]
+SCRIPTS += sorted((ROOT / "buildmatrix" / "start").rglob("*.y*ml"))
 # `inv WORD`, and what follows it on its line up to the end of a quotation or of the command.
 CALL = re.compile(r"(?<![\w/.-])(?:\$inv\"?|inv|buildmatrix)[ ]+([a-z][a-z-]*)\b([^\n`'|;&()]*)")
 FLAG = re.compile(r"(?<!\S)\[?(--[a-z][a-z-]*)")

@@ -79,7 +79,9 @@ def _values() -> dict[tuple[str, str], Values]:
         ("report", "format"): Values(words=FORMATS),
         ("report", "against"): Values(words=("study",)),
         ("init", "name"): files,
-        ("init", "example"): Values(words=starting.names()),
+        ("init", "from"): files,
+        ("init", "ci"): Values(words=tuple(starting.PIPELINES)),
+        ("init", "example"): Values(words=starting.EXAMPLES),
         ("completion", "shell"): Values(words=tuple(SHELLS)),
     }
 

@@ -15,18 +15,19 @@ from buildmatrix.cli.common import (
     say,
     state_of,
 )
-from buildmatrix.errors import BuildmatrixError
+from buildmatrix.errors import BuildmatrixError, UsageError
 
 NEXT = """
 next:
 {cd}  {run} doctor   # what this machine has, and what is missing for what
   {run} build    # cross-built in a container, audited, bundled
-  {run} device up --kind pi3-counted --name pi   # a virtual Raspberry Pi 3 that counts
+  {run} device up --kind {kind} --name pi   # a virtual Raspberry Pi that counts
   {run} deploy --host pi
   {run} bench --host pi --collect"""
 
 if TYPE_CHECKING:
     from buildmatrix.documents.building import CheckRow, Checks
+    from buildmatrix.network import InputSpec
 
 
 @command()
@@ -69,19 +70,67 @@ def schema(_c: Any, out: str = "") -> None:
     {
         "name": "folder to make; a point is here",
         "example": "which start: library (your own C library), study (shipped stacks)",
+        "from_": "an ONNX file: a project that measures the network in it",
+        "input": "with --from, where the file leaves the size of its image open: 3x224x224",
+        "output": "with --from: which of several outputs",
+        "ci": "github or gitlab: pipelines that build each push and measure each night; "
+        "in a folder that has a matrix.yaml, they alone",
     },
     positional=["name"],
 )
-def init(_c: Any, name: str, example: str = "library") -> None:
-    """Write a project that builds: a matrix, a recipe of a small C library, its benchmark."""
+def init(
+    _c: Any,
+    name: str,
+    example: str = "",
+    from_: str = "",
+    input: str = "",
+    output: str = "",
+    ci: str = "",
+) -> None:
+    """Write a project that builds: of a small C library, or of an ONNX file; and its pipelines."""
     from buildmatrix.cli.schemas import FILES, texts
     from buildmatrix.pipeline import starting
 
     folder = Path(name)
-    written = starting.write(folder, example, {n: t for n, t in texts().items() if n in FILES})
-    for path in written:
+    if from_ and example:
+        raise UsageError("--from or --example, not both: each is a project of its own")
+    if (input or output) and not from_:
+        raise UsageError("--input and --output say something of the file that --from names")
+    files: starting.Files = {}
+    begun = ci and not (from_ or example) and (folder / "matrix.yaml").exists()
+    if not begun:
+        files |= (
+            starting.network(Path(from_), _size(input), output)
+            if from_
+            else starting.example(example or "library")
+        )
+        schemas = {n: t.encode() for n, t in texts().items() if n in FILES}
+        files |= {Path(starting.SCHEMAS, file): text for file, text in schemas.items()}
+    if ci:
+        files |= starting.pipelines(ci)
+    for path in starting.write(folder, files):
         say(f"written: {folder / path}")
-    say(NEXT.format(cd="" if name == "." else f"  cd {name}\n", run=program()))
+    if not begun:
+        kind = "pi4-64-counted" if from_ else "pi3-counted"
+        say(NEXT.format(cd="" if name == "." else f"  cd {name}\n", run=program(), kind=kind))
+
+
+def _size(text: str) -> InputSpec | None:
+    """Channels, height and width out of `3x224x224`; None out of nothing."""
+    from pydantic import ValidationError
+
+    from buildmatrix.network import InputSpec
+
+    if not text:
+        return None
+    sides = text.split("x")
+    try:
+        return InputSpec.model_validate(
+            dict(zip(("channels", "height", "width"), map(int, sides), strict=True))
+        )
+    except (ValueError, ValidationError):
+        hint = "channels, height and width, as 3x224x224"
+        raise UsageError(f"--input {text}: no size of an image", hint=hint) from None
 
 
 TASKS = (doctor, init, schema)

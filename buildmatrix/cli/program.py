@@ -35,7 +35,7 @@ EXAMPLES = {
     "doctor": ("doctor",),
     "get": ("get dot-neon-true --out dot", "get dot-neon-true --tar dot.tar.gz"),
     "history": ("history", "history --every-run --out site"),
-    "init": ("init mylib", "init . --example study"),
+    "init": ("init mylib", "init net --from net.onnx", "init . --ci github"),
     "models": ("models", "models --copy lenet-5"),
     "nightly": ("nightly --host pi", "nightly --accept"),
     "plan": ("plan", "plan --only dot-neon-true"),

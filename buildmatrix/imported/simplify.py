@@ -226,7 +226,8 @@ def _fix_size(entry: ValueInfoProto, size: tuple[int, ...] | None, path: Path) -
         raise InputError(
             f"the size of its input '{entry.name}' is {shown}",
             where=str(path),
-            hint="write `input: {channels: …, height: …, width: …}` that fits it in model.yaml",
+            hint="write `input: {channels: …, height: …, width: …}` that fits it in model.yaml, "
+            "or `inv init NAME --from FILE --input 3x224x224` with its figures",
         )
     for dimension, side in zip(dimensions, (1, *wanted), strict=True):
         dimension.Clear()
@@ -239,7 +240,9 @@ def _one_output(graph: GraphProto, name: str, path: Path) -> None:
     if name not in outputs and (name or len(outputs) != 1):
         there = ", ".join(outputs)
         brief = f"it has no output '{name}'" if name else f"it has {len(outputs)} outputs"
-        raise InputError(f"{brief}: {there}", where=str(path), hint="write `output:` with one name")
+        raise InputError(
+            f"{brief}: {there}", where=str(path), hint="write `output:` with one name, or --output"
+        )
     kept = outputs[name] if name else next(iter(outputs.values()))
     kept.type.tensor_type.ClearField("shape")
     for other in [value for value in graph.output if value.name != kept.name]:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
+from string import Template
 from typing import TYPE_CHECKING
 
 from buildmatrix import shelf
@@ -11,31 +13,93 @@ from buildmatrix.errors import UsageError, did_you_mean
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from buildmatrix.network import InputSpec
+
 STARTS = shelf.PACKAGE / "start"
+EXAMPLES = ("library", "study")
 SCHEMAS = ".schemas"  # of the files that people write, for editors
+# What runs the pipelines -> where each file of `start/pipelines` goes.
+PIPELINES: Mapping[str, Mapping[str, str]] = {
+    "github": {
+        "github-build.yml": ".github/workflows/build.yml",
+        "github-nightly.yml": ".github/workflows/nightly.yml",
+    },
+    "gitlab": {"gitlab.yml": ".gitlab-ci.yml"},
+}
+
+Files = dict[Path, bytes]
 
 
-def names() -> tuple[str, ...]:
-    """The starts that there are."""
-    return tuple(sorted(path.name for path in STARTS.iterdir() if path.is_dir()))
+def example(name: str) -> Files:
+    """The files of an example. Raises UsageError when there is none of that name."""
+    if name not in EXAMPLES:
+        near = did_you_mean(name, [*EXAMPLES])
+        raise UsageError(f"no start '{name}'{near}", hint=f"there are: {', '.join(EXAMPLES)}")
+    folder = STARTS / name
+    there = (path for path in sorted(folder.rglob("*")) if path.is_file())
+    return {_hidden(path.relative_to(folder)): path.read_bytes() for path in there}
 
 
-def write(folder: Path, start: str, schemas: Mapping[str, str]) -> tuple[Path, ...]:
-    """Write a start's files and the schemas (file name -> text) into a folder, which is made when
-    it is not there; returns the files, relative to it.
+def network(path: Path, size: InputSpec | None, output: str) -> Files:
+    """The files of a project that measures the network in an ONNX file of somebody's own; `size`
+    of one image, and which of several outputs, where the file leaves them open.
 
-    Raises UsageError when there is no such start, or when a file is there already: none is written.
+    Raises UsageError for a file of another format, InputError for one that is not read.
     """
-    if start not in names():
-        near = did_you_mean(start, [*names()])
-        raise UsageError(f"no start '{start}'{near}", hint=f"there are: {', '.join(names())}")
-    texts = {
-        path.relative_to(STARTS / start): path.read_text()
-        for path in sorted((STARTS / start).rglob("*"))
-        if path.is_file()
+    from buildmatrix.imported import described
+    from buildmatrix.imported.spec import FileNetworkSpec
+
+    if path.suffix != ".onnx":
+        raise UsageError(f"--from {path}: no .onnx file, which is the one format that is read")
+    name = _name(path.stem)
+    given = {"version": 1, "name": name, "summary": name, "from": path.name, "output": output}
+    wish = FileNetworkSpec.model_validate({**given, "input": size, "tolerance": {"float32": 1e-4}})
+    net = described(wish, path.parent)
+    words = {
+        "model": name,
+        "file": path.name,
+        **net.input.model_dump(),
+        "output": f"output: {output}\n" if output else "",
+        "schema": "$schema",
     }
-    files = {_hidden(path): text for path, text in texts.items()}
-    files |= {Path(SCHEMAS, name): text for name, text in schemas.items()}
+    texts = {one: (STARTS / "network" / one).read_text() for one in ("matrix.yaml", "model.yaml")}
+    filled = {one: Template(text).safe_substitute(words) for one, text in texts.items()}
+    home = Path("models", name)
+    return {
+        Path(".gitignore"): (STARTS / "network" / "gitignore").read_bytes(),
+        Path("matrix.yaml"): filled["matrix.yaml"].encode(),
+        home / "model.yaml": filled["model.yaml"].encode(),
+        **{home / one: (path.parent / one).read_bytes() for one in net.files},
+    }
+
+
+def _name(stem: str) -> str:
+    """A model's name out of a file's.
+
+    >>> _name("ch_ppocr v2.0 (cls)"), _name("3d")
+    ('ch_ppocr-v2.0-cls', 'net-3d')
+    """
+    plain = re.sub(r"[^A-Za-z0-9_.-]+", "-", stem).strip("-_.")
+    return plain if plain[:1].isalpha() else f"net-{plain}".rstrip("-")
+
+
+def pipelines(service: str) -> Files:
+    """The pipelines for a code host: build and audit at each push, and a night on a board.
+
+    Raises UsageError when there are none for it.
+    """
+    if service not in PIPELINES:
+        near = did_you_mean(service, [*PIPELINES])
+        raise UsageError(f"--ci {service}{near}", hint=f"there are: {', '.join(PIPELINES)}")
+    folder = STARTS / "pipelines"
+    return {Path(to): (folder / name).read_bytes() for name, to in PIPELINES[service].items()}
+
+
+def write(folder: Path, files: Files) -> tuple[Path, ...]:
+    """Write files into a folder, which is made when it is not there; returns them, relative to it.
+
+    Raises UsageError when a file is there already: none is written.
+    """
     there = [str(path) for path in files if (folder / path).exists()]
     if there:
         raise UsageError(
@@ -43,9 +107,9 @@ def write(folder: Path, start: str, schemas: Mapping[str, str]) -> tuple[Path, .
             where=str(folder),
             hint="run it in an empty folder, or name a new one: `inv init NAME`",
         )
-    for path, text in files.items():
+    for path, content in files.items():
         (folder / path).parent.mkdir(parents=True, exist_ok=True)
-        (folder / path).write_text(text)
+        (folder / path).write_bytes(content)
     return tuple(files)
 
 

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import subprocess
+import sys
 from typing import TYPE_CHECKING
 
 import pytest
+from onnx import save
 
 from buildmatrix import schema
 from buildmatrix.errors import InputError
 from buildmatrix.nouns import Stage
-from buildmatrix.pipeline import project
+from buildmatrix.pipeline import project, starting
 from buildmatrix.plan import cache_keys
 from buildmatrix.workload import Calls
+from tests import onnx_files
 from tests.unit import commands
 
 if TYPE_CHECKING:
@@ -138,3 +141,77 @@ def test_a_library_beside_stacks_is_one_cell_whatever_the_models(tmp_path: Path)
     assert cells["dot"] == "dot"
     assert "dot.face-cnn" not in cells
     assert schema.read(matrix).data["version"] == 1
+
+
+def network(folder: Path, *flags: str, size: tuple[int | str, ...] = ("N", 2, 8, 8)) -> Path:
+    """A project of a small ONNX file, which lies elsewhere."""
+    save(onnx_files.small(size=size), folder / "my net.onnx")
+    done = commands.run("init", "mine", "--from", "my net.onnx", *flags, cwd=folder)
+    assert done.returncode == 0, done.stderr
+    return folder / "mine"
+
+
+def test_an_onnx_file_becomes_a_project_that_measures_it(tmp_path: Path) -> None:
+    mine = network(tmp_path)
+    loaded = project.load(mine / "matrix.yaml")
+    assert [cell.id for cell in loaded.cells] == ["onnxruntime", "tflite"]
+    assert {cell.model for cell in loaded.cells} == {"my-net"}
+    there, brought = tmp_path / "my net.onnx", mine / "models" / "my-net" / "my net.onnx"
+    assert brought.read_bytes() == there.read_bytes()
+
+
+def test_a_size_that_the_file_leaves_open_is_asked_for_and_written(tmp_path: Path) -> None:
+    open_size = ("N", 2, "height", "width")
+    save(onnx_files.small(size=open_size), tmp_path / "net.onnx")
+    done = commands.run("init", "net", "--from", "net.onnx", cwd=tmp_path)
+    assert (done.returncode, "--input 3x224x224" in done.stderr) == (3, True)
+    assert not (tmp_path / "net").exists()
+    mine = network(tmp_path, "--input", "2x8x8", size=open_size)
+    text = (mine / "models" / "my-net" / "model.yaml").read_text()
+    assert "input: {channels: 2, height: 8, width: 8}" in text
+    assert [cell.id for cell in project.load(mine / "matrix.yaml").cells]
+
+
+@pytest.mark.parametrize(
+    ("flags", "message"),
+    [
+        (("--from", "net.tflite"), "no .onnx file"),
+        (("--from", "net.onnx", "--input", "3x48"), "no size of an image"),
+        (("--from", "net.onnx", "--input", "3x48x0"), "no size of an image"),
+        (("--from", "net.onnx", "--example", "study"), "not both"),
+        (("--input", "3x48x48"), "--from"),
+        (("--ci", "gitub"), "did you mean 'github'?"),
+        (("--example", "studdy"), "did you mean 'study'?"),
+    ],
+)
+def test_what_init_cannot_do_is_said_before_anything_is_written(
+    flags: tuple[str, ...], message: str, tmp_path: Path
+) -> None:
+    done = commands.run("init", "mine", *flags, cwd=tmp_path)
+    assert (done.returncode, message in done.stderr) == (2, True), done.stderr
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("service", starting.PIPELINES)
+def test_pipelines_come_alone_where_a_project_is(service: str, tmp_path: Path) -> None:
+    begin(tmp_path)
+    done = commands.run("init", ".", "--ci", service, cwd=tmp_path)
+    written = [line.removeprefix("written: ") for line in done.stdout.splitlines()]
+    assert written == list(starting.PIPELINES[service].values())
+    again = commands.run("init", ".", "--ci", service, cwd=tmp_path)
+    assert (again.returncode, written[0] in again.stderr) == (2, True)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("service", "schema_name"), [("github", "github-workflows"), ("gitlab", "gitlab-ci")]
+)
+def test_a_code_host_takes_the_pipelines(service: str, schema_name: str, tmp_path: Path) -> None:
+    assert commands.run("init", ".", "--ci", service, cwd=tmp_path).returncode == 0
+    files = [tmp_path / path for path in starting.PIPELINES[service].values()]
+    argv = [sys.executable, "-m", "check_jsonschema", "--builtin-schema", f"vendor.{schema_name}"]
+    transformed = ["--data-transform", "gitlab-ci"] if service == "gitlab" else []
+    done = subprocess.run(
+        [*argv, *transformed, *files], capture_output=True, text=True, check=False, cwd=tmp_path
+    )
+    assert done.returncode == 0, done.stdout
