@@ -15,7 +15,7 @@ import requests
 from docker.errors import APIError, DockerException, ImageNotFound, NotFound
 
 from buildmatrix.errors import BuildError, BuildmatrixError
-from buildmatrix.protocols import ContainerExit, ContainerSpec
+from buildmatrix.protocols import ContainerExit, ContainerSpec, EngineImage
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -57,6 +57,29 @@ class DockerEngine:
             return str(self.client.images.get(tag).id)
         except ImageNotFound:
             return None
+
+    def images(self, prefix: str) -> tuple[EngineImage, ...]:
+        """The images whose tag begins so. Podman puts `localhost/` before it, which is left out."""
+        found = {
+            tag.removeprefix("localhost/"): image
+            for image in self.client.api.images()
+            for tag in image.get("RepoTags") or ()
+        }
+        return tuple(
+            EngineImage(tag, int(image["Size"]), float(image["Created"]))
+            for tag, image in sorted(found.items())
+            if tag.startswith(prefix)
+        )
+
+    def remove_image(self, tag: str) -> bool:
+        """Take a tag away, and its image where that has no other; False where one is in use."""
+        try:
+            self.client.images.remove(tag)
+        except ImageNotFound:
+            return True
+        except APIError:
+            return False
+        return True
 
     def pull(self, reference: str) -> str | None:
         """The image's id, or None when no registry answers or it has no such image."""

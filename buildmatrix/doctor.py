@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from buildmatrix.errors import BuildmatrixError
+from buildmatrix.state import State
+from buildmatrix.usage import weight
 from buildmatrix.virtual.host import PACKAGES, find
 
 if TYPE_CHECKING:
@@ -18,6 +20,7 @@ if TYPE_CHECKING:
 
 DISK_GIB = 10  # an image, a few stacks and a virtual board
 MEMORY_GIB = 4
+GC = "made by the first build; `inv gc` removes what is of no use any more"
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +47,7 @@ def _machine(state: Path) -> Iterator[Check]:
         f"{free:.0f} GiB free at {folder}",
         f"{DISK_GIB} GiB are wanted; another place: --state or BUILDMATRIX_STATE",
     )
+    yield Check("state folder", True if state.exists() else None, _weights(State(state)), GC)
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
     yield Check(
         "memory",
@@ -51,6 +55,23 @@ def _machine(state: Path) -> Iterator[Check]:
         f"{memory:.0f} GiB, {os.cpu_count()} cores",
         "compile with fewer --jobs",
     )
+
+
+def _weights(paths: State) -> str:
+    """What the parts of the state folder weigh, the heaviest first."""
+    parts = {
+        "store": paths.store,
+        "downloads": paths.sources,
+        "compiler caches": paths.ccaches,
+        "virtual boards": paths.virtual,
+        "logs": paths.logs,
+        "nights": paths.nights,
+        "results": paths.results,
+    }
+    bytes_of = {name: weight(path)[0] for name, path in parts.items()}
+    heaviest = sorted(bytes_of.items(), key=lambda part: -part[1])
+    words = [f"{name} {size / 2**20:.0f} MiB" for name, size in heaviest if size >= 2**19]
+    return f"{paths.root}: {', '.join(words) or 'nothing yet'}"
 
 
 def _engine(url: str | None) -> Check:

@@ -114,6 +114,11 @@ def tag_of(toolchain: Toolchain) -> str:
     return f"buildmatrix/{toolchain.name}:{toolchain.definition_digest[:16]}"
 
 
+def base_tag(suite: str) -> str:
+    """What the base image of a suite is called that was made here."""
+    return f"buildmatrix/base-{suite}:debootstrap"
+
+
 def changed_packages(old: Identity, new: Identity) -> str:
     """What a rebuild changed, in words."""
     before = dict(p.split("=", 1) for p in old.packages)
@@ -162,7 +167,7 @@ def _base(
     say(f"base: asking an image registry for {reference[:40]}…")
     if engine.pull(reference) is not None:
         return reference
-    tag = f"buildmatrix/base-{spec.suite}:debootstrap"
+    tag = base_tag(spec.suite)
     if not anew and engine.image_id(tag) is not None:
         say(f"base: no registry answers; {tag} is there")
         return tag

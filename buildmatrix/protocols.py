@@ -119,8 +119,26 @@ class ContainerExit:
     timed_out: bool
 
 
+@dataclass(frozen=True, slots=True)
+class EngineImage:
+    """An image under one of its tags; `size` in bytes, `made` in seconds since the epoch."""
+
+    tag: str
+    size: int
+    made: float
+
+
 class Engine(Protocol):
     """A container engine that speaks Docker's API."""
+
+    def images(self, prefix: str) -> tuple[EngineImage, ...]:
+        """The images whose tag begins so, sorted by tag."""
+        ...
+
+    def remove_image(self, tag: str) -> bool:
+        """Take a tag away, and what nothing else holds of its image; False where a container, or
+        another image, needs it."""
+        ...
 
     def image_id(self, tag: str) -> str | None: ...
 

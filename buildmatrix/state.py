@@ -22,6 +22,11 @@ class State:
         return self.root / "store"
 
     @property
+    def presence(self) -> Path:
+        """Locked by everybody who is at work with the store; see `presence`."""
+        return self.root / "presence.lock"
+
+    @property
     def sources(self) -> Path:
         """Archives fetched, and the trees unpacked from them."""
         return self.root / "sources"
@@ -94,9 +99,19 @@ class State:
         """The record of one toolchain's image."""
         return self.toolchains / f"{name}.json"
 
+    @property
+    def ccaches(self) -> Path:
+        """Compiler caches, a folder for each recipe under each toolchain."""
+        return self.root / "ccache"
+
+    @property
+    def logs(self) -> Path:
+        """What containers printed, by stage and work."""
+        return self.root / "logs"
+
     def ccache(self, recipe: str, toolchain: str) -> Path:
         """The compiler cache of one recipe under one toolchain."""
-        return self.root / "ccache" / f"{recipe}@{toolchain}"
+        return self.ccaches / f"{recipe}@{toolchain}"
 
     def profile(self, cell: str) -> Path:
         """Where the instructions of a cell went when it was last profiled."""
@@ -104,7 +119,7 @@ class State:
 
     def log(self, stage: str, name: str) -> Path:
         """What the container of one work printed."""
-        return self.root / "logs" / stage / f"{name}.log"
+        return self.logs / stage / f"{name}.log"
 
     def board(self, name: str) -> Path:
         """What a board said when it was last asked all; its name may be an address."""

@@ -28,6 +28,7 @@ from buildmatrix import records, scratch
 from buildmatrix.cachekey import digest
 from buildmatrix.errors import BuildmatrixError, DamageError
 from buildmatrix.nouns import Entry, FileRecord
+from buildmatrix.usage import note_use
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -56,7 +57,7 @@ class Store:
 
     def entry(self, key: str) -> Entry | None:
         """What a key holds, or None. Raises BuildmatrixError for an entry of a newer format."""
-        path = self._entry(key)
+        path = self.entry_path(key)
         try:
             written = records.unsealed(path.read_bytes())
         except (FileNotFoundError, NotADirectoryError):
@@ -106,7 +107,7 @@ class Store:
         Raises DamageError for content that is not there or not what was written; every entry
         that holds it is forgotten then, so that what it belonged to is made anew.
         """
-        path = self._object(sha256)
+        path = self.content_path(sha256)
         try:
             stream = path.open("rb")
         except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
@@ -122,6 +123,7 @@ class Store:
         entry = self.entry(key)
         if entry is None:
             raise BuildmatrixError(f"nothing is stored under {key[:12]}", hint="run `inv build`")
+        note_use(self.entry_path(key))
         for record in entry.files:
             self._place(record, destination / record.path)
         return entry
@@ -148,7 +150,7 @@ class Store:
         """Store a folder under a key. The entry appears at once and whole, as the last step."""
         files = tuple(self._take(path, tree) for path in _walk(tree))
         entry = Entry(key, files, material, provenance)
-        self._write(self._entry(key), records.sealed({"version": FORMAT, **asdict(entry)}))
+        self._write(self.entry_path(key), records.sealed({"version": FORMAT, **asdict(entry)}))
         if "id" in material:
             self._write(self.root / "latest" / digest(material["id"]), key.encode())
         (self.root / "failures" / f"{key}.txt").unlink(missing_ok=True)
@@ -164,7 +166,7 @@ class Store:
         with path.open("rb") as stream:
             sha256 = hashlib.file_digest(stream, "sha256").hexdigest()
         size = path.stat().st_size
-        target = self._object(sha256)
+        target = self.content_path(sha256)
         if not target.is_file() or target.stat().st_size != size:
             with path.open("rb") as stream:
                 self._write(target, stream, mode=0o444)
@@ -176,17 +178,17 @@ class Store:
             shutil.rmtree(target)
         scratch.replace(target, content, through=self.root / "tmp", mode=mode)
 
-    def _object(self, sha256: str) -> Path:
+    def content_path(self, sha256: str) -> Path:
         return self.root / "objects" / sha256[:2] / sha256[2:]
 
-    def _entry(self, key: str) -> Path:
+    def entry_path(self, key: str) -> Path:
         return self.root / "entries" / f"{key}.json"
 
     # -- damage ----------------------------------------------------------------------------------
 
     def _lost(self, sha256: str, what: str) -> DamageError:
         """The error for content that is gone, once nothing in the store counts on it any more."""
-        _remove(self._object(sha256))
+        _remove(self.content_path(sha256))
         for path in sorted((self.root / "entries").glob("*.json")):
             if path.is_file() and sha256.encode() in path.read_bytes():
                 self._forget(path, f"the entry {path.stem[:12]} has lost content")

@@ -12,7 +12,7 @@ from typing import IO, TYPE_CHECKING
 
 from buildmatrix.agent import LONGEST
 from buildmatrix.errors import LinkLost
-from buildmatrix.protocols import CommandResult, ContainerExit
+from buildmatrix.protocols import CommandResult, ContainerExit, EngineImage
 from buildmatrix.ssh.ending import marked
 
 if TYPE_CHECKING:
@@ -92,24 +92,32 @@ class LocalEngine:
     about: status, lines, deadlines."""
 
     def __init__(self) -> None:
-        self.images: dict[str, str] = {}
+        self.tags: dict[str, str] = {}
+
+    def images(self, prefix: str) -> tuple[EngineImage, ...]:
+        there = sorted(tag for tag in self.tags if tag.startswith(prefix))
+        return tuple(EngineImage(tag, 1000, 1.0) for tag in there)
+
+    def remove_image(self, tag: str) -> bool:
+        self.tags.pop(tag, None)
+        return True
 
     def image_id(self, tag: str) -> str | None:
-        return self.images.get(tag)
+        return self.tags.get(tag)
 
     def pull(self, reference: str) -> str | None:
         return None
 
     def import_rootfs(self, tar: Path, tag: str) -> str:
-        self.images[tag] = f"sha256:{hashlib.sha256(tar.read_bytes()).hexdigest()}"
-        return self.images[tag]
+        self.tags[tag] = f"sha256:{hashlib.sha256(tar.read_bytes()).hexdigest()}"
+        return self.tags[tag]
 
     def build_image(self, context: Path, tag: str, on_line: Callable[[str], None]) -> str:
         text = (context / "Dockerfile").read_text()
         for line in text.splitlines():
             on_line(line)
-        self.images[tag] = f"sha256:{hashlib.sha256(text.encode()).hexdigest()}"
-        return self.images[tag]
+        self.tags[tag] = f"sha256:{hashlib.sha256(text.encode()).hexdigest()}"
+        return self.tags[tag]
 
     def run(self, spec: ContainerSpec, on_line: Callable[[str], None]) -> ContainerExit:
         try:

@@ -11,6 +11,7 @@ from buildmatrix.cli import (
     auditing,
     bisecting,
     building,
+    clearing,
     completing,
     deploying,
     devices,
@@ -39,6 +40,7 @@ for module in (
     histories,
     bisecting,
     profiling,
+    clearing,
     housekeeping,
     completing,
 ):

@@ -33,6 +33,7 @@ EXAMPLES = {
         "device list",
     ),
     "doctor": ("doctor",),
+    "gc": ("gc --dry-run", "gc --unused-days 7 --images", "gc --at-most-gib 20"),
     "get": ("get dot-neon-true --out dot", "get dot-neon-true --tar dot.tar.gz"),
     "history": ("history", "history --every-run --out site"),
     "init": ("init mylib", "init net --from net.onnx", "init . --ci github"),

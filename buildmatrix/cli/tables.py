@@ -23,6 +23,7 @@ if TYPE_CHECKING:
         Sources,
         Toolchains,
     )
+    from buildmatrix.documents.clearing import Gc
     from buildmatrix.documents.verdicts import Compare, ComparisonRow, Nightly, NightRun
 
 VERBS = {"RUN": "green", "RERUN": "yellow", "SKIP": "dim", "BLOCKED": "red"}
@@ -202,6 +203,36 @@ def checks(document: Checks) -> RenderableType:
         hint = f"\n[dim]{escape(check['hint'])}[/]" if check["hint"] and not check["ok"] else ""
         table.add_row(sign, check["name"], f"{escape(check['found'])}{hint}")
     return table
+
+
+def garbage(document: Gc) -> RenderableType:
+    """All kinds with what they weigh; of what goes, the heaviest twenty by name."""
+    goes = "would go" if document["dry_run"] else "removed"
+    kinds = _table("", "there", "needed", goes)
+    for column in kinds.columns[1:]:
+        column.justify = "right"
+    for kind in document["kinds"]:
+        kinds.add_row(
+            kind["kind"],
+            _weighs(kind["count"], kind["bytes"]),
+            _weighs(kind["needed"], kind["needed_bytes"]),
+            _weighs(kind["removed"], kind["removed_bytes"]),
+        )
+    parts: list[RenderableType] = [kinds]
+    if document["removed"]:
+        heaviest = _table(
+            "", "MiB", "last used", title=f"\n{goes.capitalize()}, the heaviest first"
+        )
+        heaviest.columns[1].justify = "right"
+        for one in document["removed"][:20]:
+            size = f"{one['bytes'] / 2**20:.1f}"
+            heaviest.add_row(escape(one["title"]), size, one["last_used"][:10])
+        parts.append(heaviest)
+    return Group(*parts)
+
+
+def _weighs(count: int, size: int) -> str:
+    return f"{count}: {size / 2**20:.1f} MiB" if count else "-"
 
 
 VERDICTS = {

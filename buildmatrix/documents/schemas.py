@@ -7,7 +7,7 @@ from typing import Any
 
 from pydantic import TypeAdapter
 
-from buildmatrix.documents import boards, building, profiling, repeating, verdicts
+from buildmatrix.documents import boards, building, clearing, profiling, repeating, verdicts
 
 DRAFT = "https://json-schema.org/draft/2020-12/schema"
 DOCUMENTS: dict[str, Any] = {
@@ -22,6 +22,7 @@ DOCUMENTS: dict[str, Any] = {
     "models": building.Offers,
     "sources": building.Sources,
     "doctor": building.Checks,
+    "gc": clearing.Gc,
     "deploy": boards.Deploy,
     "device-up": boards.DeviceUp,
     "device-info": boards.DeviceFacts,

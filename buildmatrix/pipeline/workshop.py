@@ -17,6 +17,7 @@ from buildmatrix.network import ImportedNetwork
 from buildmatrix.nouns import Stage
 from buildmatrix.pipeline.project import HARNESS, Project
 from buildmatrix.plan import material_of
+from buildmatrix.presence import Presence
 from buildmatrix.protocols import Mount, Note, Output
 from buildmatrix.recipe import SourceSpec
 from buildmatrix.records import write_document
@@ -59,10 +60,16 @@ class Workshop:
     seconds: dict[str, float] = field(default_factory=dict)
 
     @cached_property
+    def presence(self) -> Presence:
+        """This workshop's part in the state folder, from which nothing goes while others are in."""
+        return Presence(self.paths.presence)
+
+    @cached_property
     def store(self) -> Store:
         def warn(text: str) -> None:
             self.reporter.emit(Note("warning", text))
 
+        self.presence.enter()
         return Store(self.paths.store, warn)
 
     def sweep(self) -> None:

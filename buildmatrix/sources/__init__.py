@@ -25,6 +25,7 @@ from buildmatrix.recipe import (
 from buildmatrix.records import read_record, write_record
 from buildmatrix.sources import address, pypi
 from buildmatrix.sources.tree import tree_id
+from buildmatrix.usage import note_use
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -90,6 +91,7 @@ class Sources:
         from buildmatrix.sources.archive import unpack  # a plan only asks what is there
 
         archive = self._checked(identity)
+        note_use(archive)
         unpack(archive, destination, on_error=lambda text: BuildError(text, where=str(archive)))
 
     def verify(self, source: SourceSpec, identity: str) -> None:

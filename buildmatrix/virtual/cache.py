@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
 from buildmatrix.protocols import Finished, Started
+from buildmatrix.usage import note_use
 from buildmatrix.virtual import host, machine
 
 if TYPE_CHECKING:
@@ -22,6 +23,14 @@ if TYPE_CHECKING:
     from buildmatrix.protocols import Reporter
 
     Used: TypeAlias = Callable[[], set[str]]  # names of directories that boards need
+
+
+FORM = re.compile(r".+-[0-9a-f]{16}")
+
+
+def directories(shelf: Path) -> tuple[Path, ...]:
+    """Everything below a folder that `made` made, superseded forms included."""
+    return tuple(sorted(path for path in shelf.glob("*/") if FORM.fullmatch(path.name)))
 
 
 def digest(*parts: str | Path) -> str:
@@ -50,15 +59,21 @@ def made(
                 _build(directory, stem, build, title, reporter)
             _remove_superseded(directory, stem, used)
             holds.enter_context(_kept(directory))
+            note_use(directory)
         yield directory
 
 
-def discard(directory: Path) -> None:
-    """Remove it when nobody holds it any more; it is made anew when asked for."""
+def discard(directory: Path, *, wait: bool = True) -> bool:
+    """Remove it when nobody holds it any more; it is made anew when asked for.
+
+    Without `wait` what somebody holds stays. Returns whether it is gone.
+    """
     with _locked(directory):
         if directory.exists():
-            with _kept(directory, fcntl.LOCK_EX):
+            how = fcntl.LOCK_EX if wait else fcntl.LOCK_EX | fcntl.LOCK_NB
+            with contextlib.suppress(BlockingIOError), _kept(directory, how):
                 shutil.rmtree(directory)
+    return not directory.exists()
 
 
 @contextlib.contextmanager

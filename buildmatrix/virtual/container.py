@@ -131,18 +131,22 @@ def _image(root: Path, reporter: Reporter) -> None:
             argv = [host.find("debugfs"), str(root / "disk.img")]
             host.run(["fakeroot", "sh", "-c", EXPORT, "sh", *argv], cwd=Path(scratch))
             _docker("import", str(Path(scratch) / "root.tar"), tag)
-        repository = tag.partition(":")[0]
-        for old in _docker("images", "--format", "{{.Repository}}:{{.Tag}}", repository).split():
+        ours = repository(root.parent)
+        for old in _docker("images", "--format", "{{.Repository}}:{{.Tag}}", ours).split():
             if old != tag:
                 with contextlib.suppress(DeviceError):  # a container has it
                     _docker("rmi", old)
         reporter.emit(Finished("virtual-image-container", "done", time.monotonic() - began, tag))
 
 
+def repository(shelf: Path) -> str:
+    """What the images of a state folder's boards are called in the engine, but for the tag."""
+    return f"buildmatrix/board-{cache.digest(str(shelf))}"
+
+
 def _tag(root: Path) -> str:
     """One repository a state folder; the host key tells two builds of one recipe apart."""
-    repository = f"buildmatrix/board-{cache.digest(str(root.parent))}"
-    return f"{repository}:{root.name}.{cache.digest(root / 'host_key.pub')}"
+    return f"{repository(root.parent)}:{root.name}.{cache.digest(root / 'host_key.pub')}"
 
 
 def _docker(*argv: str) -> str:

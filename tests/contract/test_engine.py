@@ -125,6 +125,20 @@ def test_an_unknown_image_is_none(engine: tuple[Engine, str]) -> None:
     assert engine[0].remove_stale("buildmatrix.key", "never") == 0
 
 
+def test_images_are_listed_by_their_tags_and_removed_by_one(
+    engine: tuple[Engine, str], tmp_path: Path
+) -> None:
+    tag = f"buildmatrix/test-listed-{os.getpid()}:1"
+    engine[0].import_rootfs(_busybox(tmp_path / "busybox.tar"), tag)
+    assert [one.tag for one in engine[0].images(tag.partition(":")[0])] == [tag]
+    (image,) = engine[0].images(tag)
+    assert image.size > 0
+    assert image.made > 0
+    assert engine[0].remove_image(tag)
+    assert engine[0].images(tag) == ()
+    assert engine[0].remove_image(tag), "it is gone already"
+
+
 @pytest.mark.docker
 def test_inside_there_is_no_network_no_root_no_writing(
     docker: tuple[Engine, str], tmp_path: Path

@@ -139,6 +139,7 @@ def test_inv_has_the_same_commands() -> None:
         "report",
         "device",
         "doctor",
+        "gc",
         "why",
         "toolchains",
         "schema",

@@ -51,7 +51,7 @@ def shop(tmp_path: Path) -> Workshop:
     identity = Identity(toolchain.name, toolchain.definition_digest, ("gcc=12",), "sha256:1")
     write_record(made.paths.toolchain(toolchain.name), asdict(identity))
     engine = LocalEngine()
-    engine.images[tag_of(toolchain)] = identity.image
+    engine.tags[tag_of(toolchain)] = identity.image
     made.engine = engine  # an image that is there: no container is begun
     return made
 
