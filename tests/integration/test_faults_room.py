@@ -5,14 +5,14 @@ Each ends with complete, correct data, or with a clear error after which nothing
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from tests.integration.harmed import CELL, Harmed, complete, document, harmed, run
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Mapping
 
 pytestmark = [pytest.mark.docker, pytest.mark.board, pytest.mark.built]
 
@@ -58,15 +58,21 @@ def memory(board: Harmed) -> Iterator[Callable[[int], str]]:
     board.does("rm -f /dev/shm/hog", user="root")
 
 
+def ran(row: Mapping[str, Any]) -> bool:
+    """Whether a block ended with a right answer on a board that is short of memory.
+
+    Linux may drop the program's own pages there, and reading them again voids the block's time.
+    """
+    read_again = row["status"] == "void" and "major page faults" in row["void_reason"]
+    return row["status"] == "ok" or read_again
+
+
 def test_out_of_memory_is_a_result(board: Harmed, memory: Callable[[int], str]) -> None:
     memory(60_000)
     asked = [*board.bench, "--batches", "1,64,128", "--passes", "1", "--rounds", "1", "--collect"]
     rows = {row["batch"]: row for row in document(*asked)["rows"]}
-    assert {batch: row["status"] for batch, row in rows.items()} == {
-        1: "ok",
-        64: "oom",
-        128: "skipped",
-    }
+    assert ran(rows[1])
+    assert [rows[batch]["status"] for batch in (64, 128)] == ["oom", "skipped"]
     assert rows[64]["peak_rss_kib"] > 20_000
     assert "out of memory at a peak of" in rows[64]["void_reason"]
     assert "the largest batch that ran is 1" in rows[64]["void_reason"]
@@ -80,7 +86,9 @@ def test_what_will_not_fit_is_not_tried(board: Harmed, memory: Callable[[int], s
     memory(80_000)
     asked = [*board.bench, "--batches", "1,32,128", "--passes", "1", "--rounds", "1", "--collect"]
     rows = {row["batch"]: row for row in document(*asked)["rows"]}
-    assert [rows[batch]["status"] for batch in (1, 32, 128)] == ["ok", "ok", "skipped"]
+    assert ran(rows[1])
+    assert ran(rows[32])
+    assert rows[128]["status"] == "skipped"
     assert "by batches 1 and 32" in rows[128]["void_reason"]
 
 
