@@ -34,6 +34,7 @@ LONG = (
     "caffe-nnpack",  # never built, but what it is shown by takes long
     "onnxruntime",
     # Each compiles one library more, of a kind that is here already, or is ncnn.
+    "caffe-openblas-0.3.21",
     "caffe-openblas-0.3.29",
     "caffe-blis",
     "mxnet-wheel-openblas-0.3.21",
