@@ -19,17 +19,20 @@ if TYPE_CHECKING:
     from buildmatrix.protocols import Connection
 
 QUESTION = "probe"  # as agent.ask takes it; `parse` reads the answer, other lines apart
+# Seconds for an answer. A virtual Pi beside six busy processes took 34 for what takes it 5 alone;
+# a link that has gone dead is noticed by its own limit.
+PATIENCE = 120.0
 
 __all__ = ["FPU_NEEDS", "QUESTION", "explained", "meant_for", "parse", "probe", "sonames", "unfit"]
 
 
-def probe(connection: Connection, name: str, *, timeout: float = 30) -> DeviceInfo:
+def probe(connection: Connection, name: str, *, timeout: float = PATIENCE) -> DeviceInfo:
     """Ask the board `name`; LinkLost when it does not answer, DeviceError when not a Linux."""
     result = ask(connection, QUESTION, timeout=timeout, mode="look")
     return parse(name, result.stdout.decode(errors="replace"), now=time.time())
 
 
-def sonames(connection: Connection, name: str, *, timeout: float = 30) -> tuple[str, ...]:
+def sonames(connection: Connection, name: str, *, timeout: float = PATIENCE) -> tuple[str, ...]:
     """The shared libraries in the folders of the board's loader; DeviceError for half a list."""
     lines = ask(connection, "sonames", timeout=timeout, mode="look").stdout.decode(errors="replace")
     *names, end = lines.split() or [""]

@@ -87,7 +87,7 @@ def test_the_bundle_must_bring_libstdcxx(board: BoardAddress) -> None:
     assert found.stdout == b""
 
 
-@pytest.mark.nightly  # a busy machine's board may take half a minute to answer a look
+@pytest.mark.nightly  # three commands that ask a board all it is
 def test_an_audit_for_the_board_is_against_what_it_has(board: BoardAddress, tmp_path: Path) -> None:
     """Features, glibc and page size are those that the board says; its suite has no say."""
     needs = {"libc.so.6": ["GLIBC_2.36"]}
