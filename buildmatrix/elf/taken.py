@@ -13,6 +13,7 @@ import numpy as np
 
 from buildmatrix.elf import literals
 from buildmatrix.elf.addresses import distinct
+from buildmatrix.elf.marks import A32, T32, marks_of
 from buildmatrix.elf.tables import ALLOC, EXECINSTR, FINI_ARRAY, INIT_ARRAY, PREINIT_ARRAY, PROGBITS
 
 if TYPE_CHECKING:
@@ -41,10 +42,20 @@ def taken(memory: Memory) -> frozenset[int]:
                 parts += [*_relative(memory, section)]
     values = distinct(np.concatenate(parts)) if parts else np.zeros(0, np.int64)
     code = np.zeros(len(values), np.bool_)
-    for section in memory.image.sections:
+    for index, section in enumerate(memory.image.sections):
         if section.flags & EXECINSTR:
-            code |= (values >= section.address) & (values < section.address + section.size)
+            inside = (values >= section.address) & (values < section.address + section.size)
+            code |= inside & _of_its_set(memory, index, values)
     return frozenset(v for v in values[code].tolist() if v & 1 or _opens_arm(memory, v))
+
+
+def _of_its_set(memory: Memory, index: int, values: Addresses) -> NDArray[np.bool_]:
+    """Whether the code at each address is of the set that its low bit says: a sum with the wrong
+    instruction's place is not. All may be where no mapping symbol tells."""
+    marks = marks_of(memory.program, index, np.zeros(0, np.int64))
+    if marks is None or not marks.mapped:
+        return np.ones(len(values), np.bool_)
+    return np.equal(marks.at(values & ~1)[0], np.where(values & 1, T32, A32))
 
 
 def _opens_arm(memory: Memory, address: int) -> bool:

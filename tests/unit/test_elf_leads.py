@@ -60,3 +60,20 @@ def test_a_function_leads_to_what_it_names(mark: str, code: str) -> None:
 )
 def test_a_function_that_names_no_other_leads_nowhere(mark: str, code: str) -> None:
     assert _who_leads_to_the_second(mark, code) == {1}
+
+
+@pytest.mark.parametrize(("low_bit", "functions"), [(1, {1}), (0, set())])
+def test_a_word_is_a_function_s_address_where_it_says_its_instruction_set(
+    low_bit: int, functions: set[int]
+) -> None:
+    """A sum with the place of another instruction is none: it was taken for ARM code within Thumb
+    code whose halves read as an instruction without a condition."""
+    text = [
+        ("$t", bytes.fromhex("00bf7047")),
+        ("$d", (BASE + 8 + low_bit).to_bytes(4, "little")),
+        ("$t", bytes.fromhex("704700e0")),
+    ]
+    readable = program(Image(make(text=text, symbols="both")))
+    assert readable is not None
+    leads = Leads(Memory(readable))
+    assert leads.taken == leads.functions(BASE + 8 for _ in functions)

@@ -16,6 +16,7 @@ from tests.proof.cases import (
     row,
     starts,
     symbols,
+    units,
     whole,
 )
 
@@ -32,7 +33,9 @@ def every() -> tuple[Case, ...]:
         *paths.cases(),
         *symbols.cases(),
         *whole.cases(),
-        *row.cases((*kinds.ROWS, *opened.ROWS, *folders.ROWS, *starts.ROWS, *links.ROWS)),
+        *row.cases(
+            (*kinds.ROWS, *opened.ROWS, *folders.ROWS, *starts.ROWS, *links.ROWS, *units.ROWS)
+        ),
     )
     names = [case.name for case in rows]
     assert len({*names}) == len(names), sorted(n for n in names if names.count(n) > 1)
