@@ -100,6 +100,46 @@ class ConvSpec(LayerSpec):
         return Window(_pair(self.kernel), _pair(self.stride), _four(self.pad), _pair(self.dilation))
 
 
+class DeconvSpec(LayerSpec):
+    """Transposed convolution with one bias per output channel: each value is spread over a window.
+
+    `stride` is how far apart the windows of neighbours begin; `pad` rows and columns are cut off
+    the four sides of the sum. `groups` as for a convolution.
+    """
+
+    type: Literal["deconv"]
+    outputs: PositiveInt
+    kernel: Size
+    stride: Size = 1
+    pad: Sides = 0
+    groups: PositiveInt = 1
+
+    @property
+    def window(self) -> Window:
+        return Window(_pair(self.kernel), _pair(self.stride), _four(self.pad))
+
+
+class PadSpec(LayerSpec):
+    """Rows and columns added at the four sides: of `value`, or what is at the edge ('edge'), or
+    what is mirrored in it ('reflect')."""
+
+    type: Literal["pad"]
+    pad: Sides
+    mode: Literal["constant", "edge", "reflect"] = "constant"
+    value: FiniteFloat = 0.0
+
+    @property
+    def sides(self) -> tuple[int, int, int, int]:
+        """(top, left, bottom, right)."""
+        return _four(self.pad)
+
+    @model_validator(mode="after")
+    def _grows(self) -> PadSpec:
+        if min(self.sides) < 0:
+            raise ValueError(f"pad adds rows and columns, and {min(self.sides)} is below 0")
+        return self
+
+
 class PoolSpec(LayerSpec):
     """Pooling window. What `pad` adds is never the largest, and part of an average only when
     `counts_pad` says so."""
@@ -154,6 +194,12 @@ class LeakyReluSpec(LayerSpec):
     slope: PositiveFloat
 
 
+class PReluSpec(LayerSpec):
+    """Values below zero are multiplied by the slope of their channel, which is learnt."""
+
+    type: Literal["prelu"]
+
+
 class ActivationSpec(LayerSpec):
     """A function of each value. `hard-sigmoid` is min(max(x / 6 + 1/2, 0), 1); `hard-swish` is x
     times that."""
@@ -178,6 +224,21 @@ class ConcatSpec(LayerSpec):
     """The channels of all inputs, one after the other."""
 
     type: Literal["concat"]
+
+
+class SliceSpec(LayerSpec):
+    """`channels` channels of its input, from number `first` on."""
+
+    type: Literal["slice"]
+    first: NotNegative
+    channels: PositiveInt
+
+
+class ShuffleSpec(LayerSpec):
+    """The channels of `groups` equal groups, taken in turn: the first of each, the second, ..."""
+
+    type: Literal["shuffle"]
+    groups: PositiveInt
 
 
 class UpsampleSpec(LayerSpec):
@@ -208,6 +269,11 @@ Layer = Annotated[
     | ClipSpec
     | LeakyReluSpec
     | ActivationSpec
+    | DeconvSpec
+    | PadSpec
+    | PReluSpec
+    | SliceSpec
+    | ShuffleSpec
     | JoinSpec
     | ConcatSpec
     | UpsampleSpec

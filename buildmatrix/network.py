@@ -13,28 +13,11 @@ from typing import Annotated, Literal, NamedTuple
 
 from pydantic import Field, PositiveFloat, PositiveInt, model_validator
 
-from buildmatrix import cachekey
-from buildmatrix.errors import InputError
-from buildmatrix.layers import (
-    ActivationSpec,
-    ClipSpec,
-    ConcatSpec,
-    ConvSpec,
-    FcSpec,
-    FlattenSpec,
-    JoinSpec,
-    Layer,
-    LeakyReluSpec,
-    LrnSpec,
-    PoolSpec,
-    ReluSpec,
-    Shape,
-    SoftmaxSpec,
-    UpsampleSpec,
-)
+from buildmatrix import cachekey, sizes
+from buildmatrix.layers import ConvSpec, DeconvSpec, FcSpec, Layer, PReluSpec, ReluSpec, Shape
 from buildmatrix.schema import Spec
 
-INPUT = "data"  # name of the input in every exported format
+INPUT, OUTPUT = "data", "prob"  # names of the input and the output in every exported format
 
 
 class InputSpec(Spec):
@@ -114,7 +97,9 @@ def steps(net: NetworkSpec) -> tuple[Step, ...]:
     for layer in net.layers:
         reads = layer.inputs or (last,)
         befores = tuple(known[name] for name in reads)
-        after = _after(layer, befores, net)
+        after = sizes.after(
+            layer, befores, where=net.name, any_groups=isinstance(net, ImportedNetwork)
+        )
         found.append(Step(layer, befores[0], after, reads=reads, befores=befores))
         last = layer.name
         known[last] = after
@@ -153,116 +138,6 @@ def input_shape(net: NetworkSpec) -> Shape:
     return Shape(net.input.channels, net.input.height, net.input.width)
 
 
-def _after(layer: Layer, befores: tuple[Shape, ...], net: NetworkSpec) -> Shape:
-    shape = befores[0]
-    _check_count(layer, befores, net.name)
-    match layer:
-        case ConvSpec(outputs=outputs):
-            _check_groups(layer, shape, net)
-            _check_fit(layer, shape, net.name)
-            # A convolution's size is rounded down by every stack.
-            return Shape(outputs, *layer.window.places(shape))
-        case PoolSpec():
-            _check_fit(layer, shape, net.name)
-            _check_exact(layer, shape, net.name)
-            return Shape(shape.channels, *layer.window.places(shape))
-        case FcSpec(outputs=outputs):
-            return Shape(outputs, 1, 1)
-        case FlattenSpec():
-            return Shape(prod(shape), 1, 1)
-        case JoinSpec():
-            return _joined(layer, befores, net.name)
-        case ConcatSpec():
-            return _concatenated(layer, befores, net.name)
-        case UpsampleSpec(factor=factor):
-            return Shape(shape.channels, shape.height * factor, shape.width * factor)
-        case (
-            ReluSpec() | SoftmaxSpec() | ClipSpec() | LeakyReluSpec() | ActivationSpec() | LrnSpec()
-        ):
-            return shape
-
-
-def _check_count(layer: Layer, befores: tuple[Shape, ...], where: str) -> None:
-    wanted = 2 if isinstance(layer, JoinSpec) else 1
-    if len(befores) != wanted and not isinstance(layer, ConcatSpec):
-        raise InputError(
-            f"{layer.name}: {layer.type} reads {wanted} input{'s' * (wanted > 1)}, and is given "
-            f"{len(befores)}",
-            where=where,
-            hint="name the layers that it reads under `inputs`",
-        )
-
-
-def _joined(layer: JoinSpec, befores: tuple[Shape, ...], where: str) -> Shape:
-    large, small = sorted(befores, key=prod, reverse=True)
-    if small not in (large, Shape(large.channels, 1, 1)):
-        raise InputError(
-            f"{layer.name}: {befores[0]} and {befores[1]} cannot be joined value by value",
-            where=where,
-            hint="give both the same size, or one of them a single pixel",
-        )
-    return large
-
-
-def _concatenated(layer: ConcatSpec, befores: tuple[Shape, ...], where: str) -> Shape:
-    first = befores[0]
-    if any(one[1:] != first[1:] for one in befores):
-        sizes = ", ".join(map(str, befores))
-        raise InputError(
-            f"{layer.name}: channels of {sizes} cannot stand one after the other",
-            where=where,
-            hint="give all the same height and width",
-        )
-    return Shape(sum(one.channels for one in befores), first.height, first.width)
-
-
-def _check_groups(layer: ConvSpec, shape: Shape, net: NetworkSpec) -> None:
-    """A written network has 1 or as many as channels: TensorFlow 1.x has no other on a CPU. A file
-    may have more, and the formats say what they can take."""
-    known = {1, shape.channels}
-    if isinstance(net, ImportedNetwork) and shape.channels % layer.groups == 0:
-        known.add(layer.groups)
-    if layer.groups not in known or layer.outputs % layer.groups:
-        raise InputError(
-            f"{layer.name}: {layer.groups} groups do not fit {shape.channels} input channels and "
-            f"{layer.outputs} outputs",
-            where=net.name,
-            hint=f"use 1, or {shape.channels} with a multiple of {shape.channels} outputs",
-        )
-
-
-def _check_fit(layer: ConvSpec | PoolSpec, shape: Shape, where: str) -> None:
-    rows, columns = layer.window.places(shape)
-    if min(rows, columns) > 0:
-        return
-    top, left, bottom, right = layer.window.pads
-    smallest = min(shape.height + top + bottom, shape.width + left + right)
-    height, width = layer.window.reach
-    raise InputError(
-        f"{layer.name}: a {height}x{width} kernel does not fit its {shape} input",
-        where=where,
-        hint=f"use a kernel of at most {smallest}, or a larger input",
-    )
-
-
-def _check_exact(layer: PoolSpec, shape: Shape, where: str) -> None:
-    """Stacks round the size of a pooling up (Caffe) or down (TensorFlow, MXNet)."""
-    window = layer.window
-    top, left, bottom, right = window.pads
-    grown = (shape.height + top + bottom, shape.width + left + right)
-    for size, kernel, stride in zip(grown, window.kernel, window.stride, strict=True):
-        rest = (size - kernel) % stride
-        if rest:
-            down = (size - kernel) // stride + 1
-            raise InputError(
-                f"{layer.name}: pooling {kernel}/{stride} does not divide its {shape} "
-                f"input: {down} when rounded down, {down + 1} when rounded up",
-                where=where,
-                hint=f"make that side {size - rest} or {size - rest + stride}, "
-                "so that all stacks agree",
-            )
-
-
 def parameters(net: NetworkSpec) -> int:
     """Number of weights and biases."""
     return sum(prod(w) + b for _, w, b in parameter_shapes(net))
@@ -271,16 +146,21 @@ def parameters(net: NetworkSpec) -> int:
 def parameter_shapes(net: NetworkSpec) -> tuple[tuple[str, tuple[int, ...], int], ...]:
     """(layer, weight shape, number of biases) of each layer that has any.
 
-    Weights are (outputs, inputs of a group, height, width) of a convolution, (outputs, inputs) of a
-    fully connected layer.
+    Weights are (outputs, inputs of a group, height, width) of a convolution, (inputs, outputs of a
+    group, height, width) of a transposed one, (outputs, inputs) of a fully connected layer, and
+    (channels,) of a PReLU, which has no biases.
     """
     found: list[tuple[str, tuple[int, ...], int]] = []
     for layer, before, *_ in steps(net):
         match layer:
             case ConvSpec(name=name, outputs=n, groups=groups):
                 found.append((name, (n, before.channels // groups, *layer.window.kernel), n))
+            case DeconvSpec(name=name, outputs=n, groups=groups):
+                found.append((name, (before.channels, n // groups, *layer.window.kernel), n))
             case FcSpec(name=name, outputs=n):
                 found.append((name, (n, prod(before)), n))
+            case PReluSpec(name=name):
+                found.append((name, (before.channels,), 0))
             case _:
                 pass
     return tuple(found)
@@ -289,10 +169,13 @@ def parameter_shapes(net: NetworkSpec) -> tuple[tuple[str, tuple[int, ...], int]
 def multiply_adds(net: NetworkSpec) -> int:
     """Multiply-adds of one image through convolutions and fully connected layers."""
     positions = {
-        layer.name: shape.height * shape.width
-        for layer, shape in zip(net.layers, shapes(net), strict=True)
+        step.layer.name: prod(
+            (step.before if isinstance(step.layer, DeconvSpec) else step.after)[1:]
+        )
+        for step in steps(net)
+        if not isinstance(step.layer, PReluSpec)
     }
-    return sum(prod(weight) * positions[name] for name, weight, _ in parameter_shapes(net))
+    return sum(prod(weight) * positions.get(name, 0) for name, weight, _ in parameter_shapes(net))
 
 
 def digest(net: NetworkSpec) -> str:

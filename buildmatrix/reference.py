@@ -15,13 +15,18 @@ from buildmatrix.layers import (
     ClipSpec,
     ConcatSpec,
     ConvSpec,
+    DeconvSpec,
     FcSpec,
     FlattenSpec,
     JoinSpec,
     LeakyReluSpec,
     LrnSpec,
+    PadSpec,
     PoolSpec,
+    PReluSpec,
     ReluSpec,
+    ShuffleSpec,
+    SliceSpec,
     SoftmaxSpec,
     UpsampleSpec,
 )
@@ -121,22 +126,32 @@ def outputs(net: NetworkSpec, parameters: tuple[Parameters, ...], pixels: F32) -
 def _computed(layer: Layer, inputs: list[F64], learnt: Mapping[str, Parameters]) -> F64:
     x = inputs[0]
     match layer:
-        case ConvSpec(name=name):
-            return _convolve(layer, x, learnt[name])
-        case FcSpec(name=name):
-            weight, bias = learnt[name].weight, learnt[name].bias
-            full: F64 = (weight.astype(np.float64) @ x.ravel() + bias).reshape(-1, 1, 1)
-            return full
+        case ConvSpec() | DeconvSpec() | FcSpec() | PReluSpec():
+            return _weighted(layer, x, learnt[layer.name])
         case PoolSpec():
             return _pool(layer, x)
         case LrnSpec():
             return _normalize(layer, x)
         case JoinSpec() | ConcatSpec():
             return _joined(layer, inputs)
-        case FlattenSpec() | UpsampleSpec():
+        case FlattenSpec() | UpsampleSpec() | SliceSpec() | ShuffleSpec() | PadSpec():
             return _formed(layer, x)
         case SoftmaxSpec() | ReluSpec() | ClipSpec() | LeakyReluSpec() | ActivationSpec():
             return _activate(layer, x)
+
+
+def _weighted(layer: ConvSpec | DeconvSpec | FcSpec | PReluSpec, x: F64, learnt: Parameters) -> F64:
+    match layer:
+        case ConvSpec():
+            return _convolve(layer, x, learnt)
+        case DeconvSpec():
+            return _spread(layer, x, learnt)
+        case PReluSpec():
+            return np.where(x < 0, learnt.weight[:, None, None] * x, x)
+        case FcSpec():
+            weight = learnt.weight.astype(np.float64)
+            full: F64 = (weight @ x.ravel() + learnt.bias).reshape(-1, 1, 1)
+            return full
 
 
 def _joined(layer: JoinSpec | ConcatSpec, inputs: list[F64]) -> F64:
@@ -146,10 +161,43 @@ def _joined(layer: JoinSpec | ConcatSpec, inputs: list[F64]) -> F64:
     return one + other if layer.type == "add" else one * other
 
 
-def _formed(layer: FlattenSpec | UpsampleSpec, x: F64) -> F64:
-    if isinstance(layer, FlattenSpec):
-        return x.reshape(-1, 1, 1)
-    return x.repeat(layer.factor, axis=1).repeat(layer.factor, axis=2)
+def _formed(layer: FlattenSpec | UpsampleSpec | SliceSpec | ShuffleSpec | PadSpec, x: F64) -> F64:
+    match layer:
+        case FlattenSpec():
+            return x.reshape(-1, 1, 1)
+        case UpsampleSpec(factor=factor):
+            return x.repeat(factor, axis=1).repeat(factor, axis=2)
+        case SliceSpec(first=first, channels=channels):
+            return x[first : first + channels]
+        case ShuffleSpec(groups=groups):
+            return x.reshape(groups, -1, *x.shape[1:]).swapaxes(0, 1).reshape(x.shape)
+        case PadSpec(mode=mode, value=value):
+            top, left, bottom, right = layer.sides
+            sides = ((0, 0), (top, bottom), (left, right))
+            if mode == "constant":
+                return np.pad(x, sides, constant_values=value)
+            return np.pad(x, sides, mode=mode)
+
+
+def _spread(layer: DeconvSpec, x: F64, learnt: Parameters) -> F64:
+    """The transposed convolution: what each value adds at each place of its window."""
+    (height, width), (down, along) = layer.window.kernel, layer.window.stride
+    top, left, bottom, right = layer.window.pads
+    rows, columns = x.shape[1:]
+    size = ((rows - 1) * down + height, (columns - 1) * along + width)
+    summed = np.zeros((layer.outputs, *size))
+    weight = learnt.weight.astype(np.float64)
+    parts = list(zip(np.split(weight, layer.groups), np.split(x, layer.groups), strict=True))
+    for row in range(height):
+        for column in range(width):
+            added = [np.tensordot(w[:, :, row, column], v, axes=((0,), (0,))) for w, v in parts]
+            summed[
+                :,
+                row : row + (rows - 1) * down + 1 : down,
+                column : column + (columns - 1) * along + 1 : along,
+            ] += np.concatenate(added)
+    cut = summed[:, top : size[0] - bottom, left : size[1] - right]
+    return cut + learnt.bias[:, None, None]
 
 
 def _activate(

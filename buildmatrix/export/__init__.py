@@ -7,11 +7,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from importlib import import_module
+from itertools import count
 from typing import TYPE_CHECKING
 
 from buildmatrix.errors import UsageError
 from buildmatrix.export import able
-from buildmatrix.network import ImportedNetwork
+from buildmatrix.network import OUTPUT, ImportedNetwork
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -32,6 +33,7 @@ class Format:
     module: str
     settings: tuple[str, ...] = ()
     with_help_of: tuple[str, ...] = ()  # modules of this package that `module` imports
+    by_name: bool = False  # whether the stacks that read it ask for the output by its name
 
     @property
     def sources(self) -> tuple[str, ...]:
@@ -42,25 +44,27 @@ class Format:
 
 SHARED = (
     "layers.py",
+    "sizes.py",
     "network.py",
     "reference.py",
     "export/__init__.py",
     "export/able.py",
     "export/layout.py",
 )
-LITE = ("flat", "quantize")
+LITE = ("flat", "quantize", "tflite_operators")
+NCNN = ("quantize", "ncnn_layers")
 
 FORMATS: Mapping[str, Format] = {
     "caffe": Format("caffe", with_help_of=("messages",)),
-    "tensorflow": Format("tensorflow", with_help_of=("messages",)),
+    "tensorflow": Format("tensorflow", with_help_of=("messages",), by_name=True),
     "tflite": Format("tflite", with_help_of=LITE),
     "tflite-int8-symmetric": Format("tflite", ("symmetric",), LITE),
     "tflite-int8-asymmetric": Format("tflite", ("asymmetric",), LITE),
     "mxnet": Format("mxnet", ("64",)),
     "mxnet-as-shipped": Format("mxnet"),
     "onnx": Format("onnx"),
-    "ncnn": Format("ncnn", with_help_of=("quantize",)),
-    "ncnn-int8": Format("ncnn", ("int8",), ("quantize",)),
+    "ncnn": Format("ncnn", with_help_of=NCNN, by_name=True),
+    "ncnn-int8": Format("ncnn", ("int8",), NCNN, by_name=True),
     "raw": Format("raw"),
 }
 
@@ -81,6 +85,29 @@ def prepared(net: NetworkSpec) -> tuple[tuple[Parameters, ...], F32, F64]:
     return parameters, image, reference.forward(net, parameters, image)
 
 
+def _ending(
+    net: NetworkSpec, parameters: tuple[Parameters, ...]
+) -> tuple[NetworkSpec, tuple[Parameters, ...]]:
+    """The network with its last layer under the name that engines ask for."""
+    last = net.layers[-1].name
+    if last == OUTPUT:
+        return net, parameters
+    taken = {layer.name for layer in net.layers}
+    spare = next(f"{OUTPUT}_{number}" for number in count(2) if f"{OUTPUT}_{number}" not in taken)
+    names = {OUTPUT: spare, last: OUTPUT}
+    layers = tuple(
+        layer.model_copy(
+            update={
+                "name": names.get(layer.name, layer.name),
+                "inputs": tuple(names.get(name, name) for name in layer.inputs),
+            }
+        )
+        for layer in net.layers
+    )
+    learnt = tuple(one._replace(layer=names.get(one.layer, one.layer)) for one in parameters)
+    return net.model_copy(update={"layers": layers}), learnt
+
+
 def export(net: NetworkSpec, *, format: str, destination: Path) -> tuple[str, ...]:
     """Write the model as `format` into the folder `destination`; the names of the files written.
 
@@ -94,6 +121,8 @@ def export(net: NetworkSpec, *, format: str, destination: Path) -> tuple[str, ..
     able.check(net, format)
     parameters, image, expected = prepared(net)
     how = FORMATS[format]
+    if how.by_name:
+        net, parameters = _ending(net, parameters)
     writer = import_module(f"{__name__}.{how.module}")
     files: dict[str, bytes] = {
         **writer.write(net, parameters, *how.settings),

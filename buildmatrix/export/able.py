@@ -12,10 +12,12 @@ from buildmatrix.errors import InputError
 from buildmatrix.export.layout import same_padding
 from buildmatrix.layers import (
     ConvSpec,
+    DeconvSpec,
     FcSpec,
     JoinSpec,
     Layer,
     LrnSpec,
+    PadSpec,
     PoolSpec,
     ReluSpec,
     Shape,
@@ -98,9 +100,13 @@ def _lite(step: Step) -> str:
         padded = any(side > 0 for side in layer.window.pads)
         own = layer.counts_pad or same_padding(layer)  # its own 'SAME' counts what is there alone
         return "" if own or not padded else "average that leaves out what was padded"
+    if isinstance(layer, DeconvSpec):
+        return "deconv of a batch of any size"  # TRANSPOSE_CONV is told the batch in the file
+    if isinstance(layer, PadSpec) and layer.mode == "edge":
+        return "pad of what is at the edge"
     if isinstance(layer, LrnSpec) and layer.size % 2 == 0:
         return f"lrn over {layer.size} channels, an even number"
-    return _grouped(step)
+    return ""
 
 
 def _ncnn(step: Step) -> str:

@@ -30,9 +30,10 @@ def hwio(layer: ConvSpec, weight: F32) -> F32:
 
 
 def ohwi(layer: ConvSpec, weight: F32) -> F32:
-    """(outputs, height, width, inputs) of CONV_2D; of DEPTHWISE_CONV_2D (1, height, width,
-    outputs)."""
-    return weight.transpose(0, 2, 3, 1) if layer.groups == 1 else weight.transpose(1, 2, 3, 0)
+    """(outputs, height, width, inputs of a group) of CONV_2D; of DEPTHWISE_CONV_2D (1, height,
+    width, outputs)."""
+    depthwise = layer.groups > 1 and weight.shape[1] == 1
+    return weight.transpose(1, 2, 3, 0) if depthwise else weight.transpose(0, 2, 3, 1)
 
 
 def channels_last(before: Shape, weight: F32) -> F32:

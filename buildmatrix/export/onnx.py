@@ -12,13 +12,18 @@ from buildmatrix.layers import (
     ClipSpec,
     ConcatSpec,
     ConvSpec,
+    DeconvSpec,
     FcSpec,
     FlattenSpec,
     JoinSpec,
     LeakyReluSpec,
     LrnSpec,
+    PadSpec,
     PoolSpec,
+    PReluSpec,
     ReluSpec,
+    ShuffleSpec,
+    SliceSpec,
     SoftmaxSpec,
     UpsampleSpec,
 )
@@ -30,12 +35,14 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from onnx import NodeProto
 
-    from buildmatrix.layers import Layer, Window
+    from buildmatrix.layers import Layer, Shape, Window
     from buildmatrix.network import NetworkSpec, Step
     from buildmatrix.reference import Parameters
 
 OPERATORS = 13  # of 2020; the first whose Softmax is over one axis
 HARD_SWISH = 14  # the first that has it; the same file format
+# Layers whose input has a height and a width.
+IMAGES = (ConvSpec, DeconvSpec, PoolSpec, PadSpec, UpsampleSpec, LrnSpec, ShuffleSpec)
 IR_VERSION = 7  # the file format of the same release, 1.8: every reader in use knows it
 
 
@@ -61,6 +68,8 @@ def write(net: NetworkSpec, parameters: tuple[Parameters, ...]) -> Mapping[str, 
     )
     for learnt in parameters:
         for kind, values in (("weight", learnt.weight), ("bias", learnt.bias)):
+            if not values.size:
+                continue
             tensor = model.graph.initializer.add()  # in place: a model of 100 MB is copied no more
             tensor.name, tensor.data_type = f"{learnt.layer}.{kind}", number
             tensor.dims.extend(values.shape)
@@ -82,21 +91,50 @@ class _Writer:
     def layer(self, step: Step) -> None:
         layer = step.layer
         flat = isinstance(layer, FcSpec | FlattenSpec) or all(n in self.flat for n in step.reads)
-        if isinstance(layer, ConvSpec | PoolSpec | UpsampleSpec | LrnSpec):
+        if isinstance(layer, IMAGES):
             flat = False
         inputs = [self._as(name, step, flat=flat) for name in step.reads]
         if isinstance(layer, FlattenSpec):
             return
-        if isinstance(layer, ConvSpec | FcSpec):
+        if isinstance(layer, ConvSpec | DeconvSpec | FcSpec):
             inputs += [f"{layer.name}.weight", f"{layer.name}.bias"]
+        if isinstance(layer, PReluSpec):
+            inputs.append(self._slopes(layer, step, flat=flat))
+        if isinstance(layer, ShuffleSpec):
+            inputs = [self._shuffled(layer, step.after, inputs[0])]
         for kind, values in _constants(layer):
             inputs.append(f"{layer.name}.{kind}" if kind else "")
             if kind:
                 self.constants.append(numpy_helper.from_array(values, inputs[-1]))
+        if isinstance(layer, ShuffleSpec):
+            back = np.array([-1, *step.after], np.int64)
+            inputs.append(f"{layer.name}.shape")
+            self.constants.append(numpy_helper.from_array(back, inputs[-1]))
         kind, settings = _kind(layer)
         self.nodes.append(helper.make_node(kind, inputs, [layer.name], layer.name, **settings))
         if flat:
             self.flat.add(layer.name)
+
+    def _slopes(self, layer: PReluSpec, step: Step, *, flat: bool) -> str:
+        """The slopes as a value's channels stand: before a height and a width, or last."""
+        if flat:
+            return f"{layer.name}.weight"
+        made, to = f"{layer.name}.slopes", f"{layer.name}.slopes.shape"
+        sizes = np.array([step.after.channels, 1, 1], np.int64)
+        self.constants.append(numpy_helper.from_array(sizes, to))
+        self.nodes.append(helper.make_node("Reshape", [f"{layer.name}.weight", to], [made], made))
+        return made
+
+    def _shuffled(self, layer: ShuffleSpec, size: Shape, name: str) -> str:
+        """The value with its groups taken in turn, and still as groups."""
+        parts = f"{layer.name}.groups"
+        to = np.array([-1, layer.groups, size.channels // layer.groups, *size[1:]], np.int64)
+        self.constants.append(numpy_helper.from_array(to, f"{parts}.shape"))
+        self.nodes.append(helper.make_node("Reshape", [name, f"{parts}.shape"], [parts], parts))
+        turned = f"{layer.name}.turned"
+        order = [0, 2, 1, 3, 4]
+        self.nodes.append(helper.make_node("Transpose", [parts], [turned], turned, perm=order))
+        return turned
 
     def _as(self, name: str, step: Step, *, flat: bool) -> str:
         """A value as it is, or by way of a node that takes or gives it a height and a width."""
@@ -123,21 +161,32 @@ def _constants(layer: Layer) -> list[tuple[str, NDArray[Any]]]:
         case UpsampleSpec(factor=factor):
             scales = np.array([1, 1, factor, factor], np.float32)
             return [("", scales), ("scales", scales)]
+        case SliceSpec(first=first, channels=channels):
+            ends = {"first": first, "end": first + channels, "axis": 1}
+            return [(kind, np.array([place], np.int64)) for kind, place in ends.items()]
+        case PadSpec(value=value):
+            top, left, bottom, right = layer.sides
+            sides = np.array([0, 0, top, left, 0, 0, bottom, right], np.int64)
+            return [("sides", sides), ("filling", np.float32(value))]  # type: ignore[list-item]
         case _:
             return []
 
 
 def _kind(layer: Layer) -> tuple[str, dict[str, Any]]:
     match layer:
-        case ConvSpec(groups=groups):
-            return "Conv", {"pads": [0] * 4, **_window(layer.window), "group": groups}
-        case PoolSpec(method="max"):
-            return "MaxPool", _window(layer.window)
-        case PoolSpec(counts_pad=counted):
-            counts = {"count_include_pad": 1} if counted else {}
-            return "AveragePool", {**_window(layer.window), **counts}
+        case ConvSpec(groups=groups) | DeconvSpec(groups=groups):
+            kind = "Conv" if isinstance(layer, ConvSpec) else "ConvTranspose"
+            return kind, {"pads": [0] * 4, **_window(layer.window), "group": groups}
+        case PoolSpec(method=method, counts_pad=counted):
+            counts = {"count_include_pad": 1} if counted and method == "average" else {}
+            return {"max": "MaxPool", "average": "AveragePool"}[method], {
+                **_window(layer.window),
+                **counts,
+            }
         case FcSpec():
             return "Gemm", {"transB": 1}
+        case PadSpec(mode=mode):
+            return "Pad", {"mode": mode}
         case ConcatSpec():
             return "Concat", {"axis": 1}
         case UpsampleSpec():
@@ -151,6 +200,9 @@ def _kind(layer: Layer) -> tuple[str, dict[str, Any]]:
 
 def _function(
     layer: SoftmaxSpec
+    | PReluSpec
+    | SliceSpec
+    | ShuffleSpec
     | LeakyReluSpec
     | ActivationSpec
     | ReluSpec
@@ -165,7 +217,9 @@ def _function(
             return "LeakyRelu", {"alpha": slope}
         case ActivationSpec(type="hard-sigmoid"):
             return "HardSigmoid", {"alpha": 1 / 6, "beta": 0.5}
-        case ReluSpec() | ClipSpec() | ActivationSpec() | JoinSpec() | FlattenSpec():
+        case PReluSpec() | ShuffleSpec():
+            return {"prelu": "PRelu", "shuffle": "Reshape"}[layer.type], {}
+        case _:
             names = {"hard-swish": "HardSwish"}
             return names.get(layer.type, layer.type.capitalize()), {}
 

@@ -11,23 +11,24 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import numpy as np
-from tflite import ActivationFunctionType, Padding
+from tflite import ActivationFunctionType
 
 from buildmatrix.export import layout, quantize
 from buildmatrix.export.flat import Graph, Operator, Tensor
 from buildmatrix.export.quantize import Scale
+from buildmatrix.export.tflite_operators import composed, kind
 from buildmatrix.layers import (
-    ActivationSpec,
-    ClipSpec,
     ConcatSpec,
     ConvSpec,
     FcSpec,
     FlattenSpec,
     JoinSpec,
-    LeakyReluSpec,
     LrnSpec,
+    PadSpec,
     PoolSpec,
-    ReluSpec,
+    PReluSpec,
+    ShuffleSpec,
+    SliceSpec,
     SoftmaxSpec,
     UpsampleSpec,
 )
@@ -37,12 +38,14 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from buildmatrix.export.flat import Options
-    from buildmatrix.layers import Layer, Shape, Window
+    from buildmatrix.layers import Shape
     from buildmatrix.network import NetworkSpec, Step
     from buildmatrix.reference import Parameters
 
     Scales = Mapping[str, Scale]
 
+# Layers whose input has a height and a width.
+IMAGES = (ConvSpec, PoolSpec, PadSpec, UpsampleSpec, LrnSpec, ShuffleSpec)
 FLOAT = Scale(0.0)  # of values that are not quantized
 VERSIONS = {  # of operators on int8; the others are 1
     "CONV_2D": 3,
@@ -126,7 +129,7 @@ class _Writer:
             self._flatten(step)
         if isinstance(layer, FlattenSpec):
             return
-        if isinstance(layer, ConvSpec | PoolSpec | UpsampleSpec | LrnSpec) and flat:
+        if isinstance(layer, IMAGES) and flat:
             flat = False
             self.last = self._image(self.last, step.before, layer.name)
         if isinstance(layer, JoinSpec | ConcatSpec):
@@ -134,20 +137,21 @@ class _Writer:
             return
         if isinstance(layer, ConvSpec | PoolSpec):
             self._pad(step, layer)
+        if isinstance(layer, ShuffleSpec):
+            self._shuffle(layer, step.after)
+            return
         if isinstance(layer, SoftmaxSpec):
             self.finish()  # int8 probabilities are multiples of 1/256: nothing left of 848 classes
-        constants = _numbers(layer, step.after)
-        if isinstance(layer, ConvSpec | FcSpec):
-            constants = self._constants(step, layer)
+        constants = self._constants(step, flat=flat)
         if not isinstance(layer, PoolSpec | SoftmaxSpec):  # a pooling keeps the scale, by its rules
             self.scale = self.scales.get(layer.name, FLOAT)
         shape = (1, step.after.channels) if flat else _last(step.after)
-        parts = _composed(layer)
+        parts = composed(layer)
         for code, suffix, options, number in parts:
             name = f"{layer.name}{suffix}"
             self.operator(code, name, shape, options, (_number(name, number),))
         if not parts:
-            code, options = _kind(step)
+            code, options = kind(step)
             self.operator(code, layer.name, shape, options, constants)
 
     def _join(self, step: Step, layer: JoinSpec | ConcatSpec) -> None:
@@ -167,6 +171,20 @@ class _Writer:
         self.graph.add(Tensor(layer.name, shape=shape))
         self.graph.operators.append(Operator(code, tuple(inputs), layer.name, options, 1))
         self.last = layer.name
+
+    def _shuffle(self, layer: ShuffleSpec, size: Shape) -> None:
+        """Groups, their members and the places of an image exchanged: there is no operator."""
+        channels, height, width = size
+        each = channels // layer.groups
+        for code, name, constant, shape in (
+            ("RESHAPE", "groups", [-1, height * width, layer.groups, each], None),
+            ("TRANSPOSE", "turned", [0, 1, 3, 2], (1, height * width, each, layer.groups)),
+            ("RESHAPE", "", [-1, height, width, channels], _last(size)),
+        ):
+            made = f"{layer.name}/{name}" if name else layer.name
+            to = Tensor(f"{made}/to", np.array(constant, np.int32))
+            table: Options = ("ReshapeOptions" if code == "RESHAPE" else "TransposeOptions", {})
+            self.operator(code, made, shape or (1, *constant[1:]), table, (to,))
 
     def _image(self, name: str, shape: Shape, reader: str) -> str:
         """The value with a height and a width, by way of an operator where it has lost them."""
@@ -212,7 +230,18 @@ class _Writer:
         grown = (1, height + top + bottom, width + left + right, channels)
         self.operator(code, f"{layer.name}/pad", grown, (options, {}), tuple(constants))
 
-    def _constants(self, step: Step, layer: ConvSpec | FcSpec) -> tuple[Tensor, Tensor]:
+    def _constants(self, step: Step, *, flat: bool) -> tuple[Tensor, ...]:
+        """What an operator reads besides values: what was learnt, or numbers of ours."""
+        layer = step.layer
+        if isinstance(layer, ConvSpec | FcSpec):
+            return self._weights(step, layer)
+        if isinstance(layer, PReluSpec):
+            slopes = self.learnt[layer.name].weight
+            shape = (-1,) if flat else (1, 1, -1)
+            return (Tensor(f"{layer.name}/slopes", slopes.reshape(shape)),)
+        return _numbers(step, flat=flat)
+
+    def _weights(self, step: Step, layer: ConvSpec | FcSpec) -> tuple[Tensor, Tensor]:
         names = f"{layer.name}/weights", f"{layer.name}/biases"
         _, weight, bias = self.learnt[layer.name]
         weight = layout.arranged(step, weight, lite=True)
@@ -237,83 +266,24 @@ def _number(name: str, value: float) -> Tensor:
     return Tensor(f"{name}/number", np.array(value, np.float32))
 
 
-def _numbers(layer: Layer, after: Shape) -> tuple[Tensor, ...]:
-    """Inputs of an operator that are numbers of ours."""
-    if isinstance(layer, UpsampleSpec):
-        return (Tensor(f"{layer.name}/size", np.array(after[1:], np.int32)),)
-    return ()
-
-
-def _composed(layer: Layer) -> list[tuple[str, str, Options | None, float]]:
-    """Operators that together are a layer which TensorFlow Lite has no operator for: (operator,
-    what its name ends in, options, its second input)."""
-    none = {"FusedActivationFunction": ActivationFunctionType.NONE}
+def _numbers(step: Step, *, flat: bool) -> tuple[Tensor, ...]:
+    """Inputs of an operator that are numbers of ours. `flat`: a value has lost its height."""
+    layer, after = step.layer, step.after
     match layer:
-        case ClipSpec(low=low, high=high) if (low, high) != (0, 6):
-            return [
-                ("MAXIMUM", "/low", ("MaximumMinimumOptions", {}), low),
-                ("MINIMUM", "", ("MaximumMinimumOptions", {}), high),
-            ]
-        case ActivationSpec(type="hard-sigmoid"):
-            return [
-                ("MUL", "/sixth", ("MulOptions", none), 1 / 6),
-                ("ADD", "/half", ("AddOptions", none), 0.5),
-                ("MAXIMUM", "/low", ("MaximumMinimumOptions", {}), 0.0),
-                ("MINIMUM", "", ("MaximumMinimumOptions", {}), 1.0),
-            ]
-        case _:
-            return []
-
-
-def _kind(step: Step) -> tuple[str, Options | None]:
-    """Operator and options of a layer."""
-    act = ActivationFunctionType.RELU if step.relu else ActivationFunctionType.NONE
-    activation = {"FusedActivationFunction": act}
-    match step.layer:
-        case ConvSpec() as layer:
-            same = Padding.SAME if layout.same_padding(layer) else Padding.VALID
-            how = {"Padding": same, **_moves(layer.window), **activation}
-            if layer.groups == 1:
-                return "CONV_2D", ("Conv2DOptions", how)
-            each = {"DepthMultiplier": layer.outputs // layer.groups}
-            return "DEPTHWISE_CONV_2D", ("DepthwiseConv2DOptions", how | each)
-        case PoolSpec(method=method) as layer:
-            height, width = layer.window.kernel
-            own = method == "average" and not layer.counts_pad and layout.same_padding(layer)
-            same = Padding.SAME if own else Padding.VALID
-            strides = {"Padding": same, **_moves(layer.window)}
-            window = {**strides, "FilterWidth": width, "FilterHeight": height}
-            code = "MAX_POOL_2D" if method == "max" else "AVERAGE_POOL_2D"
-            return code, ("Pool2DOptions", window)
-        case FcSpec():
-            return "FULLY_CONNECTED", ("FullyConnectedOptions", activation)
         case UpsampleSpec():
-            return "RESIZE_NEAREST_NEIGHBOR", ("ResizeNearestNeighborOptions", {})
-        case LrnSpec(size=size, alpha=alpha, beta=beta, bias=bias):
-            how = {"Radius": size // 2, "Bias": bias, "Alpha": alpha / size, "Beta": beta}
-            return "LOCAL_RESPONSE_NORMALIZATION", ("LocalResponseNormalizationOptions", how)
-        case FlattenSpec() | JoinSpec() | ConcatSpec() as layer:
-            raise AssertionError(f"{layer.type} is written elsewhere")
-        case _ as layer:
-            return _function(layer)
-
-
-def _function(
-    layer: SoftmaxSpec | LeakyReluSpec | ReluSpec | ClipSpec | ActivationSpec,
-) -> tuple[str, Options | None]:
-    """Operator and options of a function of each value, or of each pixel."""
-    match layer:
-        case SoftmaxSpec():
-            return "SOFTMAX", ("SoftmaxOptions", {"Beta": 1.0})
-        case LeakyReluSpec(slope=slope):
-            return "LEAKY_RELU", ("LeakyReluOptions", {"Alpha": slope})
-        case ReluSpec() | ClipSpec() | ActivationSpec():
-            codes = {"clip": "RELU6", "sigmoid": "LOGISTIC", "hard-swish": "HARD_SWISH"}
-            return codes.get(layer.type, layer.type.upper()), None
-
-
-def _moves(window: Window) -> dict[str, int]:
-    (down, along), (rows, columns) = window.stride, window.dilation
-    moves = {"StrideW": along, "StrideH": down}
-    spread = {"DilationWFactor": columns, "DilationHFactor": rows}
-    return moves | (spread if (rows, columns) != (1, 1) else {})
+            return (Tensor(f"{layer.name}/size", np.array(after[1:], np.int32)),)
+        case SliceSpec(first=first, channels=channels):
+            begin = [0, first] if flat else [0, 0, 0, first]
+            size = [-1] * (len(begin) - 1) + [channels]
+            names = {"begin": begin, "count": size}
+            return tuple(
+                Tensor(f"{layer.name}/{n}", np.array(v, np.int32)) for n, v in names.items()
+            )
+        case PadSpec(mode=mode, value=value):
+            top, left, bottom, right = layer.sides
+            added = np.array([[0, 0], [top, bottom], [left, right], [0, 0]], np.int32)
+            sides = Tensor(f"{layer.name}/sides", added)
+            filling = Tensor(f"{layer.name}/filling", np.array(value, np.float32))
+            return (sides, filling) if mode == "constant" else (sides,)
+        case _:
+            return ()

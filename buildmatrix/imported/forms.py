@@ -6,7 +6,7 @@ from math import prod
 from typing import TYPE_CHECKING
 
 from buildmatrix.imported.reading import FLOAT, attributes
-from buildmatrix.layers import FlattenSpec, Shape, UpsampleSpec
+from buildmatrix.layers import FlattenSpec, Shape, ShuffleSpec, UpsampleSpec
 from buildmatrix.network import INPUT
 
 if TYPE_CHECKING:
@@ -59,6 +59,14 @@ def _turn(reading: Reading, node: NodeProto, order: list[int]) -> None:
         reading.turned[node.output[0]] = reading.shape(node.input[0])
     else:
         raise reading.lacks(node, "another order of values")
+
+
+def shuffle(reading: Reading, node: NodeProto) -> None:
+    """What `patterns` found: channels of equal groups, taken in turn."""
+    if reading.shape(node.input[0]) != reading.shape(node.output[0]):
+        raise reading.lacks(node, "another order of values")
+    groups = attributes(node)["groups"]
+    reading.add(node, ShuffleSpec, inputs=reading.read(node, node.input[0]), groups=groups)
 
 
 def resize(reading: Reading, node: NodeProto) -> None:

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from math import prod
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from buildmatrix.imported.reading import attributes
+from buildmatrix.imported.reading import attributes, floats
 from buildmatrix.imported.weights import affine
 from buildmatrix.layers import (
     ActivationSpec,
     ClipSpec,
     LeakyReluSpec,
     LrnSpec,
+    PReluSpec,
     ReluSpec,
     SoftmaxSpec,
 )
@@ -43,22 +44,47 @@ def clip(reading: Reading, node: NodeProto) -> None:
     if low == 0 and high >= ENDLESS:
         relu(reading, node)
         return
-    if low <= -ENDLESS or high >= ENDLESS:
-        raise reading.lacks(node, "clipping on one side, other than below 0,")
+    if low <= -ENDLESS and high >= ENDLESS:
+        reading.same(node)
+        return
     inputs = reading.read(node, node.input[0])
     reading.add(node, ClipSpec, inputs=inputs, low=float(low), high=float(high))
 
 
+def bounded(reading: Reading, node: NodeProto) -> None:
+    """Min or Max of a value and a constant number: clipped on one side."""
+    numbers = [reading.constant(name) for name in node.input]
+    given = [one for one in numbers if one is not None]
+    if len(numbers) != 2 or len(given) != 1 or given[0].size != 1:
+        raise reading.lacks(node, "other than of a value and one number")
+    tensor = node.input[0 if numbers[0] is None else 1]
+    bound = float(given[0].reshape(-1)[0])
+    low, high = (bound, ENDLESS) if node.op_type == "Max" else (-ENDLESS, bound)
+    inputs = reading.read(node, tensor)
+    if node.op_type == "Max" and bound == 0:
+        reading.add(node, ReluSpec, inputs=inputs)
+        return
+    reading.add(node, ClipSpec, inputs=inputs, low=low, high=high)
+
+
 def leaky(reading: Reading, node: NodeProto) -> None:
-    slope = attributes(node).get("alpha", 0.01)
+    slopes: Any = np.array(attributes(node).get("alpha", 0.01), np.float32)
+    channels = reading.shape(node.input[0]).channels
     if node.op_type == "PRelu":
         slopes = reading.constant(node.input[1])
-        if slopes is None or len(set(slopes.reshape(-1).tolist())) != 1:
-            raise reading.lacks(node, "a slope for each channel")
-        slope = float(slopes.reshape(-1)[0])
-    if slope <= 0:
-        raise reading.lacks(node, f"a slope of {slope}")
-    reading.add(node, LeakyReluSpec, inputs=reading.read(node, node.input[0]), slope=float(slope))
+        rank = len(reading.size(node.input[0]))
+        if slopes is None or slopes.ndim > rank or slopes.size not in (1, channels):
+            raise reading.lacks(node, "slopes other than one for each channel")
+        shape = (1,) * (rank - slopes.ndim) + slopes.shape
+        if slopes.size > 1 and shape[1] != channels:
+            raise reading.lacks(node, "slopes along another axis than the channels'")
+    first, *others = np.broadcast_to(slopes.reshape(-1), channels).tolist()
+    inputs = reading.read(node, node.input[0])
+    if first > 0 and set(others) <= {first}:
+        reading.add(node, LeakyReluSpec, inputs=inputs, slope=float(first))
+        return
+    name = reading.add(node, PReluSpec, inputs=inputs)
+    reading.weights[name] = (floats(np.array([first, *others])), floats(np.zeros(0)))
 
 
 def activation(reading: Reading, node: NodeProto) -> None:

@@ -9,7 +9,7 @@ import numpy as np
 
 from buildmatrix.imported.reading import attributes
 from buildmatrix.imported.weights import affine
-from buildmatrix.layers import ConcatSpec, JoinSpec, Shape
+from buildmatrix.layers import ConcatSpec, JoinSpec, Shape, SliceSpec
 
 if TYPE_CHECKING:
     from onnx import NodeProto
@@ -75,6 +75,47 @@ def summed(reading: Reading, node: NodeProto) -> None:
     if any(reading.constant(name) is not None for name in node.input):
         raise reading.lacks(node, "a constant input")
     _joined(reading, node, list(node.input))
+
+
+def split(reading: Reading, node: NodeProto) -> None:
+    """The channels in parts; each part that is read is a layer."""
+    rank = len(reading.size(node.input[0]))
+    if attributes(node).get("axis", 0) % rank != 1:
+        raise reading.lacks(node, "splitting along another axis than the channels'")
+    first = 0
+    for output in node.output:
+        channels = reading.shape(output).channels
+        inputs = reading.read(node, node.input[0])
+        reading.add(node, SliceSpec, output=output, inputs=inputs, first=first, channels=channels)
+        first += channels
+
+
+def cut(reading: Reading, node: NodeProto) -> None:
+    """Slice: some channels after each other, or all that there is."""
+    how, size = attributes(node), reading.size(node.input[0])
+    parts = [how.get(name) for name in ("starts", "ends", "axes", "steps")]
+    for place, name in enumerate(node.input[1:]):
+        parts[place] = reading.constant(name) if name else None
+    starts, ends, axes, steps = parts
+    if starts is None or ends is None or any(int(step) != 1 for step in _some(steps)):
+        raise reading.lacks(node, "with steps, or at places that are computed,")
+    first = 0
+    for number, axis in enumerate(range(len(starts)) if axes is None else axes):
+        place, length = int(axis) % len(size), size[int(axis)]
+        start, end, _ = slice(int(starts[number]), int(ends[number])).indices(length)
+        if place != 1 and (start, end) != (0, length):
+            raise reading.lacks(node, "of another axis than the channels'")
+        first = start if place == 1 else first
+    channels = reading.shape(node.output[0]).channels
+    if channels == reading.shape(node.input[0]).channels:
+        reading.same(node)
+        return
+    inputs = reading.read(node, node.input[0])
+    reading.add(node, SliceSpec, inputs=inputs, first=first, channels=channels)
+
+
+def _some(values: Any) -> Any:
+    return () if values is None else values
 
 
 def concat(reading: Reading, node: NodeProto) -> None:

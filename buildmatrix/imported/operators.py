@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from buildmatrix.imported import forms, functions, joins, weights, windows
+from buildmatrix.imported import forms, functions, joins, patterns, weights, windows
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 OPERATORS: Mapping[str, Callable[[Reading, NodeProto], None]] = {
     "Conv": weights.conv,
+    "ConvTranspose": weights.conv_transpose,
     "Gemm": weights.gemm,
     "MatMul": weights.matmul,
     "BatchNormalization": weights.batch_norm,
@@ -28,14 +29,19 @@ OPERATORS: Mapping[str, Callable[[Reading, NodeProto], None]] = {
     "Div": joins.arithmetic,
     "Sum": joins.summed,
     "Concat": joins.concat,
+    "Split": joins.split,
+    "Slice": joins.cut,
     "MaxPool": windows.pool,
     "AveragePool": windows.pool,
     "GlobalAveragePool": windows.global_pool,
     "GlobalMaxPool": windows.global_pool,
-    "ReduceMean": windows.reduce_mean,
+    "ReduceMean": windows.reduced,
+    "ReduceMax": windows.reduced,
     "Pad": windows.pad,
     "Relu": functions.relu,
     "Clip": functions.clip,
+    "Min": functions.bounded,
+    "Max": functions.bounded,
     "LeakyRelu": functions.leaky,
     "PRelu": functions.leaky,
     "Sigmoid": functions.activation,
@@ -50,6 +56,7 @@ OPERATORS: Mapping[str, Callable[[Reading, NodeProto], None]] = {
     "Unsqueeze": forms.reformed,
     "Identity": forms.reformed,
     "Dropout": forms.reformed,
+    patterns.SHUFFLE: forms.shuffle,
     "Cast": forms.cast,
     "Transpose": forms.transpose,
     "Resize": forms.resize,

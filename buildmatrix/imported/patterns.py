@@ -1,13 +1,14 @@
-"""Hard sigmoid and hard swish, found where a framework or onnxruntime has taken them apart.
+"""Hard sigmoid, hard swish and a shuffle of channels, found where they stand taken apart.
 
 Before operator set 14 there was no HardSwish: frameworks wrote x * Clip(x + 3, 0, 6) / 6. And
-onnxruntime 1.32 itself writes x * HardSigmoid(x) of it. Stacks have a fast operator for the whole.
+onnxruntime 1.32 itself writes x * HardSigmoid(x) of it. A shuffle has no operator: it is a Reshape
+to groups, a Transpose and a Reshape. Stacks have a fast operator for the whole.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from onnx import helper, numpy_helper
@@ -15,10 +16,12 @@ from onnx import helper, numpy_helper
 if TYPE_CHECKING:
     from onnx import GraphProto, NodeProto
 
+SHUFFLE = "ChannelShuffle"  # stands for the nodes that together are one
+
 
 def whole(graph: GraphProto) -> None:
-    """Puts one node where several are a hard sigmoid or a hard swish, under the last one's name."""
-    for match in (_sigmoid, _swish):
+    """Puts one node where several are one of these, under the last one's name."""
+    for match in (_sigmoid, _swish, _shuffle):
         found = _Graph(graph)
         for node in list(graph.node):
             match(found, node)
@@ -32,6 +35,7 @@ class _Graph:
         self.maker = {name: node for node in graph.node for name in node.output}
         self.uses = Counter(name for node in graph.node for name in node.input)
         self.uses.update(value.name for value in graph.output)
+        self.constants = {tensor.name: tensor for tensor in graph.initializer}
         self.numbers = {
             tensor.name: float(numpy_helper.to_array(tensor).reshape(-1)[0])
             for tensor in graph.initializer
@@ -59,12 +63,11 @@ class _Graph:
             return ""
         return pair[0] if node.op_type == "Mul" or node.input[0] == pair[0] else ""
 
-    def replace(self, last: NodeProto, kind: str, value: str, gone: list[NodeProto]) -> None:
-        made = helper.make_node(kind, [value], list(last.output), last.name or last.output[0])
-        if kind == "HardSigmoid":
-            made.attribute.extend(
-                [helper.make_attribute("alpha", 1 / 6), helper.make_attribute("beta", 0.5)]
-            )
+    def replace(
+        self, last: NodeProto, kind: str, value: str, gone: list[NodeProto], **how: Any
+    ) -> None:
+        name = last.name or last.output[0]
+        made = helper.make_node(kind, [value], list(last.output), name, **how)
         last.CopyFrom(made)
         for node in gone:
             self.graph.node.remove(node)
@@ -90,7 +93,7 @@ def _sigmoid(graph: _Graph, node: NodeProto) -> None:
         return
     value, gone = graph.shifted(product)
     if value:
-        graph.replace(node, "HardSigmoid", value, gone)
+        graph.replace(node, "HardSigmoid", value, gone, alpha=1 / 6, beta=0.5)
         return
     times = graph.made_by("Mul", product)
     if times is None or len(times.input) != 2:
@@ -114,3 +117,19 @@ def _swish(graph: _Graph, node: NodeProto) -> None:
         if abs(how.get("alpha", 0.2) - 1 / 6) < 1e-6 and how.get("beta", 0.5) == 0.5:
             graph.replace(node, "HardSwish", one, [gate])
             return
+
+
+def _shuffle(graph: _Graph, node: NodeProto) -> None:
+    """A Reshape that undoes another one, with groups and their members exchanged between them."""
+    if node.op_type != "Reshape":
+        return
+    turn = graph.made_by("Transpose", node.input[0])
+    into = graph.made_by("Reshape", turn.input[0]) if turn is not None else None
+    if turn is None or into is None or into.input[1] not in graph.constants:
+        return
+    sizes = numpy_helper.to_array(graph.constants[into.input[1]]).tolist()
+    orders = [list(a.ints) for a in turn.attribute if a.name == "perm"]
+    others = list(range(3, len(sizes)))
+    if len(sizes) < 4 or orders != [[0, 2, 1, *others]] or sizes[1] < 1:
+        return
+    graph.replace(node, SHUFFLE, into.input[0], [into, turn], groups=sizes[1])

@@ -62,6 +62,10 @@ class Reading:
         domains = {one.domain: one.version for one in self.model.opset_import}
         self.opset = domains.get("", domains.get("ai.onnx", 0))
 
+    def readers(self, tensor: str) -> list[NodeProto]:
+        """The nodes that read a tensor."""
+        return [node for node in self.model.graph.node if tensor in node.input]
+
     def shape(self, tensor: str) -> Shape:
         """Of one image: (channels, height, width); what has fewer sizes is one pixel, or a row."""
         sizes = self.size(tensor)
@@ -85,8 +89,10 @@ class Reading:
         found = self.constants.get(tensor)
         return None if found is None else numpy_helper.to_array(found)
 
-    def add(self, node: NodeProto, make: type[LayerSpec], **settings: Any) -> str:
-        """A layer that the node is; its name."""
+    def add(
+        self, node: NodeProto, make: type[LayerSpec], *, output: str = "", **settings: Any
+    ) -> str:
+        """A layer that the node is, and makes its first output or the one named; its name."""
         (kind, *_) = get_args(make.model_fields["type"].annotation)
         given = {"type": kind, "name": self._name(node), "node": called(node), **settings}
         try:
@@ -95,8 +101,12 @@ class Reading:
             fault = invalid.errors()[0]
             raise self.fault(f"{called(node)}: {fault['loc'][0]}: {fault['msg']}") from None
         self.layers.append(cast("Layer", layer))
-        self.values[node.output[0]] = layer.name
+        self.values[output or node.output[0]] = layer.name
         return layer.name
+
+    def layer(self, name: str) -> Layer | None:
+        """The layer of that name; None for the input."""
+        return next((layer for layer in reversed(self.layers) if layer.name == name), None)
 
     def read(
         self, node: NodeProto, *tensors: str, padded: bool = False, turned: bool = False
@@ -106,7 +116,7 @@ class Reading:
             if tensor in self.turned and not turned:
                 raise self.fault(f"{called(node)} reads '{tensor}', whose channels come last")
             if tensor in self.padded and not padded:
-                raise self.fault(f"{called(node)} reads what is padded; only Conv is read so")
+                raise self.fault(f"{called(node)} reads what is padded for a Conv")
             if tensor not in self.values:
                 raise self.fault(f"{called(node)} reads '{tensor}', a constant")
         return tuple(self.values[tensor] for tensor in tensors)

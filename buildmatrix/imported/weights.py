@@ -9,7 +9,7 @@ import numpy as np
 
 from buildmatrix.imported.reading import attributes, floats
 from buildmatrix.imported.windows import pads_of, pair, short
-from buildmatrix.layers import ConvSpec, FcSpec
+from buildmatrix.layers import ConvSpec, DeconvSpec, FcSpec
 
 if TYPE_CHECKING:
     from onnx import NodeProto
@@ -44,6 +44,48 @@ def conv(reading: Reading, node: NodeProto) -> None:
         pad=short(pads),
         groups=how.get("group", 1),
         dilation=short(dilation),
+    )
+    reading.weights[name] = (floats(weight), floats(bias))
+
+
+def conv_transpose(reading: Reading, node: NodeProto) -> None:
+    how = attributes(node)
+    weight = reading.constant(node.input[1])
+    if weight is None or weight.ndim != 4 or how.get("auto_pad", b"NOTSET") != b"NOTSET":
+        raise reading.lacks(node, "a weight that is computed or not of 4 sizes, or automatic pads,")
+    groups, outputs = how.get("group", 1), weight.shape[1] * how.get("group", 1)
+    if short(pair(how.get("dilations"))) != 1:
+        raise reading.lacks(node, "a dilation")
+    bias: Any = np.zeros(outputs)
+    if len(node.input) > 2 and node.input[2]:
+        bias = reading.constant(node.input[2])
+        if bias is None:
+            raise reading.lacks(node, "a bias that is computed")
+    kernel, stride = weight.shape[2:], pair(how.get("strides"))
+    top, left, *_ = how.get("pads") or [0] * 4
+    # What is cut off at the end follows from the size, whether the node writes that or a padding.
+    ends = [
+        (size - 1) * step + reach - start - made
+        for size, step, reach, start, made in zip(
+            reading.shape(node.input[0])[1:],
+            stride,
+            kernel,
+            (top, left),
+            reading.shape(node.output[0])[1:],
+            strict=True,
+        )
+    ]
+    if min(ends) < 0:
+        raise reading.lacks(node, "an output with rows or columns that no window reaches")
+    name = reading.add(
+        node,
+        DeconvSpec,
+        inputs=reading.read(node, node.input[0]),
+        outputs=outputs,
+        kernel=short(kernel),
+        stride=short(stride),
+        pad=short((top, left, *ends)),
+        groups=groups,
     )
     reading.weights[name] = (floats(weight), floats(bias))
 
@@ -98,13 +140,24 @@ def affine(
     (before,) = reading.read(node, tensor)
     channels = reading.shape(tensor).channels
     factor, shift = (np.broadcast_to(np.asarray(v, np.float64), channels) for v in (factor, shift))
-    if before in reading.weights and reading.uses[tensor] == 1 and named:
+    layer = reading.layer(before)
+    if isinstance(layer, ConvSpec | FcSpec | DeconvSpec) and reading.uses[tensor] == 1 and named:
         weight, bias = reading.weights[before]
-        across = factor.reshape(-1, *[1] * (weight.ndim - 1))
-        reading.weights[before] = (floats(weight * across), floats(bias * factor + shift))
+        reading.weights[before] = (
+            floats(weight * _across(layer, weight, factor)),
+            floats(bias * factor + shift),
+        )
         reading.values[node.output[0]] = before
         return
     name = reading.add(
         node, ConvSpec, inputs=(before,), outputs=channels, kernel=1, groups=channels
     )
     reading.weights[name] = (floats(factor.reshape(-1, 1, 1, 1)), floats(shift))
+
+
+def _across(layer: ConvSpec | FcSpec | DeconvSpec, weight: Any, factor: Any) -> Any:
+    """A number for each output, so formed that it multiplies that output's weights."""
+    if not isinstance(layer, DeconvSpec):
+        return factor.reshape(-1, *[1] * (weight.ndim - 1))
+    groups, inputs = layer.groups, len(weight)
+    return factor.reshape(groups, 1, -1).repeat(inputs // groups, 1).reshape(inputs, -1, 1, 1)

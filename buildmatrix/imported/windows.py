@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from buildmatrix.imported.reading import attributes
-from buildmatrix.layers import PoolSpec
+from buildmatrix.layers import PadSpec, PoolSpec
 
 if TYPE_CHECKING:
     from onnx import NodeProto
@@ -40,21 +40,23 @@ def global_pool(reading: Reading, node: NodeProto) -> None:
     _add_pool(reading, node, kernel, (1, 1), (0, 0, 0, 0))
 
 
-def reduce_mean(reading: Reading, node: NodeProto) -> None:
+def reduced(reading: Reading, node: NodeProto) -> None:
+    """A mean or a largest over the whole height and width."""
     sizes = reading.size(node.input[0])
     axes = attributes(node).get("axes")
     if axes is None and len(node.input) > 1:
         axes = reading.constant(node.input[1])
     wanted = set(range(2, len(sizes)))
     if axes is None or {int(axis) % len(sizes) for axis in axes} != wanted or not wanted:
-        raise reading.lacks(node, "a mean over other axes than height and width")
+        what = "a largest" if node.op_type == "ReduceMax" else "a mean"
+        raise reading.lacks(node, f"{what} over other axes than height and width")
     global_pool(reading, node)
 
 
 def _add_pool(
     reading: Reading, node: NodeProto, kernel: Any, stride: Any, pads: Any, *, counted: bool = False
 ) -> None:
-    largest = node.op_type in ("MaxPool", "GlobalMaxPool")
+    largest = node.op_type in ("MaxPool", "GlobalMaxPool", "ReduceMax")
     reading.add(
         node,
         PoolSpec,
@@ -93,23 +95,45 @@ def pads_of(
 
 
 def pad(reading: Reading, node: NodeProto) -> None:
-    """Zeros around an image, which become the pad of the convolution that reads it."""
+    """What is added around an image: zeros become the pad of the convolutions that read them, and
+    anything else is a layer."""
     how = attributes(node)
     given = reading.constant(node.input[1]) if len(node.input) > 1 else how.get("pads")
     value = reading.constant(node.input[2]) if len(node.input) > 2 and node.input[2] else None
     filling = how.get("value", 0.0) if value is None else float(np.asarray(value).reshape(-1)[0])
     sizes = reading.size(node.input[0])
-    if given is None or how.get("mode", b"constant") != b"constant" or filling:
-        raise reading.lacks(node, "padding with something else than zeros")
+    mode = how.get("mode", b"constant").decode()
+    if given is None or mode not in ("constant", "edge", "reflect"):
+        raise reading.lacks(node, f"padding by the mode {mode}, or as much as is computed,")
+    if len(node.input) > 3 and node.input[3]:
+        given = _of_axes(reading, node, given, len(sizes))
     if len(given) != 2 * len(sizes) or len(sizes) < 3:
         raise reading.lacks(node, "padding of some axes alone")
     sides = [int(side) for side in given]
     starts, ends = sides[: len(sizes)], sides[len(sizes) :]
     if any((*starts[:2], *ends[:2])) or min(sides) < 0:
         raise reading.lacks(node, "padding of channels, or cutting,")
-    rows = (0, *starts[2:])[-2:], (0, *ends[2:])[-2:]
-    reading.padded[node.output[0]] = (rows[0][0], rows[0][1], rows[1][0], rows[1][1])
-    reading.same(node)
+    (top, left), (bottom, right) = (0, *starts[2:])[-2:], (0, *ends[2:])[-2:]
+    added = (top, left, bottom, right)
+    readers = [one.op_type for one in reading.readers(node.output[0])]
+    if mode == "constant" and not filling and readers and set(readers) == {"Conv"}:
+        reading.padded[node.output[0]] = added
+        reading.same(node)
+        return
+    inputs = reading.read(node, node.input[0])
+    reading.add(node, PadSpec, inputs=inputs, pad=short(added), mode=mode, value=filling)
+
+
+def _of_axes(reading: Reading, node: NodeProto, given: Any, rank: int) -> list[int]:
+    """The pads of all axes, where the node names the axes that its pads are of."""
+    axes = reading.constant(node.input[3])
+    if axes is None:
+        raise reading.lacks(node, "padding of axes that are computed")
+    places = [int(axis) % rank for axis in axes.reshape(-1)]
+    sides = [0] * (2 * rank)
+    for number, axis in enumerate(places):
+        sides[axis], sides[rank + axis] = int(given[number]), int(given[len(places) + number])
+    return sides
 
 
 def pair(values: Any) -> tuple[int, int]:

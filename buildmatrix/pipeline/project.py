@@ -202,7 +202,7 @@ def _described(one: FileNetworkSpec, path: Path, state: Path | None) -> NetworkS
         return described(one, path.parent)
     from buildmatrix.imported.remembered import recalled
 
-    shapes = ("layers.py", "network.py", "reference.py")
+    shapes = ("layers.py", "sizes.py", "network.py", "reference.py")
     digests = _digest(PACKAGE, *_modules("imported"), *shapes)
     reader = "-".join((digests, *(version(name) for name in ("onnx", "onnxruntime", "numpy"))))
     return recalled(one, path.parent, reader=reader, records=State(state).networks)

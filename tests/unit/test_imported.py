@@ -141,13 +141,23 @@ def test_what_a_stack_cannot_say_is_named_with_its_node(small: ImportedNetwork) 
             "softmax over another axis than the channels' of node Softmax 'prob' is not read",
         ),
         (
-            [node("Clip", "image low", "prob")],
-            "clipping on one side, other than below 0, of node Clip 'prob' is not read",
+            [node("ReduceMax", "image", "t", keepdims=0), node("Clip", "image t", "prob")],
+            "a largest over other axes than height and width of node ReduceMax 't' is not read",
         ),
+        ([node("Split", "image", "prob", axis=2)], "another axis than the channels' of node Split"),
+        ([node("Slice", "image from to axes", "prob")], "another axis than the channels' of node"),
+        (
+            [node("PRelu", "image wide", "prob")],
+            "slopes other than one for each channel of node PRelu 'prob'",
+        ),
+        ([node("Max", "image image", "prob")], "a value and one number of node Max 'prob' is not"),
         ([node("Transpose", "image", "prob", perm=[0, 2, 3, 1])], "of its output 'prob' come last"),
         ([node("Transpose", "image", "prob", perm=[0, 2, 1, 3])], "another order of values"),
         ([node("Mul", "image image", "m"), node("Sub", "image m", "prob")], "node Sub 'prob'"),
-        ([node("ConvTranspose", "image w", "prob")], "node ConvTranspose 'prob' is not read"),
+        (
+            [node("ConvTranspose", "image w", "prob", dilations=[2, 2])],
+            "node ConvTranspose 'prob' is not read",
+        ),
         (
             [node("Unsqueeze", "image axes", "u"), node("Relu", "u", "prob")],
             "a value of 1x2x1x8x8 at node Unsqueeze 'u' is not read",
@@ -160,11 +170,71 @@ def test_what_is_not_read_is_one_line_with_operator_and_node(
     tmp_path: Path, nodes: list[onnx.NodeProto], said: str
 ) -> None:
     weights = {"low": np.float32(1), "w": drawn(2, 3, 3, 3), "axes": np.array([2])}
-    weights["low4"] = drawn(1, 2, 8, 8)
+    weights |= {"low4": drawn(1, 2, 8, 8), "wide": drawn(8)}
+    weights |= {"from": np.array([1]), "to": np.array([5])}
     used = {n: v for n, v in weights.items() if any(n in one.input for one in nodes)}
     fault = refused(tmp_path, onnx_files.model(nodes, used))
     assert said in fault.brief
     assert "\n" not in fault.brief
+
+
+def test_parts_shuffles_slopes_pads_and_spreading_windows_become_layers(tmp_path: Path) -> None:
+    """What ShuffleNet, detectors and networks of other frameworks have beside plain layers."""
+    nodes = [
+        onnx.helper.make_node("Split", ["image", "halves"], ["s0", "s1"], "s", axis=1),
+        node("Slice", "image from to axes", "cut"),
+        node("Concat", "s1 s0 cut image cut", "cat", axis=1),
+        node("Reshape", "cat groups", "g"),
+        node("Transpose", "g", "t", perm=[0, 2, 1, 3, 4]),
+        node("Reshape", "t whole", "shuffled"),
+        node("PRelu", "shuffled slopes", "p"),
+        node("Pad", "p sides", "mirrored", mode="reflect"),
+        node("Pad", "mirrored sides ten", "tens"),
+        node("Max", "tens two", "m"),
+        node(
+            "ConvTranspose", "m w b", "d", strides=[2, 2], pads=[1, 1, 1, 1], output_padding=[1, 1]
+        ),
+        node("BatchNormalization", "d scale shift mean var", "n"),
+        node("ReduceMax", "n", "r", axes=[2, 3], keepdims=0),
+        node("Gemm", "r f fb", "prob"),
+    ]
+    numbers = {
+        "halves": np.array([1, 1]),
+        "from": np.array([-1]),
+        "to": np.array([2**62]),
+        "axes": np.array([1]),
+        "groups": np.array([1, 3, 2, 8, 8]),
+        "whole": np.array([1, 6, 8, 8]),
+        "slopes": drawn(6, 1, 1),
+        "sides": np.array([0, 0, 1, 2, 0, 0, 0, 1]),
+        "ten": np.float32(10),
+        "two": np.float32(0.25),
+        "w": drawn(6, 4, 3, 3),
+        "b": drawn(4),
+        "scale": np.float32(1) + drawn(4) / 4,
+        "shift": drawn(4, seed=1),
+        "mean": drawn(4, seed=2),
+        "var": np.float32(1) + drawn(4, seed=3) ** 2,
+        "f": drawn(4, 5),
+        "fb": drawn(5),
+    }
+    net = imported(tmp_path, onnx_files.model(nodes, numbers, opset=13))
+    assert [layer.type for layer in net.layers] == [
+        *("slice", "slice", "slice", "concat", "shuffle", "prelu", "pad", "pad", "clip"),
+        *("deconv", "pool", "fc"),
+    ]
+    assert network.shapes(net)[3:10] == (
+        *((6, 8, 8),) * 3,
+        *((6, 9, 11), (6, 10, 14), (6, 10, 14)),
+        (4, 20, 28),
+    )
+    _, image, expected = prepared(net)
+    (answer,) = InferenceSession(str(net.file)).run(None, {"image": image[None]})
+    assert reference.max_relative_error(answer, expected) < 1e-5
+    assert able.gap(net, "ncnn") == able.gap(net, "onnx") == ""
+    assert able.gap(net, "tflite") == (
+        "the format tflite has no deconv of a batch of any size: layer d (ConvTranspose 'd')"
+    )
 
 
 def test_an_old_operator_set_is_brought_to_one_that_has_kernels(tmp_path: Path) -> None:

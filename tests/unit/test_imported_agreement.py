@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from onnx import helper
 
 from buildmatrix import reference, schema
 from buildmatrix.export import FORMATS, able, export, prepared
@@ -171,6 +172,69 @@ class Drawing:
             self.nodes[-1].attribute.extend(node("x", "x", "x", nearest_mode="floor").attribute)
             self.open[f"v{len(self.nodes) - 1}"] = size
 
+    def splitting(self) -> None:
+        one = self.value()
+        channels, height, width = self.open[one]
+        if channels < 2:
+            return
+        first = self.one_of(*range(1, channels))
+        parts = [f"v{len(self.nodes)}", f"v{len(self.nodes)}b"]
+        sizes = np.array([first, channels - first])
+        self.weights[f"n{len(self.nodes)}"] = sizes
+        names = [one, f"n{len(self.nodes)}"]
+        self.nodes.append(helper.make_node("Split", names, parts, parts[0], axis=1))
+        self.open |= {p: (int(n), height, width) for p, n in zip(parts, sizes, strict=True)}
+
+    def shuffling(self) -> None:
+        one = self.value()
+        channels, height, width = self.open[one]
+        groups = self.one_of(*(n for n in range(1, channels + 1) if channels % n == 0))
+        at = len(self.nodes)
+        self.weights |= {
+            f"n{at}": np.array([1, groups, channels // groups, height, width]),
+            f"n{at}b": np.array([1, channels, height, width]),
+        }
+        self.nodes.append(node("Reshape", f"{one} n{at}", f"v{at}g"))
+        self.nodes.append(node("Transpose", f"v{at}g", f"v{at}t", perm=[0, 2, 1, 3, 4]))
+        self.nodes.append(node("Reshape", f"v{at}t n{at}b", f"v{at}"))
+        self.open[f"v{at}"] = (channels, height, width)
+
+    def slopes(self) -> None:
+        one = self.value()
+        size = self.open[one]
+        self.add("PRelu", f"{one} {self.constant(drawn(size[0], 1, 1, seed=1))}", size)
+
+    def padding(self) -> None:
+        one = self.value()
+        channels, height, width = self.open[one]
+        sides = [self.one_of(0, 1, 2) for _ in range(4)]
+        if min(height, width) < 3 or height * width > 100:
+            return
+        top, left, bottom, right = sides
+        name = f"n{len(self.nodes)}"
+        self.weights[name] = np.array([0, 0, top, left, 0, 0, bottom, right])
+        mode = self.one_of("constant", "reflect", "edge")
+        size = (channels, height + top + bottom, width + left + right)
+        filling = f" {self.constant(np.float32(self.one_of(0, -3)))}" if mode == "constant" else ""
+        self.add("Pad", f"{one} {name}{filling}", size, mode=mode)
+
+    def spreading(self) -> None:
+        one = self.value()
+        channels, height, width = self.open[one]
+        kernel, stride, pad = self.one_of(2, 3), self.one_of(1, 2), self.one_of(0, 0, 1)
+        groups = self.one_of(1, 1, channels, 2 if channels % 2 == 0 else 1)
+        more = self.one_of(0, 1) if stride == 2 and pad else 0
+        sizes = [(size - 1) * stride + kernel - 2 * pad + more for size in (height, width)]
+        if min(sizes) < 1 or max(sizes) > 20:
+            return
+        weight = drawn(channels, self.one_of(1, 2), kernel, kernel, seed=len(self.nodes))
+        outputs = weight.shape[1] * groups
+        if outputs > 24:
+            return
+        how = {"strides": [stride] * 2, "pads": [pad] * 4, "output_padding": [more] * 2}
+        names = f"{one} {self.constant(weight)} {self.constant(drawn(outputs))}"
+        self.add("ConvTranspose", names, (outputs, sizes[0], sizes[1]), group=groups, **how)
+
     def finished(self) -> ModelProto:
         last = list(self.open)[-1]
         count = int(np.prod(self.open[last]))
@@ -188,7 +252,8 @@ def networks(draw: DrawFn) -> ModelProto:
     steps = (
         *(drawing.convolution, drawing.convolution, drawing.pooling, drawing.function),
         *(drawing.function, drawing.joining, drawing.gating, drawing.concatenation),
-        drawing.enlarging,
+        *(drawing.enlarging, drawing.splitting, drawing.shuffling, drawing.slopes),
+        *(drawing.padding, drawing.spreading),
     )
     for _ in range(draw(st.integers(1, 7))):
         draw(st.sampled_from(steps))()
