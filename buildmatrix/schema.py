@@ -110,7 +110,10 @@ def _sentence(kind: str, message: str, position: Position, error: Any) -> str:
         case "unknown_key":
             return message
         case "missing":
-            return f"'{position[-1]}' is missing"
+            place = ".".join(map(str, position[:-1]))
+            return f"'{position[-1]}' is missing{' in ' if place else ''}{place}"
+        case "model_type" if error["input"] is None:
+            return f"'{name}' is empty" if position else "the file is empty"
         case "string_type":
             return f"'{name}' must be text, not {_shown(error['input'])}: put it in quotes"
         case "literal_error" | "enum":

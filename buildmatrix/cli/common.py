@@ -214,7 +214,7 @@ def print_table(table: object, *, width: int = 0) -> None:
     chosen = width or (None if sys.stdout.isatty() else piped)
     if isinstance(sys.stdout, io.TextIOWrapper):  # for names of files that are no UTF-8
         sys.stdout.reconfigure(errors="backslashreplace")
-    Console(width=chosen, highlight=False).print(table)
+    Console(width=chosen, highlight=False).print(table, crop=False)
 
 
 def _spoken(text: str) -> str:

@@ -125,8 +125,9 @@ def _up(name: str, kind: str, link: str, state: Path, *, as_json: bool) -> None:
     from buildmatrix.boards import documents
 
     if kind == "?":
+        width = max(map(len, virtual.KINDS))
         for each in virtual.KINDS.values():
-            say(f"{each.name:12} {each.summary}")
+            say(f"{each.name:{width}}  {each.summary}")
         return
     with progress() as reporter:
         board = virtual.up(

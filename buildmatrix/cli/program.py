@@ -56,9 +56,11 @@ class BuildmatrixProgram(Program):
 
     def parse_core(self, argv: Any) -> None:
         commands = list(self.namespace.task_names) if self.namespace else []
-        self._usage(super().parse_core, rewritten(list(argv or sys.argv), commands))
+        words = rewritten(list(argv or sys.argv), commands)
+        self._usage(super().parse_core, words)
 
     def parse_tasks(self) -> None:
+        self._refuse_unknown_flags(self.core.unparsed)
         self._usage(super().parse_tasks)
 
     def run(self, argv: Any = None, exit: bool = True) -> None:  # Invoke's word
@@ -83,11 +85,36 @@ class BuildmatrixProgram(Program):
         if examples := EXAMPLES.get(name):
             self.stdout("Examples:")
             self.stdout("\n".join(f"  buildmatrix {one}" for one in examples) + "\n")
+        words_of = {str(one.name): one.help or "" for one in context.positional_args}
+        if words_of:
+            self.stdout("Words:")
+            self.print_columns([(word.upper(), text) for word, text in words_of.items()])
         self.stdout("Flags:")
-        self.print_columns(context.help_tuples())
+        flags = {f"--{word}" for word in words_of}
+        rows = [row for row in context.help_tuples() if row[0].partition("=")[0] not in flags]
+        self.print_columns(rows)
 
     def stdout(self, text: str) -> None:
         sys.stdout.write(text + "\n")
+
+    def _refuse_unknown_flags(self, words: Sequence[str]) -> None:
+        """Invoke takes a flag that a command does not have for the word that the command wants."""
+        assert self.namespace is not None
+        if not words or words[0] not in self.namespace.task_names:
+            return
+        command, *rest = words
+        own = self.namespace[command].get_arguments()
+        taking = {f"{'-' * (1 + (len(n) > 1))}{n}" for a in own if a.takes_value for n in a.names}
+        known = [f"--{a.name}" for a in own]
+        before = ""
+        for word in rest:
+            if word in self.namespace.task_names and before not in taking:
+                return  # another command begins
+            flag = word.partition("=")[0]
+            strange = flag.startswith("--") and flag not in ("--", "--help", *known)
+            if strange and before not in taking:
+                raise Exit(_no_flag(command, flag, known), 2)
+            before = word
 
     def _usage(self, parse: Callable[..., None], *arguments: Any) -> None:
         try:
@@ -104,12 +131,19 @@ class BuildmatrixProgram(Program):
         word = str(error).partition("'")[2].partition("'")[0]
         if not str(error).startswith("No idea what"):
             return f"buildmatrix: {error}\nnext: buildmatrix {command or ''} --help"
+        if command and error.context and word.startswith("-"):
+            return _no_flag(command, word, list(error.context.flag_names()))
         commands = list(self.namespace.task_names) if self.namespace else []
-        there, where = commands, "--list"
-        if command and word.startswith("-") and error.context:
-            there = [f"--{name.lstrip('-')}" for name in error.context.flag_names()]
-            where = f"{command} --help"
-        return f"buildmatrix: {error}{did_you_mean(word, there)}\nnext: buildmatrix {where}"
+        if command and error.context:
+            only = f"{command} --only {word}" if "--only" in error.context.flag_names() else ""
+            way = only or f"{command} --help"
+            return f"buildmatrix: {error} {command} takes no such word\nnext: buildmatrix {way}"
+        return f"buildmatrix: {error}{did_you_mean(word, commands)}\nnext: buildmatrix --list"
+
+
+def _no_flag(command: str, flag: str, known: Sequence[str]) -> str:
+    near = did_you_mean(flag, [*known])
+    return f"buildmatrix: No idea what '{flag}' is!{near}\nnext: buildmatrix {command} --help"
 
 
 def rewritten(argv: Sequence[str], commands: Sequence[str]) -> list[str]:

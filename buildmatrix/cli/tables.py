@@ -1,13 +1,15 @@
-"""How documents look on a terminal. 100 columns are enough for all of them."""
+"""How documents look on a terminal, from 60 columns up."""
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from buildmatrix.cli.listing import Listing
 from buildmatrix.printable import escape
 
 if TYPE_CHECKING:
@@ -44,34 +46,51 @@ def _table(*columns: str, title: str = "") -> Table:
     return table
 
 
+RUNGS = {
+    "rendered": "its scripts could be filled in",
+    "runner": "its engine gave the right answer, with this library, in another cell",
+    "built": "it was built and passed its audit",
+    "ran": "it gave the right answer on a virtual board",
+    "measured": "it was measured on hardware",
+}
+
+
 def cells(document: Cells) -> RenderableType:
-    table = _table("cell", "stack", "shown", "options, and what stands in the way")
-    table.columns[0].no_wrap = table.columns[2].no_wrap = True
+    """A reason that many cells share stands once, below, and its number in the rows."""
+    listing = Listing(("cell", "stack", "shown"), "options, and what stands in the way")
+    counts = Counter(cell["reason"] for cell in document["cells"])
+    often = [reason for reason, n in counts.items() if n > 1 and reason != "stored"]
+    shared = {reason: f"({number})" for number, reason in enumerate(often, 1)}
     for cell in document["cells"]:
         options = " ".join(f"{k}={_value(v)}" for k, v in cell["options"].items())
-        reason = "" if cell["reason"] == "stored" else f"\n[dim]{escape(cell['reason'])}[/]"
-        table.add_row(cell["id"], cell["stack"], cell["shown"]["rung"], escape(options) + reason)
-    parts: list[RenderableType] = [table]
+        reason = "" if cell["reason"] == "stored" else cell["reason"]
+        reason = escape(shared.get(reason, reason))
+        words = f"{escape(options)}\n[dim]{reason}[/]" if reason else escape(options)
+        listing.add(cell["id"], cell["stack"], cell["shown"]["rung"], words=words)
+    parts: list[RenderableType] = [listing]
+    notes = [f"{number} {reason}" for reason, number in shared.items()]
+    rungs = dict.fromkeys(cell["shown"]["rung"] for cell in document["cells"])
+    notes += [f"{rung}: {RUNGS[rung]}" for rung in rungs]
+    parts += [Text(), *(Text(note, "dim") for note in notes)]
     if document["dropped"]:
-        dropped = _table("dropped", "rule", "reason", title="\nDropped")
+        dropped = Listing(("dropped",), "by which rule, and why")
         for row in document["dropped"]:
-            dropped.add_row(row["id"], row["rule"], escape(row["reason"]))
-        parts.append(dropped)
+            dropped.add(row["id"], words=f"{escape(row['rule'])}\n[dim]{escape(row['reason'])}[/]")
+        parts += [Text(), dropped]
     return Group(*parts)
 
 
 def plan(document: Plan) -> RenderableType:
-    table = _table("", "action and reason", "last took")
-    table.columns[2].justify = "right"
-    table.columns[2].no_wrap = True
+    listing = Listing(("", "last took", "action"), "because", right=frozenset({1}))
     for action in document["actions"]:
         seconds = action["predicted_seconds"]
         verb = action["verb"]
         reason = escape(_clipped(action["reason"], 300))
-        table.add_row(
+        listing.add(
             f"[{VERBS[verb]}]{verb}[/]",
-            f"{escape(action['id'])}\n[dim]{reason}[/]",
             "" if seconds is None else f"{seconds:.0f} s",
+            escape(action["id"]),
+            words=f"[dim]{reason}[/]",
         )
     wanted = [a for a in document["actions"] if a["verb"] in ("RUN", "RERUN")]
     known = [a["predicted_seconds"] for a in wanted if a["predicted_seconds"] is not None]
@@ -81,26 +100,25 @@ def plan(document: Plan) -> RenderableType:
         summary += f", about {sum(known) / 60:.1f} minutes by last time"
     if unknown:
         summary += f", {unknown} never timed here"
-    return Group(table, Text(summary))
+    return Group(listing, Text(summary))
 
 
 def build(document: Build) -> RenderableType:
-    table = _table("cell", "", "")
-    table.columns[0].no_wrap = table.columns[1].no_wrap = True
+    listing = Listing(("cell", ""), "")
     for cell in document["cells"]:
         word, colour = STATES[cell["state"]]
         text = cell["cause"] if cell["state"] not in ("done", "cached") else ""
-        table.add_row(cell["id"], f"[{colour}]{word}[/]", f"[dim]{escape(_clipped(text, 400))}[/]")
-    return table
+        words = f"[dim]{escape(_clipped(text, 400))}[/]" if text else ""
+        listing.add(cell["id"], f"[{colour}]{word}[/]", words=words)
+    return listing
 
 
 def offers(document: Offers) -> RenderableType:
     """A line each: its name, whose it is, what it is."""
-    table = _table(document["kind"].removesuffix("s"), "from", "what it is")
-    table.columns[0].no_wrap = table.columns[1].no_wrap = True
+    listing = Listing((document["kind"].removesuffix("s"), "from"), "what it is")
     for one in document["offers"]:
-        table.add_row(one["name"], _origin(one["origin"]), escape(one["summary"]))
-    return table
+        listing.add(one["name"], _origin(one["origin"]), words=escape(one["summary"]))
+    return listing
 
 
 def _origin(origin: str) -> str:
@@ -108,17 +126,17 @@ def _origin(origin: str) -> str:
 
 
 def toolchains(document: Toolchains) -> RenderableType:
-    table = _table("toolchain", "from", "identity", "packages", "what it is")
-    for column in table.columns[:4]:
-        column.no_wrap = True
+    heads = ("toolchain", "from", "identity", "packages")
+    listing = Listing(heads, "what it is", right=frozenset({3}))
     for t in document["toolchains"]:
         target = t["target"]
         what = f"{t['summary']}\n[dim]{target['triple']} {target['march']} {target['fpu']}[/]"
         if t["changed"]:
             what += f"\n[yellow]{escape(t['changed'])}[/]"
         made = t["identity"][:12] or "not made"
-        table.add_row(t["name"], _origin(t["origin"]), made, str(len(t["packages"]) or "-"), what)
-    return table
+        packages = str(len(t["packages"]) or "-")
+        listing.add(t["name"], _origin(t["origin"]), made, packages, words=what)
+    return listing
 
 
 SOURCES = {
@@ -132,8 +150,7 @@ SOURCES = {
 
 
 def sources(document: Sources) -> RenderableType:
-    table = _table("source", "", "where from, and what stands in the way")
-    table.columns[1].no_wrap = True
+    listing = Listing(("source", "", ""), "where from, and what stands in the way")
     for row in document["sources"]:
         words = [*row["alternates"]]
         words += [f"[yellow]{escape(row['reason'])}[/]"] if row["reason"] else []
@@ -141,12 +158,13 @@ def sources(document: Sources) -> RenderableType:
         words += [f"written: {escape(row['file'])}"] if row["file"] else []
         words.append(f"for {', '.join(row['cells'])}")
         colour = SOURCES[row["state"]] or "none"
-        table.add_row(
-            f"{row['source']}\n[dim]{row['identity'][:12]}[/]",
+        listing.add(
+            row["source"],
+            f"[dim]{row['identity'][:12]}[/]",
             f"[{colour}]{row['state']}[/]",
-            "\n".join((escape(words[0]), *(f"[dim]{word}[/]" for word in words[1:]))),
+            words="\n".join((escape(words[0]), *(f"[dim]{word}[/]" for word in words[1:]))),
         )
-    return table
+    return listing
 
 
 def device(document: dict[str, Any]) -> RenderableType:
@@ -181,28 +199,29 @@ LOOKS = {"idle": "green", "running": "cyan", "away": "red", "off": "dim"}
 
 
 def devices(document: DeviceList) -> RenderableType:
-    table = _table("board", "kind", "state", "lease", "address, and what it is at")
+    """A column that no board has a fact for is left out."""
+    leased = any(d["owner"] for d in document["devices"])
+    heads = ("board", "kind", "state", *(("lease of",) if leased else ()))
+    listing = Listing(heads, "address, and what it is at")
     for d in document["devices"]:
         colour = LOOKS.get(d["state"], "yellow")
         seen = f", last seen {d['last_seen']}" if d["state"] == "away" and d["last_seen"] else ""
         detail = f"\n[dim]{escape(d['detail'])}{seen}[/]" if d["detail"] else ""
-        table.add_row(
-            d["name"],
-            d["kind"],
-            f"[{colour}]{d['state']}[/]",
-            escape(d["owner"]),
-            f"{d['user']}@{d['host']}:{d['port']}{detail}",
+        listing.add(
+            *(d["name"], d["kind"], f"[{colour}]{d['state']}[/]"),
+            *((escape(d["owner"]),) if leased else ()),
+            words=f"{escape(d['user'])}@{d['host']}:{d['port']}{detail}",
         )
-    return table
+    return listing
 
 
 def checks(document: Checks) -> RenderableType:
-    table = _table("", "check", "found")
+    listing = Listing(("", "check"), "found")
     for check in document["checks"]:
         sign = {True: "[green]ok[/]", False: "[red]no[/]", None: "[yellow]?[/]"}[check["ok"]]
         hint = f"\n[dim]{escape(check['hint'])}[/]" if check["hint"] and not check["ok"] else ""
-        table.add_row(sign, check["name"], f"{escape(check['found'])}{hint}")
-    return table
+        listing.add(sign, check["name"], words=f"{escape(check['found'])}{hint}")
+    return listing
 
 
 def garbage(document: Gc) -> RenderableType:

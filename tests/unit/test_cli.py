@@ -108,6 +108,11 @@ def test_cells_name_the_source_that_was_out_of_reach(project: Path) -> None:
         (["report", "--format", "pdf"], 2, "no format 'pdf'"),
         (["cells", "--wrong"], 2, "No idea what '--wrong' is!"),
         (["nothing"], 2, "No idea what 'nothing' is!"),
+        (["audit", "--tarrget", "pi4-64"], 2, "'--tarrget' is! (did you mean '--target'?)"),
+        (["build", "net-one"], 2, "next: buildmatrix build --only net-one"),
+        (["doctor", "now"], 2, "doctor takes no such word"),
+        (["biuld"], 2, "(did you mean 'build'?)"),
+        (["build", "--jobs", "x"], 2, "'x' is not a whole number"),
     ],
 )
 def test_a_wrong_call_says_what_and_ends_with_its_code(

@@ -1,0 +1,66 @@
+"""A listing on terminals of any width: every fact and every word of it is there, in one piece."""
+
+from __future__ import annotations
+
+import io
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from rich.console import Console
+
+from buildmatrix.cli import tables
+from buildmatrix.cli.listing import Listing
+
+WORD = st.text(
+    st.characters(min_codepoint=33, max_codepoint=126, exclude_characters="[\\"), min_size=1
+)
+
+
+def shown(listing: object, width: int) -> str:
+    out = io.StringIO()
+    Console(width=width, file=out, highlight=False).print(listing, crop=False)
+    return out.getvalue()
+
+
+@given(
+    st.lists(
+        st.tuples(WORD, WORD, st.lists(WORD, max_size=8)),
+        min_size=1,
+        max_size=4,
+    ),
+    st.integers(60, 160),
+)
+def test_no_fact_and_no_word_is_cut(rows: list[tuple[str, str, list[str]]], width: int) -> None:
+    listing = Listing(("name", "size"), "what it is", right=frozenset({1}))
+    for name, size, words in rows:
+        listing.add(name, size, words=" ".join(words))
+    pieces = shown(listing, width).split()
+    for name, size, words in rows:
+        assert {name, size, *words} <= set(pieces)
+
+
+@pytest.mark.parametrize(("width", "lines"), [(60, 3), (100, 2)])
+def test_words_stand_beside_a_row_where_there_is_room(width: int, lines: int) -> None:
+    listing = Listing(("cell", "stack"), "what stands in the way")
+    listing.add("caffe-openblas-0.3.34-neon", "caffe", words="the image has to be made first")
+    assert len(shown(listing, width).splitlines()) == lines
+
+
+def test_a_path_that_is_longer_than_the_terminal_can_be_copied() -> None:
+    path = "state/logs/build/dot[neon=true]@armv7hf-bookworm" + "/deeper" * 8 + ".log"
+    listing = Listing(("cell", ""), "")
+    listing.add("dot-neon-true", "FAILED", words=f"exit 1; see {path.replace('[', chr(92) + '[')}")
+    assert f"    {path}\n" in shown(listing, 60)
+
+
+def test_a_reason_that_many_cells_have_stands_once() -> None:
+    reason = "to be built: the image of tc has to be made first"
+    cell = {"stack": "dot", "toolchain": "tc", "options": {}, "reason": reason}
+    rung = {"rung": "rendered", "command": ""}
+    rows = [{**cell, "id": f"dot-{number}", "shown": rung} for number in range(5)]
+    document = {"version": 1, "cells": rows, "dropped": []}
+    text = shown(tables.cells(document), 100)  # type: ignore[arg-type]
+    assert text.count(reason) == 1
+    assert text.count("(1)") == 6
+    assert "rendered: its scripts could be filled in" in text
