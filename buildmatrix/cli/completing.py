@@ -29,7 +29,7 @@ def table(namespace: Collection) -> tuple[Command, ...]:
     known, unknown = _values(), Values()
 
     def values(name: str, argument: Any) -> Values:
-        place = argument.name
+        place = argument.names[0]
         return known.get((name, place)) or known.get(("", place)) or unknown
 
     def flag(name: str, argument: Any) -> Flag:

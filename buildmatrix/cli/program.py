@@ -105,7 +105,7 @@ class BuildmatrixProgram(Program):
         command, *rest = words
         own = self.namespace[command].get_arguments()
         taking = {f"{'-' * (1 + (len(n) > 1))}{n}" for a in own if a.takes_value for n in a.names}
-        known = [f"--{a.name}" for a in own]
+        known = [f"--{argument.names[0]}" for argument in own]
         before = ""
         for word in rest:
             if word in self.namespace.task_names and before not in taking:

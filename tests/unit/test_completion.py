@@ -49,6 +49,14 @@ def test_every_flag_that_is_offered_says_what_it_does() -> None:
     assert silent == []
 
 
+def test_no_flag_that_a_command_has_is_refused(tmp_path: Path) -> None:
+    """All of a command at once, and one more that it lacks, which ends it there."""
+    for one in COMMANDS:
+        words = [w for f in one.flags for w in (f"--{f.name}", *([] if f.values is None else "x"))]
+        done = run(one.name, *words, "--no-such-flag", cwd=tmp_path)
+        assert "No idea what '--no-such-flag' is!" in done.stderr
+
+
 def test_an_unknown_shell_is_named_with_those_that_there_are(tmp_path: Path) -> None:
     done = run("completion", "fisch", cwd=tmp_path)
     assert (done.returncode, "did you mean 'fish'?" in done.stderr) == (2, True)
