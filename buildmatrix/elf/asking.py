@@ -1,7 +1,8 @@
 """Whether a file looks at what the processor has, so that it may choose its code at run time.
 
 That libgcc asks for its own atomics (outline atomics: a constructor keeps bit 8 of AT_HWCAP) is no
-choice of the file's: each of its helpers tests that bit itself.
+choice of the file's: each of its helpers tests that bit itself. It calls one of getauxval's two
+names; a file that has both asks by itself as well (faiss and MNN do).
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from buildmatrix.elf.addresses import is_one_of
 from buildmatrix.elf.dynamic import dynamic
 from buildmatrix.elf.roots import resolvers
 from buildmatrix.elf.tables import ALLOC, EXECINSTR, INIT_ARRAY, PROGBITS
@@ -20,11 +22,11 @@ if TYPE_CHECKING:
 
     from buildmatrix.elf.memory import Memory
 
-AUXILIARY = frozenset(("getauxval", "__getauxval"))
+AUXILIARY = (b"getauxval\0", b"__getauxval\0")
 # Functions that tell (av_get_cpu_flags is FFmpeg's), or that catch the signal of an instruction
 # that is not there.
 ASKING = re.compile(
-    rb"\0(?!_Z)(_?_?getauxval|elf_aux_info|cpuinfo_\w+|android_getCpu\w+|(__|_)?(sig)?setjmp|"
+    rb"\0(?!_Z)(elf_aux_info|cpuinfo_\w+|android_getCpu\w+|(__|_)?(sig)?setjmp|"
     rb"(?:[a-z]+_)+cpu_(?:flags|features|caps|detect)|"
     rb"__cpu_indicator_init|__init_cpu_features\w*|_dl_hwcap\d?|__aarch64_cpu_features|"
     rb"_rtld_global_ro)(?=\0)"
@@ -39,18 +41,23 @@ BIT_8 = (0x53082000, 0xD3482000)  # ubfx of bit 8
 
 def asks_cpu(memory: Memory) -> bool:
     """True where a name or a text says so, libgcc's own constructor left out."""
-    names = {
-        match[1].decode()
-        for table in memory.program.symbols
-        for match in ASKING.finditer(table.texts)
-    }
     if (
-        names - AUXILIARY
+        any(ASKING.search(table.texts) for table in memory.program.symbols)
         or _chooses(memory)
         or any(text in data for data in _constants(memory) for text in TELLING)
     ):
         return True
-    return bool(names) and not _only_for_atomics(memory)
+    names = [name for name in AUXILIARY if _has_symbol(memory, name)]
+    return len(names) > 1 or (bool(names) and not _only_for_atomics(memory))
+
+
+def _has_symbol(memory: Memory, name: bytes) -> bool:
+    """Whether a symbol has that name, which may be the end of another one's text: linkers keep one
+    text for both."""
+    return any(
+        is_one_of(table.rows["name"], (m.start() for m in re.finditer(name, table.texts))).any()
+        for table in memory.program.symbols
+    )
 
 
 def _chooses(memory: Memory) -> bool:

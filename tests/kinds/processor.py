@@ -46,6 +46,13 @@ ASKS = (
     "#include <sys/auxv.h>\nvoid mul(int);\n"
     "int main(int n, char **v) { if (getauxval(AT_HWCAP) & 1 << 22) mul(n); return 0; }\n"
 )
+# As faiss and MNN are made: getauxval of its own beside libgcc's, and kernels that are exported.
+ATOMICS_TOO = (
+    "#include <sys/auxv.h>\n#include <arm_sve.h>\nint n;\n"
+    "void count(void) { __atomic_fetch_add(&n, 1, 5); }\n"
+    "int wide(void) { return (int)svcntb(); }\n"
+    "int width(void) { return getauxval(AT_HWCAP) & 1 << 22 ? wide() : 16; }\n"
+)
 READS = (
     "#include <elf.h>\n#include <stdio.h>\nvoid mul(int);\nint main(int n, char **v) {"
     ' Elf64_auxv_t one; FILE *all = fopen("/proc/self/auxv", "r");\n'
@@ -119,6 +126,9 @@ PROCESSOR = (
     Kind(5, "dispatched", PI3, {"main.c": ASKS, "mul.c": MUL},
          ("$CC -g -O2 -c main.c", f"$CC -g {SVE} -c mul.c", "$CC main.o mul.o -o tree/main"),
          warnings="BM117", says="of sve in mul"),
+    Kind(5, "dispatched-beside-outline-atomics", PI3, {"x.c": ATOMICS_TOO},
+         ("$CC -O2 -march=armv8-a+sve -moutline-atomics " + LIBRARY.format("x.c"),),
+         warnings="BM117"),
     Kind(5, "dispatched-by-a-file-that-tells", PI3, {"main.c": READS, "mul.c": MUL},
          ("$CC -g -O2 -c main.c", f"$CC -g {SVE} -c mul.c", "$CC main.o mul.o -o tree/main"),
          warnings="BM117"),

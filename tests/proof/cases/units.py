@@ -34,6 +34,12 @@ TABLE = (
     "{ if (getauxval(AT_HWCAP) & 1 << 22) kernel = newer; }\n"
     "void scale(int n) { kernel(n); }\n"
 )
+# As faiss and MNN are made: getauxval of its own beside that of libgcc's constructor.
+ATOMICS_TOO = (
+    "#include <sys/auxv.h>\n#include <arm_sve.h>\nint n;\nint wide(void) { return svcntb(); }\n"
+    "void scale(int by) { __atomic_fetch_add(&n, by, 5);\n"
+    "  if (getauxval(AT_HWCAP) & 1 << 22) n += wide(); }\n"
+)
 BEFORE_MAIN = (
     "float all[64];\n__attribute__((constructor)) static void fill(int n)\n"
     "{ for (int i = 0; i < n; i++) all[i] = all[i] * 3 + 1; }\nint value(void) { return 0; }\n"
@@ -155,6 +161,15 @@ ROWS = (
         {"scale.c": LOOP, "main.c": ASKS64},
         *NEWER64,
         f"{PROGRAM} -s",
+    ),
+    _of_64(
+        "library-asks-beside-atomics",
+        "a library that asks by itself beside libgcc, and offers its kernels",
+        {"scale.c": ATOMICS_TOO, "main.c": CALLS},
+        "$CC -O2 -moutline-atomics -march=armv8-a+sve -fPIC -c scale.c",
+        MADE_SO.format(""),
+        LIBRARY.format("scale.o"),
+        WITH_LIBRARY,
     ),
     Row(
         "unit-called",
