@@ -58,6 +58,7 @@ class Baseline:
     features: frozenset[str] = frozenset()  # as /proc/cpuinfo lists them; empty: not known
     libraries: Mapping[str, tuple[str, ...]] = field(default_factory=dict)  # see AuditPolicy
     provided: tuple[str, ...] = ()  # sonames that are there beside libc's
+    files: tuple[str, ...] = ()  # what those are links to
     page_size: int = 0  # bytes; 0: not known
     seen: str = ""  # when a board was last asked: ISO 8601, UTC
 
@@ -113,6 +114,7 @@ def of_toolchain(
         target=target,
         libraries=system.libraries if system else {},
         provided=system.provided if system else provided,
+        files=system.files if system else (),
     )
 
 

@@ -125,5 +125,6 @@ def _on(name: str, suite: str) -> Baseline:
         features=features,
         libraries=libraries,
         provided=tuple(libraries),
+        files=tuple(os["files"]),
         page_size=row["page_size"],
     )

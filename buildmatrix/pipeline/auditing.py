@@ -53,7 +53,7 @@ def audit_path(path: Path, choice: Choice = by_default) -> dict[str, Any]:
     needed = tuple(name for one in tree.facts for name in one.needed) if alone else ()
     policy = AuditPolicy(
         baseline.target,
-        provided=(*glibc.LIBRARIES, *baseline.provided, *needed),
+        provided=(*glibc.LIBRARIES, *baseline.provided, *baseline.files, *needed),
         libraries=baseline.libraries,
         page_size=baseline.page_size,
         stray=True,

@@ -61,7 +61,7 @@ def judge(tree: ElfTree, baseline: Baseline) -> Verdict:
     """What `inv audit TREE --target BASELINE` finds, of a tree that was read once for all."""
     policy = AuditPolicy(
         baseline.target,
-        provided=(*glibc.LIBRARIES, *baseline.provided),
+        provided=(*glibc.LIBRARIES, *baseline.provided, *baseline.files),
         libraries=baseline.libraries,
         page_size=baseline.page_size,
         stray=True,

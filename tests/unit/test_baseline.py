@@ -15,6 +15,8 @@ from buildmatrix.device import parse
 from buildmatrix.errors import DeviceError, LinkLost, UsageError
 from buildmatrix.nouns import FPU_RANK, BoardAddress
 from buildmatrix.pipeline import baselines
+from buildmatrix.pipeline.auditing import audit_path
+from tests.elf_factory import make
 from tests.fakes import LocalShell
 from tests.unit.test_device import VIRTUAL
 
@@ -179,3 +181,21 @@ def test_a_board_names_the_libraries_of_its_own_loader(tmp_path: Path) -> None:
     names = device.sonames(LocalShell(tmp_path), "here")
     assert {"libc.so.6", "libm.so.6"} <= set(names)
     assert not [name for name in names if "/" in name]
+
+
+@pytest.mark.parametrize(
+    ("name", "board", "codes"),
+    [
+        ("libgomp.so.1.0.0", "pi4-64", []),
+        ("libstdc++.so.6.0.33", "pi4-64@trixie", []),
+        ("libstdc++.so.6.0.33", "pi4-64@bookworm", ["BM140"]),
+        ("libgomp.so.1.0.1", "pi4-64", ["BM140"]),
+    ],
+)
+def test_a_library_of_the_board_may_be_asked_for_by_the_name_of_its_file(
+    name: str, board: str, codes: list[str], tmp_path: Path
+) -> None:
+    """The loader opens files; numba's wheel for aarch64 asks so, and loads."""
+    (tmp_path / "x.so").write_bytes(make(machine="EM_AARCH64", soname="x.so", needed=[name]))
+    findings = audit_path(tmp_path, baselines.named(board, tmp_path))["findings"]
+    assert [finding["code"] for finding in findings] == codes

@@ -34,7 +34,14 @@ def every() -> tuple[Case, ...]:
         *symbols.cases(),
         *whole.cases(),
         *row.cases(
-            (*kinds.ROWS, *opened.ROWS, *folders.ROWS, *starts.ROWS, *links.ROWS, *units.ROWS)
+            (
+                *kinds.ROWS,
+                *opened.ROWS,
+                *folders.ROWS,
+                *starts.ROWS,
+                *links.ROWS,
+                *units.ROWS,
+            )
         ),
     )
     names = [case.name for case in rows]

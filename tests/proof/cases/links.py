@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from tests.proof.cases.row import PLAIN, Row, built_later
+from tests.proof.cases.symbols import PROGRAM
 
 ROWS = tuple(
     Row(f"place-{name}", what, (*PLAIN, *after))
@@ -33,6 +34,14 @@ ROWS = tuple(
             "link-folder",
             "the folder of the library is a link",
             ("mv tree/lib tree/libraries", "ln -s libraries tree/lib"),
+        ),
+        (
+            "board-file",
+            "a library of the board is asked for by its file's own name, not its soname",
+            (
+                "$CC -shared -Wl,-soname,libgomp.so.1.0.0 -x c /dev/null -o libgomp.so.1.0.0",
+                PROGRAM.format("-Wl,--no-as-needed libgomp.so.1.0.0"),
+            ),
         ),
         (
             "object",
