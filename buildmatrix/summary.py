@@ -32,6 +32,7 @@ WORST_FIRST = (
     Status.SKIPPED,
 )
 CONFIDENCE = 0.95
+FEWEST_READINGS = 3  # of a meter, for a mean
 FEWEST = 5  # blocks: an interval from fewer holds the true mean too seldom (docs/statistics.md)
 RESAMPLES = 5000
 SEED = 2017  # of the bootstrap: the same samples give the same interval on every machine
@@ -105,6 +106,19 @@ class Row:
         return sum(known) / len(known) if known and len(known) == len(counts) else None
 
     @property
+    def watts(self) -> float | None:
+        """The mean of all readings of the board's meter during the passes that count; None where
+        there are fewer than FEWEST_READINGS."""
+        readings = [watt for block in self.used for watt in _watts(block)]
+        return sum(readings) / len(readings) if len(readings) >= FEWEST_READINGS else None
+
+    @property
+    def joules_per_image(self) -> float | None:
+        """Watts for as long as an image takes."""
+        watts, ms = self.watts, self.mean_ms_per_image
+        return watts * ms / 1e3 if watts is not None and ms is not None else None
+
+    @property
     def peak_rss_kib(self) -> int | None:
         return max((b.peak_rss_kib for b in self.blocks if b.peak_rss_kib), default=None)
 
@@ -134,6 +148,11 @@ class Spread:
     median: float
     quartiles: tuple[float, float]
     interval: tuple[float, float] | None  # bootstrap, of the mean over blocks; None below FEWEST
+
+
+def _watts(block: Measurement) -> Iterable[float]:
+    readings = block.environment.get("watts")
+    return readings if isinstance(readings, list) else ()
 
 
 def rows(measurements: Iterable[Measurement]) -> tuple[Row, ...]:

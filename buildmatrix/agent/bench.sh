@@ -6,6 +6,7 @@
 #   cells/<cell>   link to the bundle that is measured, whatever is deployed meanwhile
 #   runner         the token of the runner at work; tries: a line for each start of a block
 #   journal.jsonl  a line for each block done, and for each event
+#   readings       what the device's meter read beside the runner, [UPTIME,WATTS] a line
 #   done           how many blocks the plan had when all of them were done
 
 companion() { # beside the agent: has it beat, and puts the board right should it die
@@ -71,6 +72,28 @@ outcome() { # EXIT
         "$1" "$seconds" "$before" "$after"
     printf '"stdout":"%s","stderr_tail":"%s"' \
         "$(sed -n '/^{/p' out | tail -n 1 | text)" "$(tail -c 2000 err | text)"
+    readings
+}
+
+watts() { # TEXT: itself when it is a JSON number of a few digits, else null
+    case $1 in
+        '' | *[!0-9.]* | *.*.* | .* | *. | 0[0-9]* | ?????????????*) echo null ;;
+        *) echo "$1" ;;
+    esac
+}
+
+gauge() { # METER AGENT: a reading [UPTIME,WATTS] twice a second, for as long as the agent is there
+    while alive "$2"; do
+        read_out=$(sh -c "$1" 2> /dev/null < /dev/null)
+        read -r up _ < /proc/uptime
+        echo "[$up,$(watts "$read_out")]" >> readings
+        sleep 0.5 2> /dev/null || sleep 1
+    done
+}
+
+readings() { # what the meter read beside the runner, as JSON; nothing where none reads
+    [ -s readings ] || return 0
+    printf ',"power":[%s]' "$(tail -n 1000 readings | tr '\n' ',' | sed 's/,$//')"
 }
 
 launch() { # becomes the runner
@@ -91,8 +114,15 @@ measure() { # sets $status, $before and $after
     launch > out 2> err < /dev/null &
     child=$!
     token "$child" && echo "$token" > runner
+    gauging=
+    # a deaf shell sees the end of the runner too late to say which readings are of its passes
+    if [ -n "$meter" ] && ! deaf; then
+        gauge "$meter" "$self" &
+        gauging=$!
+    fi
     await "$child"
     stamp
+    [ -z "$gauging" ] || kill "$gauging" 2> /dev/null
     after=$stamp,$(board)
 }
 
@@ -122,6 +152,7 @@ block() { # fails when it cannot be written down: the block is not done, the age
         return
     fi
     room && echo "$index" >> tries || return
+    rm -f readings
     if [ "$(grep -c "^$index\$" tries)" -gt 3 ]; then
         stamp
         before=$stamp,$(board) after=$before status=70
@@ -170,6 +201,7 @@ agent() { # RUN
     beat
     companion &
     : >> memory
+    meter=$(setting power)
     inherit && condition && blocks
     ended=$?
     restore || :

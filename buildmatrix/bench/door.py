@@ -15,15 +15,15 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 Count = Annotated[int, Field(strict=True, ge=0, le=2**63 - 1)]  # what SQLite holds
-Number = Annotated[float, Field(ge=0, allow_inf_nan=False)] | None
+Number = Annotated[float, Field(strict=True, ge=0, allow_inf_nan=False)] | None
 Seconds = Annotated[int, Field(strict=True, ge=0, le=2**38)]  # since 1970; dates end in 9999
 Bits = Annotated[str, Field(pattern=r"^(0x)?[0-9a-fA-F]{0,16}$")]
 
 
 # The requests that are judged here, by version (others are only told by number), each with the
 # version of its measuring: of the series, raised when the same words measure another thing.
-# A request of 3 may hold until, at_most, cool_down and max_celsius.
-REQUESTS: Mapping[int, int] = {2: 2, 3: 2}
+# A request of 3 may hold until, at_most, cool_down and max_celsius; one of 4 power and power_of.
+REQUESTS: Mapping[int, int] = {2: 2, 3: 2, 4: 2}
 
 
 class _Form(BaseModel):
@@ -71,6 +71,8 @@ class Ran(Line):
     after: Condition
     stderr_tail: str
     stdout: str
+    # uptime and watts of each reading; null for one that was no number
+    power: list[Annotated[list[Number], Field(min_length=2, max_length=2)]] = []
 
 
 class NotRun(Line):
@@ -144,6 +146,8 @@ class Asked(_Form):
     retakes: Count = 2
     cool_down: Count = 0
     max_celsius: Count = 0
+    power: Annotated[str, Field(pattern=r"^[^\x00-\x1f\x7f]*$")] = ""
+    power_of: str = ""
     limit_seconds: Count = 0
     owner: str = ""
     governor: Annotated[bool, Field(strict=True)] = True

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
@@ -33,6 +33,8 @@ class BlockResult:
     result: Mapping[str, Any] | None = None
     stderr_tail: str = ""
     skipped: Mapping[str, Any] | None = None  # why the agent did not run it, in numbers
+    # uptime and watts of each reading of the meter, while the runner was there
+    power: Sequence[tuple[float | None, float | None]] = ()
 
 
 @dataclass(frozen=True, slots=True)

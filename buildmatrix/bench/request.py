@@ -54,6 +54,8 @@ class Request:
     wireless: Literal["keep", "off"] = "keep"
     cool_down: int = 0  # degrees that the board waits for before each block; 0: it does not wait
     max_celsius: int = 0  # a block that began or ended hotter is void; 0: no limit
+    power: str = ""  # a command on the board that prints watts; empty: nothing reads them
+    power_of: str = ""  # what these are the watts of, in words
     tool: str = ""  # version of buildmatrix
     version: int = VERSION
 
@@ -102,6 +104,7 @@ def _settings(request: Request) -> str:
     governor = "performance" if request.governor else "keep"
     lines = [f"owner {owner}", f"governor {governor}", f"wireless {request.wireless}"]
     lines += [f"cool_down {request.cool_down}"] if request.cool_down else []
+    lines += [f"power {request.power}"] if request.power else []
     return "".join(f"{line}\n" for line in lines)
 
 

@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from buildmatrix.bench.disturbance import disturbances, fastest_probe
+from buildmatrix.bench.energy import watts
 from buildmatrix.cachekey import digest
 from buildmatrix.errors import BenchError
 from buildmatrix.nouns import Measurement, Status
@@ -280,4 +281,13 @@ def _environment(
         "number_format": numbers,
         "tolerance": golden.tolerances.get(numbers) if numbers else None,
         "facts": dict(entrant.facts),
+        **_power(block, request, result),
     }
+
+
+def _power(block: BlockResult, request: Request, result: Mapping[str, Any]) -> Mapping[str, object]:
+    """Watts during the timed passes and what they are of; nothing where no meter is named."""
+    if not request.power:
+        return {}
+    readings = watts(block, result.get("samples_ns") or ())
+    return {"watts": list(readings), "power_of": request.power_of}

@@ -108,7 +108,14 @@ def _new_id() -> str:
 
 
 def fitted(lab: Lab, board: BoardAddress, request: Request, *, access: Access) -> Request:
-    """The request without the cells that are for another machine than the board is."""
+    """The request as the board can have it: without the cells that are for another machine, and
+    with the board's own meter."""
+    meter = board.power
+    request = replace(
+        request,
+        power=meter.command if meter else "",
+        power_of=meter.measures if meter else "",
+    )
     machines = {
         entrant.cell: lab.cells[entrant.cell].target.machine
         for entrant in request.entrants

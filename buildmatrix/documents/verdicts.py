@@ -37,6 +37,9 @@ class ReportRow(TypedDict):
     void_blocks: int
     samples_ns: list[int]
     instructions_per_image: float | None
+    joules_per_image: float | None
+    watts: float | None  # during the passes that count
+    power_of: str  # what the meter measures; empty: there is none
     peak_rss_kib: int | None
     max_rel_error: float | None
     void_reason: str

@@ -16,7 +16,7 @@ from buildmatrix.errors import InputError, did_you_mean
 from buildmatrix.matrix.axes import combinations, every_axis_used, linked_lengths, written_once
 from buildmatrix.matrix.cell import Known, cell_of
 from buildmatrix.matrix.spec import BenchSpec, MatrixSpec, listed
-from buildmatrix.nouns import BoardAddress, Cell, Dropped, Scalar
+from buildmatrix.nouns import BoardAddress, Cell, Dropped, Meter, Scalar
 from buildmatrix.recipe import used_options
 from buildmatrix.selector import fits, matches
 
@@ -146,7 +146,11 @@ def _exclude(
 
 def _devices(spec: MatrixSpec) -> dict[str, BoardAddress]:
     return {
-        name: BoardAddress(name=name, **device.model_dump())
+        name: BoardAddress(
+            name=name,
+            **device.model_dump(exclude={"power"}),
+            power=Meter(**device.power.model_dump()) if device.power else None,
+        )
         for name, device in spec.devices.items()
     }
 

@@ -55,6 +55,17 @@ class BenchSpec(Settings):
         return tuple(dict.fromkeys([self.model] if isinstance(self.model, str) else self.model))
 
 
+class PowerSpec(Spec):
+    """What reads a board's power while it is measured."""
+
+    command: Annotated[str, Field(pattern=r"^[^\x00-\x1f\x7f]+$")] = Field(
+        description="run on the board twice a second meanwhile; prints watts, one number"
+    )
+    measures: Annotated[str, Field(min_length=1)] = Field(
+        description="of what the watts are, for the tables: the whole board, behind its supply"
+    )
+
+
 class DeviceSpec(Spec):
     """A board and how its host key is pinned."""
 
@@ -66,6 +77,7 @@ class DeviceSpec(Spec):
     quota_mib: Annotated[
         int, Field(ge=0, description="MiB that deploys may use there; 0: no limit")
     ] = 0
+    power: PowerSpec | None = None
 
 
 class MatrixSpec(Spec):

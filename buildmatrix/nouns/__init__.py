@@ -6,7 +6,14 @@ in `matrix`, `recipe` and `toolchain`; these are the resolved ones.
 
 from __future__ import annotations
 
-from buildmatrix.nouns.board import BoardAddress, ClockPolicy, Cluster, DeviceInfo, ThermalZone
+from buildmatrix.nouns.board import (
+    BoardAddress,
+    ClockPolicy,
+    Cluster,
+    DeviceInfo,
+    Meter,
+    ThermalZone,
+)
 from buildmatrix.nouns.cells import Action, Cell, Dropped, Options, Scalar, Stage, Verb
 from buildmatrix.nouns.elf import (
     CompiledFor,
@@ -62,6 +69,7 @@ __all__ = [
     "DeviceInfo",
     "Status",
     "Measurement",
+    "Meter",
     "Run",
     "Metric",
     "TIME",

@@ -7,6 +7,14 @@ from dataclasses import dataclass, field
 
 
 @dataclass(frozen=True, slots=True)
+class Meter:
+    """What reads a board's power, on the board."""
+
+    command: str  # prints watts, one number, each time it is run
+    measures: str  # of what the watts are, in words: "the whole board, behind its supply"
+
+
+@dataclass(frozen=True, slots=True)
 class BoardAddress:
     """Where a board answers and how its host key is pinned."""
 
@@ -18,6 +26,7 @@ class BoardAddress:
     identity_file: str = ""  # private key; empty means agent and default keys
     virtual: bool = False  # made by `device up`
     quota_mib: int = 0  # that deploys may use there; 0: no limit
+    power: Meter | None = None  # None: nothing reads its power
 
 
 @dataclass(frozen=True, slots=True)

@@ -99,13 +99,14 @@ def field(grid: Grid, batch: int, cell: str) -> Field:
         return Field(footnote["word"], note=footnote["number"], bad=True)
     best = value.figure is not None and grid.is_best(batch, cell)
     if grid.emulated and value.text[:1].isdigit():
-        return Field(value.instructions or "not counted", f"{value.text} ms", best=best)
+        below = ", ".join(filter(None, (f"{value.text} ms", value.joules)))
+        return Field(value.instructions or "not counted", below, best=best)
     return Field(value.text, _below(value), best=best)
 
 
 def _below(value: Value) -> str:
     counted = f"{value.instructions} M instr" if value.instructions else ""
-    return ", ".join(filter(None, (value.margin, counted)))
+    return ", ".join(filter(None, (value.margin, counted, value.joules)))
 
 
 def _shown(content: Page, board: BoardSection, name: str) -> Shown:

@@ -31,6 +31,7 @@ class Value:
     instructions: str = ""
     figure: float | None = None
     interval: tuple[float, float] | None = None  # of the figure; None: it is taken as exact
+    joules: str = ""  # of an image, with its unit
     margin: str = ""  # half the 95 % interval of the mean, in per cent; only of a board's times
 
     @property
@@ -59,6 +60,10 @@ class Grid:
     @property
     def counted(self) -> bool:
         return any(value.instructions for value in self.values.values())
+
+    @property
+    def metered(self) -> bool:
+        return any(value.joules for value in self.values.values())
 
     @property
     def margins(self) -> bool:
@@ -219,11 +224,17 @@ class _Notes:
             number = list(self._numbered).index((row.cell, row.reason)) + 1
             return Value(f"{_word(row)} [{number}]")
         counted = "" if count is None else millions_text(count)
+        joules = "" if row.joules_per_image is None else f"{time_text(row.joules_per_image)} J"
         if row.emulated:
-            return Value(time_text(ms), counted, count)
+            return Value(time_text(ms), counted, count, joules=joules)
         figures = spread(row)
         return Value(
-            time_text(ms), counted, ms, figures.interval if figures else None, _margin(row, figures)
+            time_text(ms),
+            counted,
+            ms,
+            figures.interval if figures else None,
+            joules,
+            _margin(row, figures),
         )
 
     def lines(self) -> Iterator[str]:
@@ -268,9 +279,19 @@ def _remarks(
     if grid.margins:
         few = f"; {NO_MARGIN}: too few blocks" if _some(grid, NO_MARGIN) else ""
         yield f"±: half the {CONFIDENCE:.0%} interval of the mean, over blocks{few}"
+    if grid.metered:
+        yield from _meters(grid, rows, per)
     yield from _tolerances(rows)
     for run in dict.fromkeys(row.run for row in rows):
         yield from (f"run {run}: {words}" for words in words_of.get(run, ()))
+
+
+def _meters(grid: Grid, rows: Sequence[Row], per: str) -> Iterator[str]:
+    """What the joules are of."""
+    names = {str(row.first.environment.get("power_of")) for row in rows if row.watts is not None}
+    mark = "; emulated: the meter's board is not the one that is emulated" if grid.emulated else ""
+    for name in sorted(names):
+        yield f"J: joules {per} of {name}, the mean of readings during the timed passes{mark}"
 
 
 def _some(grid: Grid, margin: str) -> bool:

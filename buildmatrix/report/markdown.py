@@ -19,7 +19,7 @@ def markdown(drawn: Iterable[Grid]) -> str:
 
 def _markdown(grid: Grid) -> Iterator[str]:
     sign = " (emulated)" if grid.emulated else ""
-    unit = "ms (M instr)" if grid.counted else "ms"
+    unit = ("ms (M instr)" if grid.counted else "ms") + (", J" if grid.metered else "")
     yield f"### {_escaped(grid.title)}\n"
     yield _line(["batch", *(f"{_escaped(cell)}{sign}, {unit}" for cell in grid.cells)])
     yield _line(["---:"] * (len(grid.cells) + 1))
@@ -35,9 +35,10 @@ def _markdown_field(grid: Grid, batch: int, cell: str) -> str:
     value = grid.value(batch, cell)
     mark = "**" if grid.is_best(batch, cell) else ""
     count = f" ({value.instructions})" if value.instructions else ""
+    joules = f", {value.joules}" if value.joules else ""
     if grid.emulated:
-        return value.text + count.replace("(", f"({mark}").replace(")", f"{mark})")
-    return f"{mark}{value.text}{count}{mark}"
+        return value.text + count.replace("(", f"({mark}").replace(")", f"{mark})") + joules
+    return f"{mark}{value.text}{count}{mark}{joules}"
 
 
 def _line(fields: Iterable[str]) -> str:

@@ -41,7 +41,10 @@ def _table(grid: Grid, cells: Sequence[str]) -> Table:
 
 def _header(grid: Grid, cell: str) -> str:
     unit = (
-        "ms" + (f"{'±':>7}" if grid.margins else "") + (f"{'M instr':>9}" if grid.counted else "")
+        "ms"
+        + (f"{'±':>7}" if grid.margins else "")
+        + (f"{'M instr':>9}" if grid.counted else "")
+        + (f"{'J':>10}" if grid.metered else "")
     )
     return "\n".join([cell, *(["emulated"] if grid.emulated else []), unit])
 
@@ -56,6 +59,8 @@ def _styled(grid: Grid, batch: int, cell: str) -> Text:
         field.append(f"{value.margin:>7}", style="dim")
     if grid.counted:
         field.append(f"{value.instructions:>9}", style=best)
+    if grid.metered:
+        field.append(f"{value.joules.removesuffix(' J'):>10}", style="dim" if grid.emulated else "")
     return field
 
 

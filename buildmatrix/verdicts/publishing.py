@@ -19,6 +19,9 @@ if TYPE_CHECKING:
     from buildmatrix.verdicts.comparing import Compared
     from buildmatrix.verdicts.reporting import RowsWithNotes
 
+# Of a request: who asked is for whoever finds the board busy; a meter's command may name its key.
+UNPUBLISHED = ("owner", "power")
+
 
 def document(workshop: Workshop, measured: RowsWithNotes) -> dict[str, Any]:
     """The `report` document, version 1: rows and blocks, and the runs that they are of."""
@@ -37,8 +40,7 @@ def document(workshop: Workshop, measured: RowsWithNotes) -> dict[str, Any]:
             "emulated": run.emulated,
             "label": run.label,
             "collected_at": run.collected_at,
-            # Who asked is for whoever finds the board busy, and no part of what is published.
-            "request": {k: v for k, v in run.request.items() if k != "owner"},
+            "request": {k: v for k, v in run.request.items() if k not in UNPUBLISHED},
             "notes": list(measured.notes.get(run.id, ())),
         }
         for run in measured.runs

@@ -265,3 +265,26 @@ def test_a_board_that_does_not_tell_its_temperature_does_not_wait(shell: Board) 
     bench.start(shell, only("one", batches=(1,), rounds=1, cool_down=60))
     events = [event["event"] for event in parse(collect(shell).journal).events]
     assert "cooled" not in events
+
+
+def metered(shell: Board, answer: str) -> list[float | None]:
+    """What the meter read beside a runner that waits until it was asked twice."""
+    waiting = 'while [ "$(grep -c . readings)" -lt 2 ] 2> /dev/null; do sleep 0.1; done'
+    bundle(shell.home, "one", f": >> readings; {waiting}")
+    bench.start(shell, only("one", batches=(1,), rounds=1, power=answer))
+    first, *others = parse(collect(shell).journal).blocks
+    assert all(len(block.power) >= 2 for block in (first, *others))
+    assert first.after is not None
+    for at, _ in first.power:
+        assert at is not None
+        assert first.before["uptime"] <= at <= first.after["uptime"]
+    return [watts for _, watts in first.power]
+
+
+def test_a_meter_is_read_beside_every_runner(shell: Board) -> None:
+    assert set(metered(shell, "echo 2.75")) == {2.75}
+
+
+@pytest.mark.parametrize("answer", ["echo 1e3", "echo '2.5 W'", "false", "echo 007", "echo -2"])
+def test_what_a_meter_says_that_is_no_number_is_null(shell: Board, answer: str) -> None:
+    assert set(metered(shell, answer)) == {None}

@@ -189,7 +189,7 @@ def test_a_request_survives_the_journey() -> None:
     ("version", "words", "way_out"),
     [
         (1, "begun by an older buildmatrix, 9.0", "inv bench --cancel"),
-        (4, "started by buildmatrix 9.0", "a newer one"),
+        (5, "started by buildmatrix 9.0", "a newer one"),
     ],
 )
 def test_another_version_of_the_request_is_refused(version: int, words: str, way_out: str) -> None:
@@ -200,15 +200,18 @@ def test_another_version_of_the_request_is_refused(version: int, words: str, way
     assert way_out in caught.value.hint
 
 
-ADDED = ("until", "at_most", "cool_down", "max_celsius")  # to requests of version 3
+POWER = ("power", "power_of")  # added to requests of version 4
+ADDED = {2: ("until", "at_most", "cool_down", "max_celsius", *POWER), 3: POWER}
 
 
-def test_a_run_that_the_version_before_began_is_collected_and_measured_alike() -> None:
-    kept = asdict(replace(REQUEST, version=2)).items()
-    request = read_request(json.dumps({key: value for key, value in kept if key not in ADDED}))
-    assert request == replace(REQUEST, version=2)
+@pytest.mark.parametrize("version", ADDED)
+def test_a_run_that_a_version_before_began_is_collected_and_measured_alike(version: int) -> None:
+    kept = asdict(replace(REQUEST, version=version)).items()
+    text = json.dumps({key: value for key, value in kept if key not in ADDED[version]})
+    request = read_request(text)
+    assert request == replace(REQUEST, version=version)
     assert request.harness == REQUEST.harness == 2
-    assert REQUEST.version == 3
+    assert REQUEST.version == 4
 
 
 def test_a_strange_field_of_a_request_is_named_and_the_run_can_still_be_collected() -> None:
@@ -218,7 +221,7 @@ def test_a_strange_field_of_a_request_is_named_and_the_run_can_still_be_collecte
     assert "collect it with the version that began it" in caught.value.hint
 
 
-@pytest.mark.parametrize("change", [{"version": 4}, {"strange": 1}])
+@pytest.mark.parametrize("change", [{"version": 5}, {"strange": 1}])
 def test_a_stored_run_of_a_newer_buildmatrix_is_told_in_words(change: dict[str, object]) -> None:
     with pytest.raises(BenchError) as caught:
         request_of(asdict(replace(REQUEST, run="r1", tool="9.0")) | change)
