@@ -33,6 +33,7 @@ DECISIVE: Mapping[str, str] = {
     "pinned": "on cores {} against {}",
     "passes": "{} passes against {}",
     "warmup": "{} passes to warm up against {}",
+    "settle": "cold passes {} against {}",
     "number_format": "computed in {} against {}",
     "kernel_bits": "a kernel of {} bits against {}",
     "kernel": "kernel {} against {}",
@@ -67,6 +68,7 @@ class Conditions:
     model_version: str | None = None  # of layers, weights and input
     pinned: str | None = None  # the cores a run was bound to
     warmup: int | None = None
+    settle: str = "counted"  # cold passes after those to warm up; or "left out"
     number_format: str | None = None  # None as well where the runner gave no answer
     kernel_bits: int | None = None
     kernel: str | None = None  # 6.1
@@ -101,6 +103,7 @@ def conditions(block: Measurement) -> Conditions:
         model_version=_text(environment.get("model_version")),
         pinned=_text(environment.get("cores")),
         warmup=_number(environment.get("warmup")),
+        settle="left out" if environment.get("settle") else "counted",
         number_format=_text(environment.get("number_format")),
         kernel_bits=WORD_SIZES.get(machine, 32) if machine else None,
         kernel=series.group() if series else release,

@@ -64,6 +64,18 @@ SETTINGS = (
     ),
     Setting("passes", 20, "timed forward passes of one turn", at_least=1),
     Setting("warmup", 5, "untimed passes before them", at_least=0),
+    Setting(
+        "settle",
+        default=False,
+        meaning="leave out passes at the beginning of a block that are still slower than the rest",
+        type=bool,
+        switch=Switch(
+            "settle",
+            value=True,
+            meaning="leave out passes at the beginning of a block that are still slower than the "
+            "rest, besides those of --warmup",
+        ),
+    ),
     Setting("threads", 4, "threads of the BLAS or engine", at_least=1, at_most=1024),
     Setting("seed", 1, "of the order; recorded with the run"),
     Setting("retakes", 2, "extra rounds, at the most, for blocks that were disturbed", at_least=0),

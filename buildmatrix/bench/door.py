@@ -22,7 +22,8 @@ Bits = Annotated[str, Field(pattern=r"^(0x)?[0-9a-fA-F]{0,16}$")]
 
 # The requests that are judged here, by version (others are only told by number), each with the
 # version of its measuring: of the series, raised when the same words measure another thing.
-# A request of 3 may hold until, at_most, cool_down and max_celsius; one of 4 power and power_of.
+# A request of 3 may hold until, at_most, cool_down and max_celsius, one of 4 settle, power and
+# power_of.
 REQUESTS: Mapping[int, int] = {2: 2, 3: 2, 4: 2}
 
 
@@ -146,6 +147,7 @@ class Asked(_Form):
     retakes: Count = 2
     cool_down: Count = 0
     max_celsius: Count = 0
+    settle: Annotated[bool, Field(strict=True)] = False
     power: Annotated[str, Field(pattern=r"^[^\x00-\x1f\x7f]*$")] = ""
     power_of: str = ""
     limit_seconds: Count = 0

@@ -54,6 +54,7 @@ class Request:
     wireless: Literal["keep", "off"] = "keep"
     cool_down: int = 0  # degrees that the board waits for before each block; 0: it does not wait
     max_celsius: int = 0  # a block that began or ended hotter is void; 0: no limit
+    settle: bool = False  # passes that are still warming up are left out
     power: str = ""  # a command on the board that prints watts; empty: nothing reads them
     power_of: str = ""  # what these are the watts of, in words
     tool: str = ""  # version of buildmatrix

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from buildmatrix.bench.disturbance import disturbances, fastest_probe
 from buildmatrix.bench.energy import watts
+from buildmatrix.bench.warming import warming
 from buildmatrix.cachekey import digest
 from buildmatrix.errors import BenchError
 from buildmatrix.nouns import Measurement, Status
@@ -79,6 +80,10 @@ def measure(
     )
     result = block.result or {}
     timed = result if status in (Status.OK, Status.VOID) else {}
+    samples, instructions = tuple(timed.get("samples_ns", ())), timed.get("instructions")
+    if cold := _cold(samples, request, emulated=bool(device.emulated)):
+        samples, whole = samples[cold:], len(samples)
+        instructions = instructions and round(instructions * len(samples) / whole)
     return Measurement(
         run=request.run,
         cell=block.cell,
@@ -92,9 +97,9 @@ def measure(
         block=block.block,
         round=block.round,
         sentinel=block.sentinel,
-        samples_ns=tuple(timed.get("samples_ns", ())),
+        samples_ns=samples,
         first_pass_ns=timed.get("first_pass_ns"),
-        instructions=timed.get("instructions"),
+        instructions=instructions,
         peak_rss_kib=result.get("peak_rss_kib"),
         max_rel_error=error,
         void_reason=reason,
@@ -123,11 +128,27 @@ def judge(
     if wrong := _wrong(result, golden, error):
         return Status.WRONG, wrong, error if math.isfinite(error) else None
     reasons = disturbances(
-        block, emulated=emulated, fastest_probe=fastest, max_celsius=request.max_celsius
+        _warm(block, request, emulated=emulated),
+        emulated=emulated,
+        fastest_probe=fastest,
+        max_celsius=request.max_celsius,
     )
     if disturbed := "; ".join(reasons):
         return Status.VOID, disturbed, error
     return Status.OK, "", error
+
+
+def _warm(block: BlockResult, request: Request, *, emulated: bool) -> BlockResult:
+    """The block without the passes that are left out: they are no second speed."""
+    result = block.result or {}
+    samples = result.get("samples_ns") or ()
+    cold = _cold(samples, request, emulated=emulated)
+    return replace(block, result={**result, "samples_ns": samples[cold:]}) if cold else block
+
+
+def _cold(samples: Sequence[int], request: Request, *, emulated: bool) -> int:
+    """How many of the timed passes are still warm-up; a time under emulation tells none."""
+    return warming(samples) if request.settle and not emulated else 0
 
 
 def max_relative_error(output: Sequence[float | None], expected: Sequence[float]) -> float:
@@ -167,6 +188,7 @@ def series(request: Request, entrant: Entrant, *, batch: int, device: DeviceInfo
             "batch": batch,
             "passes": request.passes,
             "warmup": request.warmup,
+            **({"settle": True} if request.settle else {}),
         }
     )
 
@@ -272,6 +294,10 @@ def _environment(
         "after": dict(block.after or {}),
         "seconds": block.seconds,
         "warmup": request.warmup,
+        "settle": request.settle,
+        "cold_passes": _cold(
+            result.get("samples_ns") or (), request, emulated=bool(device.emulated)
+        ),
         "model_version": request.model_version,
         "harness": request.harness,
         "seed": request.seed,

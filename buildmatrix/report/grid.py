@@ -279,11 +279,19 @@ def _remarks(
     if grid.margins:
         few = f"; {NO_MARGIN}: too few blocks" if _some(grid, NO_MARGIN) else ""
         yield f"±: half the {CONFIDENCE:.0%} interval of the mean, over blocks{few}"
+    if cold := sum(_cold(block) for row in rows for block in row.used):
+        passes = "1 pass was" if cold == 1 else f"{cold} passes were"
+        yield f"{passes} still slower at the beginning of a block, and left out"
     if grid.metered:
         yield from _meters(grid, rows, per)
     yield from _tolerances(rows)
     for run in dict.fromkeys(row.run for row in rows):
         yield from (f"run {run}: {words}" for words in words_of.get(run, ()))
+
+
+def _cold(block: Measurement) -> int:
+    count = block.environment.get("cold_passes")
+    return count if isinstance(count, int) else 0
 
 
 def _meters(grid: Grid, rows: Sequence[Row], per: str) -> Iterator[str]:

@@ -99,6 +99,7 @@ UNLIKE: dict[str, tuple[dict[str, Any], str]] = {
     "pinned": (within(cores=[0, 1]), "on cores unknown against 0 1"),
     "passes": ({"passes": 2}, "20 passes against 2"),
     "warmup": (within(warmup=0), "5 passes to warm up against 0"),
+    "settle": (within(settle=True), "cold passes counted against left out"),
     "number_format": (within(number_format="int8"), "computed in float32 against int8"),
     "kernel_bits": (
         within(device=DEVICE | {"machine": "armv7l"}),

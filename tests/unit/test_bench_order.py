@@ -200,8 +200,8 @@ def test_another_version_of_the_request_is_refused(version: int, words: str, way
     assert way_out in caught.value.hint
 
 
-POWER = ("power", "power_of")  # added to requests of version 4
-ADDED = {2: ("until", "at_most", "cool_down", "max_celsius", *POWER), 3: POWER}
+IN_4 = ("settle", "power", "power_of")
+ADDED = {2: ("until", "at_most", "cool_down", "max_celsius", *IN_4), 3: IN_4}  # since a version
 
 
 @pytest.mark.parametrize("version", ADDED)
