@@ -70,7 +70,7 @@ class _Seen:
 
 
 @dataclass(slots=True)
-class _Files:
+class BundleFiles:
     """Files of the board, each read once: the bundle's from the store, others over the link."""
 
     shop: Workshop
@@ -93,17 +93,15 @@ class _Files:
         return self.connection.run(f"cat {shlex.quote(path)}", timeout=300).stdout
 
 
-def kind_of(host: str, state: Path) -> str:
-    """The kind of the virtual board that `--host` names. Raises InputError for all that do not
-    count instructions."""
+def kind_of(host: str, state: Path) -> str | None:
+    """The kind of the virtual board that `--host` names; None where it names none of them. Raises
+    InputError for one that does not count instructions."""
     kinds = {board.address.name: board.kind for board in virtual.boards(state)}
-    if len(kinds) == 1 and not host:
-        host = next(iter(kinds))
-    kind = kinds.get(host, "")
-    if not kind.endswith(COUNTED):
+    kind = kinds.get(host)
+    if kind is not None and not kind.endswith(COUNTED):
         raise InputError(
-            f"{host or 'no board'} is no virtual board that counts instructions",
-            hint="inv device up --kind pi3-counted; boards of hardware are not profiled yet",
+            f"{host} is a virtual board that does not count instructions",
+            hint="inv device up --kind pi3-counted",
         )
     return kind
 
@@ -146,23 +144,46 @@ def _counted(
     shop.reporter.emit(Started(title, f"2 and {2 + PASSES} passes at batch {batch}"))
     shorter = _run(connection, folder, built.bundle, batch, 1)
     longer = _run(connection, folder, built.bundle, batch, 1 + PASSES)
-    files = _Files(shop, built.bundle, connection)
+    files = BundleFiles(shop, built.bundle, connection)
     fewer, more = (folded(one.counts, one.parts, files) for one in (shorter, longer))
     places = per_pass(fewer, more, PASSES * batch)
     symbols = sorted({symbol for _, symbol in places})
-    net = shop.project.networks[built.cell.model]
     shop.reporter.emit(Finished(title, "done", time.monotonic() - began))
-    subject = Subject(
-        cell=built.cell.id,
-        bundle=built.bundle.digest,
-        model=net.name,
+    about = subject(
+        shop,
+        built,
         board=kind,
         batch=batch,
         passes=PASSES,
-        harness=(longer.instructions - shorter.instructions) / (PASSES * batch),
-        needed=described(net).bound,
+        harness=longer.instructions - shorter.instructions,
     )
-    return document(places, plugin.demangled(symbols), subject)
+    return document(places, plugin.demangled(symbols), about)
+
+
+def subject(
+    shop: Workshop,
+    built: Stored,
+    *,
+    board: str,
+    batch: int,
+    passes: int,
+    harness: int,
+    samples: int | None = None,
+) -> Subject:
+    """What was profiled; `harness` is of all its passes that are told from the rest."""
+    assert built.bundle is not None
+    net = shop.project.networks[built.cell.model]
+    return Subject(
+        cell=built.cell.id,
+        bundle=built.bundle.digest,
+        model=net.name,
+        board=board,
+        batch=batch,
+        passes=passes,
+        harness=harness / (passes * batch),
+        needed=described(net).bound,
+        samples=samples,
+    )
 
 
 def _run(connection: Connection, folder: Path, bundle: Bundle, batch: int, passes: int) -> _Seen:

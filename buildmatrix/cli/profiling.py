@@ -22,7 +22,7 @@ NO_VALUE = ("--json", "-j", "--help")  # of its flags
 
 HELP = {
     "cell": "the cell to look at",
-    "host": "a virtual board that counts; without it, the profile that is kept",
+    "host": "a virtual board that counts, or one of hardware with perf; without it, what is kept",
     "batch": "images of one forward pass",
 }
 
@@ -103,18 +103,24 @@ def _profiled(shop: Workshop, cell: str, host: str, batch: int) -> Profile:
 
     path = State(shop.state).profile(cell)
     if host:
-        from buildmatrix.boards import profiling
-
-        kind = profiling.kind_of(host, shop.state)
-        made = profiling.profile(
-            shop, cell, kind, access=access(shop.state), mirror=mirror(), batch=batch
-        )
+        made = _measured(shop, cell, host, batch)
         kept.write(path, made)
         return made
     counted = kept.read(path)
     if counted is None:
         raise InputError(f"{cell} was not profiled yet", hint=f"inv profile {cell} --host BOARD")
     return counted
+
+
+def _measured(shop: Workshop, cell: str, host: str, batch: int) -> Profile:
+    """Counted on a twin of the virtual board that is named; sampled on a board of hardware."""
+    from buildmatrix.boards import profiling, reach, sampling
+
+    kind, ways = profiling.kind_of(host, shop.state), access(shop.state)
+    if kind is not None:
+        return profiling.profile(shop, cell, kind, access=ways, mirror=mirror(), batch=batch)
+    board = reach.find(host, devices=shop.project.matrix.devices, state=shop.state)
+    return sampling.profile(shop, cell, board, access=ways, batch=batch)
 
 
 def _show(profile: Profile) -> None:
@@ -128,6 +134,8 @@ def _show(profile: Profile) -> None:
     say("by kind: " + ", ".join(f"{_m(works[kind])} {kind}" for kind in kinds))
     shares = (f"{one['library']} {one['share']:.1%}" for one in profile["libraries"][:4])
     say("by library: " + ", ".join(shares))
+    if profile["samples"] is not None:
+        say(f"sampled by perf, {profile['samples']} samples: functions are right, kinds nearly")
     say(
         f"{_m(profile['instructions'])} an image, {apart:+.3%} beside the harness's own count"
         + (f"; the network needs {_m(useful)} quad multiply-adds" if useful is not None else "")

@@ -30,9 +30,10 @@ class Profile(TypedDict):
     cell: str
     bundle: str
     model: str
-    board: str  # the kind of virtual board
+    board: str  # the kind of virtual board, or the name of a board of hardware
     batch: int
     passes: int  # that were told from the rest
+    samples: int | None  # taken by perf on hardware; None: every block of a virtual board counted
     instructions: float
     counted_by_harness: float
     quad_multiply_adds_needed: float | None  # of four lanes: multiply-adds of the network by four

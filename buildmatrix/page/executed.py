@@ -46,6 +46,7 @@ class Executed:
     """Profiles that may stand in one table: of one model, batch size and kind of board."""
 
     title: str
+    emulated: bool  # counted on a virtual board; else sampled on one of hardware
     needed: str  # the fewest quad multiply-adds; empty: not known
     works: tuple[str, ...]  # kinds that any of them does
     cells: tuple[Counted, ...]
@@ -68,6 +69,7 @@ def _table(profiles: Sequence[Profile]) -> Executed:
     needed = leanest["quad_multiply_adds_needed"]
     return Executed(
         title=f"{leanest['model']}, batch {leanest['batch']}, {leanest['board']}",
+        emulated=leanest["samples"] is None,
         needed=_m(needed) if needed is not None else "",
         works=kinds,
         cells=tuple(_counted(one, kinds) for one in profiles),

@@ -93,22 +93,33 @@ def _what(row: FunctionRow, twin: FunctionRow | None) -> str:
     whose = f"{spoken(row['name'])} in {row['library']}"
     if twin is None:
         return f"{whose}, which the other has not, executes {_m(row['instructions'])}"
-    ours, theirs = _main(row["works"]), _main(twin["works"])
-    if ours == theirs or row["works"].get(ours, 0) < row["instructions"] / 100:
+    ours, theirs = _main(row), _main(twin)
+    if ours is None or theirs is None or ours == theirs:
         ours = theirs = max(
             row["works"], key=lambda work: row["works"][work] - twin["works"].get(work, 0)
         )
     same = twin["symbol"] == row["symbol"]
     other = "its twin" if same else f"{spoken(twin['name'])} in {twin['library']}"
     return (
-        f"{whose} does {_m(row['works'][ours])} {ours} where {other} does "
-        f"{_m(twin['works'].get(theirs, 0))} {theirs}"
+        f"{whose} does {_m(row['works'][ours])} {_plural(ours)} where {other} does "
+        f"{_m(twin['works'].get(theirs, 0))} {_plural(theirs)}"
     )
 
 
-def _main(works: Mapping[str, float]) -> str:
-    """The kind of multiply-add that a function does most of."""
-    return max(MULTIPLYING, key=lambda work: works.get(work, 0)).value
+def _main(row: FunctionRow) -> str | None:
+    """The kind of multiply-add that a function does most of; None where it hardly does any."""
+    works = row["works"]
+    kind = max(MULTIPLYING, key=lambda work: works.get(work, 0)).value
+    return kind if works.get(kind, 0) >= row["instructions"] / 100 else None
+
+
+def _plural(kind: str) -> str:
+    """A kind of work as what is counted.
+
+    >>> _plural("integer"), _plural("loads")
+    ('integer instructions', 'loads')
+    """
+    return kind if kind.endswith("s") else f"{kind} instructions"
 
 
 def _m(count: float) -> str:

@@ -26,6 +26,7 @@ class Subject:
     passes: int
     harness: float  # instructions of an image as the harness counted them
     needed: float | None  # the fewest quad multiply-adds that an image can take; None: not known
+    samples: int | None = None  # that perf took of the longer run; None: every block was counted
 
 
 def document(
@@ -63,6 +64,7 @@ def document(
         "board": subject.board,
         "batch": subject.batch,
         "passes": subject.passes,
+        "samples": subject.samples,
         "instructions": total,
         "counted_by_harness": subject.harness,
         "quad_multiply_adds_needed": subject.needed,

@@ -52,6 +52,7 @@ def profile(cell: str, instructions: float, *functions: FunctionRow) -> Profile:
         "board": "pi3-counted",
         "batch": 1,
         "passes": 4,
+        "samples": None,
         "instructions": instructions,
         "counted_by_harness": instructions,
         "quad_multiply_adds_needed": 12342800.0,

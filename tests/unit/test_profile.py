@@ -17,7 +17,7 @@ from buildmatrix.profile.sentence import difference, sentence
 from buildmatrix.profile.summary import Subject, document
 from tests import elf_factory
 from tests.documents import valid
-from tests.unit.profiles import NEON, WITH_NEON, WITHOUT_NEON, kernel, profile
+from tests.unit.profiles import NEON, WITH_NEON, WITHOUT_NEON, kernel, profile, row
 
 WORDS: dict[Set, dict[Work, tuple[int, ...]]] = {
     "a32": {
@@ -135,6 +135,18 @@ def test_a_kernel_of_another_name_has_the_twins_place() -> None:
 def test_the_same_kind_of_work_is_told_by_what_is_more_of() -> None:
     slower = profile("slow", 50e6, kernel({**NEON, "loads": 16e6}))
     assert "does 16.0 M loads where its twin does 6.7 M loads" in sentence(slower, WITH_NEON)
+
+
+def test_a_twin_that_multiplies_nothing_is_told_by_what_is_more_of() -> None:
+    packing = row("libx.so", "pack", "pack", {"loads": 1e6, "integer": 2e6})
+    words = sentence(WITHOUT_NEON, profile("packed", 40e6, packing))
+    assert "where pack in libx.so does 0.0 M scalar multiply-adds" in words
+    bookkeeping = kernel({**NEON, "integer": 10.6e6}, "bli_sgemm_armv7a_int_4x4")
+    words = sentence(profile("blis", 52e6, bookkeeping), WITH_NEON)
+    assert (
+        "bli_sgemm_armv7a_int_4x4 in libopenblas.so.0 does 10.6 M integer instructions where "
+        "sgemm_kernel in libopenblas.so.0 does 2.1 M integer instructions"
+    ) in words
 
 
 def test_cells_that_execute_the_same_need_no_sentence() -> None:
