@@ -4,17 +4,15 @@ from __future__ import annotations
 
 import statistics
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
-from buildmatrix.nouns import Stage
+from buildmatrix.nouns import Basis, Stage
 from buildmatrix.resolved import ResolvedBuild
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from buildmatrix.works import Work
-
-Basis = Literal["record", "guess"]
 
 # Seconds of a work of each kind of which nothing like it is on record. From the works of this
 # project's matrix on two busy cores (x86-64, 2026): the middle of each kind, rounded.

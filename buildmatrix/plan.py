@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from buildmatrix.cachekey import FORMAT, changes, digest
+from buildmatrix.durations import estimates
 from buildmatrix.nouns import Action, Stage, Verb
 
 if TYPE_CHECKING:
@@ -56,6 +57,7 @@ def plan(graph: Graph, known: OnRecord) -> tuple[Action, ...]:
     held = {w.id for w in graph if w.id in keys and is_held(w, keys[w.id], known)}
     wanted = _wanted(graph, held, graph.goals.values())
     roots = _roots(graph, held, wanted)
+    expected = estimates(graph, known.seconds) if wanted - held else {}
     # What only cells out of reach need is not made: it would be of no use to anybody.
     useful = _wanted(graph, held, [goal for goal in graph.goals.values() if goal not in roots])
     actions = []
@@ -67,6 +69,7 @@ def plan(graph: Graph, known: OnRecord) -> tuple[Action, ...]:
             verb, reason = _verdict(work, keys, held, useful, known)
             if work.id in wanted - useful - held:
                 reason = "only cells that are out of reach need it"
+        estimate = expected.get(work.id) if verb in (Verb.RUN, Verb.RERUN) else None
         actions.append(
             Action(
                 id=work.id,
@@ -76,7 +79,8 @@ def plan(graph: Graph, known: OnRecord) -> tuple[Action, ...]:
                 reason=reason,
                 needs=work.needs,
                 key=keys.get(work.id, ""),
-                predicted_seconds=known.seconds.get(work.id),
+                predicted_seconds=estimate.seconds if estimate else None,
+                predicted_by=estimate.basis if estimate else None,
                 blocked_by="" if root == work.id else root,
             )
         )

@@ -22,6 +22,12 @@ if TYPE_CHECKING:
     from buildmatrix.pipeline.perform import Outcome
 
 
+AT_ONCE = {
+    "jobs": "cores for compiles (default: the machine's)",
+    "works": "works at once (default: by cores and memory); 1: one after the other",
+}
+
+
 @command(iterable=["only"])
 def cells(
     _c: Any, matrix: str = "matrix.yaml", only: Any = None, json: bool = False, state: str = ""
@@ -39,16 +45,23 @@ def cells(
         print_table(tables.cells(document))
 
 
-@command(iterable=["only"])
+@command(AT_ONCE, iterable=["only"])
 def plan(
-    _c: Any, matrix: str = "matrix.yaml", only: Any = None, json: bool = False, state: str = ""
+    _c: Any,
+    matrix: str = "matrix.yaml",
+    only: Any = None,
+    jobs: int = 0,
+    works: int = 0,
+    json: bool = False,
+    state: str = "",
 ) -> None:
-    """Say what a build would run, why, in which order, and how long it took last time."""
+    """Say what a build would run, why, in which order, how long it takes, and what it waits for."""
     from buildmatrix.pipeline.documents import plan_document
     from buildmatrix.pipeline.planning import plan_all
 
     with progress() as reporter:
-        document = plan_document(plan_all(workshop(matrix, only, state, reporter)))
+        shop = workshop(matrix, only, state, reporter, jobs=jobs, works=works)
+        document = plan_document(shop, plan_all(shop))
     if json:
         print_json(document)
     else:

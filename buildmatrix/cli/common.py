@@ -147,6 +147,7 @@ def workshop(
     *,
     model: str = "",
     jobs: int = 0,
+    works: int = 0,
     archives: str = "",
     include: Sequence[Mapping[str, Scalar]] = (),
 ) -> Workshop:
@@ -168,10 +169,17 @@ def workshop(
         mirror=mirror,
         index=index,
         archives=Path(folder) if folder else None,
-        jobs=jobs or os.cpu_count() or 1,
+        jobs=_at_least_none("jobs", jobs) or os.cpu_count() or 1,
+        works=_at_least_none("works", works),
         engine_url=os.environ.get("DOCKER_HOST") or None,
         network={name: os.environ[name] for name in NETWORK if name in os.environ},
     )
+
+
+def _at_least_none(flag: str, number: int) -> int:
+    if number < 0:
+        raise UsageError(f"--{flag} {number}: 0 or more is wanted")
+    return number
 
 
 def progress() -> Progress:

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
         Build,
         Cells,
         Checks,
+        ForecastRow,
         Offers,
         Plan,
         Sources,
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     )
     from buildmatrix.documents.clearing import Gc
     from buildmatrix.documents.verdicts import Compare, ComparisonRow, Nightly, NightRun
+    from buildmatrix.nouns import Basis
 
 VERBS = {"RUN": "green", "RERUN": "yellow", "SKIP": "dim", "BLOCKED": "red"}
 STATES = {
@@ -81,26 +83,38 @@ def cells(document: Cells) -> RenderableType:
 
 
 def plan(document: Plan) -> RenderableType:
-    listing = Listing(("", "last took", "action"), "because", right=frozenset({1}))
+    listing = Listing(("", "expected", "action"), "because", right=frozenset({1}))
     for action in document["actions"]:
         seconds = action["predicted_seconds"]
         verb = action["verb"]
         reason = escape(_clipped(action["reason"], 300))
         listing.add(
             f"[{VERBS[verb]}]{verb}[/]",
-            "" if seconds is None else f"{seconds:.0f} s",
+            "" if seconds is None else _expected(seconds, action["predicted_by"]),
             escape(action["id"]),
             words=f"[dim]{reason}[/]",
         )
-    wanted = [a for a in document["actions"] if a["verb"] in ("RUN", "RERUN")]
-    known = [a["predicted_seconds"] for a in wanted if a["predicted_seconds"] is not None]
-    unknown = len(wanted) - len(known)
-    summary = f"\n{len(wanted)} of {len(document['actions'])} actions to run"
-    if known:
-        summary += f", about {sum(known) / 60:.1f} minutes by last time"
-    if unknown:
-        summary += f", {unknown} never timed here"
-    return Group(listing, Text(summary))
+    wanted = sum(action["verb"] in ("RUN", "RERUN") for action in document["actions"])
+    summary = f"\n{wanted} of {len(document['actions'])} actions to run"
+    return Group(listing, Text(summary + (_outlook(document["forecast"]) if wanted else "")))
+
+
+def _expected(seconds: float, basis: Basis | None) -> str:
+    return f"{seconds:.0f} s" if basis == "record" else f"[dim]guess[/] {seconds:.0f} s"
+
+
+def _outlook(row: ForecastRow) -> str:
+    """How long all of it takes, and what it waits for, in two sentences."""
+    guessed = f", {row['guessed']} of them guessed" if row["guessed"] else ""
+    return (
+        f"{guessed}: about {_minutes(row['seconds'])}, one after the other "
+        f"{_minutes(row['one_at_a_time'])}\nlongest chain, {_minutes(row['critical_seconds'])}: "
+        + " → ".join(row["critical_path"])
+    )
+
+
+def _minutes(seconds: float) -> str:
+    return f"{seconds / 60:.1f} minutes" if seconds >= 60 else f"{seconds:.0f} s"
 
 
 def build(document: Build) -> RenderableType:

@@ -6,7 +6,7 @@ from typing import Any, Literal, NotRequired
 
 from typing_extensions import TypedDict
 
-from buildmatrix.nouns import ElfFacts, Finding
+from buildmatrix.nouns import Basis, ElfFacts, Finding
 
 Rung = Literal["rendered", "runner", "built", "ran", "measured"]
 SourceState = Literal["held", "verified", "damaged", "unlocked", "out of reach", "not fetched"]
@@ -51,8 +51,19 @@ class ActionRow(TypedDict):
     reason: str
     needs: list[str]
     key: str
-    predicted_seconds: float | None
+    predicted_seconds: float | None  # of one that would be made, alone on the machine
+    predicted_by: Basis | None  # on record of the same work, or guessed from what is like it
     blocked_by: str  # id of the action at the root, where it is another
+
+
+class ForecastRow(TypedDict):
+    """All that would be made, played through with the predicted seconds."""
+
+    seconds: float  # until everything is over, as many works at once as `inv build` has
+    one_at_a_time: float  # the same with one work after the other
+    critical_path: list[str]  # the chain of actions that takes longest: no build is over sooner
+    critical_seconds: float
+    guessed: int  # actions of which nothing is on record
 
 
 class Plan(TypedDict):
@@ -60,6 +71,7 @@ class Plan(TypedDict):
 
     version: Literal[1]
     actions: list[ActionRow]
+    forecast: ForecastRow
 
 
 class ChangeRow(TypedDict):

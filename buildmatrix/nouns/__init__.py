@@ -14,7 +14,7 @@ from buildmatrix.nouns.board import (
     Meter,
     ThermalZone,
 )
-from buildmatrix.nouns.cells import Action, Cell, Dropped, Options, Scalar, Stage, Verb
+from buildmatrix.nouns.cells import Action, Basis, Cell, Dropped, Options, Scalar, Stage, Verb
 from buildmatrix.nouns.elf import (
     CompiledFor,
     ElfFacts,
@@ -37,6 +37,7 @@ __all__ = [
     "FPU_RANK",
     "version_tuple",
     "Target",
+    "Basis",
     "Scalar",
     "Options",
     "Cell",

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
     from buildmatrix.errors import Location
 
 
 Scalar = str | bool | int
+Basis = Literal["record", "guess"]  # of what is expected: how long it took, or what is like it
 Options = Mapping[str, Scalar]
 
 
@@ -66,5 +67,6 @@ class Action:
     reason: str
     needs: tuple[str, ...] = ()
     key: str = ""  # cache key; empty while the toolchain image's identity is unknown
-    predicted_seconds: float | None = None
+    predicted_seconds: float | None = None  # of one that is to be made
+    predicted_by: Basis | None = None
     blocked_by: str = ""  # BLOCKED: id of the action that is the root of it, where it is another

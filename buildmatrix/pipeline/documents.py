@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Literal
 from buildmatrix import images, schema, shelf
 from buildmatrix.errors import UsageError
 from buildmatrix.nouns import Status, Verb
+from buildmatrix.pipeline.forecasting import forecast_row
 from buildmatrix.pipeline.planning import gaps, plan_all
 from buildmatrix.pipeline.project import select
 from buildmatrix.pipeline.stored import stored
@@ -155,8 +156,17 @@ def _reason(
             return f"{gap}, when last tried" if gap else f"to be built: {goal.reason}"
 
 
-def plan_document(actions: Sequence[Action]) -> Plan:
-    rows: list[ActionRow] = [
+def plan_document(workshop: Workshop, actions: Sequence[Action]) -> Plan:
+    """What each action would do and why, and how long all of it would take here."""
+    return {
+        "version": 1,
+        "actions": action_rows(actions),
+        "forecast": forecast_row(workshop, actions),
+    }
+
+
+def action_rows(actions: Sequence[Action]) -> list[ActionRow]:
+    return [
         {
             "id": a.id,
             "cell": a.cell,
@@ -165,12 +175,12 @@ def plan_document(actions: Sequence[Action]) -> Plan:
             "reason": a.reason,
             "needs": list(a.needs),
             "key": a.key,
-            "predicted_seconds": a.predicted_seconds if a.verb in (Verb.RUN, Verb.RERUN) else None,
+            "predicted_seconds": a.predicted_seconds,
+            "predicted_by": a.predicted_by,
             "blocked_by": a.blocked_by,
         }
         for a in actions
     ]
-    return {"version": 1, "actions": rows}
 
 
 def build_document(workshop: Workshop, outcomes: Sequence[Outcome]) -> Build:

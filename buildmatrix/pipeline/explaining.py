@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from buildmatrix.changed import Change, changes_of
 from buildmatrix.nouns import Stage, Verb
-from buildmatrix.pipeline.documents import plan_document
+from buildmatrix.pipeline.documents import action_rows
 from buildmatrix.pipeline.planning import on_record
 from buildmatrix.plan import material_of, plan
 from buildmatrix.recipe import FolderAlternate, SourceSpec
@@ -25,7 +25,7 @@ def why_document(workshop: Workshop) -> Why:
     actions = plan(graph, known)
     keys = {action.id: action.key for action in actions if action.key}
     changed = tuple(action for action in actions if action.verb is not Verb.SKIP)
-    rows = plan_document(changed)["actions"]
+    rows = action_rows(changed)
     return {
         "version": 1,
         "actions": [

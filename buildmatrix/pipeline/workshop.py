@@ -22,6 +22,7 @@ from buildmatrix.protocols import Mount, Note, Output
 from buildmatrix.recipe import SourceSpec
 from buildmatrix.records import write_document
 from buildmatrix.resolved import ResolvedBuild
+from buildmatrix.schedule.sizing import Machine
 from buildmatrix.sources import Sources
 from buildmatrix.state import State
 from buildmatrix.store import Store
@@ -53,7 +54,8 @@ class Workshop:
     mirror: Callable[[], str]
     index: Callable[[], str]
     archives: Path | None = None
-    jobs: int = 1
+    jobs: int = 1  # cores that compiles may use
+    works: int = 0  # at once; 0: as many as the machine carries
     engine_url: str | None = None
     network: Mapping[str, str] = field(default_factory=dict)  # variables for proxies, certificates
     identities: dict[str, Identity] = field(default_factory=dict)
@@ -105,6 +107,12 @@ class Workshop:
             if not scratch.is_claimed(self.paths.owners / name):
                 engine.remove_stale(OWNER, name)
         return engine
+
+    @property
+    def machine(self) -> Machine:
+        """What a build may use of this machine."""
+        memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+        return Machine(self.jobs, memory >> 20, self.works)
 
     @property
     def paths(self) -> State:

@@ -52,7 +52,7 @@ def test_of_the_matrix_and_of_what_is_built(tmp_path: Path) -> None:
     shelves.put(shop, Stage.MODEL)
     actions = plan_all(shop)
     valid("cells", cells_document(shop))
-    plan = valid("plan", plan_document(actions))
+    plan = valid("plan", plan_document(shop, actions))
     roots = {one["blocked_by"] for one in plan["actions"] if one["verb"] == "BLOCKED"}
     assert roots == {"", "source:blas-unlocked-fast"}
     states: dict[str, Any] = {"SKIP": "cached", "BLOCKED": "unavailable"}
