@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import docker
 import requests
-from docker.errors import APIError, DockerException, ImageNotFound, NotFound
+from docker.errors import APIError, DockerException, ImageNotFound
 
 from buildmatrix.errors import BuildError, BuildmatrixError
 from buildmatrix.protocols import ContainerExit, ContainerSpec, EngineImage
@@ -34,6 +34,8 @@ class DockerEngine:
     def __init__(self, url: str | None = None, labels: Mapping[str, str] | None = None) -> None:
         """`labels` are put on every container, beside those of its own."""
         self.labels = dict(labels or {})
+        self._stopping = threading.Event()
+        self._running: dict[str, Any] = {}  # containers that `run` made, by id
         try:
             self.client = docker.DockerClient(base_url=url) if url else docker.from_env(timeout=600)
             self.client.ping()
@@ -133,15 +135,33 @@ class DockerEngine:
     def run(self, spec: ContainerSpec, on_line: Callable[[str], None]) -> ContainerExit:
         """Run to the end, lines as they are written; the container is removed whatever happens."""
         container = self._created(spec)
+        self._running[container.id] = container
         try:
+            self._go_on()  # `stop` may have looked before this one was there
             container.start()
             timed_out = _follow(container, on_line, spec.timeout_seconds)
             container.reload()
+            self._go_on()
             ended = container.attrs["State"]
             killed = bool(ended["OOMKilled"])
             return ContainerExit(int(ended["ExitCode"]), out_of_memory=killed, timed_out=timed_out)
+        except (DockerException, requests.RequestException):
+            self._go_on()
+            raise
         finally:
-            container.remove(force=True)
+            self._running.pop(container.id, None)
+            _remove(container)
+
+    def _go_on(self) -> None:
+        if self._stopping.is_set():
+            raise KeyboardInterrupt
+
+    def stop(self) -> None:
+        """Remove all containers that `run` follows in other threads."""
+        self._stopping.set()
+        for container in tuple(self._running.values()):
+            with contextlib.suppress(APIError, requests.RequestException):
+                _remove(container)  # begun or not: one that is only killed might begin after it
 
     def attach(self, spec: ContainerSpec) -> int:
         """Run with this process's own input and output, a terminal where that is one.
@@ -160,7 +180,7 @@ class DockerEngine:
             start = [client, "start", "--attach", "--interactive", container.id]
             return subprocess.run(start, check=False).returncode
         finally:
-            container.remove(force=True)
+            _remove(container)
 
     def _created(self, spec: ContainerSpec, **more: Any) -> Any:
         return self.client.containers.create(
@@ -191,11 +211,17 @@ class DockerEngine:
     def remove_stale(self, label: str, value: str) -> int:
         stale = self.client.containers.list(all=True, filters={"label": f"{label}={value}"})
         for container in stale:
-            try:
-                container.remove(force=True)
-            except NotFound:
-                continue
+            _remove(container)
         return len(stale)
+
+
+def _remove(container: Any) -> None:
+    """Kill and remove; somebody else may be at it."""
+    try:
+        container.remove(force=True)
+    except APIError as error:
+        if error.status_code not in (404, 409):  # gone; its removal is under way
+            raise
 
 
 def _follow(container: Any, on_line: Callable[[str], None], seconds: float) -> bool:

@@ -13,7 +13,7 @@ from rich.live import Live
 from rich.text import Text
 
 from buildmatrix.printable import escape, printable
-from buildmatrix.protocols import Advanced, Finished, Note, Output, Started
+from buildmatrix.protocols import Advanced, Finished, Note, Outlook, Output, Started
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -29,6 +29,7 @@ SIGNS = {
 }
 COLOURS = {"info": "dim", "warning": "yellow", "error": "red"}
 PLAIN_EVERY = 15.0  # seconds between signs of life without a terminal
+OUTLOOK_EVERY = 60.0  # the same between words on how much is left
 REDRAW_EVERY = 0.1
 
 
@@ -51,6 +52,9 @@ class Progress:
         self.console = console or Console(stderr=True, highlight=False)
         self.under_way: dict[str, _Line] = {}
         self.live: Live | None = None
+        self.outlook: Outlook | None = None
+        self.outlook_at = 0.0
+        self.outlook_drawn = -OUTLOOK_EVERY
         self.lock = threading.RLock()
 
     def __enter__(self) -> Progress:
@@ -64,6 +68,7 @@ class Progress:
     ) -> None:
         with self.lock:
             self.under_way.clear()
+            self.outlook = None
             self._draw()
 
     @contextmanager
@@ -90,6 +95,8 @@ class Progress:
                     self._life(event.subject, _amount(event))
                 case Finished():
                     self._finish(event)
+                case Outlook():
+                    self._look_ahead(event)
                 case Note():
                     colour = COLOURS[event.level]
                     self.console.print(f"[{colour}]{escape(event.message)}[/]", soft_wrap=True)
@@ -119,6 +126,15 @@ class Progress:
                 f"  … {escape(subject)}: {now - line.since:.0f} s{told}", soft_wrap=True
             )
 
+    def _look_ahead(self, outlook: Outlook) -> None:
+        now = time.monotonic()
+        self.outlook, self.outlook_at = (outlook if outlook.running else None), now
+        if self.console.is_terminal or outlook.seconds < OUTLOOK_EVERY:
+            return
+        if now - self.outlook_drawn >= OUTLOOK_EVERY:
+            self.outlook_drawn = now
+            self.console.print(f"  … {_left(outlook, outlook.seconds)}", soft_wrap=True)
+
     def _finish(self, event: Finished) -> None:
         self.under_way.pop(event.subject, None)
         self._draw()
@@ -144,14 +160,23 @@ class Progress:
 
     def __rich__(self) -> Group:
         """What the live display shows now; asked by a thread of its own, which must not wait."""
-        now = time.monotonic()
-        return Group(*(self._shown(name, line, now) for name, line in list(self.under_way.items())))
+        now, outlook = time.monotonic(), self.outlook
+        rows = [self._shown(name, line, now) for name, line in list(self.under_way.items())]
+        if outlook is not None:
+            rows.append(Text(_left(outlook, outlook.seconds - (now - self.outlook_at)), "dim"))
+        return Group(*rows)
 
     def _shown(self, subject: str, line: _Line, now: float) -> Text:
         seconds = f"{now - line.since:.0f} s"
         room = max(10, self.console.width - len(subject) - len(seconds) - 6)
         shown = Text(f"{subject}  ", no_wrap=True, overflow="ellipsis")
         return shown.append(f"{seconds}  ", "cyan").append(line.text[:room], "dim")
+
+
+def _left(outlook: Outlook, seconds: float) -> str:
+    """How many works there are and how long they take yet, in words."""
+    time_left = f"{seconds / 60:.0f} min" if seconds >= 90 else f"{max(0.0, seconds):.0f} s"
+    return f"{outlook.running} at work, {outlook.waiting} waiting, about {time_left} left"
 
 
 def _amount(event: Advanced) -> str:

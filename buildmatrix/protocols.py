@@ -52,7 +52,16 @@ class Note:
     message: str
 
 
-Event = Started | Output | Advanced | Finished | Note
+@dataclass(frozen=True, slots=True)
+class Outlook:
+    """How far a build is: works that run, works that wait, about how many seconds are left."""
+
+    running: int
+    waiting: int
+    seconds: float
+
+
+Event = Started | Output | Advanced | Finished | Note | Outlook
 
 
 class Reporter(Protocol):
@@ -156,6 +165,11 @@ class Engine(Protocol):
 
     def attach(self, spec: ContainerSpec) -> int:
         """Run with this process's own input and output; the exit status."""
+        ...
+
+    def stop(self) -> None:
+        """End all that runs, called by another thread: `run` raises KeyboardInterrupt there, and
+        whenever it is called again."""
         ...
 
     def remove_stale(self, label: str, value: str) -> int:

@@ -6,7 +6,9 @@ import contextlib
 import hashlib
 import os
 import shlex
+import signal
 import subprocess
+import threading
 from concurrent.futures import ThreadPoolExecutor
 from typing import IO, TYPE_CHECKING
 
@@ -93,6 +95,9 @@ class LocalEngine:
 
     def __init__(self) -> None:
         self.tags: dict[str, str] = {}
+        self.processes: set[subprocess.Popen[bytes]] = set()
+        self.starting = threading.Lock()
+        self.stopping = threading.Event()
 
     def images(self, prefix: str) -> tuple[EngineImage, ...]:
         there = sorted(tag for tag in self.tags if tag.startswith(prefix))
@@ -120,24 +125,41 @@ class LocalEngine:
         return self.tags[tag]
 
     def run(self, spec: ContainerSpec, on_line: Callable[[str], None]) -> ContainerExit:
-        try:
-            done = subprocess.run(
+        with self.starting:
+            if self.stopping.is_set():
+                raise KeyboardInterrupt
+            process = subprocess.Popen(
                 spec.argv,
                 env={"PATH": os.environ["PATH"], **spec.environment},
                 stdout=subprocess.PIPE,
                 stderr=subprocess.STDOUT,
-                timeout=spec.timeout_seconds,
-                check=False,
+                start_new_session=True,
             )
+            self.processes.add(process)
+        try:
+            said, _ = process.communicate(timeout=spec.timeout_seconds)
         except subprocess.TimeoutExpired:
+            os.killpg(process.pid, signal.SIGKILL)
+            process.communicate()
             return ContainerExit(137, out_of_memory=False, timed_out=True)
-        for line in done.stdout.decode(errors="replace").splitlines():
+        finally:
+            with self.starting:
+                self.processes.discard(process)
+        if self.stopping.is_set():
+            raise KeyboardInterrupt
+        for line in said.decode(errors="replace").splitlines():
             on_line(line)
-        return ContainerExit(done.returncode, out_of_memory=False, timed_out=False)
+        return ContainerExit(process.returncode, out_of_memory=False, timed_out=False)
 
     def attach(self, spec: ContainerSpec) -> int:
         environment = {"PATH": os.environ["PATH"], **spec.environment}
         return subprocess.run(spec.argv, env=environment, check=False).returncode
+
+    def stop(self) -> None:
+        self.stopping.set()
+        with self.starting:
+            for process in self.processes:
+                os.killpg(process.pid, signal.SIGKILL)
 
     def remove_stale(self, label: str, value: str) -> int:
         return 0

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from buildmatrix.documents.building import EndedCell, ExplainedRow
-    from buildmatrix.pipeline.perform import Outcome
+    from buildmatrix.pipeline.making import Outcome
 
 
 AT_ONCE = {
@@ -72,8 +72,8 @@ def plan(
 
 @command(
     {
-        "jobs": "compile jobs (default: the machine's cores)",
-        "fail-fast": "stop at the first failed action",
+        **AT_ONCE,
+        "fail-fast": "begin nothing after the first failed action",
         "frozen": "make nothing: exit 9 and list what is missing",
         "archives": "folder of source archives, looked into before downloading",
         "mirror": "the same, as it was called before",
@@ -85,6 +85,7 @@ def build(
     matrix: str = "matrix.yaml",
     only: Any = None,
     jobs: int = 0,
+    works: int = 0,
     fail_fast: bool = False,
     frozen: bool = False,
     archives: str = "",
@@ -97,7 +98,8 @@ def build(
     from buildmatrix.pipeline.perform import build_all
 
     with progress() as reporter:
-        shop = workshop(matrix, only, state, reporter, jobs=jobs, archives=archives or mirror)
+        folder = archives or mirror
+        shop = workshop(matrix, only, state, reporter, jobs=jobs, works=works, archives=folder)
         outcomes = build_all(shop, fail_fast=fail_fast, frozen=frozen)
         document = build_document(shop, outcomes)
     if json:

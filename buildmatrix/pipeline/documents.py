@@ -35,7 +35,7 @@ if TYPE_CHECKING:
         Toolchains,
     )
     from buildmatrix.nouns import Action, Cell
-    from buildmatrix.pipeline.perform import Outcome
+    from buildmatrix.pipeline.making import Outcome
     from buildmatrix.pipeline.rebuilding import Rebuilt
     from buildmatrix.pipeline.workshop import Workshop
     from buildmatrix.shelf import Offer

@@ -1,58 +1,35 @@
-"""Perform a plan in order: keep going past a failed cell, make nothing twice, lose nothing."""
+"""Perform a plan: many works at once, keep going past a failed cell, make nothing twice."""
 
 from __future__ import annotations
 
-import time
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
-from buildmatrix import disk, extras
-from buildmatrix.errors import (
-    AuditError,
-    BuildmatrixError,
-    DamageError,
-    NotCachedError,
-    SourceUnavailable,
-)
-from buildmatrix.graph import identify
+from buildmatrix.errors import DamageError, NotCachedError
 from buildmatrix.nouns import Action, Stage, Verb
+from buildmatrix.pipeline.crew import Crew
+from buildmatrix.pipeline.making import Outcome, judged, made
 from buildmatrix.pipeline.planning import plan_all
-from buildmatrix.pipeline.stored import read_audit
-from buildmatrix.protocols import Finished, Note, Started
-from buildmatrix.recipe import SourceSpec
+from buildmatrix.protocols import Note, Outlook
 from buildmatrix.records import read_record, write_record
-from buildmatrix.toolchain import Toolchain
+from buildmatrix.schedule.sizing import tasks
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
     from buildmatrix.pipeline.workshop import Workshop
-    from buildmatrix.works import Work
+    from buildmatrix.schedule.task import Task
 
 MENDED = 20  # damaged things that one build gets over
-
-State = Literal["done", "cached", "failed", "unavailable"]
-
-
-@dataclass(frozen=True, slots=True)
-class Outcome:
-    """How one action ended."""
-
-    action: Action
-    state: State
-    message: str = ""
-    exit_code: int = 0
-    fault: str = ""  # id of the action that is the root of it, where it is another
-    brief: str = ""  # of the message, where it was out of reach, what stays on record
 
 
 def build_all(
     workshop: Workshop, *, fail_fast: bool = False, frozen: bool = False
 ) -> tuple[Outcome, ...]:
-    """Make what is missing. Returns an outcome for every action, in order.
+    """Make what is missing. Returns an outcome for every action, in the plan's order.
 
     Stored content that turns out to be damaged is forgotten, and the plan is made once more: only
-    what it belonged to is made again. Raises NotCachedError with `frozen` when something would
+    what it belonged to is made again. With `fail_fast` nothing begins after the first failure, and
+    what never began has no outcome. Raises NotCachedError with `frozen` when something would
     have to be made.
     """
     workshop.sweep()
@@ -66,120 +43,138 @@ def build_all(
 
 def _build_all(workshop: Workshop, *, fail_fast: bool, frozen: bool) -> tuple[Outcome, ...]:
     actions = plan_all(workshop)
-    missing = [a for a in actions if a.verb in (Verb.RUN, Verb.RERUN)]
+    missing = [action for action in actions if _is_wanted(action)]
     if frozen and missing:
         raise NotCachedError(
             f"{len(missing)} actions are not stored",
             details="\n".join(f"{a.id}: {a.reason}" for a in missing),
             hint="run `inv build` without --frozen",
         )
-    works = workshop.project.graph.by_id
-    outcomes = _images(workshop, works, actions)
-    if outcomes:
-        actions = plan_all(workshop)  # the images are what they are now: every key is known
-    keys = {action.id: action.key for action in actions}
-    for action in actions:
-        if action.id not in outcomes:
-            outcomes[action.id] = _perform(workshop, works[action.id], action, keys, outcomes)
-        if fail_fast and outcomes[action.id].state == "failed":
-            break
-    _record(workshop, outcomes)
-    return tuple(outcomes.values())
+    build = _Build(workshop, actions, fail_fast=fail_fast)
+    try:
+        return build.performed()
+    finally:  # also of a build that is broken off: what it made is made
+        _record(workshop, build.outcomes.copy(), build.crew.alone)
 
 
-def _images(
-    workshop: Workshop, works: Mapping[str, Work], actions: tuple[Action, ...]
-) -> dict[str, Outcome]:
-    """The images that something to be made needs, looked at or made before anything else."""
-    wanted = {works[a.id].toolchain for a in actions if a.verb in (Verb.RUN, Verb.RERUN)}
-    return {
-        a.id: _make(workshop, works[a.id], a, {})
-        for a in actions
-        if a.stage is Stage.IMAGE and works[a.id].toolchain in wanted
+class _Build:
+    """One plan as it is performed."""
+
+    def __init__(self, workshop: Workshop, actions: tuple[Action, ...], *, fail_fast: bool) -> None:
+        self.workshop, self.fail_fast = workshop, fail_fast
+        self.works = workshop.project.graph.by_id
+        self.outcomes: dict[str, Outcome] = {}
+        self._use(actions)
+        self.crew = Crew(
+            workshop.machine.budget(), make=self._make, stop=workshop.stop, outlook=self._outlook
+        )
+
+    def _use(self, actions: tuple[Action, ...]) -> None:
+        self.actions = actions
+        self.by_id = {action.id: action for action in actions}
+        self.keys = {action.id: action.key for action in actions}
+
+    def performed(self) -> tuple[Outcome, ...]:
+        with self.crew as crew:
+            images = self._images()
+            if images and not crew.alone_at_work:  # sources come while images are made
+                crew.add(self._tasks(a for a in self.actions if a.stage is Stage.SOURCE))
+            for image in images:
+                work = self.works[image.id]
+                self._ended(made(self.workshop, work, image, {}, self.workshop.jobs))
+            if images:
+                self._use(plan_all(self.workshop))  # images are what they are: every key is known
+            for action in self.actions:
+                self._settle(action)
+            crew.add(self._tasks(self._in_reach()))
+            crew.work()
+        return tuple(self._all())
+
+    def _images(self) -> list[Action]:
+        """The images that something to be made needs: looked at or made before anything else."""
+        wanted = {self.works[a.id].toolchain for a in self.actions if _is_wanted(a)}
+        return [
+            action
+            for action in self.actions
+            if action.stage is Stage.IMAGE and self.works[action.id].toolchain in wanted
+        ]
+
+    def _tasks(self, actions: Iterable[Action]) -> tuple[Task, ...]:
+        wanted = filter(_is_wanted, actions)
+        return tasks(wanted, self.works, self.workshop.machine)
+
+    def _settle(self, action: Action) -> None:
+        """The outcome of what is not to be made at all."""
+        if action.id in self.outcomes or action.id in self.crew.schedule.tasks:
+            return
+        if action.verb is Verb.SKIP:
+            self._ended(judged(self.workshop, Outcome(action, "cached", action.reason)))
+        elif action.verb is Verb.BLOCKED:
+            reason, root = action.reason, action.blocked_by
+            self._ended(Outcome(action, "unavailable", reason, fault=root))
+
+    def _in_reach(self) -> list[Action]:
+        """What is to be made and does not need what has failed already."""
+        ended = self.outcomes.copy()  # threads add to it
+        stopped = {name for name, outcome in ended.items() if outcome.stops}
+        reachable = []
+        for action in self.actions:  # needs come first
+            if action.id in ended:
+                continue
+            if stopped.isdisjoint(action.needs):
+                reachable.append(action)
+            else:
+                stopped.add(action.id)
+        return reachable
+
+    def _make(self, task: Task) -> bool:
+        """Called by several threads; each writes the outcome of its own work alone."""
+        work, action = self.works[task.id], self.by_id[task.id]
+        outcome = made(self.workshop, work, action, self.keys, task.jobs)
+        self._ended(judged(self.workshop, outcome))
+        return not self.outcomes[task.id].stops
+
+    def _ended(self, outcome: Outcome) -> None:
+        self.outcomes[outcome.action.id] = outcome
+        if self.fail_fast and outcome.state == "failed":
+            self.crew.close()
+
+    def _all(self) -> Iterable[Outcome]:
+        """In the plan's order; of what something stopped that it needs, that."""
+        for action in self.actions:
+            if action.id not in self.outcomes:
+                stopped = next((n for n in action.needs if self._is_stopped(n)), None)
+                if stopped is None:
+                    continue  # it never began
+                root = self.outcomes[stopped]
+                self.outcomes[action.id] = Outcome(
+                    action, root.state, f"needs {stopped}", root.exit_code, root.fault or stopped
+                )
+            yield self.outcomes[action.id]
+
+    def _is_stopped(self, name: str) -> bool:
+        return name in self.outcomes and self.outcomes[name].stops
+
+    def _outlook(self, running: int, waiting: int, seconds: float) -> None:
+        self.workshop.reporter.emit(Outlook(running, waiting, seconds))
+
+
+def _is_wanted(action: Action) -> bool:
+    return action.verb in (Verb.RUN, Verb.RERUN)
+
+
+def _record(
+    workshop: Workshop, outcomes: Mapping[str, Outcome], alone: Mapping[str, float]
+) -> None:
+    """Remember how long things take alone, and what could not be had."""
+    took = {
+        name: round(seconds, 1)
+        for name, seconds in {**workshop.seconds, **alone}.items()
+        if name in outcomes and outcomes[name].state == "done"
     }
-
-
-def _perform(
-    workshop: Workshop,
-    work: Work,
-    action: Action,
-    keys: Mapping[str, str],
-    outcomes: Mapping[str, Outcome],
-) -> Outcome:
-    if action.verb is Verb.SKIP:
-        return _judged(workshop, Outcome(action, "cached", action.reason))
-    if action.verb is Verb.BLOCKED:
-        return Outcome(action, "unavailable", action.reason, fault=action.blocked_by)
-    stopped = next(
-        (o for n in work.needs if (o := outcomes[n]).state in ("failed", "unavailable")), None
-    )
-    if stopped is not None:
-        words, root = f"needs {stopped.action.id}", stopped.fault or stopped.action.id
-        return Outcome(action, stopped.state, words, stopped.exit_code, fault=root)
-    return _judged(workshop, _make(workshop, work, action, keys))
-
-
-def _make(workshop: Workshop, work: Work, action: Action, keys: Mapping[str, str]) -> Outcome:
-    """Under a lock, and looked up again there: another process may have made it meanwhile."""
-    started = time.monotonic()
-    # An image's key is known only once it is made, so its lock goes by name.
-    lock = f"{work.stage}-{work.name}" if work.stage is Stage.IMAGE else action.key
-    with workshop.store.lock(lock):
-        if _made_meanwhile(workshop, work, action.key):
-            return Outcome(action, "cached", "made by another process meanwhile")
-        workshop.reporter.emit(Started(work.id, action.reason))
-        try:
-            outcome = Outcome(action, "done", workshop.make(work, keys))
-        except SourceUnavailable as gap:
-            outcome = Outcome(action, "unavailable", str(gap), brief=gap.brief)
-        except DamageError as damage:
-            seconds = time.monotonic() - started
-            workshop.reporter.emit(Finished(work.id, "failed", seconds, damage.brief))
-            raise
-        except OSError as failure:
-            error = disk.explained(failure)
-            outcome = Outcome(action, "failed", str(error), error.exit_code)
-        except ModuleNotFoundError as absent:  # not remembered: installing it is no other key
-            error = extras.explained(absent)
-            outcome = Outcome(action, "failed", str(error), error.exit_code)
-        except BuildmatrixError as failure:
-            outcome = Outcome(action, "failed", str(failure), failure.exit_code)
-            if action.key:
-                workshop.store.remember_failure(action.key, str(failure))
-    seconds = time.monotonic() - started
-    if outcome.state == "done":
-        workshop.seconds[work.id] = round(seconds, 1)
-    workshop.reporter.emit(Finished(work.id, outcome.state, seconds, outcome.message))
-    return outcome
-
-
-def _made_meanwhile(workshop: Workshop, work: Work, key: str) -> bool:
-    match work.subject:
-        case Toolchain():
-            return False  # `images.ensure` looks for itself
-        case SourceSpec():
-            return workshop.sources.holds(identify(work.subject))
-        case _:
-            return workshop.store.entry(key) is not None
-
-
-def _judged(workshop: Workshop, outcome: Outcome) -> Outcome:
-    """An audit that was made is not yet one that lets a bundle pass."""
-    if outcome.action.stage is not Stage.AUDIT or outcome.state not in ("done", "cached"):
-        return outcome
-    blocking = read_audit(workshop.store, outcome.action.key).blocking
-    if not blocking:
-        return outcome
-    words = "\n".join(f"  {finding}" for finding in blocking)
-    message = f"{len(blocking)} audit findings\n{words}"
-    return Outcome(outcome.action, "failed", message, AuditError.exit_code)
-
-
-def _record(workshop: Workshop, outcomes: Mapping[str, Outcome]) -> None:
-    """Remember how long things took, and what could not be had."""
     path = workshop.paths.seconds
-    if workshop.seconds:
-        write_record(path, {**read_record(path), **workshop.seconds})
+    if took:
+        write_record(path, {**read_record(path), **took})
     tried = {n: o for n, o in outcomes.items() if o.action.stage is Stage.SOURCE}
     path = workshop.paths.unavailable
     before = read_record(path)

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import os
 import shutil
+import threading
 import time
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -60,6 +61,7 @@ class Workshop:
     network: Mapping[str, str] = field(default_factory=dict)  # variables for proxies, certificates
     identities: dict[str, Identity] = field(default_factory=dict)
     seconds: dict[str, float] = field(default_factory=dict)
+    stopping: threading.Event = field(default_factory=threading.Event)
 
     @cached_property
     def presence(self) -> Presence:
@@ -90,6 +92,7 @@ class Workshop:
             self.reporter,
             self.archives,
             self.network,
+            self.stopping.is_set,
         )
 
     @cached_property
@@ -97,7 +100,8 @@ class Workshop:
         """Connected on first use: a build with nothing to do must not need Docker.
 
         Containers of this state folder whose maker is dead are removed then, whatever they make:
-        nobody may ask for their key again.
+        nobody may ask for their key again. A build looks at its images first, so that threads find
+        the engine connected.
         """
         from buildmatrix.container import OWNER, STATE, DockerEngine
 
@@ -107,6 +111,12 @@ class Workshop:
             if not scratch.is_claimed(self.paths.owners / name):
                 engine.remove_stale(OWNER, name)
         return engine
+
+    def stop(self) -> None:
+        """End what threads wait for, containers and downloads; nothing can be made after that."""
+        self.stopping.set()
+        if "engine" in self.__dict__:
+            self.engine.stop()
 
     @property
     def machine(self) -> Machine:
@@ -122,8 +132,9 @@ class Workshop:
     def log_path(self, work: Work) -> Path:
         return self.paths.log(work.stage, work.name)
 
-    def make(self, work: Work, keys: Mapping[str, str]) -> str:
-        """Make one work and keep it. Returns a few words on what came of it.
+    def make(self, work: Work, keys: Mapping[str, str], jobs: int) -> str:
+        """Make one work and keep it, compiling with `jobs` processes. Returns a few words on what
+        came of it.
 
         `keys` holds its own key and those of all it needs. Raises BuildError, SourceUnavailable.
         """
@@ -138,7 +149,7 @@ class Workshop:
                 )
             case _:
                 with self.store.workspace(keys[work.id]) as workspace:
-                    tree = self._tree(work, keys, workspace)
+                    tree = self._tree(work, keys, workspace, jobs)
                     entry = self.store.add(
                         keys[work.id],
                         tree,
@@ -165,10 +176,10 @@ class Workshop:
         self.identities[toolchain.name] = identity
         return f"{len(identity.packages)} packages, identity {identity.digest[:12]}"
 
-    def _tree(self, work: Work, keys: Mapping[str, str], workspace: Path) -> Path:
+    def _tree(self, work: Work, keys: Mapping[str, str], workspace: Path, jobs: int) -> Path:
         match work.subject:
             case ResolvedBuild():
-                return self._built(work, work.subject, keys, workspace)
+                return self._built(work, work.subject, keys, workspace, jobs)
             case ModelWork():
                 return self._exported(work.subject, workspace)
             case BundleWork() if work.stage is Stage.BUNDLE:
@@ -181,11 +192,17 @@ class Workshop:
     # -- build and runner ------------------------------------------------------------------------
 
     def _built(
-        self, work: Work, resolved: ResolvedBuild, keys: Mapping[str, str], workspace: Path
+        self,
+        work: Work,
+        resolved: ResolvedBuild,
+        keys: Mapping[str, str],
+        workspace: Path,
+        jobs: int,
     ) -> Path:
         maker = self._maker(keys[work.id])
         self.engine.remove_stale("buildmatrix.maker", maker)
         job = self._job(work, resolved, keys, workspace, ("buildmatrix.maker", maker))
+        job = replace(job, jobs=jobs, minutes=job.minutes * self.machine.patience)
         try:
             return build.run(
                 job,

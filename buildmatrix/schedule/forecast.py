@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from buildmatrix.schedule.core import Added, Begin, Done, Schedule
+from buildmatrix.schedule.pace import pace
 from buildmatrix.schedule.task import Lane
 
 if TYPE_CHECKING:
@@ -54,18 +55,14 @@ class _Play:
         self._take(Added(ahead))
         self._take(Added(tasks))
 
-    @property
-    def pace(self) -> float:
-        """Seconds of work in a second, of each of those that share."""
-        return min(1.0, self.cores / max(1, self.jobs))
-
     def to_the_end(self) -> Forecast:
         while self.sharing or self.alone:
             first = self.sharing[0][0] - self.shared if self.sharing else float("inf")
-            shared_end = self.now + max(0.0, first) / self.pace
+            shared_pace = pace(self.jobs, self.cores)
+            shared_end = self.now + max(0.0, first) / shared_pace
             alone_end = self.alone[0][0] if self.alone else float("inf")
             now = min(shared_end, alone_end)
-            self.shared += (now - self.now) * self.pace
+            self.shared += (now - self.now) * shared_pace
             self.now = now
             if alone_end <= shared_end:
                 _, name = heapq.heappop(self.alone)

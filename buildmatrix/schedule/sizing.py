@@ -46,6 +46,11 @@ class Machine:
         most = 1 if self.cores == 1 else max(COMPILES, self.cores // CORES_EACH)
         return min(most, self.works or most)
 
+    @property
+    def patience(self) -> int:
+        """How many times as long as alone a compile may take beside the others."""
+        return 2 if self.compiles > 1 else 1
+
 
 def tasks(
     actions: Iterable[Action], works: Mapping[str, Work], machine: Machine

@@ -40,7 +40,8 @@ class Sources:
 
     `mirror` and `index` tell the addresses of the Debian mirror and of the Python index; `folder`
     holds archives and is looked into before anything is downloaded, for machines without a network;
-    `network` are the variables that name proxies and certificates.
+    `network` are the variables that name proxies and certificates. When `stopped` says so, what is
+    under way raises KeyboardInterrupt.
     """
 
     root: Path
@@ -49,6 +50,7 @@ class Sources:
     reporter: Reporter
     folder: Path | None = None
     network: Mapping[str, str] = field(default_factory=dict)
+    stopped: Callable[[], bool] = lambda: False
 
     def holds(self, identity: str) -> bool:
         record = read_record(self._record(identity))
@@ -155,7 +157,9 @@ class Sources:
             case GitAlternate():
                 if alternate.commit is None:
                     raise SourceUnavailable(f"{alternate.branch!r} is not locked to a commit")
-                archive_commit(alternate.url, alternate.commit, temporary, self.network)
+                archive_commit(
+                    alternate.url, alternate.commit, temporary, self.network, self.stopped
+                )
             case FolderAlternate():
                 archive_folder(base, alternate.path, temporary)
 
@@ -173,7 +177,7 @@ class Sources:
         from buildmatrix.sources.fetch import download
 
         with temporary.open("wb") as stream:
-            download(url, stream, reporter=self.reporter, subject=subject)
+            download(url, stream, reporter=self.reporter, subject=subject, stopped=self.stopped)
 
     def _archive(self, sha256: str) -> Path:
         return self.root / "archives" / sha256

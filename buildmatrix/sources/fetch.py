@@ -17,7 +17,7 @@ from buildmatrix.protocols import Advanced
 from buildmatrix.sources import address
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
     from pathlib import Path
     from typing import IO
 
@@ -25,22 +25,31 @@ if TYPE_CHECKING:
 
 TRIES = 3
 CHUNK = 1 << 18
+GIT_SECONDS = 1800.0
 NO_SERVERS_FAULT = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO)
 LARGEST = 8 << 30  # bytes of one download; PyTorch's largest wheel of 2026 has 3
 
 
-def download(url: str, destination: IO[bytes], *, reporter: Reporter, subject: str) -> None:
+def download(
+    url: str,
+    destination: IO[bytes],
+    *,
+    reporter: Reporter,
+    subject: str,
+    stopped: Callable[[], bool] = lambda: False,
+) -> None:
     """Fetch a URL into an open file.
 
     A server's 'no' (4xx) is final; a broken connection, an answer that is not HTTP or a 5xx is
-    tried again with a growing pause. Raises SourceUnavailable, whatever the server says.
+    tried again with a growing pause. Raises SourceUnavailable, whatever the server says, and
+    KeyboardInterrupt when it is `stopped`.
     """
     where = address.shown(url)
     for attempt in range(1, TRIES + 1):
         destination.seek(0)
         destination.truncate()
         try:
-            _download(url, destination, reporter, subject)
+            _download(url, destination, reporter, subject, stopped)
             return
         except urllib.error.HTTPError as error:
             error.close()
@@ -59,12 +68,20 @@ def download(url: str, destination: IO[bytes], *, reporter: Reporter, subject: s
         time.sleep(2**attempt / 2)
 
 
-def _download(url: str, destination: IO[bytes], reporter: Reporter, subject: str) -> None:
+def _download(
+    url: str,
+    destination: IO[bytes],
+    reporter: Reporter,
+    subject: str,
+    stopped: Callable[[], bool],
+) -> None:
     with urllib.request.urlopen(address.request(url), timeout=60) as response:
         length = (response.headers.get("Content-Length") or "").strip()
         total = int(length) if length.isascii() and length.isdigit() and len(length) < 20 else 0
         done = 0
         while chunk := response.read(CHUNK):
+            if stopped():
+                raise KeyboardInterrupt
             done += len(chunk)
             if max(done, total) > LARGEST:
                 brief = f"is larger than {LARGEST >> 30} GiB"
@@ -76,7 +93,11 @@ def _download(url: str, destination: IO[bytes], reporter: Reporter, subject: str
 
 
 def archive_commit(
-    url: str, commit: str, destination: Path, network: Mapping[str, str] | None = None
+    url: str,
+    commit: str,
+    destination: Path,
+    network: Mapping[str, str] | None = None,
+    stopped: Callable[[], bool] = lambda: False,
 ) -> None:
     """Write `git archive` of one commit, fetched alone. The commit's hash is the check.
 
@@ -92,10 +113,17 @@ def archive_commit(
             ["fetch", "-q", "--depth", "1", "--no-tags", url, commit],
             ["archive", "--format=tar", "-o", str(destination.resolve()), commit],
         ):
-            _git(arguments, folder=folder, url=url, network=network or {})
+            _git(arguments, folder=folder, url=url, network=network or {}, stopped=stopped)
 
 
-def _git(arguments: list[str], *, folder: str, url: str, network: Mapping[str, str]) -> None:
+def _git(
+    arguments: list[str],
+    *,
+    folder: str,
+    url: str,
+    network: Mapping[str, str],
+    stopped: Callable[[], bool],
+) -> None:
     # An own, small environment: no credential helper may ask, no user configuration may redirect.
     environment = {
         **network,
@@ -105,21 +133,40 @@ def _git(arguments: list[str], *, folder: str, url: str, network: Mapping[str, s
         "GIT_CONFIG_GLOBAL": "/dev/null",
         "HOME": folder,
     }
-    try:
-        done = subprocess.run(
-            ["git", *arguments],
-            cwd=folder,
-            env=environment,
-            capture_output=True,
-            timeout=1800,
-            check=False,
-            text=True,
-            errors="replace",
-        )
-    except subprocess.TimeoutExpired:
+    with subprocess.Popen(
+        ["git", *arguments],
+        cwd=folder,
+        env=environment,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+        errors="replace",
+    ) as process:
+        try:
+            said = _last_words(process, stopped)
+        except BaseException:
+            process.kill()
+            raise
+    if said is None:
         brief = "git did not finish within 30 minutes"
-        raise SourceUnavailable(brief, where=address.shown(url)) from None
-    if done.returncode != 0:
-        lines = address.shown(done.stderr).strip().splitlines()
+        raise SourceUnavailable(brief, where=address.shown(url))
+    if process.returncode != 0:
+        lines = address.shown(said).strip().splitlines()
         brief = f"git: {lines[-1] if lines else 'failed'}"
         raise SourceUnavailable(brief, where=address.shown(url))
+
+
+def _last_words(process: subprocess.Popen[str], stopped: Callable[[], bool]) -> str | None:
+    """What a process wrote to its standard error until it ended; None when its time was up and it
+    was killed."""
+    end = time.monotonic() + GIT_SECONDS
+    while True:
+        try:
+            return process.communicate(timeout=0.5)[1]
+        except subprocess.TimeoutExpired:
+            if stopped():
+                raise KeyboardInterrupt from None
+            if time.monotonic() > end:
+                process.kill()
+                return None

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import os
 import tarfile
+import threading
 import time
 from typing import TYPE_CHECKING
 
@@ -100,6 +101,29 @@ def test_lines_of_both_streams_come_in_the_order_of_writing(engine: tuple[Engine
     for _ in range(6):
         _, lines = run(engine, "echo compiling; echo 'no such header' >&2; echo ended")
         assert lines == ["compiling", "no such header", "ended"]
+
+
+def test_stopped_what_runs_ends_and_nothing_begins(engine: tuple[Engine, str]) -> None:
+    own, image = type(engine[0])(), engine[1]
+    begun, interrupted = threading.Event(), threading.Event()
+
+    def sleep() -> None:
+        try:
+            own.run(spec(image, "echo begun; exec sleep 600"), lambda _: begun.set())
+        except KeyboardInterrupt:
+            interrupted.set()
+
+    thread = threading.Thread(target=sleep)
+    thread.start()
+    begun.wait(1)  # the local one hands out lines at the end; every moment is good for a stop
+    own.stop()
+    thread.join(120)
+    assert interrupted.is_set()
+    with pytest.raises(KeyboardInterrupt):
+        own.run(spec(image, "true"), lambda _: None)
+    assert own.remove_stale("buildmatrix.key", KEY) == 0, "nothing is left"
+    if isinstance(own, DockerEngine):
+        own.close()
 
 
 def test_many_lines_all_arrive(engine: tuple[Engine, str]) -> None:

@@ -32,7 +32,7 @@ from buildmatrix.pipeline.documents import (
     toolchains_document,
 )
 from buildmatrix.pipeline.explaining import why_document
-from buildmatrix.pipeline.perform import Outcome
+from buildmatrix.pipeline.making import Outcome
 from buildmatrix.pipeline.planning import plan_all
 from buildmatrix.summary import rows
 from buildmatrix.verdicts import agreeing, comparing

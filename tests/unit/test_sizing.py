@@ -49,7 +49,7 @@ def test_compiles_share_the_cores_and_never_run_more_than_two_processes_a_core(
     assert {(one.cores, one.jobs) for one in builds} == {(share, jobs)}
     assert machine.budget().lanes[Lane.COMPILE] == at_once
     assert at_once * share <= cores
-    assert at_once * jobs <= 2 * cores
+    assert at_once * jobs <= machine.patience * cores, "so no compile takes longer than that"
 
 
 def test_one_compile_alone_has_all_cores(tmp_path: Path) -> None:
