@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import shlex
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -138,6 +139,8 @@ def _up(name: str, kind: str, link: str, state: Path, *, as_json: bool) -> None:
         print_json(document)
     else:
         say(f"{name} answers on {board.host}:{board.port}, host key {board.host_key}")
+        key = shlex.quote(board.identity_file)
+        say(f"log in: ssh -p {board.port} -i {key} {board.user}@{board.host}")
 
 
 def _down(name: str, state: Path) -> None:

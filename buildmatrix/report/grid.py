@@ -272,7 +272,8 @@ def _remarks(
 ) -> Iterator[str]:
     """What a reader must know before comparing two figures of the grid."""
     if grid.emulated:
-        yield "emulated: these times say nothing about a board; compare executed instructions"
+        way = "" if grid.counted else ", which boards count whose kind ends in -counted"
+        yield f"emulated: these times say nothing about a board; compare executed instructions{way}"
     if grid.counted:
         least = "" if bound is None else f"; a direct convolution needs {bound / 1e6:.1f}"
         yield f"M instr: millions of instructions executed {per}{least}"
