@@ -21,7 +21,7 @@ from buildmatrix.elf.hits import features, multiplies, places, read_code
 from buildmatrix.elf.memory import Memory
 from buildmatrix.elf.outlined import guarded
 from buildmatrix.elf.reach import Walk
-from buildmatrix.elf.roots import discovered
+from buildmatrix.elf.roots import discovered, is_program
 from buildmatrix.elf.rows import are_functions, program
 from buildmatrix.elf.unreached import unreached
 from buildmatrix.isa.a64 import ASKS
@@ -125,7 +125,11 @@ def _is_sure(use: FeatureUse, size: int) -> bool:
 
 
 def _pointers(memory: Memory) -> NDArray[np.int64]:
-    """Addresses of code, for a 32-bit program without symbols that tell ARM from Thumb."""
+    """Addresses of code, for a 32-bit file without symbols that tell ARM from Thumb.
+
+    The entry of a library with functions is none: GNU ld has the start of .text there, without
+    Thumb's low bit.
+    """
     entry = np.array([memory.image.entry], np.int64)
     if not memory.arm or not memory.image.segments:
         return entry
@@ -133,6 +137,7 @@ def _pointers(memory: Memory) -> NDArray[np.int64]:
         int((are_functions(table.rows) & (table.rows["section"] > 0)).sum())
         for table in memory.program.symbols
     )
+    first = entry if is_program(memory.image) or not functions else entry[:0]
     if functions > ENOUGH:
-        return entry
-    return distinct(np.concatenate([entry, discovered(memory)]))
+        return first
+    return distinct(np.concatenate([first, discovered(memory)]))

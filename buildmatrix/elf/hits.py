@@ -129,6 +129,7 @@ def _thumb(
         before = np.searchsorted(ends, places)
         run = np.concatenate([[0], ends + 1])[before]
         _, begins = marks.at(addresses)
+        begins = np.where(begins > addresses, section.address, begins)  # before the first mark
         run = np.maximum(run, (begins - section.address - start) // 2)
         # The next piece begins where an instruction does; the last one takes all there is.
         last = start + size + 2 > section.size

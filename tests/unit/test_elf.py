@@ -199,6 +199,17 @@ def test_without_any_symbol_code_is_taken_as_arm(facts: Callable[[bytes], ElfFac
     assert facts(make(text=[("$a", A32_FOUR)], symbols="none")).neon_instructions == 4
 
 
+def test_the_entry_of_a_library_says_nothing_of_its_code(
+    facts: Callable[[bytes], ElfFacts],
+) -> None:
+    """ncnn's wheel for armv7l: its libgomp begins with Thumb functions that have no names, and GNU
+    ld gave it the start of .text as its entry. Read as ARM code it was refused for crc32."""
+    text = [("$d", T32_TWO), ("$t", factory.T32_RETURN)]  # the first piece has no symbol
+    assert facts(make(text=text, symbols="functions")).neon_instructions == 2
+    program = make(text=text, symbols="functions", elf_type="ET_EXEC")
+    assert facts(program).neon_instructions == 0
+
+
 def test_the_second_half_of_a_thumb_instruction_is_no_instruction(
     facts: Callable[[bytes], ElfFacts],
 ) -> None:
