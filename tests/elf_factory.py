@@ -20,6 +20,7 @@ FLOAT_FLAGS = {"unspecified": 0, "soft": 0x200, "hard": 0x400}
 TAGS = {"NEEDED": 1, "SONAME": 14, "RPATH": 15, "TEXTREL": 22, "RUNPATH": 29}  # DT_*
 BASE = 0x10000  # address of the text
 TEXT = 1  # its section index
+INDEX = 0x18000  # address of .ARM.exidx
 
 # Tag numbers of .ARM.attributes (ADDENDA32); values as in `buildmatrix.elf`.
 ATTRIBUTES = {"CPU_arch": 6, "FP_arch": 10, "Advanced_SIMD_arch": 12}
@@ -96,6 +97,12 @@ class _Strings:
         return offset
 
 
+def _index(offsets: Sequence[int]) -> bytes:
+    """Rows of .ARM.exidx (EHABI32, 5): where a function is from here, and that it cannot unwind."""
+    starts = [BASE + offset - (INDEX + 8 * row) for row, offset in enumerate(offsets)]
+    return b"".join(struct.pack("<II", start & 0x7FFFFFFF, 1) for start in starts)
+
+
 def make(
     *,
     machine: str = "EM_ARM",
@@ -117,6 +124,7 @@ def make(
     producer: str = "",
     exports: Sequence[str] = (),
     hidden: Sequence[str] = (),
+    unwound: Sequence[int] = (),
 ) -> bytes:
     """One image.
 
@@ -125,7 +133,8 @@ def make(
     low bit), 'both' or 'none'. `attributes` None leaves .ARM.attributes out. `versions` is what is
     needed of which library; names in `weak` are weak references. `stack` is 'rw', 'rwx' or None.
     `command_line` is what -frecord-gcc-switches leaves, `producer` what -g does. `exports` and
-    `hidden` are names of functions in .dynsym, which `symbols` must leave out then.
+    `hidden` are names of functions in .dynsym, which `symbols` must leave out then. `unwound` are
+    offsets of functions that .ARM.exidx has.
     """
     layout = WIDE if machine in ("EM_AARCH64", "EM_X86_64") else NARROW
     strings = _Strings()
@@ -133,6 +142,8 @@ def make(
     sections = [_Section(".text", 1, code, flags=6, address=BASE)]
     if machine == "EM_ARM" and attributes is not None:
         sections.append(_Section(".ARM.attributes", 0x70000003, _attributes(attributes)))
+    if unwound:
+        sections.append(_Section(".ARM.exidx", 0x70000001, _index(unwound), 2, address=INDEX))
     if symbols in ("mapping", "both"):
         sections.append(_symbols(layout, text, strings, mapping=True))
     if symbols in ("functions", "both"):

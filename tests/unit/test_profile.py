@@ -95,6 +95,28 @@ def test_only_code_of_the_process_is_counted_and_under_its_function() -> None:
     }
 
 
+def test_a_function_without_a_symbol_is_told_by_where_it_begins() -> None:
+    library = code(elf_factory.make(text=(("$a", ADD * 8),), symbols="none", unwound=(4, 16)))
+    assert library is not None
+    text = library.data.index(ADD * 8)
+    names = [
+        function and function.name for function, _ in map(library.at, range(text, text + 32, 4))
+    ]
+    one, two = "function at 0x10004", "function at 0x10010"
+    assert names == [None, one, one, one, two, two, two, two]
+
+
+def test_a_symbol_is_believed_up_to_its_size_and_no_table_makes_it_longer() -> None:
+    library = code(
+        elf_factory.make(text=(("$a", ADD * 4), ("$a", ADD * 4)), symbols="functions", unwound=(0,))
+    )
+    assert library is not None
+    text = library.data.index(ADD * 8)
+    names = [function and function.name for function, _ in map(library.at, (text, text + 28))]
+    assert names == ["function_0", "function_1"]
+    assert library.at(text + 32)[0] is None
+
+
 def test_what_both_runs_did_goes_out_and_the_rest_is_by_pass() -> None:
     library = elf_factory.make(text=(("$a", ADD + MULTIPLY),), symbols="functions")
     start = 0x10000 + library.index(ADD + MULTIPLY)
