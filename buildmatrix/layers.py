@@ -51,6 +51,12 @@ class Window(NamedTuple):
         pairs = (self.kernel, self.stride, self.dilation)
         return all(a == b for a, b in pairs) and len(set(self.pads)) == 1
 
+    @property
+    def mirrored(self) -> bool:
+        """Whether as much is added at the end as at the start."""
+        top, left, bottom, right = self.pads
+        return (top, left) == (bottom, right)
+
     def places(self, shape: Shape) -> tuple[int, int]:
         """How often it fits along the height and the width, rounded down."""
         top, left, bottom, right = self.pads

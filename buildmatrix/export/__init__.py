@@ -50,6 +50,7 @@ SHARED = (
     "export/__init__.py",
     "export/able.py",
     "export/layout.py",
+    "export/rules.py",
 )
 LITE = ("flat", "quantize", "tflite_operators")
 NCNN = ("quantize", "ncnn_layers")
@@ -60,8 +61,8 @@ FORMATS: Mapping[str, Format] = {
     "tflite": Format("tflite", with_help_of=LITE),
     "tflite-int8-symmetric": Format("tflite", ("symmetric",), LITE),
     "tflite-int8-asymmetric": Format("tflite", ("asymmetric",), LITE),
-    "mxnet": Format("mxnet", ("64",)),
-    "mxnet-as-shipped": Format("mxnet"),
+    "mxnet": Format("mxnet", ("64",), ("mxnet_operators",)),
+    "mxnet-as-shipped": Format("mxnet", with_help_of=("mxnet_operators",)),
     "onnx": Format("onnx"),
     "ncnn": Format("ncnn", with_help_of=NCNN, by_name=True),
     "ncnn-int8": Format("ncnn", ("int8",), NCNN, by_name=True),

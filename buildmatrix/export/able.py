@@ -9,28 +9,17 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from buildmatrix.errors import InputError
-from buildmatrix.export.layout import same_padding
-from buildmatrix.layers import (
-    ConvSpec,
-    DeconvSpec,
-    FcSpec,
-    JoinSpec,
-    Layer,
-    LrnSpec,
-    PadSpec,
-    PoolSpec,
-    ReluSpec,
-    Shape,
-    SoftmaxSpec,
-)
+from buildmatrix.export.rules import RULES, chain
+from buildmatrix.layers import Shape
 from buildmatrix.network import steps
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Sequence
 
     from buildmatrix.network import NetworkSpec, Step
 
-CHAIN = (ConvSpec, ReluSpec, PoolSpec, FcSpec, SoftmaxSpec)
+
+__all__ = ["RULES", "check", "gap"]
 
 
 def check(net: NetworkSpec, format: str) -> None:
@@ -54,7 +43,7 @@ def _unsaid(path: Sequence[Step], format: str) -> str:
     rule, last = RULES[format], ""
     for step in path:
         chained = step.reads == (last,) or not last
-        words = rule(step) or ("branches" if rule is _chain and not chained else "")
+        words = rule(step) or ("branches" if rule is chain and not chained else "")
         if words:
             node = f" ({step.layer.node})" if step.layer.node else ""
             return f"the format {format} has no {words}: layer {step.layer.name}{node}"
@@ -69,71 +58,4 @@ def _reordered(path: Sequence[Step], format: str) -> str:
     return ""
 
 
-def _any(_step: Step) -> str:
-    return ""
-
-
-def _chain(step: Step) -> str:
-    """Layers one after the other, square windows, the same zeros on all sides."""
-    layer: Layer = step.layer
-    if not isinstance(layer, CHAIN):
-        return layer.type
-    if isinstance(layer, ConvSpec | PoolSpec) and not layer.window.plain:
-        return "windows or pads that differ between sides"
-    if isinstance(layer, ConvSpec) and layer.window.dilation != (1, 1):
-        return "dilation"
-    if isinstance(layer, PoolSpec) and any(layer.window.pads):
-        return "padding of a pooling"
-    return _grouped(step)
-
-
-def _grouped(step: Step) -> str:
-    layer = step.layer
-    if isinstance(layer, ConvSpec) and layer.groups not in (1, step.before.channels):
-        return f"convolution of {layer.groups} groups over {step.before.channels} channels"
-    return ""
-
-
-def _lite(step: Step) -> str:
-    layer = step.layer
-    if isinstance(layer, PoolSpec) and layer.method == "average":
-        padded = any(side > 0 for side in layer.window.pads)
-        own = layer.counts_pad or same_padding(layer)  # its own 'SAME' counts what is there alone
-        return "" if own or not padded else "average that leaves out what was padded"
-    if isinstance(layer, DeconvSpec):
-        return "deconv of a batch of any size"  # TRANSPOSE_CONV is told the batch in the file
-    if isinstance(layer, PadSpec) and layer.mode == "edge":
-        return "pad of what is at the edge"
-    if isinstance(layer, LrnSpec) and layer.size % 2 == 0:
-        return f"lrn over {layer.size} channels, an even number"
-    return ""
-
-
-def _ncnn(step: Step) -> str:
-    layer = step.layer
-    if isinstance(layer, LrnSpec) and layer.size % 2 == 0:
-        return f"lrn over {layer.size} channels, an even number"
-    if isinstance(layer, JoinSpec) and step.befores[0] != step.befores[1]:
-        return _pixel(step)
-    return ""
-
-
-def _pixel(step: Step) -> str:
-    """ncnn's BinaryOp stretches its second input, of one pixel, over the first."""
-    return "" if step.befores[0] == step.after else f"{step.layer.type} whose first input is small"
-
-
-RULES: Mapping[str, Callable[[Step], str]] = {
-    "caffe": _chain,
-    "tensorflow": _chain,
-    "tflite": _lite,
-    "tflite-int8-symmetric": _chain,
-    "tflite-int8-asymmetric": _chain,
-    "mxnet": _chain,
-    "mxnet-as-shipped": _chain,
-    "onnx": _any,
-    "ncnn": _ncnn,
-    "ncnn-int8": _chain,
-    "raw": _chain,
-}
 LAST_CHANNELS = ("tensorflow", "tflite", "tflite-int8-symmetric", "tflite-int8-asymmetric")

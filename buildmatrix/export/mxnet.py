@@ -1,5 +1,6 @@
 """MXNet: the symbol as JSON and the parameters as MXNet's own list of arrays.
 
+What it has no operator for is put together of those of 1.0.
 Sources: apache/mxnet 1.x, src/ndarray/ndarray.cc (NDArray::Save, version V2; the list's magic), and
 nnvm/src/pass/saveload_json.cc of its 3rdparty/tvm (JSON).
 """
@@ -10,19 +11,37 @@ import json
 import struct
 from typing import TYPE_CHECKING, Any
 
-from buildmatrix.layers import ConvSpec, FcSpec, PoolSpec, ReluSpec, SoftmaxSpec
-from buildmatrix.network import INPUT, input_shape
+from buildmatrix.export.mxnet_operators import convolution, operation, pooling
+from buildmatrix.export.rules import rounds_down
+from buildmatrix.layers import (
+    ActivationSpec,
+    ConvSpec,
+    DeconvSpec,
+    FcSpec,
+    FlattenSpec,
+    LrnSpec,
+    PadSpec,
+    PoolSpec,
+    ShuffleSpec,
+    UpsampleSpec,
+)
+from buildmatrix.network import INPUT, input_shape, steps
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from buildmatrix.layers import Layer
-    from buildmatrix.network import NetworkSpec
+    from buildmatrix.network import NetworkSpec, Step
     from buildmatrix.reference import F32, Parameters
 
 VERSION = 10000  # 1.0.0: the oldest MXNet meant to read it; newer ones upgrade on loading
 LIST_MAGIC = 0x112
 ARRAY_V2 = 0xF993FAC9
+LOWEST = -3.4e38  # what is never the largest
+WITH_BIAS = ("weight", "bias")
+LEARNT = {"conv": WITH_BIAS, "deconv": WITH_BIAS, "fc": WITH_BIAS, "prelu": ("gamma",)}
+# Layers whose input has a height and a width.
+IMAGES = (ConvSpec, DeconvSpec, PoolSpec, LrnSpec, PadSpec, ShuffleSpec, UpsampleSpec)
 DENSE, CPU, FLOAT32 = 0, 1, 0  # kDefaultStorage, Context::kCPU, mshadow::kFloat32
 
 
@@ -36,30 +55,20 @@ def write(
 
 
 def _symbol(net: NetworkSpec, workspace: str) -> dict[str, Any]:
+    graph = _Graph(workspace)
     shape = ", ".join(str(size) for size in (1, *input_shape(net)))
     data = {**_variable(INPUT), "attrs": {"__shape__": f"({shape})"}}  # as Variable(shape=…) does
-    nodes: list[dict[str, Any]] = [data]
-    previous = 0
-    for layer in net.layers:
-        inputs = [previous]
-        if isinstance(layer, ConvSpec | FcSpec):
-            for kind in ("weight", "bias"):
-                inputs.append(len(nodes))
-                nodes.append(_variable(f"{layer.name}_{kind}"))
-        previous = len(nodes)
-        nodes.append(
-            {
-                "op": _operator(layer),
-                "name": layer.name,
-                "attr": _attributes(layer, workspace),  # newer ones write 'attrs' and read both
-                "inputs": [[node, 0, 0] for node in inputs],
-            }
-        )
+    graph.nodes.append(data)
+    graph.made[INPUT] = 0
+    path = steps(net)
+    for step in path:
+        graph.layer(step)
+    nodes = graph.nodes
     return {
         "nodes": nodes,
         "arg_nodes": [i for i, node in enumerate(nodes) if node["op"] == "null"],
         "node_row_ptr": list(range(len(nodes) + 1)),  # one output for each node
-        "heads": [[previous, 0, 0]],
+        "heads": [[graph.made[path[-1].layer.name], 0, 0]],
         "attrs": {"mxnet_version": ["int", VERSION]},
     }
 
@@ -68,43 +77,104 @@ def _variable(name: str) -> dict[str, Any]:
     return {"op": "null", "name": name, "inputs": []}
 
 
-def _operator(layer: Layer) -> str:
-    kinds = {"conv": "Convolution", "pool": "Pooling", "fc": "FullyConnected", "relu": "Activation"}
-    return kinds.get(layer.type, layer.type)  # 'softmax' is MXNet's name too
+class _Graph:
+    """Nodes in order. `made`: the node that makes each value. `flat`: nodes whose value has lost
+    its height and width."""
 
+    def __init__(self, workspace: str) -> None:
+        self.workspace = workspace
+        self.nodes: list[dict[str, Any]] = []
+        self.made: dict[str, int] = {}
+        self.flat: set[int] = set()
 
-def _attributes(layer: Layer, workspace: str) -> dict[str, str]:
-    """Values are strings, tuples written as Python's."""
-    match layer:
-        case ConvSpec(outputs=outputs, groups=groups):
-            (kernel, _), (stride, _), (pad, *_), _ = layer.window
-            bound = {"workspace": workspace} if workspace else {}
-            return {
-                "kernel": f"({kernel}, {kernel})",
-                "num_filter": str(outputs),
-                "num_group": str(groups),
-                "pad": f"({pad}, {pad})",
-                "stride": f"({stride}, {stride})",
-                **bound,
+    def add(self, name: str, operator: str, inputs: Sequence[int], **attributes: object) -> int:
+        """A node; values of attributes are strings, tuples written as Python's."""
+        self.nodes.append(
+            {
+                "op": operator,
+                "name": name,
+                # newer ones write 'attrs' and read both
+                "attr": {key: str(value) for key, value in attributes.items()},
+                "inputs": [[node, 0, 0] for node in inputs],
             }
-        case PoolSpec(method=method):
-            (kernel, _), (stride, _), *_ = layer.window
-            kind = "avg" if method == "average" else method
-            sizes = {"kernel": f"({kernel}, {kernel})", "stride": f"({stride}, {stride})"}
-            return {**sizes, "pool_type": kind, "pooling_convention": "valid"}
-        case FcSpec(outputs=outputs):
-            return {"num_hidden": str(outputs)}
-        case ReluSpec():
-            return {"act_type": "relu"}
-        case SoftmaxSpec():
-            return {"axis": "1"}
-        case _:
-            raise AssertionError(f"able.check lets no {layer.type} through")
+        )
+        return len(self.nodes) - 1
+
+    def _learnt(self, layer: Layer) -> list[int]:
+        """Variables for what a layer has learnt, by the names that its arrays have."""
+        nodes = []
+        for kind in LEARNT.get(layer.type, ()):
+            nodes.append(len(self.nodes))
+            self.nodes.append(_variable(f"{layer.name}_{kind}"))
+        return nodes
+
+    def layer(self, step: Step) -> None:
+        layer, name = step.layer, step.layer.name
+        flat = isinstance(layer, FcSpec | FlattenSpec) or (
+            not isinstance(layer, IMAGES) and all(self.made[n] in self.flat for n in step.reads)
+        )
+        inputs = [self._as(one, step, flat=flat) for one in step.reads]
+        match layer:
+            case ConvSpec() | PoolSpec():
+                made = self._windowed(step, layer, inputs[0])
+            case ActivationSpec(type="hard-sigmoid" | "hard-swish"):
+                made = self._hard(layer, inputs[0])
+            case ShuffleSpec(groups=groups):
+                into = self.add(f"{name}_groups", "Reshape", inputs, shape=(0, -4, groups, -1, -2))
+                turned = self.add(f"{name}_turned", "SwapAxis", [into], dim1=1, dim2=2)
+                made = self.add(name, "Reshape", [turned], shape=(0, -3, -2))
+            case _:
+                learnt = self._learnt(layer)
+                operator, attributes = operation(step)
+                made = self.add(name, operator, inputs + learnt, **attributes)
+        self.made[name] = made
+        if flat:
+            self.flat.add(made)
+
+    def _as(self, value: str, step: Step, *, flat: bool) -> int:
+        """The node of a value with or without a height and a width, as its reader wants it."""
+        node, reader = self.made[value], step.layer
+        if (node in self.flat) == flat or isinstance(reader, FcSpec | FlattenSpec):
+            return node
+        place = step.reads.index(value)
+        if flat:
+            return self.add(f"{reader.name}_flat{place}", "Flatten", [node])
+        shape = (0, *step.befores[place])  # 0: as many as there are
+        return self.add(f"{reader.name}_image{place}", "Reshape", [node], shape=shape)
+
+    def _windowed(self, step: Step, layer: ConvSpec | PoolSpec, node: int) -> int:
+        """A convolution or a pooling, after a Pad where the operator's own does not do."""
+        top, left, bottom, right = layer.window.pads
+        own = layer.window.mirrored if isinstance(layer, ConvSpec) else rounds_down(step)
+        if not own:
+            sides = (0, 0, 0, 0, top, max(bottom, 0), left, max(right, 0))
+            largest = isinstance(layer, PoolSpec) and layer.method == "max"
+            filling = LOWEST if largest else 0
+            how = {"mode": "constant", "pad_width": sides, "constant_value": filling}
+            node = self.add(f"{layer.name}_pad", "Pad", [node], **how)
+            top = left = 0
+        if isinstance(layer, ConvSpec):
+            learnt = self._learnt(layer)
+            attributes = convolution(layer, (top, left), self.workspace)
+            return self.add(layer.name, "Convolution", [node, *learnt], **attributes)
+        return self.add(layer.name, "Pooling", [node], **pooling(layer, (top, left)))
+
+    def _hard(self, layer: ActivationSpec, node: int) -> int:
+        """min(max(x / 6 + 1/2, 0), 1), and for a hard swish x times that."""
+        name, swish = layer.name, layer.type == "hard-swish"
+        sixth = self.add(f"{name}_sixth", "_mul_scalar", [node], scalar=1 / 6)
+        line = self.add(f"{name}_line", "_plus_scalar", [sixth], scalar=0.5)
+        gate = self.add(f"{name}_gate" if swish else name, "clip", [line], a_min=0, a_max=1)
+        return self.add(name, "elemwise_mul", [node, gate]) if swish else gate
 
 
 def _arrays(parameters: tuple[Parameters, ...]) -> bytes:
-    arrays = [part for p in parameters for part in (p.weight, p.bias)]
-    names = [f"arg:{p.layer}_{kind}" for p in parameters for kind in ("weight", "bias")]
+    arrays = [part for p in parameters for part in (p.weight, p.bias) if part.size]
+    names = [
+        f"arg:{p.layer}_{kind}"
+        for p in parameters
+        for kind in (LEARNT["conv"] if p.bias.size else LEARNT["prelu"])
+    ]
     return b"".join(
         (
             struct.pack("<QQQ", LIST_MAGIC, 0, len(arrays)),

@@ -14,7 +14,22 @@ import numpy as np
 
 from buildmatrix.export import layout
 from buildmatrix.export.messages import messages
-from buildmatrix.layers import ConvSpec, FcSpec, PoolSpec, ReluSpec, SoftmaxSpec
+from buildmatrix.layers import (
+    ActivationSpec,
+    ClipSpec,
+    ConcatSpec,
+    ConvSpec,
+    FcSpec,
+    FlattenSpec,
+    LeakyReluSpec,
+    LrnSpec,
+    PadSpec,
+    PoolSpec,
+    PReluSpec,
+    ShuffleSpec,
+    SliceSpec,
+    UpsampleSpec,
+)
 from buildmatrix.network import INPUT, input_shape, steps
 
 if TYPE_CHECKING:
@@ -23,6 +38,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from buildmatrix.export.messages import Schema
+    from buildmatrix.layers import Layer
     from buildmatrix.network import NetworkSpec, Step
     from buildmatrix.reference import Parameters
 
@@ -39,6 +55,7 @@ SCHEMA: Schema = {
         "list": (1, "ListValue"),
         "s": (2, "bytes"),
         "i": (3, "int64"),
+        "f": (4, "float"),
         "b": (5, "bool"),
         "type": (6, "int32"),  # DataType
         "shape": (7, "TensorShapeProto"),
@@ -57,95 +74,211 @@ SCHEMA: Schema = {
 FLOAT, INT32 = 1, 3  # DataType
 PRODUCER = 21  # TF_GRAPH_DEF_VERSION of TensorFlow 1.0: nothing newer is asked of the reader
 
+LOWEST = np.finfo(np.float32).min  # what is never the largest
+OPERATORS = {"clip": "Relu6"}  # the others are called as our layers
+# Layers whose input has a height and a width.
+IMAGES = (ConvSpec, PoolSpec, PadSpec, UpsampleSpec, LrnSpec, ShuffleSpec)
 Node = dict[str, Any]
 T: dict[str, Any] = {"T": {"type": FLOAT}}
 
 
 def write(net: NetworkSpec, parameters: tuple[Parameters, ...]) -> Mapping[str, bytes]:
-    learnt = {p.layer: p for p in parameters}
+    writer = _Writer({p.layer: p for p in parameters})
     channels, height, width = input_shape(net)
-    nodes = [
-        _node(
-            "Placeholder",
-            INPUT,
-            dtype={"type": FLOAT},
-            shape={"shape": _shape((-1, height, width, channels))},
-        )
-    ]
-    before, flat = INPUT, False
+    size = {"shape": _shape((-1, height, width, channels))}
+    writer.nodes.append(_node("Placeholder", INPUT, dtype={"type": FLOAT}, shape=size))
     for step in steps(net):
-        if isinstance(step.layer, FcSpec) and not flat:
-            flat = True
-            nodes += _flatten(step, before)
-            before = nodes[-1]["name"]
-        nodes += _layer(step, before, learnt)
-        before = nodes[-1]["name"]
+        writer.layer(step)
     graph = messages("tensorflow", SCHEMA)["GraphDef"]
-    return {"graph.pb": graph(node=nodes, versions={"producer": PRODUCER}).SerializeToString()}
+    content = graph(node=writer.nodes, versions={"producer": PRODUCER}).SerializeToString()
+    return {"graph.pb": content}
 
 
-def _layer(step: Step, before: str, learnt: Mapping[str, Parameters]) -> list[Node]:
-    """The nodes of a layer; the last has the layer's name."""
-    layer = step.layer
-    match layer:
-        case ConvSpec(name=name):
-            return [*_convolution(step, layer, before, learnt[name]), *_bias(learnt[name])]
-        case FcSpec(name=name):
-            turned = {"transpose_a": {"b": False}, "transpose_b": {"b": False}}
-            weight = layout.arranged(step, learnt[name].weight, lite=False)
-            return [
-                _constant(f"{name}/weights", weight),
-                _node("MatMul", f"{name}/product", before, f"{name}/weights", **T, **turned),
-                *_bias(learnt[name]),
-            ]
-        case PoolSpec(name=name, method=method):
-            (kernel, _), (stride, _), *_ = layer.window
-            kind = "MaxPool" if method == "max" else "AvgPool"
-            window = {"ksize": _sizes(kernel), "strides": _sizes(stride), **_padding("VALID")}
-            return [_node(kind, name, before, **T, **window)]
-        case ReluSpec(name=name):
-            return [_node("Relu", name, before, **T)]
-        case SoftmaxSpec(name=name):
-            return [_node("Softmax", name, before, **T)]
-        case _:
-            raise AssertionError(f"able.check lets no {layer.type} through")
+class _Writer:
+    """Nodes in order. `made`: the node that makes each value, by the value's name. `flat`: nodes
+    whose value has lost its height and width."""
+
+    def __init__(self, learnt: Mapping[str, Parameters]) -> None:
+        self.learnt = learnt
+        self.nodes: list[Node] = []
+        self.made = {INPUT: INPUT}
+        self.flat: set[str] = set()
+
+    def add(self, op: str, name: str, *inputs: str, **attributes: dict[str, Any]) -> str:
+        """A node of floats; its name."""
+        self.nodes.append(_node(op, name, *inputs, **{**T, **attributes}))
+        return name
+
+    def number(self, name: str, values: Any, kind: Any = np.float32) -> str:
+        """A constant; its name."""
+        self.nodes.append(_constant(name, np.asarray(values, kind)))
+        return name
+
+    def layer(self, step: Step) -> None:
+        layer, name = step.layer, step.layer.name
+        flat = isinstance(layer, FcSpec | FlattenSpec) or (
+            not isinstance(layer, IMAGES) and all(self.made[n] in self.flat for n in step.reads)
+        )
+        inputs = [self._as(one, step, flat=flat) for one in step.reads]
+        match layer:
+            case ConvSpec():
+                self._convolution(step, layer, inputs[0])
+            case PoolSpec():
+                self._pool(layer, inputs[0])
+            case FcSpec():
+                turned = {"transpose_a": {"b": False}, "transpose_b": {"b": False}}
+                weight = layout.arranged(step, self.learnt[name].weight, lite=False)
+                weights = self.number(f"{name}/weights", weight)
+                self.add("MatMul", f"{name}/product", inputs[0], weights, **turned)
+                self._bias(name)
+            case FlattenSpec() | ShuffleSpec() | SliceSpec() | PadSpec() | UpsampleSpec():
+                self._formed(step, layer, inputs[0], flat=flat)
+            case ConcatSpec():
+                axis = self.number(f"{name}/axis", 1 if flat else 3, np.int32)
+                how = {"N": {"i": len(inputs)}, "Tidx": {"type": INT32}}
+                self.add("ConcatV2", name, *inputs, axis, **how)
+            case _:
+                self._function(layer, inputs)
+        self.made[name] = name
+        if flat:
+            self.flat.add(name)
+
+    def _as(self, value: str, step: Step, *, flat: bool) -> str:
+        """The node of a value with or without a height and a width, as its reader wants it."""
+        node, reader = self.made[value], step.layer
+        if (node in self.flat) == flat or isinstance(reader, FlattenSpec):
+            return node
+        place = step.reads.index(value)
+        channels, height, width = step.befores[place]
+        if flat:
+            made = f"{reader.name}/flat" if place == 0 else f"{reader.name}/flat{place}"
+            return self._reshaped(made, node, [-1, height * width * channels])
+        return self._reshaped(f"{reader.name}/image{place}", node, [-1, height, width, channels])
+
+    def _reshaped(self, name: str, node: str, sizes: list[int]) -> str:
+        to = self.number(f"{name}/shape", sizes, np.int32)
+        return self.add("Reshape", name, node, to, Tshape={"type": INT32})
+
+    def _turned(self, name: str, node: str, order: list[int]) -> str:
+        to = self.number(f"{name}/order", order, np.int32)
+        return self.add("Transpose", name, node, to, Tperm={"type": INT32})
+
+    def _convolution(self, step: Step, layer: ConvSpec, node: str) -> None:
+        name, window = layer.name, layer.window
+        weight = layout.arranged(step, self.learnt[name].weight, lite=False)
+        weights = self.number(f"{name}/weights", weight)
+        same = layout.same_padding(layer)
+        if not same:
+            node = self._padded(name, node, window.pads)
+        kind = "Conv2D" if layer.groups == 1 else "DepthwiseConv2dNative"
+        how = {"strides": _sizes(*window.stride), **_padding("SAME" if same else "VALID")}
+        if window.dilation != (1, 1):
+            how["dilations"] = _sizes(*window.dilation)
+        self.add(kind, f"{name}/product", node, weights, **how)
+        self._bias(name)
+
+    def _pool(self, layer: PoolSpec, node: str) -> None:
+        largest = layer.method == "max"
+        own = not largest and not layer.counts_pad and layout.same_padding(layer)
+        if not own:
+            node = self._padded(layer.name, node, layer.window.pads, lowest=largest)
+        kind = "MaxPool" if largest else "AvgPool"
+        sizes = {"ksize": _sizes(*layer.window.kernel), "strides": _sizes(*layer.window.stride)}
+        self.add(kind, layer.name, node, **sizes, **_padding("SAME" if own else "VALID"))
+
+    def _padded(
+        self, name: str, node: str, pads: tuple[int, int, int, int], *, lowest: bool = False
+    ) -> str:
+        """What is read with zeros around it, or with what is never the largest."""
+        top, left, bottom, right = (max(side, 0) for side in pads)
+        if not any((top, left, bottom, right)):
+            return node
+        added = [[0, 0], [top, bottom], [left, right], [0, 0]]
+        sides = self.number(f"{name}/sides", added, np.int32)
+        numbers = [self.number(f"{name}/lowest", LOWEST)] if lowest else []
+        kind = "PadV2" if lowest else "Pad"
+        return self.add(kind, f"{name}/pad", node, sides, *numbers, Tpaddings={"type": INT32})
+
+    def _bias(self, name: str) -> None:
+        biases = self.number(f"{name}/biases", self.learnt[name].bias)
+        self.add("BiasAdd", name, f"{name}/product", biases, data_format={"s": b"NHWC"})
+
+    def _formed(
+        self,
+        step: Step,
+        layer: FlattenSpec | ShuffleSpec | SliceSpec | PadSpec | UpsampleSpec,
+        node: str,
+        *,
+        flat: bool,
+    ) -> None:
+        """What changes the size or the order of a value."""
+        name, (channels, height, width) = layer.name, step.before
+        match layer:
+            case FlattenSpec():
+                if node not in self.flat and height * width > 1:
+                    node = self._turned(f"{name}/first", node, [0, 3, 1, 2])
+                self._reshaped(name, node, [-1, height * width * channels])
+            case ShuffleSpec(groups=groups):
+                parts = [-1, height * width, groups, channels // groups]
+                node = self._reshaped(f"{name}/groups", node, parts)
+                node = self._turned(f"{name}/turned", node, [0, 1, 3, 2])
+                self._reshaped(name, node, [-1, height, width, channels])
+            case SliceSpec(first=first, channels=count):
+                begin = [0] * (1 if flat else 3)
+                start = self.number(f"{name}/begin", [*begin, first], np.int32)
+                size = self.number(f"{name}/count", [-1] * len(begin) + [count], np.int32)
+                self.add("Slice", name, node, start, size, Index={"type": INT32})
+            case PadSpec(mode=mode, value=value):
+                top, left, bottom, right = layer.sides
+                added = [[0, 0], [top, bottom], [left, right], [0, 0]]
+                sides = self.number(f"{name}/sides", added, np.int32)
+                how = {"Tpaddings": {"type": INT32}}
+                if mode == "reflect":
+                    self.add("MirrorPad", name, node, sides, mode={"s": b"REFLECT"}, **how)
+                    return
+                self.add("PadV2", name, node, sides, self.number(f"{name}/filling", value), **how)
+            case UpsampleSpec():
+                to = self.number(f"{name}/size", step.after[1:], np.int32)
+                corners = {"align_corners": {"b": False}}
+                self.add("ResizeNearestNeighbor", name, node, to, **corners)
+
+    def _function(self, layer: Layer, inputs: list[str]) -> None:
+        """A function of each value or pixel, put together where there is no operator."""
+        name, node = layer.name, inputs[0]
+        match layer:
+            case PReluSpec():
+                self._sloped(name, node, self.learnt[name].weight)
+            case LeakyReluSpec(slope=slope):
+                self._sloped(name, node, slope)
+            case ClipSpec(low=low, high=high) if (low, high) != (0, 6):
+                bounds = self.number(f"{name}/low", low), self.number(f"{name}/high", high)
+                above = self.add("Maximum", f"{name}/above", node, bounds[0])
+                self.add("Minimum", name, above, bounds[1])
+            case ActivationSpec(type="hard-sigmoid" | "hard-swish"):
+                three = self.number(f"{name}/three", 3.0)
+                shifted = self.add("Add", f"{name}/shifted", node, three)
+                gate = self.add("Relu6", f"{name}/gate", shifted)
+                if layer.type == "hard-swish":
+                    gate = self.add("Mul", f"{name}/times", node, gate)
+                self.add("Mul", name, gate, self.number(f"{name}/sixth", 1 / 6))
+            case LrnSpec(size=size, alpha=alpha, beta=beta, bias=bias):
+                numbers = {"bias": bias, "alpha": alpha / size, "beta": beta}
+                how = {key: {"f": value} for key, value in numbers.items()}
+                self.add("LRN", name, node, depth_radius={"i": size // 2}, **how)
+            case _:
+                self.add(OPERATORS.get(layer.type, layer.type.capitalize()), name, *inputs)
+
+    def _sloped(self, name: str, node: str, slope: Any) -> None:
+        """x above zero, and slope * x below: relu(x) - slope * relu(-x)."""
+        above = self.add("Relu", f"{name}/above", node)
+        turned = self.add("Neg", f"{name}/turned", node)
+        below = self.add("Relu", f"{name}/below", turned)
+        slopes = self.number(f"{name}/slopes", -np.asarray(slope, np.float32))
+        self.add("Add", name, above, self.add("Mul", f"{name}/sloped", below, slopes))
 
 
-def _convolution(step: Step, layer: ConvSpec, before: str, learnt: Parameters) -> list[Node]:
-    name = layer.name
-    nodes = [_constant(f"{name}/weights", layout.arranged(step, learnt.weight, lite=False))]
-    same = layout.same_padding(layer)
-    _, (stride, _), (pad, *_), _ = layer.window
-    if pad and not same:
-        sides = np.array([[0, 0], [pad] * 2, [pad] * 2, [0, 0]], np.int32)
-        nodes += [
-            _constant(f"{name}/sides", sides),
-            _node("Pad", f"{name}/pad", before, f"{name}/sides", **T, Tpaddings={"type": INT32}),
-        ]
-        before = f"{name}/pad"
-    kind = "Conv2D" if layer.groups == 1 else "DepthwiseConv2dNative"
-    how = {"strides": _sizes(stride), **_padding("SAME" if same else "VALID")}
-    return [*nodes, _node(kind, f"{name}/product", before, f"{name}/weights", **T, **how)]
-
-
-def _bias(learnt: Parameters) -> list[Node]:
-    name = learnt.layer
-    inputs = (f"{name}/product", f"{name}/biases")
-    order = {"data_format": {"s": b"NHWC"}}
-    return [_constant(inputs[1], learnt.bias), _node("BiasAdd", name, *inputs, **T, **order)]
-
-
-def _flatten(step: Step, before: str) -> list[Node]:
-    channels, height, width = step.before
-    name = f"{step.layer.name}/flat"
-    return [
-        _constant(f"{name}/shape", np.array([-1, height * width * channels], np.int32)),
-        _node("Reshape", name, before, f"{name}/shape", **T, Tshape={"type": INT32}),
-    ]
-
-
-def _sizes(size: int) -> dict[str, Any]:
-    return {"list": {"i": [1, size, size, 1]}}
+def _sizes(height: int, width: int) -> dict[str, Any]:
+    return {"list": {"i": [1, height, width, 1]}}
 
 
 def _padding(kind: str) -> dict[str, Any]:

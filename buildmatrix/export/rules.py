@@ -1,0 +1,188 @@
+"""What each format can say of one layer, and in words what it cannot. Pure."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from buildmatrix.export.layout import same_padding
+from buildmatrix.layers import (
+    ConvSpec,
+    DeconvSpec,
+    FcSpec,
+    JoinSpec,
+    LrnSpec,
+    PadSpec,
+    PoolSpec,
+    ReluSpec,
+    ShuffleSpec,
+    SoftmaxSpec,
+    UpsampleSpec,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from buildmatrix.layers import Layer
+    from buildmatrix.network import Step
+
+CHAIN = (ConvSpec, ReluSpec, PoolSpec, FcSpec, SoftmaxSpec)
+UNEVEN = "windows or pads that differ between sides"
+LEAVES_OUT = "average that leaves out what was padded"
+COUNTS_SOME = "average that counts a part of what was padded"
+
+
+def any_layer(_step: Step) -> str:
+    return ""
+
+
+def chain(step: Step) -> str:
+    """Layers one after the other, square windows, the same zeros on all sides."""
+    layer: Layer = step.layer
+    if not isinstance(layer, CHAIN):
+        return layer.type
+    if isinstance(layer, ConvSpec | PoolSpec) and not layer.window.plain:
+        return UNEVEN
+    if isinstance(layer, ConvSpec) and layer.window.dilation != (1, 1):
+        return "dilation"
+    if isinstance(layer, PoolSpec) and any(layer.window.pads):
+        return "padding of a pooling"
+    return _grouped(step)
+
+
+def _grouped(step: Step) -> str:
+    layer = step.layer
+    if isinstance(layer, ConvSpec) and layer.groups not in (1, step.before.channels):
+        return f"convolution of {layer.groups} groups over {step.before.channels} channels"
+    return ""
+
+
+def _even_lrn(layer: Layer) -> str:
+    if isinstance(layer, LrnSpec) and layer.size % 2 == 0:
+        return f"lrn over {layer.size} channels, an even number"
+    return ""
+
+
+def lite(step: Step) -> str:
+    layer = step.layer
+    if isinstance(layer, PoolSpec) and layer.method == "average":
+        return _last_channels_average(layer)
+    if isinstance(layer, DeconvSpec):
+        return "deconv of a batch of any size"  # TRANSPOSE_CONV is told the batch in the file
+    if isinstance(layer, PadSpec) and layer.mode == "edge":
+        return "pad of what is at the edge"
+    return _even_lrn(layer)
+
+
+def _last_channels_average(layer: PoolSpec) -> str:
+    """TensorFlow's own 'SAME' counts what is there alone."""
+    padded = any(side > 0 for side in layer.window.pads)
+    own = layer.counts_pad or same_padding(layer)
+    return "" if own or not padded else LEAVES_OUT
+
+
+def tensorflow(step: Step) -> str:
+    layer = step.layer
+    if isinstance(layer, ConvSpec) and layer.groups > 1:
+        (down, along), spread = layer.window.stride, layer.window.dilation
+        if layer.groups == step.before.channels and (down != along or spread != (1, 1)):
+            return "depthwise convolution with dilation, or strides that differ between sides"
+    return _grouped(step) or lite(step)
+
+
+def ncnn(step: Step) -> str:
+    layer = step.layer
+    if isinstance(layer, JoinSpec) and step.befores[0] != step.befores[1]:
+        return _pixel(step)
+    return _even_lrn(layer)
+
+
+def _pixel(step: Step) -> str:
+    """ncnn's BinaryOp stretches its second input, of one pixel, over the first."""
+    return "" if step.befores[0] == step.after else f"{step.layer.type} whose first input is small"
+
+
+def caffe(step: Step) -> str:
+    layer = step.layer
+    if isinstance(layer, UpsampleSpec | PadSpec | ShuffleSpec):
+        return layer.type
+    if isinstance(layer, ConvSpec | DeconvSpec) and not layer.window.mirrored:
+        return UNEVEN
+    if isinstance(layer, PoolSpec):
+        return _caffe_pool(step, layer)
+    return _even_lrn(layer)
+
+
+def _caffe_pool(step: Step, layer: PoolSpec) -> str:
+    top, left, bottom, right = layer.window.pads
+    height, width = layer.window.kernel
+    if rounded(step) is None or top >= height or left >= width:
+        return UNEVEN
+    if layer.method == "max":
+        return ""
+    if not layer.counts_pad:
+        return LEAVES_OUT if top or left else ""
+    return COUNTS_SOME if bottom > top or right > left else ""
+
+
+def rounded(step: Step) -> str | None:
+    """How Caffe has to round a pooling's size so that it is ours: 'CEIL', its own, or 'FLOOR'; None
+    where neither does. Source: BVLC/caffe 99bd997, src/caffe/layers/pooling_layer.cpp."""
+    layer = step.layer
+    assert isinstance(layer, PoolSpec)
+    window = layer.window
+    for mode, rest in (("CEIL", -1), ("FLOOR", 1)):
+        made = []
+        for size, start, kernel, stride in zip(
+            step.before[1:], window.pads[:2], window.kernel, window.stride, strict=True
+        ):
+            over = size + 2 * start - kernel
+            places = (over // stride if rest > 0 else -(-over // stride)) + 1
+            # With a pad anywhere, a last window that would begin beyond the image is left out.
+            if any(window.pads[:2]) and (places - 1) * stride >= size + start:
+                places -= 1
+            made.append(places)
+        if tuple(made) == tuple(step.after[1:]):
+            return mode
+    return None
+
+
+def mxnet(step: Step) -> str:
+    layer = step.layer
+    if isinstance(layer, DeconvSpec):
+        top, left, bottom, right = layer.window.pads
+        more = (top - bottom, left - right)
+        fits = all(0 <= n < step for n, step in zip(more, layer.window.stride, strict=True))
+        return "" if fits else UNEVEN
+    if isinstance(layer, PoolSpec) and layer.method == "average" and not layer.counts_pad:
+        padded = any(side > 0 for side in layer.window.pads)
+        return LEAVES_OUT if padded and not rounds_down(step) else ""
+    return _even_lrn(layer)
+
+
+def rounds_down(step: Step) -> bool:
+    """Whether a pooling with as much at the end as at the start, rounded down, has our windows."""
+    layer = step.layer
+    assert isinstance(layer, PoolSpec)
+    window = layer.window
+    made = (
+        (size + 2 * start - kernel) // stride + 1
+        for size, start, kernel, stride in zip(
+            step.before[1:], window.pads[:2], window.kernel, window.stride, strict=True
+        )
+    )
+    return tuple(made) == tuple(step.after[1:])
+
+
+RULES: Mapping[str, Callable[[Step], str]] = {
+    "caffe": caffe,
+    "tensorflow": tensorflow,
+    "tflite": lite,
+    "tflite-int8-symmetric": chain,
+    "tflite-int8-asymmetric": chain,
+    "mxnet": mxnet,
+    "mxnet-as-shipped": mxnet,
+    "onnx": any_layer,
+    "ncnn": ncnn,
+    "ncnn-int8": chain,
+    "raw": chain,
+}

@@ -1,0 +1,147 @@
+"""Networks with branches as Caffe, MXNet and TensorFlow are given them; nothing is run.
+
+What the stacks' own libraries make of such files was seen by hand (docs/models.md).
+"""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from google.protobuf import text_format
+
+from buildmatrix.errors import InputError
+from buildmatrix.export import caffe, export, tensorflow
+from buildmatrix.export.able import gap
+from buildmatrix.export.messages import messages
+from buildmatrix.network import NetworkSpec
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def network(*layers: dict[str, Any], size: tuple[int, int, int] = (4, 6, 6)) -> NetworkSpec:
+    channels, height, width = size
+    return NetworkSpec.model_validate(
+        {
+            "version": 1,
+            "name": "branches",
+            "summary": "",
+            "input": {"channels": channels, "height": height, "width": width},
+            "seed": 1,
+            "tolerance": {"float32": 1e-4},
+            "layers": [*layers, {"type": "fc", "name": "prob", "outputs": 3}],
+        }
+    )
+
+
+GATED = network(
+    {"type": "conv", "name": "c", "outputs": 4, "kernel": 3, "pad": 1},
+    {"type": "relu", "name": "r"},
+    {"type": "pool", "name": "g", "method": "average", "kernel": 6, "stride": 1},
+    {"type": "hard-sigmoid", "name": "h"},
+    {"type": "mul", "name": "m", "inputs": ["r", "h"]},
+    {"type": "slice", "name": "s", "first": 1, "channels": 2},
+    {"type": "concat", "name": "k", "inputs": ["s", "m"]},
+    {"type": "relu", "name": "q", "inputs": ["k"]},
+)
+
+
+def layers_of_caffe(net: NetworkSpec, folder: Path) -> dict[str, Any]:
+    export(net, format="caffe", destination=folder)
+    made = messages("caffe", caffe.SCHEMA, caffe.ENUMS)["NetParameter"]()
+    text_format.Parse((folder / "net.prototxt").read_text(), made)
+    return {layer.name: layer for layer in made.layer}  # type: ignore[attr-defined]
+
+
+def test_caffe_multiplies_by_a_column_and_leaves_one_output(tmp_path: Path) -> None:
+    layers = layers_of_caffe(GATED, tmp_path)
+    assert [*layers["m"].bottom] == ["c", "m/column"]
+    assert (layers["m"].type, layers["m"].scale_param.axis) == ("Scale", 0)
+    assert layers["m/column"].type == "Flatten"
+    assert [*layers["s/parts"].top] == ["s/0", "s", "s/2"]
+    assert layers["s/rest"].type == "Silence"
+    tops = {top for layer in layers.values() for top in layer.top}
+    read = {name for layer in layers.values() for name in layer.bottom}
+    assert tops - read == {"prob"}
+
+
+def test_a_relu_of_caffe_works_in_place_only_where_nobody_else_sees_its_input(
+    tmp_path: Path,
+) -> None:
+    """A Flatten shares its numbers: a ReLU in place behind it would change those before it."""
+    relu = {"type": "relu", "name": "r"}
+    convolution = {"type": "conv", "name": "c", "outputs": 4, "kernel": 1}
+    both = {"type": "add", "name": "a", "inputs": ["c", "r"]}
+    layers = layers_of_caffe(network(convolution, relu, both), tmp_path)
+    assert [*layers["r"].top] == ["r"]
+    flat = {"type": "flatten", "name": "f"}
+    layers = layers_of_caffe(network(convolution, flat, relu), tmp_path)
+    assert [*layers["r"].top] == ["r"]
+    layers = layers_of_caffe(network(convolution, relu), tmp_path)
+    assert [*layers["r"].top] == ["c"]
+
+
+@pytest.mark.parametrize(
+    ("pool", "side", "said"),
+    [
+        ({"kernel": 3, "stride": 2, "pad": (1, 1, 0, 0)}, 6, "FLOOR"),
+        ({"kernel": 3, "stride": 2, "pad": (0, 0, 1, 1)}, 6, ""),
+        ({"kernel": 2, "stride": 2}, 6, ""),
+        ({"kernel": 3, "stride": 3, "pad": (0, 0, 3, 3)}, 6, None),
+    ],
+)
+def test_caffe_rounds_a_pooling_as_the_network_does_or_refuses(
+    pool: dict[str, Any], side: int, said: str | None, tmp_path: Path
+) -> None:
+    layer = {"type": "pool", "name": "p", "method": "max", **pool}
+    net = network(layer, size=(1, side, side))
+    if said is None:
+        assert gap(net, "caffe").startswith("the format caffe has no windows or pads")
+        return
+    made = layers_of_caffe(net, tmp_path)["p"].pooling_param
+    assert (made.round_mode == caffe.ENUMS["RoundMode"]["FLOOR"]) == (said == "FLOOR")
+
+
+def test_mxnet_is_told_every_layer_once_and_its_last_is_the_head(tmp_path: Path) -> None:
+    export(GATED, format="mxnet", destination=tmp_path)
+    symbol = json.loads((tmp_path / "net-symbol.json").read_text())
+    nodes = symbol["nodes"]
+    by_name = {node["name"]: node for node in nodes}
+    assert len(by_name) == len(nodes)
+    assert nodes[symbol["heads"][0][0]]["name"] == "prob"
+    assert by_name["m"]["op"] == "broadcast_mul"
+    assert by_name["s"]["attr"] == {"axis": "1", "begin": "1", "end": "3"}
+    assert all(one < place for place, node in enumerate(nodes) for one, *_ in node["inputs"])
+
+
+def test_tensorflow_is_told_every_node_once_before_it_is_read(tmp_path: Path) -> None:
+    export(GATED, format="tensorflow", destination=tmp_path)
+    graph = messages("tensorflow", tensorflow.SCHEMA)["GraphDef"]()
+    graph.ParseFromString((tmp_path / "graph.pb").read_bytes())
+    names: list[str] = []
+    for node in graph.node:  # type: ignore[attr-defined]
+        assert set(node.input) <= set(names)
+        names.append(node.name)
+    assert len(set(names)) == len(names)
+    assert names[-1] == "prob"
+
+
+def test_the_output_has_the_name_that_engines_ask_for(tmp_path: Path) -> None:
+    """A network out of a file ends in a layer that is called as its node."""
+    renamed = GATED.model_dump()
+    renamed["layers"][-1]["name"] = "last"
+    renamed["layers"][0]["name"] = "prob"
+    net = NetworkSpec.model_validate(renamed)
+    export(net, format="ncnn", destination=tmp_path)
+    lines = (tmp_path / "net.param").read_text().splitlines()
+    assert lines[-1].split()[1] == "prob"
+    assert lines[3].split()[1] == "prob_2"
+
+
+@pytest.mark.parametrize("layer", [{"type": "upsample", "factor": 2}, {"type": "pad", "pad": 1}])
+def test_what_caffe_lacks_is_refused_by_name(layer: dict[str, Any], tmp_path: Path) -> None:
+    net = network({"name": "x", **layer})
+    with pytest.raises(InputError, match=f"the format caffe has no {layer['type']}: layer x"):
+        export(net, format="caffe", destination=tmp_path)
