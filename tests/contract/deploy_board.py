@@ -28,6 +28,7 @@ TOOLS = (  # all that a board needs, besides a shell
     "cat",
     "chmod",
     "date",
+    "dd",
     "du",
     "find",
     "grep",

@@ -215,7 +215,7 @@ def test_a_benchmark_at_work_shows(shell: Board, store: Memory) -> None:
     assert deploy.glance(shell).busy == ""
 
 
-@pytest.mark.parametrize("hidden", ["gzip", "tar", "sha256sum"])
+@pytest.mark.parametrize("hidden", ["gzip", "tar", "sha256sum", "dd"])
 def test_a_missing_tool_is_named(home: Path, store: Memory, hidden: str) -> None:
     tools = home.parent / "tools"
     tools.mkdir()
