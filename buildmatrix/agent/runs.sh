@@ -32,8 +32,12 @@ resume() { # starts the agent when a run is unfinished and nobody is heard of; o
     before=$last
     unset BUILDMATRIX_CALL # it outlives this call, see end.sh
     set -- sh "runs/$run/agent.sh" "$run"
-    if command -v setsid > /dev/null; then set -- setsid "$@"; fi
-    if command -v nohup > /dev/null; then set -- nohup "$@"; fi
+    # One of them, and by this shell: what is an applet of it alone, no other program can start.
+    if command -v setsid > /dev/null; then
+        set -- setsid "$@"
+    elif command -v nohup > /dev/null; then
+        set -- nohup "$@"
+    fi
     (trap '' HUP; exec "$@" < /dev/null >> "runs/$run/log" 2>&1) &
     tries=0 # until the lease is held, so that the next call does not start another
     while [ "$last" = "$before" ] && [ "$tries" -lt 50 ]; do

@@ -56,6 +56,18 @@ def test_beats_do_not_end_a_wait_and_a_kill_is_out_of_memory(board: Board) -> No
     assert all(block.seconds >= 2 for block in blocks if block.batch == 1)
 
 
+def test_what_is_an_applet_of_the_shell_alone_starts_the_agent(tmp_path: Path) -> None:
+    """busybox' own `command -v setsid` says yes; coreutils' nohup then found no such program."""
+    board = Board(tmp_path, "busybox")
+    (tmp_path / "applets/setsid").unlink()
+    board.tool("nohup", 'exec /usr/bin/nohup "$@"')
+    bench_board.bundle(board.home, "one")
+    bench.start(board, only("one", batches=(1,)))
+    ends = [block.exit for block in parse(collect(board).journal).blocks]
+    assert ends
+    assert set(ends) == {0}
+
+
 @pytest.mark.parametrize(
     ("memory", "batch", "needs"),
     [
