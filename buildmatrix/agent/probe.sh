@@ -49,7 +49,8 @@ machine() { # FILE: for which machine it is, the bytes 18 and 19 of its ELF head
 }
 
 highest() { # PREFIX; stdin: a file. The highest PREFIX_1.2.3 in it; busybox' grep has no -z
-    tr '\000' '\n' | grep -E "^$1_[0-9]+(\.[0-9]+)*\$" | {
+    # Its -E takes 8 s of CPU on an emulated board for the lines of a libc, and -F less than one.
+    tr '\000' '\n' | grep -F "$1_" | grep -E "^$1_[0-9]+(\.[0-9]+)*\$" | {
         most=-1 which=
         while read -r word; do
             rest=${word#*_}.0.0
