@@ -45,7 +45,8 @@ def chosen(
 ) -> tuple[BoardAddress, ...]:
     """The boards that `--host` means, each once: names, groups of matrix.yaml, globs, addresses.
 
-    Without any, the only board there is. Raises InputError for what fits nothing.
+    Without any, the only board there is. Raises InputError for what fits nothing, and for
+    two boards that have one name.
     """
     if not hosts:
         return (reach.find("", devices=devices, state=state),)
@@ -59,8 +60,19 @@ def chosen(
             )
         for name in meant:
             board = reach.find(name, devices=devices, state=state)
-            chosen.setdefault(board.name, board)
+            if _other(chosen.setdefault(board.name, board), board):
+                raise InputError(
+                    f"two boards at {board.host}: {reach.spoken(chosen[board.name])} and "
+                    f"{reach.spoken(board)}",
+                    hint="results are kept by a board's name: give each one under `devices:` in "
+                    "matrix.yaml",
+                )
     return tuple(chosen.values())
+
+
+def _other(one: BoardAddress, two: BoardAddress) -> bool:
+    """Two boards behind one address, told apart by the port alone."""
+    return one.host == two.host and (one.port or 22) != (two.port or 22)
 
 
 def each(boards: Sequence[BoardAddress], work: Callable[[BoardAddress], T]) -> tuple[Ended[T], ...]:

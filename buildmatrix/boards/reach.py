@@ -65,6 +65,17 @@ def find(host: str, *, devices: Mapping[str, BoardAddress], state: Path) -> Boar
     return device or _address(host)
 
 
+def named(host: str, *, devices: Mapping[str, BoardAddress]) -> str:
+    """The name that results of the board are kept under which `--host` means."""
+    if host in devices:
+        return host
+    try:
+        address = _address(host)
+    except InputError:  # a name that is no address may still have results
+        return host
+    return next((d.name for d in devices.values() if d.host == host), address.name)
+
+
 def _address(text: str) -> BoardAddress:
     """user@host:port, each but the host optional; IPv6 as ssh and scp write it: [::1]:22, ::1."""
     user, _, rest = text.rpartition("@")
@@ -86,6 +97,15 @@ def spoken(board: BoardAddress) -> str:
     """
     user = f"{board.user}@" if board.user else ""
     return f"{user}{ssh.join_address(board.host, board.port)}"
+
+
+def called(board: BoardAddress) -> str:
+    """A board as --host takes it again: by its name, where it has one besides its address.
+
+    >>> called(BoardAddress("::1", "::1", 2222, "pi")), called(BoardAddress("pi3", "::1", 2222))
+    ('pi@[::1]:2222', 'pi3')
+    """
+    return board.name if board.name != board.host or board.host_key else spoken(board)
 
 
 def trust(address: str, fingerprint: str, *, state: Path) -> None:

@@ -68,6 +68,14 @@ def board_at(host: str, matrix: str, state: str, shop: Workshop | None = None) -
     return reach.find(host, devices=devices, state=state_of(matrix, state))
 
 
+def results_of(host: str, shop: Workshop | None = None) -> str | None:
+    """The board whose results `--host` asks for; None: of every board."""
+    from buildmatrix.boards import reach
+
+    devices = shop.project.matrix.devices if shop else {}
+    return reach.named(host, devices=devices) if host else None
+
+
 def boards_of(hosts: Sequence[str] | None, shop: Workshop) -> tuple[BoardAddress, ...]:
     """Every board that `--host` means, each once."""
     from buildmatrix.boards import fleet

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from buildmatrix.cli.common import command, print_json, print_table, say, state_of
+from buildmatrix.cli.devices import results_of
 from buildmatrix.errors import InputError
 from buildmatrix.state import State
 
@@ -34,7 +35,7 @@ def history(
 
     paths = State(state_of(matrix, state))
     shown = histories.history(
-        paths, device=host or None, only=tuple(only or ()), every_run=every_run
+        paths, device=results_of(host), only=tuple(only or ()), every_run=every_run
     )
     if not shown.boards:
         raise InputError(

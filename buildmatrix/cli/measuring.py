@@ -100,13 +100,13 @@ def _measured(
 def _started(
     lab: Lab, boards: Sequence[BoardAddress], request: Callable[[], Request], access: Access
 ) -> None:
-    from buildmatrix.boards import fleet, measuring
+    from buildmatrix.boards import fleet, measuring, reach
 
     def start(board: BoardAddress) -> str:
         asked = measuring.fitted(lab, board, request(), access=access)
         run = measuring.start(lab, board, asked, access=access)
         there = f"run {run.run} is on {board.name}: {run.done} of {run.total} blocks done"
-        return f"{there}\n  inv bench --host {board.name} --collect"
+        return f"{there}\n  inv bench --host {reach.called(board)} --collect"
 
     ended = fleet.each(boards, start)
     for words in fleet.values(ended):

@@ -15,7 +15,7 @@ from buildmatrix.cli.common import (
     say,
     workshop,
 )
-from buildmatrix.cli.devices import HOST, access, board_at
+from buildmatrix.cli.devices import HOST, access, board_at, results_of
 from buildmatrix.cli.measuring import owner
 from buildmatrix.errors import BuildmatrixError, InputError, RegressionError, UsageError
 
@@ -62,7 +62,8 @@ def report(
         raise UsageError(f"--against {against} is not known", hint="--against study")
     with progress() as reporter:
         shop = workshop(matrix, only, state, reporter, model=model)
-        measured = reporting.latest(shop, device=host or None, only=tuple(only or ()))
+        device = results_of(host, shop)
+        measured = reporting.latest(shop, device=device, only=tuple(only or ()))
         if not measured.rows and not against:
             raise InputError("no results yet", hint="run `inv bench --collect`")
         if bundle:
@@ -96,7 +97,8 @@ def agree(
 
     with progress() as reporter:
         shop = workshop(matrix, only, state, reporter, model=model)
-        measured = reporting.latest(shop, device=host or None, only=tuple(only or ()))
+        device = results_of(host, shop)
+        measured = reporting.latest(shop, device=device, only=tuple(only or ()))
         agreed = agreeing.agreement(shop, measured)
         document = agreeing.agreement_document(agreed, model=shop.project.network.name)
     if json:
@@ -132,7 +134,8 @@ def compare(
 
     with progress() as reporter:
         shop = workshop(matrix, None, state, reporter, model=model)
-        compared = comparing.compared(shop, base, new, device=host or None, only=tuple(only or ()))
+        device = results_of(host, shop)
+        compared = comparing.compared(shop, base, new, device=device, only=tuple(only or ()))
     if json:
         print_json(comparing.document(compared))
     else:

@@ -41,6 +41,13 @@ def test_names_groups_globs_and_addresses(
     assert names(hosts, tmp_path) == meant
 
 
+def test_two_boards_behind_one_address_want_names(tmp_path: Path) -> None:
+    """The second one was left out without a word."""
+    with pytest.raises(InputError, match=r"two boards at 10.0.0.9: 10.0.0.9:2201 and 10.0.0.9"):
+        names(["10.0.0.9:2201", "10.0.0.9"], tmp_path)
+    assert names(["10.0.0.9:22", "10.0.0.9"], tmp_path) == ["10.0.0.9"]
+
+
 def test_what_fits_no_board_is_an_error_that_lists_them(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"no board fits 'pi5\*'") as caught:
         names(["pi5*"], tmp_path)

@@ -279,6 +279,16 @@ def test_an_address_as_ssh_and_scp_write_it(text: str, expected: tuple[str, str,
     assert (again.user, again.host, again.port) == expected
 
 
+def test_a_hint_names_a_board_so_that_it_is_reached_again_and_its_results_are_found() -> None:
+    """Told by its name alone, a board behind a port was another one: port 22 of that host."""
+    pi = BoardAddress("pi", "10.0.0.7", 2022, "me", host_key="SHA256:x")
+    board = reach.find("me@10.0.0.7:2023", devices={}, state=Path("none"))
+    assert (reach.called(board), reach.called(pi)) == ("me@10.0.0.7:2023", "pi")
+    typed = ("pi", "10.0.0.7", "me@10.0.0.8:2023", "a name of before")
+    names = [reach.named(host, devices={"pi": pi}) for host in typed]
+    assert names == ["pi", "pi", "10.0.0.8", "a name of before"]
+
+
 @pytest.mark.parametrize("text", ["pi@", "[::1", "pi:port", "pi:0", "pi:70000", "a b", "[]:22"])
 def test_what_is_no_address_is_said(text: str) -> None:
     with pytest.raises(InputError, match="is no board"):
