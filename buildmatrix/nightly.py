@@ -19,7 +19,6 @@ from buildmatrix.pipeline.perform import build_all
 from buildmatrix.pipeline.rebuilding import make_toolchains
 from buildmatrix.pipeline.stored import shippable, stored
 from buildmatrix.records import write_document
-from buildmatrix.results import Results
 from buildmatrix.verdicts import comparing, nights, publishing, reporting
 from buildmatrix.verdicts.health import health
 
@@ -116,7 +115,7 @@ def nightly(
 
 def _health(workshop: Workshop, night: Night, run: Measured) -> tuple[str, ...]:
     """What is known already, and what this run tells of the board beside earlier nights' runs."""
-    with Results(workshop.paths.results) as results:
+    with workshop.results() as results:
         runs = results.runs(device=night.device, label=LABEL)
         earlier = [one.id for one in runs if one.id != run.run][:NIGHTS_THAT_TEACH]
         words = health(results.blocks(run.run), [results.blocks(one) for one in earlier])

@@ -19,13 +19,11 @@ from buildmatrix.errors import BenchError, DeviceError, InputError
 from buildmatrix.nouns import Run, Severity
 from buildmatrix.pipeline.stored import shippable, stored
 from buildmatrix.protocols import Finished, Note, Started
-from buildmatrix.results import Results
 from buildmatrix.summary import rows, wide
 from buildmatrix.workload import version as model_version
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-    from pathlib import Path
+    from collections.abc import Callable, Mapping, Sequence
 
     from buildmatrix.bench.order import Block
     from buildmatrix.bench.runstate import RunState
@@ -35,6 +33,7 @@ if TYPE_CHECKING:
     from buildmatrix.pipeline.stored import Stored
     from buildmatrix.pipeline.workshop import Workshop
     from buildmatrix.protocols import Connection, ObjectReader, Reporter
+    from buildmatrix.results import Results
     from buildmatrix.settings import Settings
 
 POLL = 4.0  # seconds between looks; each look costs the board some CPU
@@ -49,7 +48,7 @@ class Lab:
     project: Project  # its first cell's model is the one that is measured
     cells: Mapping[str, Stored]
     objects: ObjectReader
-    results: Path
+    results: Callable[[], Results]  # opens the file of all measurements
     reporter: Reporter
 
 
@@ -59,7 +58,7 @@ def lab(workshop: Workshop) -> Lab:
         workshop.project,
         stored(workshop),
         workshop.store,
-        workshop.paths.results,
+        workshop.results,
         workshop.reporter,
     )
 
@@ -92,7 +91,7 @@ def ask(lab: Lab, settings: Settings, owner: str) -> Request:
 
 def replayed(lab: Lab, run: str, owner: str) -> Request:
     """A stored run once more: the same bundles, settings, seed and so the same order."""
-    with Results(lab.results) as results:
+    with lab.results() as results:
         before = request_of(results.run(run).request)
     net = lab.project.networks.get(before.model)
     if net is None or before.model_version != model_version(net):
@@ -231,7 +230,7 @@ def collect(
         collected_at=datetime.now(UTC).isoformat(timespec="seconds"),
         label=label,
     )
-    with Results(lab.results) as results:
+    with lab.results() as results:
         new = results.insert(blocks, run)
 
     def forget(connection: Connection) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from buildmatrix.cli.common import command, print_json, print_table, say, state_of
+from buildmatrix.cli.common import command, print_json, print_table, progress, say, state_of
 from buildmatrix.cli.devices import results_of
 from buildmatrix.errors import InputError
 from buildmatrix.state import State
@@ -31,12 +31,18 @@ def history(
 ) -> None:
     """Tell of many nights: every figure, where it stepped, and what changed that night."""
     from buildmatrix.cli import history_view
+    from buildmatrix.protocols import Note
     from buildmatrix.verdicts import histories
 
     paths = State(state_of(matrix, state))
-    shown = histories.history(
-        paths, device=results_of(host), only=tuple(only or ()), every_run=every_run
-    )
+    with progress() as reporter:
+        shown = histories.history(
+            paths,
+            device=results_of(host),
+            only=tuple(only or ()),
+            every_run=every_run,
+            on_damage=lambda text: reporter.emit(Note("warning", text)),
+        )
     if not shown.boards:
         raise InputError(
             "no results yet" if not (host or only) else "no results of these cells on this board",

@@ -106,13 +106,10 @@ def _proofs(
 
 def _measured(workshop: Workshop) -> dict[tuple[str, str], Rung]:
     """(cell, bundle digest) -> best rung: a right answer on an emulated board, or on a real one."""
-    path = workshop.paths.results
-    if not path.exists():
+    if not workshop.paths.results.exists():
         return {}
-    from buildmatrix.results import Results
-
     best: dict[tuple[str, str], Rung] = {}
-    with Results(path) as results:
+    with workshop.results() as results:
         for one in results.latest():
             where = (one.cell, one.bundle)
             if one.status is Status.OK and best.get(where) != "measured":

@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from buildmatrix.protocols import ContainerSpec, Engine, Reporter
+    from buildmatrix.results import Results
     from buildmatrix.workload import Workload
 
 NOBODY = 65534  # who builds when root starts the build
@@ -70,11 +71,18 @@ class Workshop:
 
     @cached_property
     def store(self) -> Store:
-        def warn(text: str) -> None:
-            self.reporter.emit(Note("warning", text))
-
         self.presence.enter()
-        return Store(self.paths.store, warn)
+        return Store(self.paths.store, self.warn)
+
+    def warn(self, text: str) -> None:
+        """Tell of something that is not as it was written, and what was done about it."""
+        self.reporter.emit(Note("warning", text))
+
+    def results(self) -> Results:
+        """The file of all measurements, opened; close it when done."""
+        from buildmatrix.results import Results
+
+        return Results(self.paths.results, self.warn)
 
     def sweep(self) -> None:
         """Remove what killed builds of this state folder left on the disk."""

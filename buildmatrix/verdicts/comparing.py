@@ -9,7 +9,6 @@ from buildmatrix.compare import Between, Comparison, Verdict, compare
 from buildmatrix.compare.base import between_runs
 from buildmatrix.compare.judge import SAME_PROGRAM
 from buildmatrix.errors import InputError
-from buildmatrix.results import Results
 from buildmatrix.selector import matches_id
 from buildmatrix.summary import Row, rows
 from buildmatrix.verdicts import reporting
@@ -108,7 +107,7 @@ def between(workshop: Workshop, new: RowsWithNotes) -> Between | None:
     if len(boards) != 1:
         return None
     ((device, model),) = boards
-    with Results(workshop.paths.results) as results:
+    with workshop.results() as results:
         runs = [r for r in results.runs(device=device) if r.request.get("model", model) == model]
         return between_runs(
             rows(block for block in results.blocks(run.id) if block.model == model)
@@ -133,14 +132,14 @@ def _two_runs(comparisons: Sequence[Comparison]) -> Iterator[str]:
 
 def run(workshop: Workshop, name: str, only: tuple[str, ...] = ()) -> RowsWithNotes:
     """One run's rows, and words about it."""
-    with Results(workshop.paths.results) as results:
+    with workshop.results() as results:
         blocks = [b for b in results.blocks(name) if not b.sentinel and matches_id(only, b.cell)]
     return reporting.with_notes(workshop, blocks)
 
 
 def _run(workshop: Workshop, name: str, device: str | None) -> str:
     """The id of a run, by a word or by its beginning."""
-    with Results(workshop.paths.results) as results:
+    with workshop.results() as results:
         if name not in ("latest", "previous"):
             return results.run(name).id
         newest = results.runs(device=device)

@@ -14,7 +14,7 @@ from buildmatrix.selector import matches_id
 from buildmatrix.summary import Row, rows
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
 
     from buildmatrix.documents import verdicts as documents
@@ -25,11 +25,16 @@ NIGHTLY = "nightly"  # the label of a night's runs
 
 
 def history(
-    paths: State, *, device: str | None = None, only: tuple[str, ...] = (), every_run: bool = False
+    paths: State,
+    *,
+    device: str | None = None,
+    only: tuple[str, ...] = (),
+    every_run: bool = False,
+    on_damage: Callable[[str], None] = lambda _: None,
 ) -> History:
     """All that is on record of a board, or of every board: of nights, or with `every_run` of every
     run. Where no night is on record, every run is taken."""
-    with Results(paths.results) as results:
+    with Results(paths.results, on_damage) as results:
         every = every_run or not results.runs(device=device, label=NIGHTLY)
         label = None if every else NIGHTLY
         runs = results.runs(device=device, label=label)

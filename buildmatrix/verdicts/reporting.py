@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 
 from buildmatrix.bench.events import words
 from buildmatrix.bench.journal import readable
-from buildmatrix.results import Results
 from buildmatrix.selector import matches_id
 from buildmatrix.summary import Row, drift_of, rows
 
@@ -32,7 +31,7 @@ class RowsWithNotes:
 
 def latest(workshop: Workshop, *, device: str | None, only: tuple[str, ...] = ()) -> RowsWithNotes:
     """The newest results of every cell, with all that is kept of their runs."""
-    with Results(workshop.paths.results) as results:
+    with workshop.results() as results:
         blocks = results.latest(model=workshop.project.network.name, device=device)
         runs, sentinels = results.behind(blocks)
     # Without --only, results of cells that left the matrix are still results.
@@ -43,7 +42,7 @@ def latest(workshop: Workshop, *, device: str | None, only: tuple[str, ...] = ()
 def with_notes(workshop: Workshop, blocks: Iterable[Measurement]) -> RowsWithNotes:
     """Blocks as rows in the order of the matrix, with the sentinels and runs they belong to."""
     blocks = tuple(blocks)
-    with Results(workshop.paths.results) as results:
+    with workshop.results() as results:
         runs, sentinels = results.behind(blocks)
     return _noted(workshop.project.cells, blocks, runs, sentinels)
 

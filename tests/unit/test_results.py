@@ -16,7 +16,9 @@ import pytest
 
 from buildmatrix.errors import InputError
 from buildmatrix.nouns import Measurement, Run, Status
-from buildmatrix.results import COLUMNS, UPGRADES, Results
+from buildmatrix.results import Results
+from buildmatrix.results.layout import UPGRADES
+from buildmatrix.results.rows import COLUMNS
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -186,12 +188,87 @@ def test_a_file_of_the_first_version_is_upgraded_and_keeps_its_rows(path: Path) 
         db.execute(f"INSERT INTO measurement ({names}) VALUES ({values})", old)
         db.execute("PRAGMA user_version = 1")
         db.commit()
-    with Results(path) as new:
+    notes: list[str] = []
+    with Results(path, notes.append) as new:
         (kept,) = new.all()
         assert kept == replace(ROW, round=0, environment={**ROW.environment, "block": 4})
         assert new.insert([ROW]) == 0
     with closing(sqlite3.connect(path)) as db:
         assert db.execute("PRAGMA user_version").fetchone() == (len(UPGRADES),)
+    assert notes == [], "its rows are sealed as they are"
+
+
+def changed(path: Path, old: bytes, new: bytes) -> None:
+    """Other bytes of the same length in the file, as a disk that fails leaves them."""
+    data = path.read_bytes()
+    assert (data.count(old), len(old)) == (1, len(new))
+    path.write_bytes(data.replace(old, new))
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        (b"[4000001,", b"[1000001,"),  # a time: four milliseconds were one
+        (b'"tool": "', b'"tool", "'),  # no JSON any more
+        (b"2026-11-20T19:05:00", b"2026-11-20T19:0\xb5:00"),  # no UTF-8
+    ],
+)
+def test_a_row_that_the_disk_changed_is_left_out_and_told(
+    path: Path, old: bytes, new: bytes
+) -> None:
+    with Results(path) as results:
+        results.insert([ROW, replace(ROW, block=5, samples_ns=(9,), environment={}, taken_at="")])
+    changed(path, old, new)
+    notes: list[str] = []
+    with Results(path, notes.append) as results:
+        assert [one.block for one in results.all()] == [5]
+        assert [one.block for one in results.latest()] == [5]
+    (note,) = notes
+    assert "1 rows were damaged on the disk and are left out; they are of run r1" in note
+
+
+def test_a_run_that_the_disk_changed_is_left_out_and_told(path: Path) -> None:
+    with Results(path) as results:
+        results.insert([replace(ROW, run=RUN.id)], RUN)
+    changed(path, b'{"seed": 7,', b'{"seed": 6,')
+    notes: list[str] = []
+    with Results(path, notes.append) as results:
+        assert results.runs() == ()
+        assert len(results.all()) == 1
+    assert len(notes) == 1
+
+
+def test_rows_beside_a_page_that_is_gone_are_kept_in_a_new_file(path: Path) -> None:
+    """Forty rows a page or two each; what is left of the damaged file stays beside the new one."""
+    words = {"words": "x" * 3000}
+    with Results(path) as results:
+        results.insert([replace(ROW, block=n, environment=words) for n in range(40)])
+    data = bytearray(path.read_bytes())
+    middle = data.index(b"xxxx", len(data) // 2) // 4096 * 4096
+    data[middle : middle + 8] = bytes(8)  # the header of a page of rows
+    path.write_bytes(data)
+    notes: list[str] = []
+    with Results(path, notes.append) as results:
+        blocks = [one.block for one in results.all()]
+        assert results.insert([replace(ROW, block=40)]) == 1
+    assert 36 <= len(blocks) < 40
+    assert f"{len(blocks)} blocks of 0 runs are whole and kept" in notes[0]
+    (damaged,) = path.parent.glob("*.damaged-*")
+    assert damaged.read_bytes()[middle : middle + 8] == bytes(8)
+    with Results(path, notes.append) as results:
+        assert [one.block for one in results.all()] == [*blocks, 40]
+    assert len(notes) == 1
+
+
+def test_a_file_whose_tables_cannot_be_read_is_left_as_it_is(path: Path) -> None:
+    with Results(path) as results:
+        results.insert([ROW])
+    changed(path, b"CREATE TABLE run (", b"CREATE TABLE run )")
+    before = path.read_bytes()
+    with pytest.raises(InputError, match="cannot be used as a results file") as caught:
+        Results(path)
+    assert "put a copy of it in its place" in caught.value.hint
+    assert path.read_bytes() == before
 
 
 def test_something_else_is_refused(tmp_path: Path) -> None:
