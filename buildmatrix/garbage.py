@@ -24,6 +24,7 @@ class Kind(StrEnum):
     COMPILER_CACHE = "compiler cache"
     IMAGE = "engine image"
     BOARD = "virtual board image"
+    LAYERS = "layers of a model's file"
     LOG = "log"
 
 

@@ -16,6 +16,7 @@ from buildmatrix.errors import InputError
 from buildmatrix.imported import described, sha256
 from buildmatrix.network import ImportedNetwork
 from buildmatrix.records import read_record, write_record
+from buildmatrix.usage import note_use
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -33,6 +34,7 @@ def recalled(spec: FileNetworkSpec, folder: Path, *, reader: str, records: Path)
     written = spec.model_dump(mode="json", by_alias=True)
     path = records / f"{digest([written, str(content), reader])}.json"
     if (net := _on_record(path, folder)) is not None:
+        note_use(path)
         return net
     net = described(spec, folder)
     # A state folder that cannot be written to costs the reading once more, and nothing else.

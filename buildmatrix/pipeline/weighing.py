@@ -33,7 +33,7 @@ PREFIX = "buildmatrix/"  # of every image that this program makes
 def weighed(workshop: Workshop, engine: Engine | None = None) -> tuple[Item, ...]:
     """All of it, for the whole matrix as it stands now; images of the engine where one is given."""
     items = [*_stored(workshop), *_downloads(workshop), *_ccaches(workshop), *_logs(workshop)]
-    items += _boards(workshop)
+    items += [*_layers(workshop), *_boards(workshop)]
     if engine is not None:
         items += _images(workshop, engine)
     return tuple(items)
@@ -118,6 +118,12 @@ def _logs(workshop: Workshop) -> Iterator[Item]:
     for path in sorted(workshop.paths.store.glob("failures/*.txt")):
         title = f"how {path.stem[:12]} failed"
         yield Item(Kind.LOG, str(path), title, *weight(path), needed=path.stem in keys)
+
+
+def _layers(workshop: Workshop) -> Iterator[Item]:
+    """What was read from models' files. Reading it again takes seconds: only use keeps it."""
+    for path in sorted(workshop.paths.networks.glob("*.json")):
+        yield Item(Kind.LAYERS, str(path), path.stem[:12], *weight(path), needed=False)
 
 
 def _boards(workshop: Workshop) -> Iterator[Item]:

@@ -122,15 +122,23 @@ def test_content_without_a_work_and_downloads_and_caches_of_nobody_go(tmp_path: 
     cache = shop.paths.ccache("former", "tc") / "file"
     log = shop.paths.log("build", "former")
     image = shop.paths.virtual / "root-armhf-0123456789abcdef"
-    for path in (orphan, archive, cache, log, image / "disk.img"):
+    layers = shop.paths.networks / "0123.json"
+    for path in (orphan, archive, cache, log, layers, image / "disk.img"):
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(b"x" * 100)
         aged(path)
     for folder in (image, cache.parent):
         aged(folder)
     kinds = sorted(one["kind"] for one in swept(shop)["removed"])
-    assert kinds == ["compiler cache", "download", "log", "stored work", "virtual board image"]
-    assert not any(path.exists() for path in (orphan, archive, cache, log, image))
+    assert kinds == [
+        "compiler cache",
+        "download",
+        "layers of a model's file",
+        "log",
+        "stored work",
+        "virtual board image",
+    ]
+    assert not any(path.exists() for path in (orphan, archive, cache, log, layers, image))
 
 
 def test_an_image_of_a_former_toolchain_goes_and_todays_stays(tmp_path: Path) -> None:
