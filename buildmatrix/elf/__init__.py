@@ -6,6 +6,7 @@ symbols      names asked for and offered        relocations  what the loader mus
 code         what a run needs of the CPU     switches     what the compiler wrote down
 hits         instructions that need something   units        how each source was compiled
 leads        functions that lead to others      compiled     sources compiled for a processor
+branches     all branches of a file at once     callers      who may come to an instruction
 marks        which bytes are instructions       rows        symbols as arrays
 calls        time_t and dlopen                  archive      members of static libraries
 headerless   files whose section headers are gone

@@ -12,6 +12,7 @@ import numpy as np
 from buildmatrix.elf.bounds import function_starts
 from buildmatrix.elf.decoded import Pages
 from buildmatrix.elf.tables import ALLOC, DYNSYM, EXECINSTR, NOBITS, REL, RELA, WRITE
+from buildmatrix.elf.taken import taken
 from buildmatrix.isa.branches import adr
 
 if TYPE_CHECKING:
@@ -42,6 +43,12 @@ class Memory:
         )
         self._starts = [start for start, _, _ in self._code]
         self._pointers: dict[int, tuple[int, str]] = {}
+        self._imports: dict[int, tuple[int, str] | None] = {}
+
+    @property
+    def code(self) -> list[Section]:
+        """The executable sections, by address."""
+        return [section for _, _, section in self._code]
 
     @cached_property
     def starts(self) -> NDArray[np.int64]:
@@ -51,6 +58,11 @@ class Memory:
     @cached_property
     def function_starts(self) -> frozenset[int]:
         return frozenset(self.starts.tolist())
+
+    @cached_property
+    def taken(self) -> frozenset[int]:
+        """Addresses of possible functions that 32-bit code puts together, with Thumb's low bit."""
+        return taken(self.program, self.code)
 
     @cached_property
     def pages(self) -> Pages | None:
@@ -172,8 +184,10 @@ class Memory:
 
     def import_at(self, address: int) -> tuple[int, str] | None:
         """What the stub of a procedure linkage table there leads to: an address, or a name."""
-        slot = self._arm_slot(address & ~1) if self.arm else self._slot(address)
-        return None if slot is None else self.pointer(slot)
+        if address not in self._imports:
+            slot = self._arm_slot(address & ~1) if self.arm else self._slot(address)
+            self._imports[address] = None if slot is None else self.pointer(slot)
+        return self._imports[address]
 
     def _slot(self, address: int) -> int | None:
         """AArch64: adrp x16; ldr x17, [x16, #n]; perhaps behind bti c."""

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from buildmatrix.elf.memory import Memory
+    from buildmatrix.elf.rows import SymbolRows
     from buildmatrix.elf.tables import Image
 
 LOCAL = 0  # STB_LOCAL
@@ -147,11 +148,21 @@ def _literals(memory: Memory, entry: int) -> Iterator[int]:
 def exported(memory: Memory) -> Iterator[Root]:
     """The functions that a library offers to others, each by its name."""
     for table in memory.program.symbols:
-        if table.kind == DYNSYM:
-            rows = table.rows
-            offered = (rows["info"] & 15 == FUNC) & (rows["section"] > 0) & (rows["other"] & 3 == 0)
-            for row in rows[offered & (rows["info"] >> 4 != LOCAL)]:
-                yield Root(int(row["value"]), table.name(int(row["name"])))
+        for row in _offered(table):
+            yield Root(int(row["value"]), table.name(int(row["name"])))
+
+
+def exports(memory: Memory) -> NDArray[np.int64]:
+    """Their addresses, with Thumb's low bit."""
+    values = [_offered(table)["value"].astype(np.int64) for table in memory.program.symbols]
+    return np.concatenate([np.zeros(0, np.int64), *values])
+
+
+def _offered(table: SymbolRows) -> NDArray[np.void]:
+    rows = table.rows if table.kind == DYNSYM else table.rows[:0]
+    offered = (rows["info"] & 15 == FUNC) & (rows["section"] > 0) & (rows["other"] & 3 == 0)
+    chosen: NDArray[np.void] = rows[offered & (rows["info"] >> 4 != LOCAL)]
+    return chosen
 
 
 def discovered(memory: Memory) -> NDArray[np.int64]:

@@ -17,12 +17,12 @@ from buildmatrix.elf.marks import A32, T32, marks_of
 from buildmatrix.elf.tables import ALLOC, EXECINSTR, FINI_ARRAY, INIT_ARRAY, PREINIT_ARRAY, PROGBITS
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from numpy.typing import NDArray
 
-    from buildmatrix.elf.memory import Memory
-    from buildmatrix.elf.tables import Section
+    from buildmatrix.elf.rows import Program
+    from buildmatrix.elf.tables import Image, Section
 
     Addresses = NDArray[np.int64]
 
@@ -31,49 +31,56 @@ NEAR = 64  # bytes from movw to its movt
 UNWINDING = (".eh_frame", ".ARM.ex", ".gcc_except")  # tells of functions and calls none
 
 
-def taken(memory: Memory) -> frozenset[int]:
+def taken(program: Program, code: Sequence[Section]) -> frozenset[int]:
     """Addresses of possible functions, with Thumb's low bit."""
     parts: list[Addresses] = []
-    for section in memory.image.sections:
+    image = program.image
+    for section in image.sections:
         loaded = section.type in (PROGBITS, INIT_ARRAY, FINI_ARRAY, PREINIT_ARRAY)
         if loaded and section.flags & ALLOC and not section.name.startswith(UNWINDING):
-            parts.append(_words(memory, section))
+            parts.append(_words(image, section))
             if section.flags & EXECINSTR:
-                parts += [*_relative(memory, section)]
+                parts += [*_relative(image, section)]
     values = distinct(np.concatenate(parts)) if parts else np.zeros(0, np.int64)
-    code = np.zeros(len(values), np.bool_)
-    for index, section in enumerate(memory.image.sections):
-        if section.flags & EXECINSTR:
-            inside = (values >= section.address) & (values < section.address + section.size)
-            code |= inside & _of_its_set(memory, index, values)
-    return frozenset(v for v in values[code].tolist() if v & 1 or _opens_arm(memory, v))
+    functions = [_functions(program, section, values) for section in code]
+    return frozenset(value for some in functions for value in some.tolist())
 
 
-def _of_its_set(memory: Memory, index: int, values: Addresses) -> NDArray[np.bool_]:
+def _functions(program: Program, section: Section, values: Addresses) -> Addresses:
+    """Of the sorted values those in a section where a function may begin; one of ARM does with an
+    instruction that has no condition."""
+    content = program.image.content(section)
+    words = np.frombuffer(content[: len(content) & ~3], "<u4")
+    first, end = values.searchsorted((section.address, section.address + section.size))
+    inside = values[first:end]
+    offsets = inside - section.address
+    whole = (inside % 4 == 0) & (offsets % 4 == 0) & (offsets < 4 * len(words))
+    opens = np.zeros(len(inside), np.bool_)
+    opens[whole] = words[offsets[whole] >> 2] >> 28 >= 0xE
+    chosen: Addresses = inside[((inside & 1 == 1) | opens) & _of_its_set(program, section, inside)]
+    return chosen
+
+
+def _of_its_set(program: Program, section: Section, values: Addresses) -> NDArray[np.bool_]:
     """Whether the code at each address is of the set that its low bit says: a sum with the wrong
     instruction's place is not. All may be where no mapping symbol tells."""
-    marks = marks_of(memory.program, index, np.zeros(0, np.int64))
+    marks = marks_of(program, program.image.sections.index(section), np.zeros(0, np.int64))
     if marks is None or not marks.mapped:
         return np.ones(len(values), np.bool_)
     return np.equal(marks.at(values & ~1)[0], np.where(values & 1, T32, A32))
 
 
-def _opens_arm(memory: Memory, address: int) -> bool:
-    """Whether an ARM function may begin there: its first instruction has no condition."""
-    return address % 4 == 0 and (memory.word(address) or 0) >> 28 >= 0xE
-
-
-def _words(memory: Memory, section: Section) -> Addresses:
+def _words(image: Image, section: Section) -> Addresses:
     """The words of a section, and what they are as offsets into the global offset table."""
-    content = memory.image.content(section)
+    content = image.content(section)
     words = np.frombuffer(content[: len(content) & ~3], "<u4").astype(np.int64)
-    tables = [s.address for s in memory.image.sections if s.name == ".got"]
+    tables = [s.address for s in image.sections if s.name == ".got"]
     return np.concatenate([words, *((words + table) & 0xFFFFFFFF for table in tables)])
 
 
-def _relative(memory: Memory, section: Section) -> Iterator[Addresses]:
+def _relative(image: Image, section: Section) -> Iterator[Addresses]:
     """Addresses that are added up in the code: a word or two halves, and the code's own place."""
-    content = memory.image.content(section)
+    content = image.content(section)
     halves = np.frombuffer(content[: len(content) & ~1], "<u2")
     words = np.frombuffer(content[: len(content) & ~3], "<u4")
     thumb = 2 * np.flatnonzero(halves & 0xFF78 == 0x4478) + 4  # add rd, pc

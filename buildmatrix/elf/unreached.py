@@ -9,11 +9,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from buildmatrix.elf.flow import step
-from buildmatrix.elf.reach import NEVER_RETURN
+from buildmatrix.elf.functions import NEVER_RETURN
 from buildmatrix.elf.roots import LOCAL, roots
 from buildmatrix.elf.rows import FUNC
 from buildmatrix.elf.tables import DYNSYM, EXECINSTR
-from buildmatrix.elf.taken import taken
 from buildmatrix.isa.branches import Kind, signed
 
 if TYPE_CHECKING:
@@ -72,7 +71,7 @@ class Ways:
         """Fill `seen`; False where a way cannot be told or there are too many."""
         for root in roots(self._memory):
             self._begin(root.address)
-        for address in (*_offered(self._memory), *taken(self._memory)):
+        for address in (*_offered(self._memory), *self._memory.taken):
             self._begin(address)
         while self._waiting:
             if self._budget <= 0 or not self._run(self._waiting.pop()):
