@@ -13,7 +13,7 @@ import numpy as np
 
 from buildmatrix.elf import literals
 from buildmatrix.elf.addresses import distinct
-from buildmatrix.elf.marks import A32, AT_LEAST, AT_MOST, SHORTEST, T32, marks_of
+from buildmatrix.elf.marks import A32, AT_LEAST, AT_MOST, SHORTEST, T32, mapping_of
 from buildmatrix.elf.tables import EXECINSTR, PROGBITS
 
 if TYPE_CHECKING:
@@ -120,9 +120,7 @@ def _ways32(memory: Memory, index: int) -> Iterator[tuple[bool, Ways]]:
     content = memory.image.content(section)
     words = np.frombuffer(content[: len(content) & ~3], "<u4")
     halves = np.frombuffer(content[: len(content) & ~1], "<u2")
-    marks = marks_of(memory.program, index, np.zeros(0, np.int64))
-    mapped = marks if marks is not None and marks.mapped else None
-    sets = mapped or _Sets.of(memory, section, words, halves)
+    sets = mapping_of(memory.program, index) or _Sets.of(memory, section, words, halves)
     for which, ways in ((A32, _a32(words)), (T32, _t32(halves))):
         for is_call, places, targets in ways:
             if isinstance(sets, _Sets):

@@ -79,6 +79,16 @@ def marks_of(program: Program, index: int, pointers: NDArray[np.int64]) -> Marks
 
     `pointers` are addresses of code that the file holds, with Thumb's low bit.
     """
+    mapped = mapping_of(program, index)
+    if mapped is not None:
+        return mapped
+    if not program.arm:
+        return Marks(np.array([0]), np.array([A64], np.uint8))
+    return _by_functions(program, index, pointers)
+
+
+def mapping_of(program: Program, index: int) -> Marks | None:
+    """The same where mapping symbols tell it."""
     for table in program.symbols:
         chosen = table.of(index)
         first, second, third = _letters(chosen["name"], table.texts)
@@ -88,9 +98,7 @@ def marks_of(program: Program, index: int, pointers: NDArray[np.int64]) -> Marks
         if mapping.any():
             addresses = chosen["value"][mapping].astype(np.int64)
             return replace(_ordered(addresses, KINDS[second[mapping]]), mapped=True)
-    if not program.arm:
-        return Marks(np.array([0]), np.array([A64], np.uint8))
-    return _by_functions(program, index, pointers)
+    return None
 
 
 def functions_of(program: Program, index: int) -> Functions:

@@ -13,7 +13,9 @@ from buildmatrix.elf.rows import symbol_rows
 from buildmatrix.nouns import Import, Symbols
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Collection, Iterable, Mapping
+
+    from numpy.typing import NDArray
 
     from buildmatrix.elf.tables import Image
     from buildmatrix.nouns import VersionNeed
@@ -38,30 +40,43 @@ def symbols(image: Image, copied: Iterable[int]) -> Symbols:
     section = image.first(table.DYNSYM)
     if section is None or section.type == table.NOBITS:
         return Symbols()
-    strings, indices = image.strings(section), versions.of_symbols(image)
+    strings, rows = image.strings(section), symbol_rows(image, section)
     needed, defined = versions.needed(image), versions.defined(image)
-    imports: list[Import] = []
-    exports: dict[str, tuple[str, ...]] = {}
-    room, of_threads = frozenset(copied), set[str]()
-    rows = symbol_rows(image, section)
+    known = versions.of_symbols(image)[: len(rows)]
+    indices = [index & ~versions.HIDDEN for index in known]
     indices += [GLOBAL_INDEX] * (len(rows) - len(indices))
-    bound = np.flatnonzero(is_one_of(rows["info"] >> 4, (GLOBAL, WEAK, UNIQUE)))
-    columns = (rows[column][bound].tolist() for column in ("name", "info", "other", "section"))
-    for number, name, info, other, where in zip(bound.tolist(), *columns, strict=True):
-        binding, index = info >> 4, indices[number] & ~versions.HIDDEN
-        copy, own = number in room, info & 0xF == THREAD_LOCAL
-        if (where == table.UNDEFINED or copy) and binding != WEAK:
-            imports.append(_import(strings.at(name), needed.get(index), copied=copy, own=own))
-        if where != table.UNDEFINED and _offered(info & 0xF, other & 3, index):
-            text = strings.at(name)
-            exports[text] = (*exports.get(text, ()), defined.get(index, ""))
-            if own:
-                of_threads.add(text)
+    own = (rows["info"] & 15 == THREAD_LOCAL).tolist()
+    copies, of_threads = frozenset(copied), set[str]()
+    imports, exports = list[Import](), dict[str, tuple[str, ...]]()
+    asked, offered = _asked(rows, copies), _offered(rows, np.array(indices, np.int64))
+    some = np.flatnonzero(asked | offered)
+    names = dict(zip(some.tolist(), strings.every(rows["name"][some].tolist()), strict=True))
+    for number in np.flatnonzero(asked).tolist():
+        need, copy = needed.get(indices[number]), number in copies
+        imports.append(_import(names[number], need, copied=copy, own=own[number]))
+    for number in np.flatnonzero(offered).tolist():
+        text = names[number]
+        exports[text] = (*exports.get(text, ()), defined.get(indices[number], ""))
+        if own[number]:
+            of_threads.add(text)
     return Symbols(tuple(imports), exports, frozenset(of_threads))
 
 
-def _offered(kind: int, visibility: int, index: int) -> bool:
-    return kind in OFFERED_TYPES and visibility in (DEFAULT, PROTECTED) and index != LOCAL_INDEX
+def _asked(rows: NDArray[np.void], copied: Collection[int]) -> NDArray[np.bool_]:
+    """Which symbols others must define."""
+    asked: NDArray[np.bool_] = rows["section"] == table.UNDEFINED
+    asked[[number for number in copied if number < len(rows)]] = True
+    asked &= is_one_of(rows["info"] >> 4, (GLOBAL, UNIQUE))
+    return asked
+
+
+def _offered(rows: NDArray[np.void], indices: NDArray[np.int64]) -> NDArray[np.bool_]:
+    """Which symbols others may bind to."""
+    offered: NDArray[np.bool_] = (rows["section"] != table.UNDEFINED) & (indices != LOCAL_INDEX)
+    offered &= is_one_of(rows["info"] >> 4, (GLOBAL, WEAK, UNIQUE))
+    offered &= is_one_of(rows["info"] & 15, OFFERED_TYPES)
+    offered &= is_one_of(rows["other"] & 3, (DEFAULT, PROTECTED))
+    return offered
 
 
 def _import(name: str, need: VersionNeed | None, *, copied: bool, own: bool) -> Import:

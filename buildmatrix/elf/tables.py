@@ -20,7 +20,7 @@ from elftools.elf.enums import ENUM_E_MACHINE
 from buildmatrix.elf.names import text
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
 MAGIC = b"\x7fELF"
 MACHINES = {number: name for name, number in ENUM_E_MACHINE.items() if name != "_default_"}
@@ -219,6 +219,14 @@ class Strings:
         end = self.data.find(b"\0", offset)
         raw = self.data[offset:] if end < 0 else self.data[offset:end]
         return text(bytes(raw))
+
+    def every(self, offsets: Iterable[int]) -> list[str]:
+        """The texts of many offsets: those of a table of plain letters are cut out of one text."""
+        if self.data.isascii():
+            whole = self.data.decode("ascii") + "\0"
+            if whole.replace("\0", "").isprintable():
+                return [whole[offset : whole.find("\0", offset)] for offset in offsets]
+        return [self.at(offset) for offset in offsets]
 
 
 def machine_name(image: Image) -> str:

@@ -13,7 +13,7 @@ import numpy as np
 
 from buildmatrix.elf import literals
 from buildmatrix.elf.addresses import distinct
-from buildmatrix.elf.marks import A32, T32, marks_of
+from buildmatrix.elf.marks import A32, T32, mapping_of
 from buildmatrix.elf.tables import ALLOC, EXECINSTR, FINI_ARRAY, INIT_ARRAY, PREINIT_ARRAY, PROGBITS
 
 if TYPE_CHECKING:
@@ -64,8 +64,8 @@ def _functions(program: Program, section: Section, values: Addresses) -> Address
 def _of_its_set(program: Program, section: Section, values: Addresses) -> NDArray[np.bool_]:
     """Whether the code at each address is of the set that its low bit says: a sum with the wrong
     instruction's place is not. All may be where no mapping symbol tells."""
-    marks = marks_of(program, program.image.sections.index(section), np.zeros(0, np.int64))
-    if marks is None or not marks.mapped:
+    marks = mapping_of(program, program.image.sections.index(section))
+    if marks is None:
         return np.ones(len(values), np.bool_)
     return np.equal(marks.at(values & ~1)[0], np.where(values & 1, T32, A32))
 
