@@ -12,7 +12,7 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from buildmatrix.schedule.task import Lane, tails, users_of
+from buildmatrix.schedule.task import Lane, tails_by, users_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -90,6 +90,7 @@ class Schedule:
         self._tries: Counter[str] = Counter()
         self._cores = self._memory = 0  # claimed now
         self._lanes: Counter[Lane] = Counter()
+        self._claims: dict[str, Claim] = {}
 
     @property
     def over(self) -> bool:
@@ -126,8 +127,10 @@ class Schedule:
     def _add(self, tasks: Iterable[Task]) -> list[Drop]:
         new = [task for task in tasks if task.id not in self.tasks]
         self.tasks.update({task.id: task for task in new})
+        self._claims.update({one.id: (one.lane, *self.budget.fitted(one)) for one in new})
         self._users = users_of(self.tasks.values())
-        self._rank = tails(self.left)
+        left = self.tasks if len(new) == len(self.tasks) else {one.id: one for one in self.left}
+        self._rank = tails_by(left, self._users)
         for claim, ready in self._ready.items():  # what was added may wait for them
             self._ready[claim] = [(-self._rank[name], name) for _, name in ready]
             heapq.heapify(self._ready[claim])
@@ -141,11 +144,8 @@ class Schedule:
     def _has_ended(self, name: str) -> bool:
         return name in self.made or name in self.lacking
 
-    def _claim(self, task: Task) -> Claim:
-        return (task.lane, *self.budget.fitted(task))
-
     def _push(self, name: str) -> None:
-        heap = self._ready.setdefault(self._claim(self.tasks[name]), [])
+        heap = self._ready.setdefault(self._claims[name], [])
         heapq.heappush(heap, (-self._rank[name], name))
 
     def _met(self, user: str) -> None:
@@ -157,7 +157,7 @@ class Schedule:
         if name in self.running:
             self._free(name)
         elif not self._missing[name]:
-            ready = self._ready[self._claim(self.tasks[name])]
+            ready = self._ready[self._claims[name]]
             ready.remove((-self._rank[name], name))
             heapq.heapify(ready)
         self.lacking[name] = name
@@ -186,7 +186,8 @@ class Schedule:
     def _free(self, name: str) -> None:
         if name not in self.running:
             raise ValueError(f"{name} does not run")
-        lane, cores, memory = self._claim(self.running.pop(name))
+        del self.running[name]
+        lane, cores, memory = self._claims[name]
         self._cores -= cores
         self._memory -= memory
         self._lanes[lane] -= 1

@@ -51,8 +51,8 @@ class _Play:
         self.alone: list[tuple[float, str]] = []  # by the time of their end
         self.begins: dict[str, float] = {}
         self.ends: dict[str, float] = {}
-        ahead = tuple(task for task in tasks if task.id in elapsed)
-        self._take(Added(ahead))
+        if ahead := tuple(task for task in tasks if task.id in elapsed):
+            self._take(Added(ahead))
         self._take(Added(tasks))
 
     def to_the_end(self) -> Forecast:

@@ -7,7 +7,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Mapping, Sequence
 
 
 class Lane(StrEnum):
@@ -53,18 +53,23 @@ def tails(tasks: Iterable[Task]) -> dict[str, float]:
     """Of each task the seconds from its beginning to the end of the longest chain that waits for
     it, with as many machines as wanted. Needs that are not among the tasks count as made."""
     by_id = {task.id: task for task in tasks}
-    users = users_of(by_id.values())
+    return tails_by(by_id, users_of(by_id.values()))
+
+
+def tails_by(by_id: Mapping[str, Task], users: Mapping[str, Sequence[str]]) -> dict[str, float]:
+    """The same where it is known what needs each task; of users, only those in `by_id` count."""
     longest: dict[str, float] = {}
-    for name in reversed(ordered(by_id)):
-        after = max((longest[user] for user in users[name]), default=0.0)
-        longest[name] = by_id[name].seconds + after
+    for name in reversed(ordered(by_id, users)):
+        after = [longest[user] for user in users[name] if user in longest]
+        longest[name] = by_id[name].seconds + (max(after) if after else 0.0)
     return longest
 
 
 def critical_path(tasks: Iterable[Task]) -> tuple[str, ...]:
     """The chain of works that takes longest: no number of machines is done sooner."""
     by_id = {task.id: task for task in tasks}
-    users, longest = users_of(by_id.values()), tails(by_id.values())
+    users = users_of(by_id.values())
+    longest = tails_by(by_id, users)
     first = (name for name, task in by_id.items() if not any(n in by_id for n in task.needs))
     path: list[str] = []
     after = list(first)
@@ -84,9 +89,8 @@ def users_of(tasks: Iterable[Task]) -> dict[str, list[str]]:
     return users
 
 
-def ordered(by_id: Mapping[str, Task]) -> list[str]:
+def ordered(by_id: Mapping[str, Task], users: Mapping[str, Sequence[str]]) -> list[str]:
     """The tasks in an order in which each stands after all that it needs."""
-    users = users_of(by_id.values())
     missing = {
         name: sum(need in by_id for need in dict.fromkeys(task.needs))
         for name, task in by_id.items()
@@ -94,7 +98,8 @@ def ordered(by_id: Mapping[str, Task]) -> list[str]:
     order = [name for name, count in missing.items() if not count]
     for name in order:  # grows while it is walked
         for user in users[name]:
-            missing[user] -= 1
-            if not missing[user]:
-                order.append(user)
+            if user in missing:
+                missing[user] -= 1
+                if not missing[user]:
+                    order.append(user)
     return order
