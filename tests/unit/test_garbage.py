@@ -33,7 +33,7 @@ ITEMS = st.lists(
         st.uuids().map(str),
         st.just("a thing"),
         st.integers(0, 1000),
-        st.floats(0, 100 * DAY),
+        st.integers(0, int(100 * DAY)).map(float),
         st.booleans(),
     )
 )
