@@ -167,9 +167,7 @@ class OnBoard:
     def __call__(self, versions: Sequence[str]) -> Measured:
         """Build what is missing of these versions, deploy and measure them in one run."""
         ids = [self.cells[version] for version in versions]
-        project = self.workshop.project
-        chosen = tuple(cell for one in ids for cell in project.cells if cell.id == one)
-        shop = replace(self.workshop, project=replace(project, cells=chosen))
+        shop = self.shop(ids)
         build_all(shop)
         means = deploying.Means(self.access, shop.store, shop.reporter)
         deploying.deploy_all(shippable(stored(shop).values()), self.board, means)
@@ -187,6 +185,13 @@ class OnBoard:
             if own and good
         }
         return Measured(blocks[0].run if blocks else request.run, comparisons)
+
+    def shop(self, ids: Sequence[str]) -> Workshop:
+        """The workshop of these cells alone: a version that is not measured is not built."""
+        project = self.workshop.project
+        chosen = tuple(cell for one in ids for cell in project.cells if cell.id == one)
+        works = project.graph.of(ids)
+        return replace(self.workshop, project=replace(project, cells=chosen, graph=works))
 
 
 def _called(row: Row, name: str) -> Row:

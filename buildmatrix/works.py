@@ -16,7 +16,7 @@ from buildmatrix.resolved import ResolvedBuild
 from buildmatrix.toolchain import Toolchain
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Collection, Iterable, Iterator, Mapping
 
     from buildmatrix.nouns import ElfFacts
 
@@ -125,6 +125,14 @@ class Graph:
         bundle = self.bundle_of(cell)
         works = self.below(bundle.id) if bundle else ()
         return tuple(work.subject for work in works if isinstance(work.subject, SourceSpec))
+
+    def of(self, cells: Collection[str]) -> Graph:
+        """The works of some of the cells, and all that they need."""
+        goals = {cell: goal for cell, goal in self.goals.items() if cell in cells}
+        needed = {
+            work.id for goal in goals.values() for work in (self.by_id[goal], *self.below(goal))
+        }
+        return Graph(tuple(work for work in self.works if work.id in needed), goals)
 
     def below(self, work: str) -> tuple[Work, ...]:
         """All that a work needs, directly or not, each once, nearest first."""

@@ -10,9 +10,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from buildmatrix.bisect import Search
-from buildmatrix.bisecting import Asked, Measured, bisect
+from buildmatrix.bisecting import Asked, Measured, OnBoard, bisect
+from buildmatrix.boards.reach import Access
 from buildmatrix.compare import compare
 from buildmatrix.errors import InputError
+from buildmatrix.nouns import BoardAddress
 from buildmatrix.summary import rows
 from tests.fakes import RecordingReporter
 from tests.unit import commands, projects, shelves
@@ -132,3 +134,18 @@ def test_the_command_says_what_is_no_option_and_no_version(tmp_path: Path) -> No
         done = commands.run("bisect", "net-one", *flags, "--host", "pi3", cwd=root)
         assert done.returncode == 2, done.stderr
         assert words in done.stderr
+
+
+def test_only_the_versions_that_are_measured_are_built(tmp_path: Path) -> None:
+    whole = shelves.workshop(tmp_path)
+    bench = OnBoard(
+        whole, BoardAddress("pi3", "pi3.local"), {}, whole.project.matrix.bench, "me", Access()
+    )
+    some = bench.shop(["net-two"]).project
+    assert [cell.id for cell in some.cells] == ["net-two"]
+    assert list(some.graph.goals) == ["net-two"]
+    works = {work.id for work in some.graph}
+    assert works < {work.id for work in whole.project.graph}
+    assert some.graph.audit_of("net-two").id in works
+    assert not [name for name in works if "net-one" in name]
+    assert all(need in works for work in some.graph for need in work.needs)
