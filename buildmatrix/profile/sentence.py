@@ -55,29 +55,57 @@ def sentence(one: Profile, other: Profile) -> str:
     if more < ALIKE * slower["instructions"]:
         return f"{names} execute the same within {ALIKE:.0%}: {_m(slower['instructions'])} an image"
     row, twin = _culprit(slower, faster)
-    extra = row["instructions"] - (twin["instructions"] if twin else 0)
+    extra = _extra((row, twin))
     times = slower["instructions"] / faster["instructions"]
     return (
         f"{slower['cell']} executes {times:.2f} times the instructions of {faster['cell']} "
         f"({_m(slower['instructions'])} against {_m(faster['instructions'])} an image): "
-        f"{_what(row, twin)}; that is {_m(extra)} of the {_m(more)} more"
+        f"{_what(row, twin)}; that is {_part(extra, more)}"
     )
 
 
 def _culprit(slower: Profile, faster: Profile) -> tuple[FunctionRow, FunctionRow | None]:
     """The function that does most more than its twin, and the twin.
 
-    Where the faster cell has no function of that name, the one that only it has, or that does most
-    more there, has its place.
+    A twin has the same name; that of the function that multiplies most is the one that does so in
+    the faster cell, where names differ. A function without a twin is more by all that it does.
     """
     here, there = _by_symbol(slower), _by_symbol(faster)
-    row = max(slower["functions"], key=lambda each: _more(each, there))
-    twin = there.get(row["symbol"])
-    if twin is None or twin["instructions"] < GONE * row["instructions"]:
-        twin = max(faster["functions"], key=lambda each: _more(each, here), default=None)
-        if twin is not None and _more(twin, here) <= 0:
+    kernel = _kernel(slower)
+    pairs = []
+    for row in slower["functions"]:
+        twin = there.get(row["symbol"])
+        if twin is not None and twin["instructions"] < GONE * row["instructions"]:
             twin = None
-    return row, twin
+        if twin is None and row is kernel:
+            twin = _other_kernel(faster, here)
+        pairs.append((row, twin))
+    return max(pairs, key=_extra)
+
+
+def _extra(pair: tuple[FunctionRow, FunctionRow | None]) -> float:
+    row, twin = pair
+    return row["instructions"] - (twin["instructions"] if twin else 0)
+
+
+def _kernel(profile: Profile) -> FunctionRow | None:
+    """The function that does most multiply-adds."""
+    row = max(profile["functions"], key=_multiply_adds, default=None)
+    return row if row is not None and _multiply_adds(row) else None
+
+
+def _other_kernel(faster: Profile, here: Mapping[str, FunctionRow]) -> FunctionRow | None:
+    """The function in whose place the slower cell has another: the one that multiplies most, else
+    the one that does most more than there."""
+    kernel = _kernel(faster)
+    if kernel is not None and kernel["symbol"] not in here:
+        return kernel
+    row = max(faster["functions"], key=lambda each: _more(each, here), default=None)
+    return row if row is not None and _more(row, here) > 0 else None
+
+
+def _multiply_adds(row: FunctionRow) -> float:
+    return sum(row["works"].get(work, 0) for work in MULTIPLYING)
 
 
 def _by_symbol(profile: Profile) -> dict[str, FunctionRow]:
@@ -87,6 +115,17 @@ def _by_symbol(profile: Profile) -> dict[str, FunctionRow]:
 def _more(row: FunctionRow, others: Mapping[str, FunctionRow]) -> float:
     other = others.get(row["symbol"])
     return row["instructions"] - (other["instructions"] if other else 0)
+
+
+def _part(extra: float, more: float) -> str:
+    """How much of a difference a function makes; it may be more than all of it.
+
+    >>> _part(8e6, 11e6), _part(10.3e6, 2.2e6)
+    ('8.0 M of the 11.0 M more', '10.3 M more, and all else together 8.1 M less')
+    """
+    if _m(extra) == _m(more) or extra < more:
+        return f"{_m(extra)} of the {_m(more)} more"
+    return f"{_m(extra)} more, and all else together {_m(extra - more)} less"
 
 
 def _what(row: FunctionRow, twin: FunctionRow | None) -> str:

@@ -17,7 +17,7 @@ from buildmatrix.profile.sentence import difference, sentence
 from buildmatrix.profile.summary import Subject, document
 from tests import elf_factory
 from tests.documents import valid
-from tests.unit.profiles import NEON, WITH_NEON, WITHOUT_NEON, kernel, profile, row
+from tests.unit.profiles import IM2COL, NEON, WITH_NEON, WITHOUT_NEON, kernel, profile, row
 
 WORDS: dict[Set, dict[Work, tuple[int, ...]]] = {
     "a32": {
@@ -169,6 +169,22 @@ def test_a_twin_that_multiplies_nothing_is_told_by_what_is_more_of() -> None:
         "bli_sgemm_armv7a_int_4x4 in libopenblas.so.0 does 10.6 M integer instructions where "
         "sgemm_kernel in libopenblas.so.0 does 2.1 M integer instructions"
     ) in words
+
+
+def test_a_kernel_that_does_less_is_not_blamed_for_what_another_function_does_more() -> None:
+    """As Caffe on BLIS beside TensorFlow Lite's wheel: BLIS's kernel is the leaner one."""
+    slower = profile("blis", 52e6, kernel(NEON, "bli_sgemm"), row(*IM2COL))
+    faster = profile("tflite", 43e6, kernel({**NEON, "integer": 4e6}, "gebp"))
+    assert sentence(slower, faster).endswith(
+        "void caffe::im2col_cpu<float> in libcaffe.so.1.0.0, which the other has not, executes "
+        "8.7 M; that is 8.7 M of the 9.0 M more"
+    )
+
+
+def test_a_function_that_makes_more_than_the_difference_says_so() -> None:
+    slower = profile("tflite", 43.2e6, kernel({**NEON, "other scalar float": 10.3e6}, "gebp"))
+    words = sentence(slower, WITH_NEON)
+    assert words.endswith("that is 10.3 M more, and all else together 8.1 M less")
 
 
 def test_cells_that_execute_the_same_need_no_sentence() -> None:
