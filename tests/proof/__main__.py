@@ -28,7 +28,8 @@ if TYPE_CHECKING:
 
 RAN_ON = (
     "Compilers: GCC 12.2 and clang 14 of Debian 12, GCC 14.2 and clang 19 of Debian 13, zig 0.16.0"
-    " from PyPI; linkers: GNU ld, gold, lld 14 and 19, mold. Userlands: libc6, libgcc-s1,"
+    " from PyPI, Rust 1.63 of Debian 12; linkers: GNU ld, gold, lld 14 and 19, mold."
+    " Userlands: libc6, libgcc-s1,"
     " libstdc++6, libgomp1 and libatomic1 of Debian 11 (glibc 2.31), 12 (2.36) and 13 (2.41), armhf"
     " and arm64. Processors: qemu-user 10.0.13's cortex-a9, a7, a15 and max, cortex-a53, a72, a76"
     " and max. Not run: pages of 16 KiB (QEMU's user mode has the host's), and 32-bit state of a"

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 TRIPLES = {ARM: "arm-linux-gnueabihf", AARCH64: "aarch64-linux-gnu"}
 OTHER = {ARM: TRIPLES[AARCH64], AARCH64: TRIPLES[ARM]}
 ZIG = "ziglang==0.16.0"  # from PyPI
+RUST = {ARM: "armv7-unknown-linux-gnueabihf", AARCH64: "aarch64-unknown-linux-gnu"}
 
 # What every folder gets; the soft-float compiler is for programs that another loader starts.
 COMMON = (
@@ -32,7 +33,10 @@ COMMON = (
     *("gcc-arm-linux-gnueabi", "libc6-dev-armel-cross", "mold", "patchelf"),
 )
 PACKAGES = {
-    "bookworm": (*COMMON, "clang-14", "lld-14"),
+    "bookworm": (
+        *(*COMMON, "clang-14", "lld-14"),
+        *("rustc", "libstd-rust-dev:armhf", "libstd-rust-dev:arm64"),
+    ),
     "trixie": (
         *COMMON,
         *("clang-19", "lld-19"),
@@ -62,6 +66,9 @@ COMPILERS = {
     "gcc14": _gcc("trixie", "14"),
     "clang14": _clang("bookworm", "14"),
     "clang19": _clang("trixie", "19"),
+    "rust": Compiler(
+        "bookworm", "rustc -O --target {rust} -C linker={triple}-gcc-12 --edition 2021", ""
+    ),
     "zig": Compiler("", "{zig} cc -target {triple}", "{zig} c++ -target {triple}"),
     # Whatever the machine has: for the part that continuous integration runs.
     "here": Compiler("", "{triple}-gcc", "{triple}-g++"),
@@ -101,7 +108,7 @@ class Workshop:
         compiler = COMPILERS[case.compiler]
         suite = compiler.suite
         inside = f"/proof/{folder.name}" if suite else str(folder)
-        enter = ["chroot", str(self.cache / f"compilers-{suite}")] if suite else []
+        enter = _inside(self.cache / f"compilers-{suite}") if suite else []
         argv = [*enter, "sh", "-c", f"cd {inside} && . ./steps.sh"]
         subprocess.run(
             ["nice", "-n", "5", *argv],
@@ -115,7 +122,7 @@ class Workshop:
     def _environment(self, case: Case, compiler: Compiler) -> Mapping[str, str]:
         triple = TRIPLES[case.machine]
         zig = f"{self.cache / 'zig' / 'bin' / 'python'} -m ziglang"
-        names = {"triple": triple, "zig": zig}
+        names = {"triple": triple, "zig": zig, "rust": RUST[case.machine]}
         path = os.defpath + ":/usr/sbin:/sbin"
         return {
             "PATH": f"{self.cache / 'zig' / 'bin'}:{path}",
@@ -153,6 +160,9 @@ class Workshop:
         guard = root / "usr/sbin/policy-rc.d"
         guard.write_text("#!/bin/sh\nexit 101\n")
         guard.chmod(0o755)
+        # Rust's library is that of the machine it compiles for.
+        foreign = "dpkg --add-architecture armhf; dpkg --add-architecture arm64; apt-get update"
+        subprocess.run(["chroot", root, "sh", "-c", foreign], check=True, capture_output=True)
         apt = ["apt-get", "install", "-y", "-qq", "--no-install-recommends", *packages]
         subprocess.run(
             ["chroot", root, "env", "DEBIAN_FRONTEND=noninteractive", *apt],
@@ -162,3 +172,9 @@ class Workshop:
         )
         (root / "proof").mkdir(exist_ok=True)
         (root / "ready").touch()
+
+
+def _inside(root: Path) -> list[str]:
+    """What a command in that folder begins with; rustc asks /proc which program it is."""
+    mounted = 'mount -t proc proc "$1/proc" && exec chroot "$@"'
+    return ["unshare", "--mount", "sh", "-c", mounted, "sh", str(root)]

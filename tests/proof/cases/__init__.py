@@ -8,6 +8,7 @@ from tests.proof.cases import (
     folders,
     instructions,
     kinds,
+    languages,
     linkers,
     links,
     opened,
@@ -41,6 +42,7 @@ def every() -> tuple[Case, ...]:
                 *starts.ROWS,
                 *links.ROWS,
                 *units.ROWS,
+                *languages.ROWS,
             )
         ),
     )
