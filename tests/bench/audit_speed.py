@@ -1,12 +1,14 @@
 """What reading and auditing ARM code costs, beside another checkout: ratios in one run.
 
     python -m tests.bench.audit_speed OTHER [FILE...] [--cache FOLDER] [--state FOLDER]
+                                      [--bundles FOLDER]
 
 OTHER is a checkout of buildmatrix with its environment in .venv. The facts of each FILE (a library
 or a static one) are read by both, and the number of NEON multiplies must be the same. Without a
 FILE three are fetched into the cache: OpenBLAS's static library (Debian 13, arm64) and the largest
 library of onnxruntime's and of PyTorch's wheel for aarch64. `--state` is a state folder: every
-bundle in its store is checked out and audited by both, each in one process.
+bundle in its store is checked out and audited by both, each by a process of its own and all by one.
+`--bundles` is a folder in which they lie already.
 
 Of each file three things are told: the reading of its facts, new ones included, without the start
 of Python and its packages; that with the start; and how long our part that knows the multiplies
@@ -149,18 +151,31 @@ def fetched(cache: Path) -> list[Path]:
     return [max(some, key=lambda path: path.stat().st_size) for some in files]
 
 
-def of_bundles(state: Path, theirs: Build, ours: Build) -> bool:
-    """All bundles of the store in one folder, a folder each."""
+def of_state(state: Path, theirs: Build, ours: Build) -> bool:
+    """All bundles of the store, a folder each."""
     store = Store(state / "store")
     with tempfile.TemporaryDirectory() as name:
         for key in sorted(store.stored()):
             entry = store.entry(key)
             if entry and any(record.path == MANIFEST for record in entry.files):
                 store.checkout(key, Path(name) / key[:12])
-        number = len(list(Path(name).iterdir()))
-        before, now = (cost(build, [*AUDIT, name], (0, 5)) for build in (theirs, ours))
+        return of_bundles(Path(name), theirs, ours)
+
+
+def of_bundles(folder: Path, theirs: Build, ours: Build) -> bool:
+    """The bundles in a folder, each audited by a process of its own; then all of them by one."""
+    bundles = sorted(path for path in folder.iterdir() if path.is_dir())
+    audits = [
+        [cost(build, [*AUDIT, str(one)], (0, 5)) for build in (theirs, ours)] for one in bundles
+    ]
+    before, now = (
+        replace(runs[0], seconds=sum(one.seconds for one in runs), mib=max(one.mib for one in runs))
+        for runs in zip(*audits, strict=True)
+    )
+    met = compared(f"{len(bundles)} bundles, a process each", before, now, AUDIT_RATIO)
+    before, now = (cost(build, [*AUDIT, str(folder)], (0, 5)) for build in (theirs, ours))
     counts = [len(json.loads(one.output)["facts"]) for one in (before, now)]
-    return compared(f"{number} bundles of {counts} files", before, now, AUDIT_RATIO)
+    return compared(f"{len(bundles)} bundles of {counts} files", before, now, AUDIT_RATIO) and met
 
 
 def main() -> int:
@@ -169,13 +184,16 @@ def main() -> int:
     parser.add_argument("files", type=Path, nargs="*")
     parser.add_argument("--cache", type=Path, default=CACHE)
     parser.add_argument("--state", type=Path)
+    parser.add_argument("--bundles", type=Path)
     chosen = parser.parse_args()
     other = chosen.other.resolve()
     theirs, ours = Build(other, str(other / ".venv/bin/python")), Build(ROOT, sys.executable)
     files = chosen.files or fetched(chosen.cache)
     met = [of_facts(path.resolve(), theirs, ours) for path in files]
     if chosen.state:
-        met.append(of_bundles(chosen.state, theirs, ours))
+        met.append(of_state(chosen.state, theirs, ours))
+    if chosen.bundles:
+        met.append(of_bundles(chosen.bundles.resolve(), theirs, ours))
     return 0 if all(met) else 1
 
 
