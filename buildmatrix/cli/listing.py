@@ -33,8 +33,8 @@ class Listing:
     rows: list[tuple[tuple[Text, ...], tuple[Text, ...]]] = field(default_factory=list)
 
     def add(self, *facts: str, words: str = "") -> None:
-        lines = [Text.from_markup(line) for line in words.split("\n") if line]
-        self.rows.append((tuple(map(Text.from_markup, facts)), tuple(lines)))
+        lines = tuple(_read(line) for line in words.split("\n") if line)
+        self.rows.append((tuple(map(_read, facts)), lines))
 
     def __rich_console__(
         self, console: Console, options: ConsoleOptions
@@ -75,6 +75,11 @@ class Listing:
             for line in lines:
                 for part in _folded(line, width - INDENT):
                     yield _whole(Text(" " * INDENT).append_text(part))
+
+
+def _read(markup: str) -> Text:
+    """Without rich's pictures: a `:v:` in a name is no hand."""
+    return Text.from_markup(markup, emoji=False)
 
 
 def _folded(line: Text, width: int) -> Iterator[Text]:

@@ -40,6 +40,13 @@ def test_no_fact_and_no_word_is_cut(rows: list[tuple[str, str, list[str]]], widt
         assert {name, size, *words} <= set(pieces)
 
 
+@pytest.mark.parametrize("width", [60, 100])
+def test_a_name_with_colons_is_no_picture(width: int) -> None:
+    listing = Listing(("cell",), "")
+    listing.add(":v:", words="of host:smile:22")
+    assert {":v:", "host:smile:22"} <= set(shown(listing, width).split())
+
+
 @pytest.mark.parametrize(("width", "lines"), [(60, 3), (100, 2)])
 def test_words_stand_beside_a_row_where_there_is_room(width: int, lines: int) -> None:
     listing = Listing(("cell", "stack"), "what stands in the way")
