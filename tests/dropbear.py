@@ -41,13 +41,11 @@ def dropbear(tmp_path: Path) -> Iterator[Dropbear]:
     folder.mkdir()
     for private in (home, home / ".ssh"):
         private.chmod(0o700)
-    identity, host_key, log = make_key(folder / "id"), folder / "host", folder / "log"
+    identity, key, log = make_key(folder / "id"), folder / "host", folder / "log"
     (home / ".ssh/authorized_keys").write_text(public(identity) + "\n")
-    subprocess.run(
-        [_found("dropbearkey"), "-t", "ed25519", "-f", host_key], check=True, capture_output=True
-    )
+    fingerprint = host_key(key)
     script = 'mount --bind "$1" /etc/passwd && shift && exec "$@"'
-    server = [_found("dropbear"), "-F", "-E", "-s", "-r", str(host_key), "-P", str(folder / "pid")]
+    server = [_found("dropbear"), "-F", "-E", "-s", "-r", str(key), "-P", str(folder / "pid")]
     rights = ["--mount"] if os.getuid() == 0 else ["--mount", "--map-root-user"]
     argv = ["unshare", *rights, "sh", "-c", script, "sh", str(_passwd(folder, home)), *server]
     port, process = _served(argv, log)
@@ -57,7 +55,7 @@ def dropbear(tmp_path: Path) -> Iterator[Dropbear]:
             "127.0.0.1",
             port,
             user="root",
-            host_key=_fingerprint(host_key),
+            host_key=fingerprint,
             identity_file=str(identity),
         ),
         home,
@@ -65,6 +63,15 @@ def dropbear(tmp_path: Path) -> Iterator[Dropbear]:
     )
     process.terminate()
     process.wait(10)
+
+
+def host_key(path: Path) -> str:
+    """Make a host key as dropbear keeps it; its fingerprint."""
+    program = _found("dropbearkey")
+    made = subprocess.check_output([program, "-t", "ed25519", "-f", path], text=True)
+    (line,) = (line for line in made.splitlines() if line.startswith("ssh-ed25519"))
+    blob = base64.b64decode(line.split()[1])
+    return "SHA256:" + base64.b64encode(hashlib.sha256(blob).digest()).decode().rstrip("=")
 
 
 def _found(program: str) -> str:
@@ -81,13 +88,6 @@ def _passwd(folder: Path, home: Path) -> Path:
     lines += [f"{e.pw_name}:x:{e.pw_uid}:{e.pw_gid}::{e.pw_dir}:{e.pw_shell}" for e in others]
     file.write_text("\n".join(lines) + "\n")
     return file
-
-
-def _fingerprint(host_key: Path) -> str:
-    lines = subprocess.check_output([_found("dropbearkey"), "-y", "-f", host_key], text=True)
-    (line,) = (line for line in lines.splitlines() if line.startswith("ssh-ed25519"))
-    blob = base64.b64decode(line.split()[1])
-    return "SHA256:" + base64.b64encode(hashlib.sha256(blob).digest()).decode().rstrip("=")
 
 
 def _served(argv: list[str], log: Path) -> tuple[int, subprocess.Popen[bytes]]:

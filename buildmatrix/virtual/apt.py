@@ -23,9 +23,20 @@ Dir::Etc::sourceparts "{0}/etc/none"; Debug::NoLocking "true";
 
 
 class Apt:
-    """Package lists in a directory of our own, verified with the host's archive keyring."""
+    """Package lists in a directory of our own, verified with the host's archive keyring.
 
-    def __init__(self, directory: Path, *, mirror: str, architecture: str) -> None:
+    `settings` are further lines of apt.conf(5).
+    """
+
+    def __init__(
+        self,
+        directory: Path,
+        *,
+        mirror: str,
+        architecture: str,
+        suite: str = SUITE,
+        settings: str = "",
+    ) -> None:
         if not KEYRING.is_file():
             raise DeviceError(
                 "Debian's archive keyring is missing, packages cannot be verified",
@@ -35,9 +46,9 @@ class Apt:
         for name in ("lists/partial", "cache/archives/partial", "etc/none"):
             (directory / name).mkdir(parents=True)
         (directory / "status").touch()
-        source = f"deb [signed-by={KEYRING}] {mirror} {SUITE} main\n"
+        source = f"deb [signed-by={KEYRING}] {mirror} {suite} main\n"
         (directory / "etc" / "sources.list").write_text(source)
-        (directory / "apt.conf").write_text(CONF.format(directory, architecture))
+        (directory / "apt.conf").write_text(CONF.format(directory, architecture) + settings)
         self._settings = {"APT_CONFIG": str(directory / "apt.conf")}
         self._archives = directory / "cache" / "archives"
         self._run("apt-get", "-qq", "update")

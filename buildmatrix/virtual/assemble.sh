@@ -1,5 +1,6 @@
 #!/bin/sh
 # assemble.sh DEBS DATA HOSTKEY ROOT DISK SIZE, under fakeroot: Debian packages -> ext4 image.
+# HOSTKEY is OpenSSH's form; HOSTKEY.dropbear, the same key, dropbear's.
 # The packages are only unpacked. What their maintainer scripts would have done that matters
 # to a board with sshd is written here, so that no ARM code runs and no binfmt is needed.
 set -eu
@@ -10,6 +11,11 @@ merged() { # directories that every root has, /usr merged
   mkdir -p "$1/usr/bin" "$1/usr/sbin" "$1/usr/lib/board"
   for dir in bin sbin lib; do ln -s "usr/$dir" "$1/$dir"; done
   install -m 755 "$data/guest-init.sh" "$1/usr/lib/board/init"
+}
+
+serves() { # ROOT LINE: how its SSH server is started, in the foreground
+  printf '#!/bin/sh\n%s\n' "$2" >"$1/usr/lib/board/serve"
+  chmod 755 "$1/usr/lib/board/serve"
 }
 
 homes() { # board-init only fills the files, which keeps owner and mode
@@ -23,7 +29,7 @@ homes() { # board-init only fills the files, which keeps owner and mode
 }
 
 merged "$root"
-ln -s ../../sbin/sshd "$root/usr/lib/board/sshd"
+serves "$root" 'exec /usr/sbin/sshd -D -e'
 for deb in "$debs"/*.deb; do
   dpkg-deb --fsys-tarfile "$deb" | tar -C "$root" -xf - --keep-directory-symlink -p \
     --numeric-owner --no-overwrite-dir --delay-directory-restore
@@ -66,21 +72,62 @@ echo raspberrypi >"$etc/hostname"
 echo '127.0.0.1 localhost raspberrypi' >"$etc/hosts"
 homes "$root"
 
-# A second root on the same disk, for board.userland=busybox: of Debian only libc and what the
-# sshd needs. The initrd makes the applets' links and mounts the libraries over the empty folder.
-if [ -e "$root/usr/bin/busybox" ]; then
-  libs=usr/lib/arm-linux-gnueabihf tiny=$root/usr/lib/board/busybox
+# Further roots on the same disk, for board.userland: of Debian only what is named here. The initrd
+# makes the applets' links, and mounts Debian's libraries over the folder that is empty for them.
+libs=usr/lib/arm-linux-gnueabihf
+dropbear='exec /usr/sbin/dropbear -F -E -s -r /etc/dropbear/host'
+
+tiny() { # NAME: busybox, users and folders; sets $tiny
+  tiny=$root/usr/lib/board/$1
   merged "$tiny"
-  mkdir -p "$tiny/$libs" "$tiny/etc"
-  for dir in proc sys dev run tmp var mnt; do mkdir "$tiny/$dir"; done
-  mv "$root/usr/bin/busybox" "$tiny/usr/bin/"
-  cp -a "$root/usr/lib/ld-linux-armhf.so.3" "$tiny/usr/lib/"
-  cp "$root/usr/sbin/sshd" "$tiny/usr/lib/board/" # not in anybody's PATH
-  for name in group shadow shells nsswitch.conf hostname hosts ssh; do
+  for dir in etc proc sys dev run tmp var mnt; do mkdir "$tiny/$dir"; done
+  cp "$root/usr/lib/board/applets" "$tiny/usr/bin/busybox"
+  for name in group shadow shells nsswitch.conf hostname hosts; do
     cp -a "$etc/$name" "$tiny/etc/"
   done
   sed 's|/bin/bash$|/bin/sh|' "$etc/passwd" >"$tiny/etc/passwd"
   homes "$tiny"
+}
+
+host_key() { # ROOT: dropbear's
+  mkdir "$1/etc/dropbear"
+  install -m 600 "$hostkey.dropbear" "$1/etc/dropbear/host"
+}
+
+if [ -e "$root/usr/bin/busybox" ]; then
+  mv "$root/usr/bin/busybox" "$root/usr/lib/board/applets"
+  mv "$root/usr/sbin/dropbear" "$root/usr/lib/board/server"
+
+  tiny busybox
+  mkdir "$tiny/$libs"
+  cp -a "$root/usr/lib/ld-linux-armhf.so.3" "$tiny/usr/lib/"
+  cp "$root/usr/sbin/sshd" "$tiny/usr/lib/board/" # not in anybody's PATH
+  cp -a "$etc/ssh" "$tiny/etc/"
+  serves "$tiny" 'exec /usr/lib/board/sshd -D -e'
+
+  tiny dropbear
+  mkdir "$tiny/$libs"
+  cp -a "$root/usr/lib/ld-linux-armhf.so.3" "$tiny/usr/lib/"
+  cp "$root/usr/lib/board/server" "$tiny/usr/sbin/dropbear"
+  host_key "$tiny"
+  serves "$tiny" "$dropbear"
+
+  # musl is the libc that is found here, as on Alpine. Debian's dropbear is linked to glibc: it gets
+  # one of its own, where no loader looks, by a name of the same length in its header.
+  tiny musl
+  mv "$root/usr/lib/ld-musl-armhf.so.1" "$root/usr/lib/arm-linux-musleabihf" "$tiny/usr/lib/"
+  mkdir "$tiny/opt"
+  for lib in libtomcrypt.so.1 libtommath.so.1 libgmp.so.10 libz.so.1 libcrypt.so.1 libc.so.6; do
+    cp -L "$root/$libs/$lib" "$tiny/opt/"
+  done
+  cp -L "$root/usr/lib/ld-linux-armhf.so.3" "$tiny/opt/"
+  sed 's|/lib/ld-linux-armhf.so.3|/opt/ld-linux-armhf.so.3|' "$root/usr/lib/board/server" \
+    >"$tiny/usr/sbin/dropbear"
+  chmod 755 "$tiny/usr/sbin/dropbear"
+  host_key "$tiny"
+  serves "$tiny" "LD_LIBRARY_PATH=/opt $dropbear"
+
+  rm -f "$root/usr/lib/board/applets" "$root/usr/lib/board/server"
 fi
 
 mke2fs -q -F -t ext4 -L board -d "$root" "$disk" "$size"

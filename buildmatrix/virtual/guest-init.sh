@@ -1,5 +1,5 @@
 #!/bin/sh
-# PID 1 of the virtual Pi, under Debian's tools or busybox: mounts, network, sshd, and a loop that
+# PID 1 of the virtual Pi, under Debian's tools or busybox: mounts, network, SSH, and a loop that
 # obeys the serial line. What differs between kinds stands on the kernel command line; what
 # differs between boards of a kind comes over the line, because a snapshot has no board's key.
 export PATH=/usr/sbin:/usr/bin:/sbin:/bin
@@ -38,6 +38,6 @@ read -r words </proc/cmdline
 case $words in *board.personality=linux32*) personality=linux32 ;; esac
 obey </dev/console >/dev/console 2>&1 &
 while :; do
-  $personality /usr/lib/board/sshd -D -e
+  $personality /usr/lib/board/serve
   sleep 1
 done

@@ -36,13 +36,14 @@ n=0
 while [ ! -b /dev/vda ] && [ $n -lt 100 ]; do $b sleep 0.1; n=$((n+1)); done
 $b mount -t ext4 -o noatime /dev/vda /mnt || echo "board: no root file system"
 root=/mnt
-case $($b cat /proc/cmdline) in
-*board.userland=busybox*)
-  libs=usr/lib/arm-linux-gnueabihf root=/tiny
-  $b mount --bind /mnt/usr/lib/board/busybox $root
-  $b mount --bind /mnt/$libs $root/$libs
-  $b chroot $root /usr/bin/busybox --install -s ;;
-esac
+libs=usr/lib/arm-linux-gnueabihf
+for word in $($b cat /proc/cmdline); do
+  case $word in board.userland=debian) continue ;; board.userland=*) ;; *) continue ;; esac
+  root=/tiny
+  $b mount --bind /mnt/usr/lib/board/${{word#*=}} $root
+  [ ! -d $root/$libs ] || $b mount --bind /mnt/$libs $root/$libs
+  $b chroot $root /usr/bin/busybox --install -s
+done
 for d in proc sys dev; do $b mount --move /$d $root/$d; done
 exec $b switch_root $root /usr/lib/board/init
 """

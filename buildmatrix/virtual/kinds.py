@@ -22,7 +22,7 @@ class Kind:
     cores: int = 0
     model: str = ""  # as /proc/device-tree/model says it
     compatible: tuple[str, ...] = ()
-    userland: Literal["debian", "busybox"] = "debian"
+    userland: Literal["debian", "busybox", "dropbear", "musl"] = "debian"
     personality: Literal["", "linux32"] = ""  # of sshd and all that it starts, see setarch(8)
     arguments: tuple[str, ...] = ()
 
@@ -74,6 +74,18 @@ ALL = (
         name="pi3-busybox",
         summary="a Pi 3 with busybox and libc alone: no coreutils, bash, perl or getconf",
         userland="busybox",
+    ),
+    replace(
+        PI3,
+        name="pi3-dropbear",
+        summary="a Pi 3 with busybox, libc and dropbear alone, as most small boards are",
+        userland="dropbear",
+    ),
+    replace(
+        PI3,
+        name="pi3-musl",
+        summary="a Pi 3 with busybox, dropbear and musl, as Alpine has it: no glibc is found there",
+        userland="musl",
     ),
     Kind(
         name="pi2",

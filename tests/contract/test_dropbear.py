@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -11,15 +12,18 @@ from buildmatrix import bench, deploy, device
 from buildmatrix.agent import LONGEST, PREFIX, ask
 from buildmatrix.errors import LinkLost
 from buildmatrix.ssh import connect
+from buildmatrix.virtual.rootfs import for_dropbear
 from tests.contract import bench_board
 from tests.contract.bench_board import only
 from tests.contract.deploy_board import Memory, complete, files, put
 from tests.dropbear import dropbear
 from tests.fakes import RecordingReporter, sent_bytes
 from tests.linkshaper import Link
+from tests.sshd import make_key, public
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
     from buildmatrix.ssh import SshConnection
     from tests.dropbear import Dropbear
@@ -80,6 +84,14 @@ def test_a_cut_link_and_the_rest(dropbear: Dropbear, store: Memory) -> None:
     with connect(dropbear.target, timeout=30, known_hosts=None) as connection:
         assert put(connection, store, bundle).kept_bytes > 100_000
     assert complete(dropbear.home, bundle)
+
+
+def test_a_host_key_of_openssh_is_one_of_dropbears(tmp_path: Path) -> None:
+    """A virtual board's key is made by ssh-keygen, and its server may be dropbear."""
+    key = make_key(tmp_path / "key")
+    (tmp_path / "host").write_bytes(for_dropbear(key.read_text()))
+    shown = subprocess.check_output(["dropbearkey", "-y", "-f", tmp_path / "host"], text=True)
+    assert public(key) in shown
 
 
 def test_its_limit_is_the_one_that_we_keep(line: SshConnection, commands: list[str]) -> None:

@@ -56,8 +56,8 @@ def target() -> Iterator[BoardAddress]:
 
 @pytest.fixture(scope="module")
 def bare() -> Iterator[BoardAddress]:
-    """A board with busybox alone."""
-    yield boot("deploy-bare", "pi3-busybox")
+    """A board with busybox and dropbear alone."""
+    yield boot("deploy-bare", "pi3-dropbear")
     remove("deploy-bare")
 
 
