@@ -1,0 +1,107 @@
+"""A real library of one function, built twice for this machine's kind: a cell and its next form."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import sys
+from dataclasses import dataclass
+from importlib import resources
+from pathlib import Path
+from typing import Any, NoReturn
+
+import paramiko  # noqa: F401 - loaded once, for all commands
+
+from buildmatrix.cli import main
+from tests.boards import STATE
+
+TOOLCHAIN = "host-bookworm"
+CELL = "dot"
+MATRIX = f"""\
+version: 1
+toolchain: {TOOLCHAIN}
+include: [{{name: {CELL}, stack: dot, neon: false}}]
+bench: {{batches: [1, 2], rounds: 1, passes: 3, warmup: 1, threads: 1}}
+"""
+FORMS = ("first", "second")
+NEXT_FORM = "\nfloat dot_twice(float x) { return 2 * x; }\n"
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """How a command ended; `document` is what it printed with --json, None when it printed none."""
+
+    code: int
+    document: Any
+    words: str
+
+    @property
+    def why(self) -> str:
+        """Its error in one line."""
+        return " ".join(self.words.split())[:400] or f"exit {self.code}, and not a word"
+
+
+@dataclass(frozen=True, slots=True)
+class Study:
+    """Two projects below `root`, one state for both, and the home of the person who runs them."""
+
+    root: Path
+
+    @property
+    def home(self) -> Path:
+        return self.root / "person"
+
+    def prepare(self) -> None:
+        """Write both and build both. Raises AssertionError with what a build said."""
+        (self.home / ".ssh").mkdir(parents=True)
+        library = resources.files("buildmatrix") / "start" / "library"
+        for form in FORMS:
+            folder = self.root / form
+            shutil.copytree(Path(str(library)), folder)
+            (folder / "matrix.yaml").write_text(MATRIX)
+        with (self.root / FORMS[1] / "src/dot.c").open("a") as source:
+            source.write(NEXT_FORM)
+        (self.root / "state/toolchains").mkdir(parents=True)
+        record = STATE / "toolchains" / f"{TOOLCHAIN}.json"
+        if record.exists():
+            shutil.copy(record, self.root / "state/toolchains")
+        for form in FORMS:
+            built = self.run(form, "build")
+            assert built.code == 0, built.words
+
+    def run(self, form: str, *words: str) -> Ended:
+        """One command in the project of that form, as a person of its own.
+
+        In a fork of this process, which has the command line loaded: a row is 25 commands.
+        """
+        streams = self.root / "stdout", self.root / "stderr"
+        child = os.fork()
+        if child == 0:
+            self._become(form, words, streams)
+        _, status = os.waitpid(child, 0)
+        out, err = (path.read_text(errors="replace") for path in streams)
+        try:
+            document = json.loads(out)
+        except ValueError:
+            document = None
+        return Ended(os.waitstatus_to_exitcode(status), document, err or out)
+
+    def _become(self, form: str, words: tuple[str, ...], streams: tuple[Path, Path]) -> NoReturn:
+        code = 70
+        try:
+            os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
+            for number, path in enumerate(streams, 1):
+                os.dup2(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC), number)
+            os.chdir(self.root / form)
+            os.environ |= {"HOME": str(self.home), "BUILDMATRIX_STATE": str(self.root / "state")}
+            sys.argv = ["buildmatrix", *words]
+            try:
+                main()
+                code = 0
+            except SystemExit as ended:
+                code = ended.code if isinstance(ended.code, int) else 1
+        finally:
+            sys.stdout.flush()
+            sys.stderr.flush()
+            os._exit(code)
