@@ -95,15 +95,19 @@ def is_held(work: Work, key: str, known: OnRecord) -> bool:
 
 
 def _wanted(graph: Graph, held: set[str], goals: Iterable[str]) -> set[str]:
-    """What has to exist now: these goals, and whatever a work that must be made needs."""
+    """What has to exist now: these goals, what they judge where they are audits, and whatever a
+    work that must be made needs."""
     wanted: set[str] = set()
     queue = list(goals)
     while queue:
         one = queue.pop()
         if one not in wanted:
             wanted.add(one)
+            work = graph.by_id[one]
             if one not in held:
-                queue.extend(graph.by_id[one].needs)
+                queue.extend(work.needs)
+            elif work.stage is Stage.AUDIT:  # worth nothing once what it judged is gone
+                queue.extend(work.needs[:1])
     return wanted
 
 

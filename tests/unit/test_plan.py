@@ -103,12 +103,20 @@ def test_all_stored_nothing_runs(works: Graph) -> None:
 def test_a_stored_goal_needs_nothing_below_it(works: Graph) -> None:
     """Sources may be gone and the engine away, as long as what was made from them is stored."""
     known = everything(works)
-    audits = {a.key for a in plan(works, known) if a.stage is Stage.AUDIT}
-    actions = plan(works, replace(known, stored=frozenset(audits)))
+    top = {a.key for a in plan(works, known) if a.stage in (Stage.AUDIT, Stage.BUNDLE)}
+    actions = plan(works, replace(known, stored=frozenset(top)))
     assert {a.verb for a in actions} == {Verb.SKIP}
     assert next(a for a in actions if a.id == "build:net@tc").reason == (
         "nothing needs it: all that is made from it is stored"
     )
+
+
+def test_what_an_audit_judged_is_made_again_when_it_is_gone(works: Graph) -> None:
+    """Content that the disk changed is forgotten with the bundle that it was of."""
+    known = everything(works)
+    bundle = next(a for a in plan(works, known) if a.id == "bundle:net-one")
+    after = verbs(works, replace(known, stored=known.stored - {bundle.key}))
+    assert {work for work, verb in after.items() if verb != "SKIP"} == {"bundle:net-one"}
 
 
 def test_what_only_cells_out_of_reach_need_is_not_made(works: Graph) -> None:
