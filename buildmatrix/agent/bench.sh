@@ -25,9 +25,16 @@ signals() { # sets $signals, to which this shell adds a signal's number: 128, ks
     signals=$(($? - 9))
 }
 
-deaf() { # is this a shell that no signal may interrupt? Of ksh93 a wait loses the status then, and
-    # a command substitution what was still to be said
-    [ "$signals" = 256 ]
+hearing() { # sets $deaf where no signal may interrupt this shell: of ksh93 a wait loses the status
+    # then, and a command substitution what was still to be said; in busybox' ash of 1.38.0 a read
+    # after it may never end (1.35 and 1.37 read on), and who knows when that is mended
+    deaf=
+    [ "$signals" != 256 ] || deaf=yes
+    case $(sh --help 2>&1) in "BusyBox v1.3"[89]* | "BusyBox v1."[4-9]*) deaf=yes ;; esac
+}
+
+deaf() {
+    [ -n "$deaf" ]
 }
 
 await() { # PID: sets $status to its exit status, 128 and more for a signal
@@ -197,6 +204,7 @@ inherit() { # after an agent that died or fell silent: its runner goes, and what
 agent() { # RUN
     cd "runs/$1" && take || return 0
     signals
+    hearing
     if deaf; then trap '' USR1; else trap beat USR1; fi
     beat
     companion &

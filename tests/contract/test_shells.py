@@ -56,6 +56,19 @@ def test_beats_do_not_end_a_wait_and_a_kill_is_out_of_memory(board: Board) -> No
     assert all(block.seconds >= 2 for block in blocks if block.batch == 1)
 
 
+def test_busybox_from_1_38_on_is_not_interrupted_by_a_signal(tmp_path: Path) -> None:
+    """Debian 12 has none: a shell that says so of itself. A program inherits what it ignores."""
+    board = Board(tmp_path)
+    name = "BusyBox v1.38.0 (Debian 1:1.38.0-3+b1) multi-call binary."
+    board.tool("sh", f'[ "$1" != --help ] || {{ echo "{name}"; exit 0; }}; exec /bin/sh "$@"')
+    bench_board.bundle(board.home, "one", 'grep SigIgn /proc/self/status >> "$HOME/ignored"')
+    bench.start(board, only("one", batches=(1,)))
+    assert {block.exit for block in parse(collect(board).journal).blocks} == {0}
+    ignored = {int(line.split()[1], 16) for line in (tmp_path / "ignored").read_text().splitlines()}
+    assert ignored
+    assert all(one >> 9 & 1 for one in ignored), "SIGUSR1"
+
+
 def test_what_is_an_applet_of_the_shell_alone_starts_the_agent(tmp_path: Path) -> None:
     """busybox' own `command -v setsid` says yes; coreutils' nohup then found no such program."""
     board = Board(tmp_path, "busybox")
