@@ -40,9 +40,9 @@ def cells(
     if json:
         print_json(document)
     else:
-        from buildmatrix.cli import tables
+        from buildmatrix.cli import building_view
 
-        print_table(tables.cells(document))
+        print_table(building_view.cells(document))
 
 
 @command(AT_ONCE, iterable=["only"])
@@ -65,9 +65,9 @@ def plan(
     if json:
         print_json(document)
     else:
-        from buildmatrix.cli import tables
+        from buildmatrix.cli import building_view
 
-        print_table(tables.plan(document))
+        print_table(building_view.plan(document))
 
 
 @command(
@@ -105,9 +105,9 @@ def build(
     if json:
         print_json(document)
     else:
-        from buildmatrix.cli import tables
+        from buildmatrix.cli import building_view
 
-        print_table(tables.build(document))
+        print_table(building_view.build(document))
     _fail_for(outcomes)
     _fail_for_named(document["cells"], only or ())
 
@@ -197,9 +197,9 @@ def sources(
     if json:
         print_json(document)
     else:
-        from buildmatrix.cli import tables
+        from buildmatrix.cli import building_view
 
-        print_table(tables.sources(document))
+        print_table(building_view.sources(document))
     damaged = [row["source"] for row in document["sources"] if row["state"] == "damaged"]
     if damaged:
         raise BuildError(f"damaged: {', '.join(damaged)}", hint="run `inv build` to fetch them")

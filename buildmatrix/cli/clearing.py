@@ -43,9 +43,9 @@ def gc(
     if json:
         print_json(document)
         return
-    from buildmatrix.cli import tables
+    from buildmatrix.cli import housekeeping_view
 
-    print_table(tables.garbage(document))
+    print_table(housekeeping_view.garbage(document))
     say(_summary(document, most))
 
 

@@ -170,9 +170,9 @@ def _info(board: BoardAddress, access: Access, state: Path, *, as_json: bool) ->
     if as_json:
         print_json(document)
     else:
-        from buildmatrix.cli import tables
+        from buildmatrix.cli import boards_view
 
-        print_table(tables.device(document))
+        print_table(boards_view.device(document))
 
 
 def _trust(board: BoardAddress, fingerprint: str, state: Path) -> None:
@@ -225,9 +225,9 @@ def _list(matrix: str, state: Path, *, as_json: bool) -> None:
     if as_json:
         print_json(document)
     elif rows:
-        from buildmatrix.cli import tables
+        from buildmatrix.cli import boards_view
 
-        print_table(tables.devices(document))
+        print_table(boards_view.devices(document))
     else:
         say("no board yet: add one under `devices:` in matrix.yaml, or run `inv device up`")
 

@@ -44,9 +44,9 @@ def doctor(_c: Any, matrix: str = "matrix.yaml", json: bool = False, state: str 
     if json:
         print_json(document)
     else:
-        from buildmatrix.cli import tables
+        from buildmatrix.cli import housekeeping_view
 
-        print_table(tables.checks(document))
+        print_table(housekeeping_view.checks(document))
     bad = [check.name for check in checked if check.ok is False]
     if bad:
         raise BuildmatrixError(f"not fit: {', '.join(bad)}", hint="see the hints above")

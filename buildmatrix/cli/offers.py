@@ -63,9 +63,9 @@ def toolchains(
     if json:
         print_json(document)
     else:
-        from buildmatrix.cli import tables
+        from buildmatrix.cli import building_view
 
-        print_table(tables.toolchains(document))
+        print_table(building_view.toolchains(document))
 
 
 def _root(matrix: str) -> Path:
@@ -83,9 +83,9 @@ def _offered(kind: Literal["recipes", "models"], root: Path, copy: str, json: bo
     if json:
         print_json(document)
     else:
-        from buildmatrix.cli import tables
+        from buildmatrix.cli import building_view
 
-        print_table(tables.offers(document))
+        print_table(building_view.offers(document))
 
 
 def _bring(kind: Kind, root: Path, name: str) -> None:

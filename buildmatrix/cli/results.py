@@ -104,9 +104,9 @@ def agree(
     if json:
         print_json(document)
     else:
-        from buildmatrix.cli import tables
+        from buildmatrix.cli import verdicts_view
 
-        print_table(tables.agreement(document["model"], agreed.words()))
+        print_table(verdicts_view.agreement(document["model"], agreed.words()))
 
 
 @command(
@@ -139,9 +139,9 @@ def compare(
     if json:
         print_json(comparing.document(compared))
     else:
-        from buildmatrix.cli import tables
+        from buildmatrix.cli import verdicts_view
 
-        print_table(tables.comparison(comparing.document(compared)))
+        print_table(verdicts_view.comparison(comparing.document(compared)))
     worse = comparing.regressions(compared)
     if worse:
         raise RegressionError(
@@ -189,9 +189,9 @@ def nightly(
     if json:
         print_json(nights.document(night))
     else:
-        from buildmatrix.cli import tables
+        from buildmatrix.cli import verdicts_view
 
-        print_table(tables.night(nights.document(night)))
+        print_table(verdicts_view.night(nights.document(night)))
         say(f"written: {folder}")
     _end(night)
 

@@ -11,7 +11,7 @@ import pytest
 from rich.console import Console
 
 from buildmatrix import report
-from buildmatrix.cli import tables
+from buildmatrix.cli import verdicts_view
 from buildmatrix.compare import Comparison, Verdict, compare
 from buildmatrix.conditions import DECISIVE, conditions
 from buildmatrix.nouns import Measurement, Run, Status
@@ -316,7 +316,7 @@ def test_a_figure_is_never_cut_however_narrow_the_terminal(width: int) -> None:
     found = compare(rows(base), rows(new))
     shown = comparing.document(comparing.Compared("base", "new", found))
     console = Console(width=width, file=io.StringIO(), record=True)
-    console.print(tables.comparison(shown))
+    console.print(verdicts_view.comparison(shown))
     text = console.export_text()
     assert max(map(len, text.splitlines())) <= width
     for figure in ("60.20", "80.25", "+33.3%", "0.001234"):

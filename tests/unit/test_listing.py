@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.console import Console
 
-from buildmatrix.cli import tables
+from buildmatrix.cli import building_view
 from buildmatrix.cli.listing import Listing
 
 WORD = st.text(
@@ -67,7 +67,7 @@ def test_a_reason_that_many_cells_have_stands_once() -> None:
     rung = {"rung": "rendered", "command": ""}
     rows = [{**cell, "id": f"dot-{number}", "shown": rung} for number in range(5)]
     document = {"version": 1, "cells": rows, "dropped": []}
-    text = shown(tables.cells(document), 100)  # type: ignore[arg-type]
+    text = shown(building_view.cells(document), 100)  # type: ignore[arg-type]
     assert text.count(reason) == 1
     assert text.count("(1)") == 6
     assert "rendered: its scripts could be filled in" in text

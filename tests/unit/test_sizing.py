@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 from rich.console import Console
 
-from buildmatrix.cli import tables
+from buildmatrix.cli import building_view
 from buildmatrix.pipeline.documents import plan_document
 from buildmatrix.pipeline.planning import plan_all
 from buildmatrix.plan import OnRecord, plan
@@ -90,7 +90,7 @@ def test_a_plan_tells_minutes_the_longest_chain_and_what_is_guessed(tmp_path: Pa
     predicted = {one["id"]: one["predicted_by"] for one in document["actions"]}
     assert predicted["build:net@tc"] == "record"
     assert predicted["runner:net@tc"] == "guess"
-    text = printed(tables.plan(document))
+    text = printed(building_view.plan(document))
     assert "longest chain" in text
     assert "guess 5 s" in text
     assert f"{row['guessed']} of them guessed" in text

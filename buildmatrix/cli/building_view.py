@@ -1,0 +1,161 @@
+"""How cells, plans, builds and what they are made from look on a terminal."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import TYPE_CHECKING
+
+from rich.console import Group, RenderableType
+from rich.text import Text
+
+from buildmatrix.cli.listing import Listing
+from buildmatrix.cli.tables import STATES, clipped, shown
+from buildmatrix.printable import escape
+
+if TYPE_CHECKING:
+    from buildmatrix.documents.building import (
+        Build,
+        Cells,
+        ForecastRow,
+        Offers,
+        Plan,
+        Sources,
+        Toolchains,
+    )
+    from buildmatrix.nouns import Basis
+
+
+VERBS = {"RUN": "green", "RERUN": "yellow", "SKIP": "dim", "BLOCKED": "red"}
+
+
+RUNGS = {
+    "rendered": "its scripts could be filled in",
+    "runner": "its engine gave the right answer, with this library, in another cell",
+    "built": "it was built and passed its audit",
+    "ran": "it gave the right answer on a virtual board",
+    "measured": "it was measured on hardware",
+}
+
+
+def cells(document: Cells) -> RenderableType:
+    """A reason that many cells share stands once, below, and its number in the rows."""
+    listing = Listing(("cell", "stack", "shown"), "options, and what stands in the way")
+    counts = Counter(cell["reason"] for cell in document["cells"])
+    often = [reason for reason, n in counts.items() if n > 1 and reason != "stored"]
+    shared = {reason: f"({number})" for number, reason in enumerate(often, 1)}
+    for cell in document["cells"]:
+        options = " ".join(f"{k}={shown(v)}" for k, v in cell["options"].items())
+        reason = "" if cell["reason"] == "stored" else cell["reason"]
+        reason = escape(shared.get(reason, reason))
+        words = f"{escape(options)}\n[dim]{reason}[/]" if reason else escape(options)
+        listing.add(cell["id"], cell["stack"], cell["shown"]["rung"], words=words)
+    parts: list[RenderableType] = [listing]
+    notes = [f"{number} {reason}" for reason, number in shared.items()]
+    rungs = dict.fromkeys(cell["shown"]["rung"] for cell in document["cells"])
+    notes += [f"{rung}: {RUNGS[rung]}" for rung in rungs]
+    parts += [Text(), *(Text(note, "dim") for note in notes)]
+    if document["dropped"]:
+        dropped = Listing(("dropped",), "by which rule, and why")
+        for row in document["dropped"]:
+            dropped.add(row["id"], words=f"{escape(row['rule'])}\n[dim]{escape(row['reason'])}[/]")
+        parts += [Text(), dropped]
+    return Group(*parts)
+
+
+def plan(document: Plan) -> RenderableType:
+    listing = Listing(("", "expected", "action"), "because", right=frozenset({1}))
+    for action in document["actions"]:
+        seconds = action["predicted_seconds"]
+        verb = action["verb"]
+        reason = escape(clipped(action["reason"], 300))
+        listing.add(
+            f"[{VERBS[verb]}]{verb}[/]",
+            "" if seconds is None else _expected(seconds, action["predicted_by"]),
+            escape(action["id"]),
+            words=f"[dim]{reason}[/]",
+        )
+    wanted = sum(action["verb"] in ("RUN", "RERUN") for action in document["actions"])
+    summary = f"\n{wanted} of {len(document['actions'])} actions to run"
+    return Group(listing, Text(summary + (_outlook(document["forecast"]) if wanted else "")))
+
+
+def _expected(seconds: float, basis: Basis | None) -> str:
+    return f"{seconds:.0f} s" if basis == "record" else f"[dim]guess[/] {seconds:.0f} s"
+
+
+def _outlook(row: ForecastRow) -> str:
+    """How long all of it takes, and what it waits for, in two sentences."""
+    guessed = f", {row['guessed']} of them guessed" if row["guessed"] else ""
+    return (
+        f"{guessed}: about {_minutes(row['seconds'])}, one after the other "
+        f"{_minutes(row['one_at_a_time'])}\nlongest chain, {_minutes(row['critical_seconds'])}: "
+        + " → ".join(row["critical_path"])
+    )
+
+
+def _minutes(seconds: float) -> str:
+    return f"{seconds / 60:.1f} minutes" if seconds >= 60 else f"{seconds:.0f} s"
+
+
+def build(document: Build) -> RenderableType:
+    listing = Listing(("cell", ""), "")
+    for cell in document["cells"]:
+        word, colour = STATES[cell["state"]]
+        text = cell["cause"] if cell["state"] not in ("done", "cached") else ""
+        words = f"[dim]{escape(clipped(text, 400))}[/]" if text else ""
+        listing.add(cell["id"], f"[{colour}]{word}[/]", words=words)
+    return listing
+
+
+def offers(document: Offers) -> RenderableType:
+    """A line each: its name, whose it is, what it is."""
+    listing = Listing((document["kind"].removesuffix("s"), "from"), "what it is")
+    for one in document["offers"]:
+        listing.add(one["name"], _origin(one["origin"]), words=escape(one["summary"]))
+    return listing
+
+
+def _origin(origin: str) -> str:
+    return "here" if origin == "project" else "[dim]shipped[/]"
+
+
+def toolchains(document: Toolchains) -> RenderableType:
+    heads = ("toolchain", "from", "identity", "packages")
+    listing = Listing(heads, "what it is", right=frozenset({3}))
+    for t in document["toolchains"]:
+        target = t["target"]
+        what = f"{t['summary']}\n[dim]{target['triple']} {target['march']} {target['fpu']}[/]"
+        if t["changed"]:
+            what += f"\n[yellow]{escape(t['changed'])}[/]"
+        made = t["identity"][:12] or "not made"
+        packages = str(len(t["packages"]) or "-")
+        listing.add(t["name"], _origin(t["origin"]), made, packages, words=what)
+    return listing
+
+
+SOURCES = {
+    "held": "dim",
+    "verified": "green",
+    "not fetched": "",
+    "out of reach": "yellow",
+    "unlocked": "yellow",
+    "damaged": "bold red",
+}
+
+
+def sources(document: Sources) -> RenderableType:
+    listing = Listing(("source", "", ""), "where from, and what stands in the way")
+    for row in document["sources"]:
+        words = [*row["alternates"]]
+        words += [f"[yellow]{escape(row['reason'])}[/]"] if row["reason"] else []
+        words += [f"next: {escape(row['way_out'])}"] if row["way_out"] else []
+        words += [f"written: {escape(row['file'])}"] if row["file"] else []
+        words.append(f"for {', '.join(row['cells'])}")
+        colour = SOURCES[row["state"]] or "none"
+        listing.add(
+            row["source"],
+            f"[dim]{row['identity'][:12]}[/]",
+            f"[{colour}]{row['state']}[/]",
+            words="\n".join((escape(words[0]), *(f"[dim]{word}[/]" for word in words[1:]))),
+        )
+    return listing
