@@ -33,7 +33,7 @@ class Listing:
     rows: list[tuple[tuple[Text, ...], tuple[Text, ...]]] = field(default_factory=list)
 
     def add(self, *facts: str, words: str = "") -> None:
-        lines = tuple(_read(line) for line in words.split("\n") if line)
+        lines = tuple(_read(words).split("\n"))  # a tag may begin in one line and end in another
         self.rows.append((tuple(map(_read, facts)), lines))
 
     def __rich_console__(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import given
@@ -11,6 +12,9 @@ from rich.console import Console
 
 from buildmatrix.cli import building_view
 from buildmatrix.cli.listing import Listing
+
+if TYPE_CHECKING:
+    from buildmatrix.documents.building import EndedCell
 
 WORD = st.text(
     st.characters(min_codepoint=33, max_codepoint=126, exclude_characters="[\\"), min_size=1
@@ -71,3 +75,14 @@ def test_a_reason_that_many_cells_have_stands_once() -> None:
     assert text.count(reason) == 1
     assert text.count("(1)") == 6
     assert "rendered: its scripts could be filled in" in text
+
+
+def test_the_words_of_a_failed_cell_may_be_several_lines() -> None:
+    """A tag of rich's begins in the first of them and ends in the last."""
+    cause = (
+        "the build script ended with status 3\n    tiny.c:1: error: [broken]\n\nnext: read x.log"
+    )
+    cell: EndedCell = {"id": "tiny-1", "state": "failed", "message": cause, "cause": cause}
+    text = shown(building_view.build({"version": 1, "cells": [cell], "actions": []}), 60)
+    for line in ("the build script ended with status 3", "error: [broken]", "next: read x.log"):
+        assert line in text
