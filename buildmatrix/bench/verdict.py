@@ -80,10 +80,8 @@ def measure(
     )
     result = block.result or {}
     timed = result if status in (Status.OK, Status.VOID) else {}
-    samples, instructions = tuple(timed.get("samples_ns", ())), timed.get("instructions")
-    if cold := _cold(samples, request, emulated=bool(device.emulated)):
-        samples, whole = samples[cold:], len(samples)
-        instructions = instructions and round(instructions * len(samples) / whole)
+    samples = tuple(timed.get("samples_ns", ()))
+    cold = _cold(samples, request, emulated=bool(device.emulated))
     return Measurement(
         run=request.run,
         cell=block.cell,
@@ -97,16 +95,17 @@ def measure(
         block=block.block,
         round=block.round,
         sentinel=block.sentinel,
-        samples_ns=samples,
+        samples_ns=samples[cold:],
         first_pass_ns=timed.get("first_pass_ns"),
-        instructions=instructions,
+        instructions=_share(timed.get("instructions"), len(samples) - cold, len(samples)),
         peak_rss_kib=result.get("peak_rss_kib"),
         max_rel_error=error,
         void_reason=reason,
         bundle=entrant.bundle,
         series=series(request, entrant, batch=block.batch, device=device),
         taken_at=datetime.fromtimestamp(block.started, UTC).isoformat(),
-        environment=_environment(block, request, golden, entrant=entrant, device=device),
+        environment=_environment(block, request, golden, entrant=entrant, device=device)
+        | {"cold_passes": cold},
     )
 
 
@@ -149,6 +148,11 @@ def _warm(block: BlockResult, request: Request, *, emulated: bool) -> BlockResul
 def _cold(samples: Sequence[int], request: Request, *, emulated: bool) -> int:
     """How many of the timed passes are still warm-up; a time under emulation tells none."""
     return warming(samples) if request.settle and not emulated else 0
+
+
+def _share(count: int | None, part: int, whole: int) -> int | None:
+    """As much of a count as falls on a part of the passes."""
+    return count if not count or part == whole else round(count * part / whole)
 
 
 def max_relative_error(output: Sequence[float | None], expected: Sequence[float]) -> float:
@@ -295,9 +299,6 @@ def _environment(
         "seconds": block.seconds,
         "warmup": request.warmup,
         "settle": request.settle,
-        "cold_passes": _cold(
-            result.get("samples_ns") or (), request, emulated=bool(device.emulated)
-        ),
         "model_version": request.model_version,
         "harness": request.harness,
         "seed": request.seed,

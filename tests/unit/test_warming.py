@@ -14,9 +14,12 @@ from buildmatrix.bench.journal import BlockResult
 from buildmatrix.bench.verdict import measure
 from buildmatrix.bench.warming import warming
 from buildmatrix.conditions import conditions, differences
+from buildmatrix.nouns import Status
 from tests.unit.test_bench_verdict import BOARD, GOLDEN, QUIET, REQUEST, VIRTUAL
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from buildmatrix.nouns import DeviceInfo, Measurement
 
 STEADY = [100, 101, 99, 100, 102, 98, 100, 101, 99, 100]
@@ -48,7 +51,7 @@ def test_half_of_any_block_stays(samples: list[int]) -> None:
     assert 0 <= warming(samples) <= len(samples) // 2
 
 
-def block(samples: list[int]) -> BlockResult:
+def block(samples: Sequence[object]) -> BlockResult:
     result: dict[str, Any] = {
         "status": "ok",
         "engine": "fake",
@@ -77,6 +80,14 @@ def test_cold_passes_are_left_out_of_a_mean_and_of_the_instructions() -> None:
     assert made.instructions_per_image == 1000
     (grid,) = report.grids(summary.rows([made]))
     assert "3 passes were still slower at the beginning of a block, and left out" in grid.notes
+
+
+def test_passes_that_are_no_times_are_no_warm_up() -> None:
+    request = replace(REQUEST, settle=True, passes=13)
+    made = measure(block(["a"] * 13), request, golden=GOLDEN, device=BOARD)
+    assert made.status is Status.FAILED
+    assert "not positive whole nanoseconds" in made.void_reason
+    assert made.environment["cold_passes"] == 0
 
 
 def test_what_was_not_asked_for_and_emulated_times_stay_whole() -> None:
