@@ -69,7 +69,7 @@ def plan(graph: Graph, known: OnRecord) -> tuple[Action, ...]:
             verb, reason = _verdict(work, keys, held, useful, known)
             if work.id in wanted - useful - held:
                 reason = "only cells that are out of reach need it"
-        estimate = expected.get(work.id) if verb in (Verb.RUN, Verb.RERUN) else None
+        estimate = expected.get(work.id) if verb.makes else None
         actions.append(
             Action(
                 id=work.id,

@@ -55,6 +55,11 @@ class Verb(StrEnum):
     SKIP = "SKIP"  # stored
     BLOCKED = "BLOCKED"  # cannot run here: a source is out of reach, or a dependency is blocked
 
+    @property
+    def makes(self) -> bool:
+        """Whether a build would make it."""
+        return self in (Verb.RUN, Verb.RERUN)
+
 
 @dataclass(frozen=True, slots=True)
 class Action:

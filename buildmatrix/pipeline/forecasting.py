@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from buildmatrix.nouns import Verb
 from buildmatrix.schedule.forecast import forecast
 from buildmatrix.schedule.sizing import tasks
 from buildmatrix.schedule.task import critical_path
@@ -19,7 +18,7 @@ if TYPE_CHECKING:
 
 def forecast_row(workshop: Workshop, actions: Sequence[Action]) -> ForecastRow:
     """All that these actions would make, played through as a build would make it now."""
-    wanted = [action for action in actions if action.verb in (Verb.RUN, Verb.RERUN)]
+    wanted = [action for action in actions if action.verb.makes]
     planned = tasks(wanted, workshop.project.graph.by_id, workshop.machine)
     seconds = {task.id: task.seconds for task in planned}
     path = critical_path(planned)

@@ -43,7 +43,7 @@ def build_all(
 
 def _build_all(workshop: Workshop, *, fail_fast: bool, frozen: bool) -> tuple[Outcome, ...]:
     actions = plan_all(workshop)
-    missing = [action for action in actions if _is_wanted(action)]
+    missing = [action for action in actions if action.verb.makes]
     if frozen and missing:
         raise NotCachedError(
             f"{len(missing)} actions are not stored",
@@ -92,7 +92,7 @@ class _Build:
 
     def _images(self) -> list[Action]:
         """The images that something to be made needs: looked at or made before anything else."""
-        wanted = {self.works[a.id].toolchain for a in self.actions if _is_wanted(a)}
+        wanted = {self.works[a.id].toolchain for a in self.actions if a.verb.makes}
         return [
             action
             for action in self.actions
@@ -100,7 +100,7 @@ class _Build:
         ]
 
     def _tasks(self, actions: Iterable[Action]) -> tuple[Task, ...]:
-        wanted = filter(_is_wanted, actions)
+        wanted = (action for action in actions if action.verb.makes)
         return tasks(wanted, self.works, self.workshop.machine)
 
     def _settle(self, action: Action) -> None:
@@ -157,10 +157,6 @@ class _Build:
 
     def _outlook(self, running: int, waiting: int, seconds: float) -> None:
         self.workshop.reporter.emit(Outlook(running, waiting, seconds))
-
-
-def _is_wanted(action: Action) -> bool:
-    return action.verb in (Verb.RUN, Verb.RERUN)
 
 
 def _record(
