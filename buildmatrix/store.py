@@ -71,6 +71,17 @@ class Store:
             self._forget(path, f"the entry {key[:12]} was damaged")
         return entry
 
+    def entries(self) -> Iterator[Entry]:
+        """Everything that is stored, in the order of the keys."""
+        for key in sorted(self.stored()):
+            if (entry := self.entry(key)) is not None:
+                yield entry
+
+    def contents(self) -> dict[str, Path]:
+        """The file of each content that is there, by hash, whether an entry holds it or not."""
+        files = sorted((self.root / "objects").glob("*/*"))
+        return {path.parent.name + path.name: path for path in files}
+
     def _check_format(self, version: int) -> None:
         if version > FORMAT:
             raise BuildmatrixError(

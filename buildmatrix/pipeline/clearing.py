@@ -83,10 +83,9 @@ def discard(store: Store, keys: Iterable[str]) -> None:
     for lock in sorted((store.root / "locks").iterdir()):
         if lock.is_file() and lock.name not in stored:
             lock.unlink()
-    entries = (entry for key in stored if (entry := store.entry(key)) is not None)
-    content = {record.sha256 for entry in entries for record in entry.files}
-    for path in sorted(store.root.glob("objects/*/*")):
-        if path.parent.name + path.name not in content:
+    held = {record.sha256 for entry in store.entries() for record in entry.files}
+    for sha256, path in store.contents().items():
+        if sha256 not in held:
             path.unlink()
 
 

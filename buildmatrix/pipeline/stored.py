@@ -206,8 +206,7 @@ def _bundle_entry(store: Store, digest: str, *, newest_of: str = "") -> Entry | 
     newest = store.latest(newest_of) if newest_of else None
     if newest and (manifest := newest.file(MANIFEST)) and manifest.sha256 == digest:
         return newest
-    for key in sorted(store.stored()):
-        entry = store.entry(key)
-        if entry and (manifest := entry.file(MANIFEST)) and manifest.sha256 == digest:
+    for entry in store.entries():
+        if (manifest := entry.file(MANIFEST)) and manifest.sha256 == digest:
             return entry
     return None

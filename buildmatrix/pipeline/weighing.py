@@ -32,23 +32,26 @@ PREFIX = "buildmatrix/"  # of every image that this program makes
 
 def weighed(workshop: Workshop, engine: Engine | None = None) -> tuple[Item, ...]:
     """All of it, for the whole matrix as it stands now; images of the engine where one is given."""
-    items = [*_stored(workshop), *_downloads(workshop), *_ccaches(workshop), *_logs(workshop)]
-    items += [*_layers(workshop), *_boards(workshop)]
+    keys = frozenset(action.key for action in plan_all(workshop))
+    items = [*_stored(workshop, keys), *_downloads(workshop), *_ccaches(workshop)]
+    items += [*_logs(workshop, keys), *_layers(workshop), *_boards(workshop)]
     if engine is not None:
         items += _images(workshop, engine)
     return tuple(items)
 
 
-def _stored(workshop: Workshop) -> Iterator[Item]:
-    """Entries by key, and content that none holds.
+def _stored(workshop: Workshop, keys: frozenset[str]) -> Iterator[Item]:
+    """Entries by key, and content that none holds; `keys` are those of the plan.
 
     Content that several entries share weighs in the one that stays longest, so that what goes
     first is as heavy as what its going frees.
     """
     store = workshop.store
-    entries = [entry for key in sorted(store.stored()) if (entry := store.entry(key)) is not None]
+    entries = tuple(store.entries())
     used = {entry.key: last_use(store.entry_path(entry.key)) for entry in entries}
-    needed = _needed(workshop)
+    # The newest of a work tells what changed, and is what an edit that is taken back goes back to.
+    latest = store.latest_of(work.id for work in workshop.project.graph).values()
+    needed = keys.union(entry.key for entry in latest)
     stays: dict[str, Entry] = {}  # by hash of content
     for entry in sorted(entries, key=lambda one: (one.key in needed, used[one.key])):
         stays |= dict.fromkeys(_content(entry), entry)
@@ -62,21 +65,10 @@ def _stored(workshop: Workshop) -> Iterator[Item]:
             used[entry.key],
             needed=entry.key in needed,
         )
-    for path in sorted(store.root.glob("objects/*/*")):
-        if path.parent.name + path.name not in stays:
+    for sha256, path in store.contents().items():
+        if sha256 not in stays:
             title = "content of a work that is gone"
             yield Item(Kind.STORED, str(path), title, *weight(path), needed=False)
-
-
-def _needed(workshop: Workshop) -> frozenset[str]:
-    """The keys of the plan; and of each work the newest, which tells what changed and is what an
-    edit that is taken back goes back to."""
-    latest = workshop.store.latest_of(work.id for work in workshop.project.graph).values()
-    return frozenset({*_planned(workshop), *(entry.key for entry in latest)})
-
-
-def _planned(workshop: Workshop) -> frozenset[str]:
-    return frozenset(action.key for action in plan_all(workshop))
 
 
 def _content(entry: Entry) -> Mapping[str, int]:
@@ -107,14 +99,13 @@ def _ccaches(workshop: Workshop) -> Iterator[Item]:
         yield Item(Kind.COMPILER_CACHE, str(path), path.name, *weight(path), needed=path in made)
 
 
-def _logs(workshop: Workshop) -> Iterator[Item]:
-    """What containers printed, and how builds ended that failed."""
+def _logs(workshop: Workshop, keys: frozenset[str]) -> Iterator[Item]:
+    """What containers printed, and how builds of these keys or others ended that failed."""
     works = tuple(workshop.project.graph)
     needed = {workshop.log_path(work) for work in works}
     for path in sorted(workshop.paths.logs.glob("*/*.log")):
         title = f"{path.parent.name}/{path.stem}"
         yield Item(Kind.LOG, str(path), title, *weight(path), needed=path in needed)
-    keys = _planned(workshop)
     for path in sorted(workshop.paths.store.glob("failures/*.txt")):
         title = f"how {path.stem[:12]} failed"
         yield Item(Kind.LOG, str(path), title, *weight(path), needed=path.stem in keys)
