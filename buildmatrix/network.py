@@ -6,7 +6,7 @@ Every layer means the same in all stacks: sizes that they would round differentl
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from math import prod
 from pathlib import Path
 from typing import Annotated, Literal, NamedTuple
@@ -14,7 +14,16 @@ from typing import Annotated, Literal, NamedTuple
 from pydantic import Field, PositiveFloat, PositiveInt, model_validator
 
 from buildmatrix import cachekey, sizes
-from buildmatrix.layers import ConvSpec, DeconvSpec, FcSpec, Layer, PReluSpec, ReluSpec, Shape
+from buildmatrix.layers import (
+    ConvSpec,
+    DeconvSpec,
+    FcSpec,
+    FlattenSpec,
+    Layer,
+    PReluSpec,
+    ReluSpec,
+    Shape,
+)
 from buildmatrix.schema import Spec
 
 INPUT, OUTPUT = "data", "prob"  # names of the input and the output in every exported format
@@ -87,6 +96,13 @@ class Step(NamedTuple):
     relu: bool = False
     reads: tuple[str, ...] = ()
     befores: tuple[Shape, ...] = ()
+
+    def is_flat(self, images: tuple[type, ...], flat: Collection[bool]) -> bool:
+        """Whether its value has no height and width, in a format where a value can lose them:
+        `images` are the layers that need both, `flat` says it of each value that it reads."""
+        if isinstance(self.layer, FcSpec | FlattenSpec):
+            return True
+        return not isinstance(self.layer, images) and all(flat)
 
 
 def steps(net: NetworkSpec) -> tuple[Step, ...]:

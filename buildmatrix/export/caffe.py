@@ -166,9 +166,7 @@ class _Writer:
 
     def layer(self, step: Step) -> None:
         layer, name = step.layer, step.layer.name
-        flat = isinstance(layer, FcSpec | FlattenSpec) or (
-            not isinstance(layer, IMAGES) and all(self.tops[n] in self.flat for n in step.reads)
-        )
+        flat = step.is_flat(IMAGES, [self.tops[one] in self.flat for one in step.reads])
         bottoms = [self._as(one, step, flat=flat) for one in step.reads]
         match layer:
             case ReluSpec():

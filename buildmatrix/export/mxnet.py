@@ -110,9 +110,7 @@ class _Graph:
 
     def layer(self, step: Step) -> None:
         layer, name = step.layer, step.layer.name
-        flat = isinstance(layer, FcSpec | FlattenSpec) or (
-            not isinstance(layer, IMAGES) and all(self.made[n] in self.flat for n in step.reads)
-        )
+        flat = step.is_flat(IMAGES, [self.made[one] in self.flat for one in step.reads])
         inputs = [self._as(one, step, flat=flat) for one in step.reads]
         match layer:
             case ConvSpec() | PoolSpec():

@@ -39,10 +39,10 @@ def kind(step: Step) -> tuple[str, Settings]:
     relu: Settings = {9: 1} if step.relu else {}
     match layer:
         case ConvSpec():
-            name, settings = _convolution(step, layer)
+            name, settings = _convolution(step, layer, "Convolution")
             return name, settings | relu
         case DeconvSpec():
-            return _deconvolution(step, layer)
+            return _convolution(step, layer, "Deconvolution")
         case PoolSpec(method=method, counts_pad=counted):
             return "Pooling", _pooling(layer.window, method, counted=counted)
         case FcSpec():
@@ -76,7 +76,8 @@ def _formed(
             return "Concat", {0: 0}
 
 
-def _convolution(step: Step, layer: ConvSpec) -> tuple[str, Settings]:
+def _convolution(step: Step, layer: ConvSpec | DeconvSpec, kind: str) -> tuple[str, Settings]:
+    """The same settings for both kinds; with groups each is a layer of its own."""
     window = layer.window
     (height, width), (down, along), (rows, columns) = (
         window.kernel,
@@ -84,6 +85,8 @@ def _convolution(step: Step, layer: ConvSpec) -> tuple[str, Settings]:
         window.dilation,
     )
     top, left, bottom, right = window.pads
+    if isinstance(layer, ConvSpec):  # what a last window does not reach is left out by itself
+        bottom, right = max(bottom, 0), max(right, 0)
     size = layer.outputs * step.before.channels // layer.groups * height * width
     settings: Settings = {0: layer.outputs, 1: width}
     if columns != 1:
@@ -91,24 +94,11 @@ def _convolution(step: Step, layer: ConvSpec) -> tuple[str, Settings]:
     settings |= {3: along, 4: left, 5: 1, 6: size}
     # What is not written is as along the width, or as at the left.
     others = {11: (height, width), 12: (rows, columns), 13: (down, along)}
-    others |= {14: (top, left), 15: (max(right, 0), left), 16: (max(bottom, 0), top)}
-    settings |= {number: one for number, (one, other) in others.items() if one != other}
-    if layer.groups == 1:
-        return "Convolution", settings
-    return "ConvolutionDepthWise", settings | {7: layer.groups}
-
-
-def _deconvolution(step: Step, layer: DeconvSpec) -> tuple[str, Settings]:
-    (height, width), (down, along) = layer.window.kernel, layer.window.stride
-    top, left, bottom, right = layer.window.pads
-    size = step.before.channels * layer.outputs // layer.groups * height * width
-    settings: Settings = {0: layer.outputs, 1: width, 3: along, 4: left, 5: 1, 6: size}
-    others = {11: (height, width), 13: (down, along)}
     others |= {14: (top, left), 15: (right, left), 16: (bottom, top)}
     settings |= {number: one for number, (one, other) in others.items() if one != other}
     if layer.groups == 1:
-        return "Deconvolution", settings
-    return "DeconvolutionDepthWise", settings | {7: layer.groups}
+        return kind, settings
+    return f"{kind}DepthWise", settings | {7: layer.groups}
 
 
 def _pooling(window: Window, method: str, *, counted: bool) -> Settings:

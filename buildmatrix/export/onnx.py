@@ -90,9 +90,7 @@ class _Writer:
 
     def layer(self, step: Step) -> None:
         layer = step.layer
-        flat = isinstance(layer, FcSpec | FlattenSpec) or all(n in self.flat for n in step.reads)
-        if isinstance(layer, IMAGES):
-            flat = False
+        flat = step.is_flat(IMAGES, [name in self.flat for name in step.reads])
         inputs = [self._as(name, step, flat=flat) for name in step.reads]
         if isinstance(layer, FlattenSpec):
             return

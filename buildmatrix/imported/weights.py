@@ -22,12 +22,7 @@ def conv(reading: Reading, node: NodeProto) -> None:
     weight = reading.constant(node.input[1])
     if weight is None or weight.ndim not in (3, 4):
         raise reading.lacks(node, "a weight that is computed, or of other than 3 or 4 sizes,")
-    bias = np.zeros(len(weight))
-    if len(node.input) > 2 and node.input[2]:
-        given = reading.constant(node.input[2])
-        if given is None:
-            raise reading.lacks(node, "a bias that is computed")
-        bias = given
+    bias = _bias(reading, node, len(weight))
     if weight.ndim == 3:  # along one direction: a row of pixels
         weight = weight[:, :, None, :]
     kernel = weight.shape[2:]
@@ -56,11 +51,7 @@ def conv_transpose(reading: Reading, node: NodeProto) -> None:
     groups, outputs = how.get("group", 1), weight.shape[1] * how.get("group", 1)
     if short(pair(how.get("dilations"))) != 1:
         raise reading.lacks(node, "a dilation")
-    bias: Any = np.zeros(outputs)
-    if len(node.input) > 2 and node.input[2]:
-        bias = reading.constant(node.input[2])
-        if bias is None:
-            raise reading.lacks(node, "a bias that is computed")
+    bias = _bias(reading, node, outputs)
     kernel, stride = weight.shape[2:], pair(how.get("strides"))
     top, left, *_ = how.get("pads") or [0] * 4
     # What is cut off at the end follows from the size, whether the node writes that or a padding.
@@ -88,6 +79,16 @@ def conv_transpose(reading: Reading, node: NodeProto) -> None:
         groups=groups,
     )
     reading.weights[name] = (floats(weight), floats(bias))
+
+
+def _bias(reading: Reading, node: NodeProto, outputs: int) -> Any:
+    """A convolution's third input, a number for each output; zeros where it has none."""
+    if len(node.input) < 3 or not node.input[2]:
+        return np.zeros(outputs)
+    bias = reading.constant(node.input[2])
+    if bias is None:
+        raise reading.lacks(node, "a bias that is computed")
+    return bias
 
 
 def gemm(reading: Reading, node: NodeProto) -> None:
