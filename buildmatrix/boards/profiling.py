@@ -15,7 +15,7 @@ import tempfile
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from buildmatrix import virtual
 from buildmatrix.agent import call
@@ -191,13 +191,21 @@ def _run(connection: Connection, folder: Path, bundle: Bundle, batch: int, passe
     line = SCRIPT % f"{bundle.digest} {batch} {passes}"
     answer = call(connection, line, timeout=60 * MINUTES).stdout.decode(errors="replace")
     counts = counting.parse(plugin.ask(folder))
-    first, _, maps = answer.lstrip("\n").partition("\n")
-    try:
-        report = json.loads(first)
-    except ValueError:
-        raise BenchError("the runner printed no result", details=first[:500]) from None
+    report, maps = reported(answer)
     if report["status"] != "ok":
         raise BenchError(f"the runner ended as {report['status']}: {report['message']}")
     if report["instructions"] is None:
         raise DeviceError("the board does not count instructions", hint="use a counted kind")
     return _Seen(report["instructions"], counts, mappings.parse(maps))
+
+
+def reported(answer: str) -> tuple[dict[str, Any], str]:
+    """What a runner printed as its line of JSON, and the text that follows it.
+
+    Raises BenchError for another first line.
+    """
+    first, _, rest = answer.lstrip("\n").partition("\n")
+    try:
+        return json.loads(first), rest
+    except ValueError:
+        raise BenchError("the runner printed no result", details=first[:500]) from None

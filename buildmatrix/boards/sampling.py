@@ -7,11 +7,10 @@ is right.
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING
 
 from buildmatrix.agent import ask
-from buildmatrix.boards.profiling import BundleFiles, subject
+from buildmatrix.boards.profiling import BundleFiles, reported, subject
 from buildmatrix.boards.reach import connect
 from buildmatrix.errors import BenchError, DeviceError
 from buildmatrix.pipeline.stored import shippable, stored
@@ -93,12 +92,7 @@ def sampled(
             details=result.stderr.decode(errors="replace").strip(),
             hint=HINTS.get(result.status, HINT),
         )
-    answer = result.stdout.decode(errors="replace")
-    first, _, text = answer.lstrip("\n").partition("\n")
-    try:
-        report = json.loads(first)
-    except ValueError:
-        raise BenchError("the runner printed no result", details=first[:500]) from None
+    report, text = reported(result.stdout.decode(errors="replace"))
     if report["status"] != "ok" or report["instructions"] is None:
         raise BenchError(f"the runner did not count: {report['status']} {report['message']}")
     return report["instructions"], sampling.parse(text)
