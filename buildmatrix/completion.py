@@ -55,13 +55,14 @@ def _project(matrix: Path, state: State) -> dict[str, list[str]]:
         return last
     from buildmatrix.pipeline import project  # only when something was written
 
+    there = state.root.is_dir()
     try:
-        loaded = project.load(matrix)
+        loaded = project.load(matrix, state=state.root if there else None)
     except (BuildmatrixError, OSError):
         return last
     boards = [*loaded.matrix.devices, *loaded.matrix.groups]
     names = {"stamps": stamps, "cells": [cell.id for cell in loaded.cells], "hosts": boards}
-    if state.root.is_dir():
+    if there:
         write_record(state.offered, names)
     return names
 
