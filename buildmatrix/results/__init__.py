@@ -30,8 +30,9 @@ if TYPE_CHECKING:
 
     from buildmatrix.nouns import Measurement, Run
 
+COLUMNS_OF_M = ", ".join(f"m.{name}" for name in COLUMNS)
 WHOLE = f"{checksum_in_sql(COLUMNS, 'm.')} = m.checksum AS whole"
-BLOCKS = f"SELECT {', '.join(f'm.{name}' for name in COLUMNS)}, {WHOLE} FROM measurement AS m"
+BLOCKS = f"SELECT {COLUMNS_OF_M}, {WHOLE} FROM measurement AS m"
 RUNS = f"SELECT *, {checksum_in_sql(RUN_COLUMNS)} = checksum AS whole FROM run"
 # The run of the last row inserted, not of the last date: a Raspberry Pi has no clock that survives
 # a power cut.
@@ -41,7 +42,7 @@ LATEST = f"""
         WHERE NOT sentinel
         AND (:model IS NULL OR model = :model) AND (:device IS NULL OR device = :device)
         GROUP BY model, device, emulated, cell, batch, threads)
-    SELECT {", ".join(f"m.{name}" for name in COLUMNS)}, {WHOLE} FROM newest AS n
+    SELECT {COLUMNS_OF_M}, {WHOLE} FROM newest AS n
     JOIN measurement AS l ON l.id = n.last
     JOIN measurement AS m ON m.run = l.run AND m.cell = l.cell AND m.batch = l.batch
         AND m.threads = l.threads AND NOT m.sentinel
