@@ -8,10 +8,9 @@ import json
 import os
 import shutil
 import signal
-import sys
 import time
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING
 
 from buildmatrix.container import DockerEngine
 from buildmatrix.errors import BuildmatrixError
@@ -19,10 +18,11 @@ from buildmatrix.nouns import Run
 from buildmatrix.results import Results
 from buildmatrix.store import Store
 from tests import tiny
+from tests.forked import become
 from tests.unit.rows import row
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterator
     from pathlib import Path
 
 NAMED = ("damaged", "No space left", "is full", "gone", "missing", "not a database", "malformed")
@@ -74,33 +74,13 @@ class Bench:
         output = self.root / "output"
         child = os.fork()
         if child == 0:
-            self._become(output, words)
+            environment = {"BUILDMATRIX_STATE": str(self.state)}
+            become(words, cwd=self.root, out=output, err=output, environment=environment)
         if killed_after is not None:
             time.sleep(killed_after)
             os.kill(child, signal.SIGKILL)
         _, status = os.waitpid(child, 0)
         return Ended(os.waitstatus_to_exitcode(status), output.read_text(errors="replace"))
-
-    def _become(self, output: Path, words: Iterable[str]) -> NoReturn:
-        code = 70
-        try:
-            file = os.open(output, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
-            for stream in (1, 2):
-                os.dup2(file, stream)
-            os.chdir(self.root)
-            os.environ["BUILDMATRIX_STATE"] = str(self.state)
-            sys.argv = ["buildmatrix", *words]
-            from buildmatrix.cli import main
-
-            try:
-                main()
-                code = 0
-            except SystemExit as ended:
-                code = ended.code if isinstance(ended.code, int) else 1
-        finally:
-            sys.stdout.flush()
-            sys.stderr.flush()
-            os._exit(code)
 
     def served(self) -> dict[str, str]:
         """What the store gives for each key it has: a hash of all files."""

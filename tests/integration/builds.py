@@ -3,13 +3,36 @@
 from __future__ import annotations
 
 import shutil
+import time
 from typing import TYPE_CHECKING
 
+import pytest
+
 from buildmatrix.container import DockerEngine
+from tests import tiny
 from tests.boards import STATE
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Path:
+    """A matrix of two cells over one small source, with the real toolchain, which was looked at in
+    the state folder `tmp_path / "state"`."""
+    root = tmp_path / "project"
+    tiny.write(root)
+    looked_at(tmp_path / "state")
+    return root
+
+
+def wait_for(condition: Callable[[], object], what: str, seconds: float = 240) -> None:
+    """Look twenty times a second until it is so. Fails after so many seconds."""
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, f"{what}: not within {seconds} s"
+        time.sleep(0.05)
 
 
 def looked_at(state: Path) -> None:

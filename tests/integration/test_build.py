@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import shutil
 import subprocess
-import time
 from typing import TYPE_CHECKING, Any, TypedDict
 
 import pytest
 
 from buildmatrix.store import Store
-from tests import tiny
 from tests.integration import cli
-from tests.integration.builds import containers, looked_at
+from tests.integration.builds import containers, wait_for
 from tests.tiny import MATRIX, SCRIPT, write_recipe
 
 if TYPE_CHECKING:
@@ -27,24 +25,8 @@ class Where(TypedDict):
 pytestmark = [pytest.mark.docker, pytest.mark.built]
 
 
-@pytest.fixture
-def project(tmp_path: Path) -> Path:
-    """A matrix of two cells over one small source, with the real toolchain."""
-    root = tmp_path / "project"
-    tiny.write(root)
-    looked_at(tmp_path / "state")
-    return root
-
-
 def states(found: Any) -> dict[str, str]:
     return {row["id"]: row["state"] for row in found["actions"]}
-
-
-def wait_for(condition: Any, what: str, seconds: float = 240) -> None:
-    end = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < end, f"{what}: not within {seconds} s"
-        time.sleep(0.05)
 
 
 def test_built_once_then_skipped_with_the_reason(project: Path, tmp_path: Path) -> None:

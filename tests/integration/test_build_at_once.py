@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 import signal
-import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests import tiny
 from tests.integration import cli
-from tests.integration.builds import containers, looked_at
+from tests.integration.builds import containers, looked_at, wait_for
 from tests.tiny import SCRIPT, write_recipe
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from pathlib import Path
 
 pytestmark = [pytest.mark.docker, pytest.mark.built]
@@ -28,21 +25,6 @@ until [ -e /ccache/{{ 3 - option.answer }} ]; do sleep 0.1; done
 FOR_EVER = "touch /ccache/{{ option.answer }}\nsleep 3600\n"
 
 
-@pytest.fixture
-def project(tmp_path: Path) -> Path:
-    root = tmp_path / "project"
-    tiny.write(root)
-    looked_at(tmp_path / "state")
-    return root
-
-
-def wait_for(condition: Callable[[], object], what: str, seconds: float = 240) -> None:
-    end = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < end, f"{what}: not within {seconds} s"
-        time.sleep(0.05)
-
-
 def both_run(state: Path) -> bool:
     cache = state / "ccache" / "tiny@armv7hf-bookworm"
     return (cache / "1").exists() and (cache / "2").exists()
@@ -52,9 +34,7 @@ def digests(state: Path) -> dict[str, Any]:
     """Of every entry of the store, its files with their hashes."""
     from buildmatrix.store import Store
 
-    store = Store(state / "store")
-    entries = [entry for key in store.stored() if (entry := store.entry(key)) is not None]
-    return {entry.key: entry.files for entry in entries}
+    return {entry.key: entry.files for entry in Store(state / "store").entries()}
 
 
 def test_two_compiles_run_at_once(project: Path, tmp_path: Path) -> None:

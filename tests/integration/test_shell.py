@@ -10,9 +10,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests import tiny
 from tests.integration import cli
-from tests.integration.builds import containers, looked_at
+from tests.integration.builds import containers
 from tests.tiny import SCRIPT, write_recipe
 
 if TYPE_CHECKING:
@@ -27,14 +26,11 @@ ls /work; sh /script.sh; echo ended with $?; ls /work; exit 7
 """
 
 
-@pytest.fixture
-def project(tmp_path: Path) -> Path:
+@pytest.fixture(name="project")
+def _project(project: Path) -> Path:
     """Of its two cells one fails."""
-    root = tmp_path / "project"
-    tiny.write(root)
-    looked_at(tmp_path / "state")
-    write_recipe(root, "tiny", BROKEN + SCRIPT)
-    return root
+    write_recipe(project, "tiny", BROKEN + SCRIPT)
+    return project
 
 
 def enter(cell: str, text: str, *, cwd: Path, state: Path) -> subprocess.CompletedProcess[str]:

@@ -5,16 +5,15 @@ from __future__ import annotations
 import json
 import os
 import shutil
-import sys
 from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
 import paramiko  # noqa: F401 - loaded once, for all commands
 
-from buildmatrix.cli import main
 from tests.boards import STATE
+from tests.forked import become
 
 TOOLCHAIN = "host-bookworm"
 CELL = "dot"
@@ -78,7 +77,9 @@ class Study:
         streams = self.root / "stdout", self.root / "stderr"
         child = os.fork()
         if child == 0:
-            self._become(form, words, streams)
+            settings = {"HOME": str(self.home), "BUILDMATRIX_STATE": str(self.root / "state")}
+            cwd, (first, second) = self.root / form, streams
+            become(words, cwd=cwd, out=first, err=second, environment=settings)
         _, status = os.waitpid(child, 0)
         out, err = (path.read_text(errors="replace") for path in streams)
         try:
@@ -86,22 +87,3 @@ class Study:
         except ValueError:
             document = None
         return Ended(os.waitstatus_to_exitcode(status), document, err or out)
-
-    def _become(self, form: str, words: tuple[str, ...], streams: tuple[Path, Path]) -> NoReturn:
-        code = 70
-        try:
-            os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
-            for number, path in enumerate(streams, 1):
-                os.dup2(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC), number)
-            os.chdir(self.root / form)
-            os.environ |= {"HOME": str(self.home), "BUILDMATRIX_STATE": str(self.root / "state")}
-            sys.argv = ["buildmatrix", *words]
-            try:
-                main()
-                code = 0
-            except SystemExit as ended:
-                code = ended.code if isinstance(ended.code, int) else 1
-        finally:
-            sys.stdout.flush()
-            sys.stderr.flush()
-            os._exit(code)

@@ -13,14 +13,10 @@ import os
 import subprocess
 import sys
 import tempfile
-import traceback
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
 from tests.documents import valid_output
-
-if TYPE_CHECKING:
-    from typing import NoReturn
+from tests.forked import become
 
 ROOT = Path(__file__).parent.parent.parent
 IMPORTED = ("buildmatrix.cli", "buildmatrix.pipeline.documents", "buildmatrix.pipeline.workshop")
@@ -67,32 +63,17 @@ def serve() -> None:
     for line in sys.stdin:
         child = os.fork()
         if child == 0:
-            _become(json.loads(line))
+            asked = json.loads(line)
+            become(
+                asked["arguments"],
+                cwd=Path(asked["cwd"]),
+                out=Path(asked["out"]),
+                err=Path(asked["err"]),
+                environment=asked["environment"],
+            )
         _, status = os.waitpid(child, 0)
         sys.stdout.write(f"{os.waitstatus_to_exitcode(status)}\n")
         sys.stdout.flush()
-
-
-def _become(asked: dict[str, Any]) -> NoReturn:
-    """The console script in a folder, with arguments and streams of its own."""
-    os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
-    for number, name in ((1, "out"), (2, "err")):
-        os.dup2(os.open(asked[name], os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), number)
-    os.chdir(asked["cwd"])
-    os.environ.update(asked["environment"])
-    sys.argv = ["buildmatrix", *asked["arguments"]]
-    code = 1
-    try:
-        sys.modules["buildmatrix.cli"].main()
-        code = 0
-    except SystemExit as end:
-        code = end.code if isinstance(end.code, int) else int(end.code is not None)
-    except BaseException:  # noqa: BLE001 # as an interpreter does, which ends there
-        traceback.print_exc()
-    finally:
-        sys.stdout.flush()
-        sys.stderr.flush()
-        os._exit(code)
 
 
 if __name__ == "__main__":
