@@ -11,7 +11,8 @@ marks        which bytes are instructions       rows        symbols as arrays
 calls        time_t and dlopen                  archive      members of static libraries
 headerless   files whose section headers are gone
 sections     tables lie inside the file         facts        all of it, for one file
-contents     one file on disk, whatever it is   names        any bytes as text
+texts        names of symbols in the file names        any bytes as text
+contents     one file on disk, whatever it is
 """
 
 from __future__ import annotations

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from buildmatrix.elf.memory import Memory
 
-AUXILIARY = (b"getauxval\0", b"__getauxval\0")
+AUXILIARY = (re.compile(rb"getauxval\0"), re.compile(rb"__getauxval\0"))
 # Functions that tell (av_get_cpu_flags is FFmpeg's), or that catch the signal of an instruction
 # that is not there.
 ASKING = re.compile(
@@ -33,7 +33,9 @@ ASKING = re.compile(
 )
 # Files that tell, and the name by which Rust's library looks getauxval up (dlsym).
 TELLING = (b"/proc/cpuinfo", b"/proc/self/auxv", b"midr_el1", b"\0getauxval\0")
-PIECE = 1 << 22  # bytes that are looked at in one go
+PIECE = 1 << 16  # bytes of data that are looked at in one go
+FORGET = 1 << 22  # and of code; after so many what was read is given back
+LONGEST_TEXT = max(map(len, TELLING))
 LONGEST_CONSTRUCTOR = 16  # instructions
 HWCAP = (0xD2800200, 0x52800200)  # mov x0, #16, and of w0
 BIT_8 = (0x53082000, 0xD3482000)  # ubfx of bit 8
@@ -42,7 +44,7 @@ BIT_8 = (0x53082000, 0xD3482000)  # ubfx of bit 8
 def asks_cpu(memory: Memory) -> bool:
     """True where a name or a text says so, libgcc's own constructor left out."""
     if (
-        any(ASKING.search(table.texts) for table in memory.program.symbols)
+        any(table.texts.has(ASKING) for table in memory.program.symbols)
         or _chooses(memory)
         or any(text in data for data in _constants(memory) for text in TELLING)
     ):
@@ -51,11 +53,11 @@ def asks_cpu(memory: Memory) -> bool:
     return len(names) > 1 or (bool(names) and not _only_for_atomics(memory))
 
 
-def _has_symbol(memory: Memory, name: bytes) -> bool:
+def _has_symbol(memory: Memory, name: re.Pattern[bytes]) -> bool:
     """Whether a symbol has that name, which may be the end of another one's text: linkers keep one
     text for both."""
     return any(
-        is_one_of(table.rows["name"], (m.start() for m in re.finditer(name, table.texts))).any()
+        is_one_of(table.rows["name"], table.texts.matches(name)).any()
         for table in memory.program.symbols
     )
 
@@ -71,8 +73,8 @@ def _constants(memory: Memory) -> Iterator[bytes]:
         if section.type == PROGBITS and section.flags & ALLOC and not section.flags & EXECINSTR:
             data = memory.image.content(section)
             for start in range(0, len(data), PIECE):
-                yield bytes(data[start : start + PIECE + 16])
-                if start + PIECE < len(data):
+                yield bytes(data[start : start + PIECE + LONGEST_TEXT])
+                if not (start + PIECE) % FORGET:
                     memory.image.forget()
 
 
@@ -110,11 +112,11 @@ def _callers(memory: Memory, target: int) -> int:
         if section.type == PROGBITS and section.flags & EXECINSTR:
             content = memory.image.content(section)
             words = np.frombuffer(content[: len(content) & ~3], "<u4")
-            for start in range(0, len(words), PIECE // 4):
-                piece = words[start : start + PIECE // 4]
+            for start in range(0, len(words), FORGET // 4):
+                piece = words[start : start + FORGET // 4]
                 places = np.flatnonzero(piece & 0x7C000000 == 0x14000000)
                 far = (piece[places].astype(np.int64) << 38) >> 36
                 count += int((section.address + 4 * (places + start) + far == target).sum())
-                if len(piece) == PIECE // 4:
+                if len(piece) == FORGET // 4:
                     memory.image.forget()
     return count

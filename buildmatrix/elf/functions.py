@@ -8,6 +8,7 @@ a processor lets it use all of that anywhere.
 
 from __future__ import annotations
 
+import re
 from collections import deque
 from dataclasses import dataclass
 from functools import cached_property
@@ -52,6 +53,7 @@ CALLERS = {
     "GOMP_parallel": 0,
     "__kmpc_fork_call": 2,
 }
+CALLING = re.compile(rf"\0(?:{'|'.join(CALLERS)})\0".encode())
 ARGUMENTS = 4  # that are handed on
 
 
@@ -190,8 +192,7 @@ class Functions:
     @cached_property
     def hand_over(self) -> bool:
         """Whether any function that calls another one is named: else no register is looked at."""
-        texts = [table.texts for table in self._memory.program.symbols]
-        return any(f"\0{name}\0".encode() in text for name in CALLERS for text in texts)
+        return any(table.texts.has(CALLING) for table in self._memory.program.symbols)
 
     def label(self, address: int) -> str:
         return self._names.of(address & ~1 if self._memory.arm else address)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from buildmatrix.elf.addresses import is_one_of
 from buildmatrix.elf.bounds import function_starts
 from buildmatrix.elf.rows import are_functions
 from buildmatrix.elf.tables import EXECINSTR
@@ -90,11 +91,12 @@ def marks_of(program: Program, index: int, pointers: NDArray[np.int64]) -> Marks
 def mapping_of(program: Program, index: int) -> Marks | None:
     """The same where mapping symbols tell it."""
     for table in program.symbols:
-        chosen = table.of(index)
-        first, second, third = _letters(chosen["name"], table.texts)
-        known = (second == ord("a")) | (second == ord("t")) | (second == ord("x"))
-        mapping = (first == ord("$")) & (known | (second == ord("d")))
-        mapping &= (third == 0) | (third == ord("."))
+        chosen = table.special[table.special["section"] == index]
+        if not len(chosen):
+            continue
+        names = chosen["name"].astype(np.int64)
+        second, third = (table.texts.letters(names + place) for place in (1, 2))
+        mapping = is_one_of(second, map(ord, "atxd")) & is_one_of(third, map(ord, "\0."))
         if mapping.any():
             addresses = chosen["value"][mapping].astype(np.int64)
             return replace(_ordered(addresses, KINDS[second[mapping]]), mapped=True)
@@ -183,10 +185,3 @@ def _with_unnamed(program: Program, section: Section, known: Marks) -> Marks:
 def _ordered(addresses: NDArray[np.int64], sets: NDArray[np.uint8]) -> Marks:
     order = np.argsort(addresses, kind="stable")
     return Marks(addresses[order], sets[order])
-
-
-def _letters(offsets: NDArray[np.uint32], texts: bytes) -> tuple[NDArray[np.uint8], ...]:
-    """The first three bytes of each name."""
-    letters = np.frombuffer(texts, np.uint8)
-    start = np.minimum(offsets, len(letters) - 4)
-    return letters[start], letters[start + 1] & 127, letters[start + 2]

@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from buildmatrix.elf.tables import Image
 
 LOCAL = 0  # STB_LOCAL
+MAIN = re.compile(rb"main\0")
 MOST_STRIPPED = 100_000  # instructions that are followed to find functions
 
 
@@ -90,7 +91,7 @@ def resolvers(memory: Memory) -> Iterator[Root]:
 def _mains(memory: Memory) -> Iterator[Root]:
     """`main` by its name, else what _start hands to the C library."""
     for table in memory.program.symbols:
-        offsets = [match.start() for match in re.finditer(rb"main\0", table.texts)]
+        offsets = [*table.texts.matches(MAIN)]
         named = np.isin(table.rows["name"], offsets) & (table.rows["section"] > 0)
         for row in table.rows[named]:
             yield Root(int(row["value"]), "main")

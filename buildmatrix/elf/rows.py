@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from buildmatrix.elf.addresses import is_one_of
-from buildmatrix.elf.tables import DYNSYM, NOBITS, RELA, SYMTAB, Damaged
+from buildmatrix.elf.tables import DYNSYM, RELA, SYMTAB, Damaged
+from buildmatrix.elf.texts import Texts
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -51,23 +51,31 @@ def relocation_rows(
     return info >> np.uint64(bits), info & np.uint64((1 << bits) - 1)
 
 
-@dataclass(frozen=True, slots=True)
 class SymbolRows:
     """A symbol table: its rows as they stand, their names, and their order by section."""
 
-    kind: int  # SYMTAB, DYNSYM
-    rows: NDArray[np.void]
-    texts: bytes
-    order: NDArray[np.int64]
-    sections: NDArray[np.uint16]  # in that order
+    def __init__(self, kind: int, rows: NDArray[np.void], texts: Texts) -> None:
+        self.kind, self.rows, self.texts = kind, rows, texts  # SYMTAB, DYNSYM
+
+    @cached_property
+    def _order(self) -> tuple[NDArray[np.int64], NDArray[np.uint16]]:
+        """The numbers of the rows by section, and the sections in that order."""
+        order = np.argsort(self.rows["section"], kind="stable")
+        return order, self.rows["section"][order]
 
     def of(self, section: int) -> NDArray[np.void]:
         """The rows of one section."""
-        first, end = np.searchsorted(self.sections, (section, section + 1))
-        return self.rows[self.order[first:end]]
+        order, sections = self._order
+        first, end = np.searchsorted(sections, (section, section + 1))
+        return self.rows[order[first:end]]
+
+    @cached_property
+    def special(self) -> NDArray[np.void]:
+        """The rows whose name begins with a dollar sign, as those of mapping symbols do."""
+        return self.rows[self.texts.beginning("$", self.rows["name"])]
 
     def name(self, offset: int) -> str:
-        return self.texts[offset : self.texts.find(b"\0", offset)].decode(errors="replace")
+        return self.texts.at(offset)
 
 
 class Program:
@@ -88,9 +96,7 @@ class Program:
         if not 0 < table.link < len(self.image.sections):
             raise Damaged(f"section {table.name} has no string table")
         names = self.image.sections[table.link]
-        texts = b"" if names.type == NOBITS else bytes(self.image.content(names))
-        order = np.argsort(rows["section"], kind="stable")
-        return SymbolRows(table.type, rows, texts + bytes(4), order, rows["section"][order])
+        return SymbolRows(table.type, rows, Texts(self.image, self.image.content(names)))
 
 
 def program(image: Image) -> Program | None:
