@@ -110,11 +110,14 @@ def unless_dispatched(
     Where the code was read and holds nothing that the target lacks, or asks the processor first,
     the attributes say more than the code needs: BM115 tells it, and BM116 judges the code.
     """
-    return lambda tree: (
-        fault
-        for fault in check(tree)
-        if not tree.dispatches(fault[0]) and fault[0] not in _says_more(tree, check)
-    )
+
+    def of_what_runs(tree: Tree) -> Iterator[Fault]:
+        excused = _says_more(tree, check)
+        for file, message in check(tree):
+            if not tree.dispatches(file) and file not in excused:
+                yield file, message
+
+    return of_what_runs
 
 
 def _says_more(tree: Tree, check: Callable[[Tree], Iterator[Fault]]) -> Mapping[str, str]:
@@ -142,10 +145,11 @@ def _says_more(tree: Tree, check: Callable[[Tree], Iterator[Fault]]) -> Mapping[
 
 def dispatched(tree: Tree) -> Iterator[Fault]:
     for check in (cpu_arch, fp_arch, simd):
+        excused = _says_more(tree, check)
         for file, message in check(tree):
             if tree.dispatches(file):
                 yield file, f"{message}; the recipe says that it asks the CPU first"
-            elif reason := _says_more(tree, check).get(file):
+            elif reason := excused.get(file):
                 yield file, f"{message}; {reason}"
     yield from _compiled_for_newer(tree)
 

@@ -55,7 +55,7 @@ def out_of_reach(tree: Tree) -> Iterator[Fault]:
         elif there := tree.files.by_name.get(one.name):
             folders = " and ".join(dict.fromkeys(_folder(path) for path in there))
             yield one.asker.file, f"needs {one.name}, which lies in {folders}: {_why(one)}"
-        elif by_soname := _with_soname(tree, one.name):
+        elif by_soname := tree.files.by_soname.get(one.name):
             yield (
                 one.asker.file,
                 f"needs {one.name}, which is the soname of {by_soname}: "
@@ -90,11 +90,7 @@ def _missing(tree: Tree) -> Iterator[Missing]:
 
 
 def _lies_in(tree: Tree, name: str) -> bool:
-    return name in tree.files.by_name or bool(_with_soname(tree, name))
-
-
-def _with_soname(tree: Tree, name: str) -> str:
-    return next((f.file for f in tree.own if f.soname == name and f.elf_type == "ET_DYN"), "")
+    return name in tree.files.by_name or name in tree.files.by_soname
 
 
 def _folder(path: str) -> str:

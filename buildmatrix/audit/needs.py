@@ -13,7 +13,6 @@ from buildmatrix.isa.features import features_of
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from buildmatrix.audit.process import Process
     from buildmatrix.audit.tree import Fault, Tree
     from buildmatrix.nouns import CompiledFor, ElfFacts, FeatureUse
 
@@ -74,7 +73,7 @@ def _way(tree: Tree, facts: ElfFacts, use: FeatureUse) -> str:
 
 def _entered(tree: Tree, facts: ElfFacts, unit: CompiledFor) -> bool:
     """Whether a run may come into a source file that was compiled for a newer processor."""
-    if tree.dispatches(facts.file) or _asked(tree, facts):
+    if tree.dispatches(facts.file) or facts.file in tree.asking:
         return False
     return unit.started or bool(_imported(tree, facts, unit.exports))
 
@@ -84,35 +83,21 @@ def _called(tree: Tree, facts: ElfFacts, use: FeatureUse) -> frozenset[str]:
 
     Nothing where a file that is loaded with it asks the processor.
     """
-    if not use.exports or tree.dispatches(facts.file) or _asked(tree, facts):
+    if not use.exports or tree.dispatches(facts.file) or facts.file in tree.asking:
         return frozenset()
     return _imported(tree, facts, use.exports)
-
-
-def _asked(tree: Tree, facts: ElfFacts) -> bool:
-    """Whether the file, one that is loaded with it, or one that opens others asks what the
-    processor has."""
-    openers = [one for one in tree.own if one.linking.opens]
-    return any(one.asks_cpu for one in (*_beside(tree, facts), *openers))
-
-
-def _beside(tree: Tree, facts: ElfFacts) -> Sequence[ElfFacts]:
-    return [one for process in _around(tree, facts) for one in process.files]
-
-
-def _around(tree: Tree, facts: ElfFacts) -> Sequence[Process]:
-    return [p for p in tree.processes if any(one is facts for one in p.files)]
 
 
 def _imported(tree: Tree, facts: ElfFacts, exports: Sequence[str]) -> frozenset[str]:
     """Of a library that only the tree's own programs load, the names that one of them, or what it
     loads, imports; of another one all."""
-    offered, around, beside = frozenset(exports), _around(tree, facts), _beside(tree, facts)
+    offered, around = frozenset(exports), tree.around.get(facts.file, ())
     if not offered or is_program(facts):
         return frozenset()
     if not all(process.is_program for process in around):
         return offered
-    tables = (one.symbols for one in beside if one.symbols is not None)
+    beside = {one.file: one.symbols for process in around for one in process.files}
+    tables = (table for table in beside.values() if table is not None)
     return offered & {imported.name for table in tables for imported in table.imports}
 
 

@@ -62,6 +62,13 @@ class Files:
         return {name: tuple(paths) for name, paths in names.items()}
 
     @cached_property
+    def by_soname(self) -> Mapping[str, str]:
+        """The first library of the loader's own machine that has each soname."""
+        own = [f for f in self.by_path.values() if f.machine == self.machine]
+        libraries = [f for f in own if f.soname and f.elf_type == "ET_DYN"]
+        return {facts.soname: facts.file for facts in reversed(libraries)}
+
+    @cached_property
     def folders(self) -> frozenset[str]:
         files = (*self.by_path, *self.tree.decoys)
         parents = {str(p) for file in files for p in PurePosixPath(file).parents}

@@ -68,6 +68,35 @@ class Tree:
         return (*programs, *self.openings, *alone)
 
     @cached_property
+    def around(self) -> Mapping[str, Sequence[Process]]:
+        """The processes that have each file loaded as they start."""
+        processes: dict[str, list[Process]] = {}
+        for process in self.processes:
+            for facts in process.files:
+                processes.setdefault(facts.file, []).append(process)
+        return processes
+
+    @cached_property
+    def asking(self) -> frozenset[str]:
+        """Files that look at what the processor has, or are loaded with one that does.
+
+        Who asks and opens others may open what it names, and what no program loads at the start.
+        """
+        openers = [one for one in self.own if one.asks_cpu and one.linking.opens]
+        names = {PurePosixPath(name).name for one in openers for name in one.linking.opens}
+        paths = (path for name in names for path in self.files.by_name.get(name, ()))
+        opened_files = {facts.file for path in paths if (facts := self.files.open(path))}
+        files = set(opened_files)
+        started: set[str] = set()
+        for process in self.processes:
+            loaded = [one.file for one in process.files]
+            started.update(loaded if process.is_program else ())
+            if process.root.file in opened_files or any(one.asks_cpu for one in process.files):
+                files.update(loaded)
+        rest = (one.file for one in self.own if one.file not in started) if openers else ()
+        return frozenset(files.union(rest))
+
+    @cached_property
     def undefined(self) -> Sequence[Undefined]:
         return tuple(undefined_in(self.runs, self.target.libc_floor))
 

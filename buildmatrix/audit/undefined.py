@@ -12,10 +12,11 @@ from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
 from buildmatrix.audit import offered
+from buildmatrix.audit.scope import Exporters
 from buildmatrix.nouns import version_tuple
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterator, Sequence
 
     from buildmatrix.audit.process import Process
     from buildmatrix.nouns import ElfFacts, Import
@@ -36,25 +37,57 @@ class Undefined:
 def undefined_in(processes: Sequence[Process], libc_floor: str) -> Iterator[Undefined]:
     """For each file the first process in which names are undefined. Where a library of the process
     is missing, or one of the board whose names are not known, only versioned names are judged."""
-    told: set[str] = set()
+    exporters, judged, told = Exporters(processes), set[object](), set[str]()
     forgiving = bool(libc_floor) and version_tuple(libc_floor) >= FORGIVING
     for process in processes:
-        board = tuple(process.of_the_board)
-        closed = not process.missing and not process.open_ended and offered.all_known(board)
-        scope = _exports(process)
+        around = _Around.of(process)
         for facts in process.files:
             if facts.file in told or facts.symbols is None:
                 continue
+            scope = exporters.within(process, facts)
+            answered = frozenset(around.answered.intersection(_libraries(facts)))
+            case = (facts.file, tuple(one.file for one in scope), answered, around.rest)
+            if case in judged:
+                continue
+            judged.add(case)
             names = [
                 one
                 for one in facts.symbols.imports
-                if not _defined(one, facts, process, scope, board, forgiving=forgiving)
-                and (closed or _of_a_file(one, process))
+                if not _defined(one, facts, scope, answered, around.board, forgiving=forgiving)
+                and (around.closed or one.library in answered)
                 and (process.is_program or not one.name.startswith(PYTHON))
             ]
             if names:
                 told.add(facts.file)
                 yield Undefined(process, facts, names)
+
+
+@dataclass(frozen=True, slots=True)
+class _Around:
+    """What of a process decides about the names of all of its files."""
+
+    answered: frozenset[str]  # names by which its files are asked for
+    board: tuple[str, ...]  # its libraries of the board
+    closed: bool  # all that it has is known
+    rest: tuple[object, ...]  # what a verdict hangs on beside the files
+
+    @classmethod
+    def of(cls, process: Process) -> _Around:
+        board = tuple(dict.fromkeys(process.of_the_board))
+        files = [one for one in process.loaded if one.facts is not None]
+        sonames = {one.facts.soname for one in files if one.facts is not None}
+        closed = not process.missing and not process.open_ended and offered.all_known(board)
+        return cls(
+            frozenset(sonames.union(*(one.names for one in files))),
+            board,
+            closed,
+            (closed, process.is_program, board),
+        )
+
+
+def _libraries(facts: ElfFacts) -> set[str]:
+    imports = facts.symbols.imports if facts.symbols is not None else ()
+    return {one.library for one in imports if one.library}
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,34 +101,28 @@ class Mismatch:
 
 def mismatched_in(processes: Sequence[Process], libc_floor: str) -> Iterator[Mismatch]:
     """The loader compares no types: it hands out an address as an offset, or the reverse."""
+    exporters, judged = Exporters(processes), set[object]()
     forgiving = bool(libc_floor) and version_tuple(libc_floor) >= FORGIVING
     for process in processes:
-        scope = _exports(process)
         own = {name for f in process.files if f.symbols for name in f.symbols.thread_local}
         for facts in process.files:
-            for one in facts.symbols.imports if facts.symbols is not None else ():
+            scope = exporters.within(process, facts)
+            case = (facts.file, tuple(one.file for one in scope))
+            for one in facts.symbols.imports if facts.symbols and case not in judged else ():
                 if not (one.thread_local or one.name in own):
                     continue
                 definer = _definer(one, facts, scope, forgiving=forgiving)
                 table = definer.symbols if definer is not None else None
                 if definer and table and (one.name in table.thread_local) != one.thread_local:
                     yield Mismatch(facts, one, definer)
-
-
-def _exports(process: Process) -> Mapping[str, list[ElfFacts]]:
-    scope: dict[str, list[ElfFacts]] = {}
-    for facts in process.files:
-        if facts.symbols is not None and facts.linking.hashed:
-            for name in facts.symbols.exports:
-                scope.setdefault(name, []).append(facts)
-    return scope
+            judged.add(case)
 
 
 def _defined(
     one: Import,
     asker: ElfFacts,
-    process: Process,
-    scope: Mapping[str, list[ElfFacts]],
+    scope: Sequence[ElfFacts],
+    answered: frozenset[str],
     board: Sequence[str],
     *,
     forgiving: bool,
@@ -103,18 +130,18 @@ def _defined(
     if _definer(one, asker, scope, forgiving=forgiving) is not None:
         return True
     if one.version:
-        return not _of_a_file(one, process)  # the board's: held to its versions
+        return one.library not in answered  # the board's: held to its versions
     return offered.offers(board, one.name)
 
 
 def _definer(
-    one: Import, asker: ElfFacts, scope: Mapping[str, list[ElfFacts]], *, forgiving: bool
+    one: Import, asker: ElfFacts, scope: Sequence[ElfFacts], *, forgiving: bool
 ) -> ElfFacts | None:
     """The file of the process whose definition the loader takes."""
-    for facts in scope.get(one.name, ()):
-        if (one.copied and facts is asker) or facts.symbols is None:
+    for facts in scope:
+        versions = facts.symbols.exports.get(one.name) if facts.symbols is not None else None
+        if versions is None or (one.copied and facts is asker):
             continue  # the program's own room for a library's variable does not define it
-        versions = facts.symbols.exports[one.name]
         if one.version and not facts.linking.versioned:
             return facts if forgiving or not _defined_it(one, facts) else None
         if not (one.version and facts.linking.versions_defined):
@@ -130,10 +157,3 @@ def _defined_it(one: Import, facts: ElfFacts) -> bool:
     version->filename == NULL …' in check_match); of any other library without versions they take
     the name."""
     return one.library in (facts.soname, PurePosixPath(facts.file).name)
-
-
-def _of_a_file(one: Import, process: Process) -> bool:
-    """Whether the library that defined the name when the file was linked is a file of the tree."""
-    return bool(one.library) and any(
-        loaded.facts is not None and loaded.answers_to(one.library) for loaded in process.loaded
-    )
