@@ -49,15 +49,19 @@ def _changes(path: str, old: object, new: object) -> Iterator[str]:
         for name in sorted({*old, *new}):
             below = f"{path}.{name}" if path else str(name)
             if name not in old:
-                yield f"{below}: added {_short(new[name])}"
+                yield f"{below}: added{_named(new[name])}"
             elif name not in new:
-                yield f"{below}: removed {_short(old[name])}"
+                yield f"{below}: removed{_named(old[name])}"
             else:
                 yield from _changes(below, old[name], new[name])
     elif _is_digest(old) and _is_digest(new):
         yield path  # what a hash was and is says nothing to people
     else:
         yield f"{path}: {' -> '.join(_around(old, new))}"
+
+
+def _named(value: object) -> str:
+    return "" if _is_digest(value) else f" {_short(value)}"
 
 
 def _is_digest(value: object) -> bool:

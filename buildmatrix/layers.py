@@ -16,6 +16,13 @@ Name = Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_-]*$")]
 NotNegative = Annotated[int, Field(ge=0)]
 Size = PositiveInt | Annotated[tuple[PositiveInt, PositiveInt], Field(strict=False)]
 Sides = NotNegative | Annotated[tuple[int, int, int, int], Field(strict=False)]
+Kernel = Annotated[Size, Field(description="of the window: one number, or [height, width]")]
+Stride = Annotated[
+    Size, Field(description="how far apart windows are: one number, or [height, width]")
+]
+Pad = Annotated[Sides, Field(description="on all sides, or [top, left, bottom, right]")]
+Outputs = Annotated[PositiveInt, Field(description="how many values or channels come out")]
+Groups = Annotated[PositiveInt, Field(description="of channels that are worked on apart")]
 
 
 class Shape(NamedTuple):
@@ -77,12 +84,13 @@ def _four(pad: int | tuple[int, int, int, int]) -> tuple[int, int, int, int]:
 
 
 class LayerSpec(Spec):
-    """What every layer has. `inputs`: the layers that it reads; the one before it when empty.
-    `node`: operator and name in the file that it was read from."""
+    """What every layer has."""
 
-    name: Name
-    inputs: Annotated[tuple[str, ...], Field(strict=False)] = ()
-    node: str = ""
+    name: Name = Field(description="what others read it by")
+    inputs: Annotated[tuple[str, ...], Field(strict=False)] = Field(
+        (), description="the layers that it reads; empty: the one before it"
+    )
+    node: str = Field("", description="operator and name in the file that it was read from")
 
 
 class ConvSpec(LayerSpec):
@@ -94,12 +102,12 @@ class ConvSpec(LayerSpec):
     """
 
     type: Literal["conv"]
-    outputs: PositiveInt
-    kernel: Size
-    stride: Size = 1
-    pad: Sides = 0
-    groups: PositiveInt = 1
-    dilation: Size = 1
+    outputs: Outputs
+    kernel: Kernel
+    stride: Stride = 1
+    pad: Pad = 0
+    groups: Groups = 1
+    dilation: Size = Field(1, description="how far apart the rows and columns of a window are")
 
     @property
     def window(self) -> Window:
@@ -114,11 +122,11 @@ class DeconvSpec(LayerSpec):
     """
 
     type: Literal["deconv"]
-    outputs: PositiveInt
-    kernel: Size
-    stride: Size = 1
-    pad: Sides = 0
-    groups: PositiveInt = 1
+    outputs: Outputs
+    kernel: Kernel
+    stride: Stride = 1
+    pad: Pad = 0
+    groups: Groups = 1
 
     @property
     def window(self) -> Window:
@@ -130,9 +138,11 @@ class PadSpec(LayerSpec):
     what is mirrored in it ('reflect')."""
 
     type: Literal["pad"]
-    pad: Sides
-    mode: Literal["constant", "edge", "reflect"] = "constant"
-    value: FiniteFloat = 0.0
+    pad: Pad
+    mode: Literal["constant", "edge", "reflect"] = Field(
+        "constant", description="what is added: the value, the edge, or its mirror image"
+    )
+    value: FiniteFloat = Field(0.0, description="what a constant pad adds")
 
     @property
     def sides(self) -> tuple[int, int, int, int]:
@@ -151,11 +161,11 @@ class PoolSpec(LayerSpec):
     `counts_pad` says so."""
 
     type: Literal["pool"]
-    method: Literal["max", "average"]
-    kernel: Size
-    stride: Size
-    pad: Sides = 0
-    counts_pad: bool = False
+    method: Literal["max", "average"] = Field(description="what is taken of a window")
+    kernel: Kernel
+    stride: Stride
+    pad: Pad = 0
+    counts_pad: bool = Field(default=False, description="whether an average counts what `pad` adds")
 
     @property
     def window(self) -> Window:
@@ -166,7 +176,7 @@ class FcSpec(LayerSpec):
     """Fully connected; reads its input flattened, channels first."""
 
     type: Literal["fc"]
-    outputs: PositiveInt
+    outputs: Outputs
 
 
 class FlattenSpec(LayerSpec):
@@ -183,8 +193,8 @@ class ClipSpec(LayerSpec):
     """Values below `low` become `low`, those above `high` become `high`: ReLU6 is 0 to 6."""
 
     type: Literal["clip"]
-    low: FiniteFloat
-    high: FiniteFloat
+    low: FiniteFloat = Field(description="what lower values become")
+    high: FiniteFloat = Field(description="what higher values become")
 
     @model_validator(mode="after")
     def _in_order(self) -> ClipSpec:
@@ -197,7 +207,7 @@ class LeakyReluSpec(LayerSpec):
     """Values below zero are multiplied by `slope`."""
 
     type: Literal["leaky-relu"]
-    slope: PositiveFloat
+    slope: PositiveFloat = Field(description="what values below zero are multiplied by")
 
 
 class PReluSpec(LayerSpec):
@@ -236,22 +246,22 @@ class SliceSpec(LayerSpec):
     """`channels` channels of its input, from number `first` on."""
 
     type: Literal["slice"]
-    first: NotNegative
-    channels: PositiveInt
+    first: NotNegative = Field(description="number of the first channel, from 0")
+    channels: PositiveInt = Field(description="how many are taken")
 
 
 class ShuffleSpec(LayerSpec):
     """The channels of `groups` equal groups, taken in turn: the first of each, the second, ..."""
 
     type: Literal["shuffle"]
-    groups: PositiveInt
+    groups: Groups
 
 
 class UpsampleSpec(LayerSpec):
     """Each value `factor` times in both directions."""
 
     type: Literal["upsample"]
-    factor: PositiveInt
+    factor: PositiveInt = Field(description="how often each value comes, in both directions")
 
 
 class LrnSpec(LayerSpec):
@@ -259,10 +269,10 @@ class LrnSpec(LayerSpec):
     of the `size` channels around it) ** beta."""
 
     type: Literal["lrn"]
-    size: PositiveInt
-    alpha: PositiveFloat
-    beta: PositiveFloat
-    bias: PositiveFloat
+    size: PositiveInt = Field(description="how many channels a sum is of")
+    alpha: PositiveFloat = Field(description="what the sum is multiplied by, over `size`")
+    beta: PositiveFloat = Field(description="the power that it is raised to")
+    bias: PositiveFloat = Field(description="what is added before that")
 
 
 Layer = Annotated[

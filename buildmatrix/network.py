@@ -32,27 +32,42 @@ INPUT, OUTPUT = "data", "prob"  # names of the input and the output in every exp
 class InputSpec(Spec):
     """The input layer: the size of the values of one image, channels first."""
 
-    channels: PositiveInt
-    height: PositiveInt
-    width: PositiveInt
+    channels: PositiveInt = Field(description="3 of a colour picture, 1 of a grey one")
+    height: PositiveInt = Field(description="rows")
+    width: PositiveInt = Field(description="columns")
 
 
+FormVersion = Annotated[Literal[1], Field(description="of this file's form: 1")]
+ModelName = Annotated[
+    str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_.-]*$", description="as its folder is called")
+]
+Summary = Annotated[str, Field(description="what it is, in a line; listings show it")]
 NumberFormat = Literal["float32", "float16", "int8"]  # of weights and sums, as a runner says it
+Tolerance = Annotated[
+    dict[NumberFormat, PositiveFloat],
+    Field(
+        min_length=1,
+        description="largest relative error of a right answer, by number format; "
+        "{float32: 1.0e-4} suits most networks",
+    ),
+]
 
 
 class NetworkSpec(Spec):
-    """`model.yaml`. `tolerance`: largest relative error of a right answer, by number format.
-    `gain`: of the drawn weights over He's, for a network in which signals would fade with depth.
-    """
+    """`model.yaml` of a network whose weights are drawn, not trained."""
 
-    version: Literal[1]
-    name: Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_.-]*$")]
-    summary: str
+    version: FormVersion
+    name: ModelName
+    summary: Summary
     input: InputSpec
-    seed: Annotated[int, Field(ge=0)]
-    gain: PositiveFloat = 1.0
-    tolerance: Annotated[dict[NumberFormat, PositiveFloat], Field(min_length=1)]
-    layers: Annotated[tuple[Layer, ...], Field(min_length=1, strict=False)]
+    seed: Annotated[int, Field(ge=0, description="weights and input are drawn from it")]
+    gain: PositiveFloat = Field(
+        1.0, description="of weights over He's, for a network in which signals fade with depth"
+    )
+    tolerance: Tolerance
+    layers: Annotated[tuple[Layer, ...], Field(min_length=1, strict=False)] = Field(
+        description="in their order; each reads the one before it unless `inputs` says otherwise"
+    )
 
     @model_validator(mode="after")
     def _distinct_names(self) -> NetworkSpec:

@@ -16,7 +16,7 @@ from buildmatrix.printable import escape, printable
 from buildmatrix.protocols import Advanced, Finished, Note, Outlook, Output, Started
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from types import TracebackType
 
     from buildmatrix.protocols import Event
@@ -45,11 +45,14 @@ class _Line:
 
 class Progress:
     """A Reporter; threads may share one. Use it as a context manager, so that the terminal is left
-    as it was.
+    as it was. `spoken` makes the words for people out of a message.
     """
 
-    def __init__(self, console: Console | None = None) -> None:
+    def __init__(
+        self, console: Console | None = None, *, spoken: Callable[[str], str] = str
+    ) -> None:
         self.console = console or Console(stderr=True, highlight=False)
+        self.spoken = spoken
         self.under_way: dict[str, _Line] = {}
         self.live: Live | None = None
         self.outlook: Outlook | None = None
@@ -99,7 +102,8 @@ class Progress:
                     self._look_ahead(event)
                 case Note():
                     colour = COLOURS[event.level]
-                    self.console.print(f"[{colour}]{escape(event.message)}[/]", soft_wrap=True)
+                    text = escape(self.spoken(event.message))
+                    self.console.print(f"[{colour}]{text}[/]", soft_wrap=True)
 
     def _line(self, subject: str) -> _Line:
         now = time.monotonic()
@@ -138,7 +142,7 @@ class Progress:
     def _finish(self, event: Finished) -> None:
         self.under_way.pop(event.subject, None)
         self._draw()
-        first, *rest = event.message.splitlines() or [""]
+        first, *rest = self.spoken(event.message).splitlines() or [""]
         self.console.print(
             f"{SIGNS[event.outcome]} {escape(event.subject)} [cyan]{event.seconds:.1f} s[/]  "
             f"{escape(first)}",

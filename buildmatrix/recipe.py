@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 ARCHITECTURE = "architecture"  # a `when` may name it beside the options: armhf, arm64, amd64
 
 Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9.+-]*$")]
-Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$", description="of the file, 64 hex digits")]
 Sha1 = Annotated[str, Field(pattern=r"^[0-9a-f]{40}$")]
 
 
@@ -38,9 +38,16 @@ def _inside(path: str) -> str:
 
 
 RelativePath = Annotated[str, AfterValidator(_inside)]
-
-
-FileName = Annotated[str, Field(pattern=r"^[A-Za-z0-9.+~_-]+$")]
+FileName = Annotated[
+    str, Field(pattern=r"^[A-Za-z0-9.+~_-]+$", description="its name in the archive")
+]
+Https = Annotated[
+    str, Field(pattern=r"^https://[^\s]+$", description="where it is, from https:// on")
+]
+MemoryGib = Annotated[
+    int, Field(ge=1, le=512, description="GiB of memory that the script may take")
+]
+Minutes = Annotated[int, Field(ge=1, le=1440, description="minutes that the script may take")]
 
 
 class DebianAlternate(Spec):
@@ -48,7 +55,7 @@ class DebianAlternate(Spec):
     its source, or a binary package (.deb) that was built from it."""
 
     kind: Literal["debian"]
-    package: Name
+    package: Name = Field(description="the source package, whose pool folder has the file")
     file: FileName
     sha256: Sha256
 
@@ -57,7 +64,9 @@ class PypiAlternate(Spec):
     """A file of a Python package, source or wheel, from the index that pip here uses."""
 
     kind: Literal["pypi"]
-    package: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")]
+    package: Annotated[
+        str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$", description="as pip calls it")
+    ]
     file: FileName
     sha256: Sha256
 
@@ -66,7 +75,7 @@ class ArchiveAlternate(Spec):
     """A tarball at a URL."""
 
     kind: Literal["archive"]
-    url: Annotated[str, Field(pattern=r"^https://[^\s]+$")]
+    url: Https
     sha256: Sha256
 
 
@@ -74,9 +83,9 @@ class GitAlternate(Spec):
     """A commit of a git repository. A branch without a commit is not locked: never fetched."""
 
     kind: Literal["git"]
-    url: Annotated[str, Field(pattern=r"^https://[^\s]+$")]
-    commit: Sha1 | None = None
-    branch: str | None = None
+    url: Https
+    commit: Sha1 | None = Field(None, description="its full id, 40 hex digits")
+    branch: str | None = Field(None, description="for people; alone it is never fetched")
 
 
 class FolderAlternate(Spec):
@@ -87,7 +96,7 @@ class FolderAlternate(Spec):
     """
 
     kind: Literal["folder"]
-    path: RelativePath
+    path: RelativePath = Field(description="relative to matrix.yaml")
 
 
 Alternate = Annotated[
@@ -99,10 +108,12 @@ Alternate = Annotated[
 class SourceSpec(Spec):
     """One pinned source; its alternates carry the same tree and are tried in order."""
 
-    name: Name
-    when: Selector = {}
+    name: Name = Field(description="its place in the container: /src/NAME")
+    when: Selector = Field({}, description="values of options with which it is used")
     tree: Sha1 | None = Field(None, description="git tree id of the unpacked source")
-    alternates: Annotated[list[Alternate], Field(min_length=1)]
+    alternates: Annotated[list[Alternate], Field(min_length=1)] = Field(
+        description="where the same files may come from, tried in order"
+    )
 
 
 class OptionSpec(Spec):
@@ -112,45 +123,53 @@ class OptionSpec(Spec):
     the library is built once and serves every value of the option.
     """
 
-    summary: str
-    decides: Literal["build", "runner"] = "build"
+    summary: str = Field(description="what it does, in a line")
+    decides: Literal["build", "runner"] = Field(
+        "build", description="what has to be made again when its value is another"
+    )
     type: Literal["text", "boolean", "integer"] = "text"
-    choices: list[Value] = []
+    choices: list[Value] = Field([], description="the values that it may have; none: any")
     default: Value | None = Field(None, description="none: every cell must say")
 
 
 class DependencySpec(Spec):
     """host: runs during the build; build: headers and libraries; run: goes into the bundle."""
 
-    recipe: Name
-    kind: Literal["host", "build", "run"]
-    when: Selector = {}
+    recipe: Name = Field(description="the recipe that makes it")
+    kind: Literal["host", "build", "run"] = Field(description="when it is needed")
+    when: Selector = Field({}, description="values of options with which it is needed")
     options: dict[str, Value] = Field({}, description="fixed here, whatever the cell says")
 
 
 class BuildSpec(Spec):
-    script: RelativePath
+    """How the library is made, in the container of a toolchain."""
+
+    script: RelativePath = Field(description="a shell script, a template; see docs/recipes.md")
     files: list[RelativePath] = Field([], description="files of the recipe the script reads")
-    products: Annotated[list[RelativePath], Field(min_length=1)]
-    memory_gib: Annotated[int, Field(ge=1, le=512)] = 8
-    minutes: Annotated[int, Field(ge=1, le=1440)] = 60
+    products: Annotated[list[RelativePath], Field(min_length=1)] = Field(
+        description="globs below /out, each of which must fit something: lib/libfoo.so.1"
+    )
+    memory_gib: MemoryGib = 8
+    minutes: Minutes = 60
 
 
 class ModelFormatSpec(Spec):
-    when: Selector = {}
-    format: Name
+    """A format, and the options with which the engine loads it."""
+
+    when: Selector = Field({}, description="values of options; none: always")
+    format: Name = Field(description="one of docs/models.md")
 
 
 class RunnerSpec(Spec):
     """The forward-pass runner: one engine file on the shared harness."""
 
-    engine: RelativePath
-    script: RelativePath
+    engine: RelativePath = Field(description="the C++ file between the harness and the library")
+    script: RelativePath = Field(description="compiles and links it; a template as the build's")
     model_format: Name | Annotated[list[ModelFormatSpec], Field(min_length=1)] = Field(
         description="what the engine loads; of a list, the first that fits the options"
     )
-    memory_gib: Annotated[int, Field(ge=1, le=512)] = 4
-    minutes: Annotated[int, Field(ge=1, le=1440)] = 15
+    memory_gib: MemoryGib = 4
+    minutes: Minutes = 15
 
 
 Glob = Annotated[str, Field(max_length=LONGEST)]
@@ -166,7 +185,7 @@ def _kind_of_rule(rule: object) -> str:
 class MultipliesSpec(Spec):
     """Files that must multiply vectors of each of these kinds: {glob: lib/*.so, kinds: [int8]}."""
 
-    glob: Glob
+    glob: Glob = Field(description="files of the bundle, or of the products: lib/*.so")
     kinds: Annotated[list[MultiplyKind], Field(min_length=1)] = Field(
         description="as the facts name them, all of which must be found; sve: of any element"
     )
@@ -186,12 +205,14 @@ class BenchSpec(Spec):
     measures: Name | None = Field(
         None, description="what rows are found by; recipes that measure the same are compared"
     )
-    number_format: Literal["float32", "float16", "int8"] = "float32"
+    number_format: Literal["float32", "float16", "int8"] = Field(
+        "float32", description="of the numbers that it computes with; rows of one are compared"
+    )
     tolerance: PositiveFloat = Field(
         1e-4, description="largest relative error of a right answer; 1e-4 suits sums in float32"
     )
-    memory_gib: Annotated[int, Field(ge=1, le=512)] = 4
-    minutes: Annotated[int, Field(ge=1, le=1440)] = 15
+    memory_gib: MemoryGib = 4
+    minutes: Minutes = 15
 
 
 class AuditSpec(Spec):
@@ -204,25 +225,25 @@ class AuditSpec(Spec):
     no error.
     """
 
-    when: Selector = {}
-    neon_required: list[NeonRule] = []
-    neon_forbidden: list[Glob] = []
-    dispatched: list[Glob] = []
+    when: Selector = Field({}, description="values of options with which it is a rule")
+    neon_required: list[NeonRule] = Field([], description="must multiply in NEON registers")
+    neon_forbidden: list[Glob] = Field([], description="may not multiply in NEON registers")
+    dispatched: list[Glob] = Field([], description="choose their kernels at run time")
 
 
 class RecipeSpec(Spec):
     """recipes/<name>/recipe.yaml"""
 
-    version: Literal[1]
-    name: Name
-    summary: str
-    options: dict[str, OptionSpec] = {}
-    sources: list[SourceSpec] = []
-    dependencies: list[DependencySpec] = []
+    version: Literal[1] = Field(description="of this file's form: 1")
+    name: Name = Field(description="as its folder is called")
+    summary: str = Field(description="what it is, in a line; listings show it")
+    options: dict[str, OptionSpec] = Field({}, description="what a cell may choose, by name")
+    sources: list[SourceSpec] = Field([], description="what it is made from")
+    dependencies: list[DependencySpec] = Field([], description="other recipes that it needs")
     build: BuildSpec
     runner: RunnerSpec | None = Field(None, description="a forward pass of a network on it")
     bench: BenchSpec | None = Field(None, description="calls of its own functions")
-    audit: list[AuditSpec] = []
+    audit: list[AuditSpec] = Field([], description="what must be true of its files")
 
 
 @dataclass(frozen=True)

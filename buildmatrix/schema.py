@@ -18,7 +18,7 @@ from buildmatrix import yaml12
 from buildmatrix.errors import InputError, Location, UsageError, did_you_mean
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterator, Mapping
     from pathlib import Path
 
 Position = tuple[str | int, ...]
@@ -90,15 +90,18 @@ class Document:
         try:
             return model.model_validate(self.data)
         except ValidationError as invalid:
-            raise self._explain(invalid) from None
+            raise self._explain(invalid, model) from None
 
-    def _explain(self, invalid: ValidationError) -> InputError:
+    def _explain(self, invalid: ValidationError, model: type[BaseModel]) -> InputError:
         faults = []
         for error in invalid.errors(include_url=False):
             position = tuple(error["loc"])
             key = error.get("ctx", {}).get("key")
             place = self.locate((*position, key) if key is not None else position)
-            faults.append((place, _sentence(error["type"], error["msg"], position, error)))
+            text = _sentence(error["type"], error["msg"], position, error)
+            if error["type"] == "missing" and (meaning := _meaning(model, position)):
+                text += f": {meaning}"
+            faults.append((place, text))
         faults.sort(key=lambda f: (f[0].line, f[0].column))
         rest = "\n".join(f"{place}: {text}" for place, text in faults[1:])
         return InputError(faults[0][1], where=faults[0][0], details=rest)
@@ -128,6 +131,36 @@ def _sentence(kind: str, message: str, position: Position, error: Any) -> str:
         case _:
             text = str(error["ctx"]["error"]) if kind == "value_error" else message
             return f"'{name}': {text[0].lower()}{text[1:]} (got {_shown(error['input'])})"
+
+
+def _meaning(model: type[BaseModel], position: Position) -> str:
+    """What the key at a position of the file is for; empty where nothing is written of it."""
+    whole = model.model_json_schema()
+    nodes = [whole]
+    for part in position:
+        nodes = [below for node in nodes for below in _below(node, part, whole.get("$defs", {}))]
+    return next((node["description"] for node in nodes if "description" in node), "")
+
+
+def _below(node: dict[str, Any], part: str | int, definitions: dict[str, Any]) -> Iterator[Any]:
+    """What a JSON Schema has for one step into a value: into every form that the value may have.
+
+    A union's tag is a step of pydantic's path but none of the document: it leads to all its forms.
+    """
+    if "$ref" in node:
+        yield from _below(definitions[node["$ref"].rpartition("/")[2]], part, definitions)
+        return
+    for form in (*node.get("anyOf", ()), *node.get("oneOf", ())):
+        yield from _below(form, part, definitions)
+    tags = node.get("discriminator", {}).get("mapping", {})
+    if part in tags:
+        yield {"$ref": tags[part]}
+    elif isinstance(part, int):
+        yield from [node["items"]] if "items" in node else []
+    elif part in node.get("properties", {}):
+        yield node["properties"][part]
+    elif isinstance(node.get("additionalProperties"), dict):
+        yield node["additionalProperties"]
 
 
 def _shown(value: object) -> str:

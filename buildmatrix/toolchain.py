@@ -31,14 +31,22 @@ Package = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9.+-]*(:[a-z0-9]+)?$")]
 class BaseSpec(Spec):
     """Where the base image comes from: a registry by digest, else debootstrap."""
 
-    image: Annotated[str, Field(pattern=r"^[a-z0-9./_-]+$")]
-    digest: Annotated[str, Field(pattern=r"^sha256:[0-9a-f]{64}$")]
+    image: Annotated[str, Field(pattern=r"^[a-z0-9./_-]+$", description="its name there")]
+    digest: Annotated[str, Field(pattern=r"^sha256:[0-9a-f]{64}$", description="of its manifest")]
 
 
 class TargetSpec(Spec):
-    triple: Annotated[str, Field(pattern=r"^[a-z0-9_-]+$")]
-    machine: Literal["EM_ARM", "EM_AARCH64", "EM_X86_64"]
-    march: Annotated[str, Field(pattern=r"^[a-z0-9.+-]+$")]
+    """What it compiles for; the audit holds every file against it."""
+
+    triple: Annotated[
+        str, Field(pattern=r"^[a-z0-9_-]+$", description="the compiler's: arm-linux-gnueabihf")
+    ]
+    machine: Literal["EM_ARM", "EM_AARCH64", "EM_X86_64"] = Field(
+        description="as ELF headers say it"
+    )
+    march: Annotated[
+        str, Field(pattern=r"^[a-z0-9.+-]+$", description="least architecture: armv7-a")
+    ]
     fpu: Literal[
         "",
         "vfpv2",
@@ -48,29 +56,33 @@ class TargetSpec(Spec):
         "neon-vfpv4",
         "neon-fp-armv8",
         "crypto-neon-fp-armv8",
+    ] = Field(description="floating-point unit of a 32-bit target; empty on 64 bits")
+    float_abi: Literal["hard", "soft"] = Field(description="where a call passes its floats")
+    libc_floor: Annotated[
+        str, Field(pattern=r"^\d+\.\d+$", description="oldest glibc that its programs may need")
     ]
-    float_abi: Literal["hard", "soft"]
-    libc_floor: Annotated[str, Field(pattern=r"^\d+\.\d+$")]
 
 
 class ToolchainSpec(Spec):
     """toolchains/<name>/toolchain.yaml"""
 
-    version: Literal[1]
-    name: str
-    summary: str
-    suite: Annotated[str, Field(pattern=r"^[a-z]+$")]
+    version: Literal[1] = Field(description="of this file's form: 1")
+    name: str = Field(description="as its folder is called")
+    summary: str = Field(description="what it is, in a line; listings show it")
+    suite: Annotated[str, Field(pattern=r"^[a-z]+$", description="Debian's release: bookworm")]
     architecture: Annotated[str, Field(pattern=r"^[a-z0-9]+$", description="Debian's name for it")]
     base: BaseSpec
     target: TargetSpec
     flags: list[str] = Field(description="compiler flags that every stack gets")
     processor: str = Field(description="what CMake calls the target: CMAKE_SYSTEM_PROCESSOR")
-    packages: Annotated[list[Package], Field(min_length=1)]
+    packages: Annotated[list[Package], Field(min_length=1)] = Field(
+        description="Debian packages to install, the compiler's among them"
+    )
     emulator: str = Field(description="runs a target program in the image; for the smoke test")
     # These may be another toolchain's, as ../debian/smoke.sh.
-    dockerfile: str = "Dockerfile.j2"
-    cmake: str = "toolchain.cmake.j2"
-    smoke: str = "smoke.sh"
+    dockerfile: str = Field("Dockerfile.j2", description="how its image is made")
+    cmake: str = Field("toolchain.cmake.j2", description="CMake's toolchain file")
+    smoke: str = Field("smoke.sh", description="compiles and runs a program when it is made")
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from buildmatrix import cachekey, network
+from buildmatrix.layers import ConvSpec, DeconvSpec
 from buildmatrix.network import ImportedNetwork, NetworkSpec
 
 if TYPE_CHECKING:
@@ -57,11 +58,13 @@ class Described:
     parameters: int  # weights and biases; calls have none
     multiply_adds: int | None  # of one image; None where nobody knows them
     denormals: int = 0  # of the parameters
+    convolves: bool = True  # whether one of its layers is a convolution
 
     @property
     def bound(self) -> float | None:
-        """Fewest quad multiply-add instructions that an image can take; None as above."""
-        return None if self.multiply_adds is None else self.multiply_adds / QUAD
+        """Fewest quad multiply-add instructions of a direct convolution; None as above, and
+        where nothing is convolved."""
+        return self.multiply_adds / QUAD if self.multiply_adds and self.convolves else None
 
     @property
     def sentence(self) -> str:
@@ -78,7 +81,8 @@ def described(one: Workload) -> Described:
     if isinstance(one, NetworkSpec):
         sizes = network.parameters(one), network.multiply_adds(one)
         denormals = one.denormals if isinstance(one, ImportedNetwork) else 0
-        return Described(one.name, "an image", *sizes, denormals)
+        convolves = any(isinstance(layer, ConvSpec | DeconvSpec) for layer in one.layers)
+        return Described(one.name, "an image", *sizes, denormals, convolves)
     return Described(one.name, "a call", 0, None)
 
 

@@ -114,17 +114,31 @@ def build(
 
 def _fail_for(outcomes: Sequence[Outcome]) -> None:
     """Exit by the worst thing found. A source out of reach is reported, not a failure."""
-    from buildmatrix.nouns import Stage
-
     failed = [o for o in outcomes if o.state == "failed"]
     roots = [o for o in failed if not o.fault]
     named = ", ".join(o.action.id for o in roots)
     if any(o.exit_code != AuditError.exit_code for o in failed):
-        compiled = [o.action for o in roots if o.action.stage in (Stage.BUILD, Stage.RUNNER)]
-        opened = f"; `inv shell {compiled[0].cell}` opens its container" if compiled else ""
-        raise BuildError(f"failed: {named}", hint=f"the messages above name the logs{opened}")
+        raise BuildError(f"failed: {named}", hint=_way_on(roots))
     if failed:
         raise AuditError(f"findings forbid shipping: {named}", hint="see `inv audit CELL`")
+
+
+def _way_on(failed: Sequence[Outcome]) -> str:
+    """Where to look after works failed; only what ran in a container has a log to be read."""
+    from buildmatrix.nouns import Stage
+
+    for one in failed:
+        match one.action.stage:
+            case Stage.BUILD | Stage.RUNNER:
+                opened = f"`inv shell {one.action.cell}` opens its container"
+                return f"the messages above name the logs; {opened}"
+            case Stage.IMAGE:
+                return "`inv doctor` says whether this machine has all that building needs"
+            case Stage.SOURCE:
+                return f"`inv sources --only {one.action.cell}` says where each may come from"
+            case Stage.MODEL | Stage.BUNDLE | Stage.AUDIT:
+                continue
+    return ""
 
 
 def _fail_for_named(cells: Sequence[EndedCell], only: Sequence[str]) -> None:

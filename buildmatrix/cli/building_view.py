@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from rich.console import Group, RenderableType
 from rich.text import Text
 
+from buildmatrix.cli.common import spoken
 from buildmatrix.cli.listing import Listing
 from buildmatrix.cli.tables import STATES, clipped, shown
 from buildmatrix.printable import escape
@@ -46,11 +47,11 @@ def cells(document: Cells) -> RenderableType:
     for cell in document["cells"]:
         options = " ".join(f"{k}={shown(v)}" for k, v in cell["options"].items())
         reason = "" if cell["reason"] == "stored" else cell["reason"]
-        reason = escape(shared.get(reason, reason))
+        reason = escape(spoken(shared.get(reason, reason)))
         words = f"{escape(options)}\n[dim]{reason}[/]" if reason else escape(options)
         listing.add(cell["id"], cell["stack"], cell["shown"]["rung"], words=words)
     parts: list[RenderableType] = [listing]
-    notes = [f"{number} {reason}" for reason, number in shared.items()]
+    notes = [f"{number} {spoken(reason)}" for reason, number in shared.items()]
     rungs = dict.fromkeys(cell["shown"]["rung"] for cell in document["cells"])
     notes += [f"{rung}: {RUNGS[rung]}" for rung in rungs]
     parts += [Text(), *(Text(note, "dim") for note in notes)]
@@ -67,7 +68,7 @@ def plan(document: Plan) -> RenderableType:
     for action in document["actions"]:
         seconds = action["predicted_seconds"]
         verb = action["verb"]
-        reason = escape(clipped(action["reason"], 300))
+        reason = escape(spoken(clipped(action["reason"], 300)))
         listing.add(
             f"[{VERBS[verb]}]{verb}[/]",
             "" if seconds is None else _expected(seconds, action["predicted_by"]),
@@ -102,7 +103,7 @@ def build(document: Build) -> RenderableType:
     for cell in document["cells"]:
         word, colour = STATES[cell["state"]]
         text = cell["cause"] if cell["state"] not in ("done", "cached") else ""
-        words = f"[dim]{escape(clipped(text, 400))}[/]" if text else ""
+        words = f"[dim]{escape(spoken(clipped(text, 400)))}[/]" if text else ""
         listing.add(cell["id"], f"[{colour}]{word}[/]", words=words)
     return listing
 
@@ -147,8 +148,8 @@ def sources(document: Sources) -> RenderableType:
     listing = Listing(("source", "", ""), "where from, and what stands in the way")
     for row in document["sources"]:
         words = [*row["alternates"]]
-        words += [f"[yellow]{escape(row['reason'])}[/]"] if row["reason"] else []
-        words += [f"next: {escape(row['way_out'])}"] if row["way_out"] else []
+        words += [f"[yellow]{escape(spoken(row['reason']))}[/]"] if row["reason"] else []
+        words += [f"next: {escape(spoken(row['way_out']))}"] if row["way_out"] else []
         words += [f"written: {escape(row['file'])}"] if row["file"] else []
         words.append(f"for {', '.join(row['cells'])}")
         colour = SOURCES[row["state"]] or "none"

@@ -89,7 +89,7 @@ def command(explained: dict[str, str] | None = None, **options: Any) -> Callable
                 body(*arguments, **settings)
                 sys.stdout.flush()
             except BuildmatrixError as error:
-                raise Exit(_spoken(printable(f"buildmatrix: {error}")), error.exit_code) from None
+                raise Exit(spoken(printable(f"buildmatrix: {error}")), error.exit_code) from None
             except KeyboardInterrupt:
                 raise Exit("buildmatrix: interrupted; what was finished is kept", 130) from None
             except BrokenPipeError:  # `inv cells | head`
@@ -191,7 +191,7 @@ def progress() -> Progress:
 def _progress() -> Progress:
     from buildmatrix.progress import Progress
 
-    return Progress()
+    return Progress(spoken=spoken)
 
 
 def asked(prompt: str) -> str:
@@ -225,7 +225,7 @@ def print_table(table: object, *, width: int = 0) -> None:
     Console(width=chosen, highlight=False).print(table, crop=False)
 
 
-def _spoken(text: str) -> str:
+def spoken(text: str) -> str:
     """Words for people, with every command in the word by which this program was called."""
     return INV.sub(f"{program()} ", text)
 
@@ -238,4 +238,4 @@ def program() -> str:
 
 def say(text: str) -> None:
     """A result on stdout."""
-    sys.stdout.write(_spoken(text) + "\n")
+    sys.stdout.write(spoken(text) + "\n")

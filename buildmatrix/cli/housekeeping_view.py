@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from rich.console import Group, RenderableType
 
+from buildmatrix.cli.common import spoken
 from buildmatrix.cli.listing import Listing
 from buildmatrix.cli.tables import headed
 from buildmatrix.printable import escape
@@ -19,8 +20,10 @@ def checks(document: Checks) -> RenderableType:
     listing = Listing(("", "check"), "found")
     for check in document["checks"]:
         sign = {True: "[green]ok[/]", False: "[red]no[/]", None: "[yellow]?[/]"}[check["ok"]]
-        hint = f"\n[dim]{escape(check['hint'])}[/]" if check["hint"] and not check["ok"] else ""
-        listing.add(sign, check["name"], words=f"{escape(check['found'])}{hint}")
+        words = [escape(check["found"])]
+        if check["hint"] and not check["ok"]:
+            words.append(f"[dim]{escape(spoken(check['hint']))}[/]")
+        listing.add(sign, check["name"], words="\n".join(words))
     return listing
 
 

@@ -3,29 +3,35 @@
 from __future__ import annotations
 
 from pathlib import PurePosixPath
-from typing import Annotated, Literal
+from typing import Annotated
 
-from pydantic import Field, PositiveFloat, RootModel, field_validator
+from pydantic import Field, RootModel, field_validator
 
-from buildmatrix.network import InputSpec, NetworkSpec, NumberFormat
+from buildmatrix.network import (
+    FormVersion,
+    InputSpec,
+    ModelName,
+    NetworkSpec,
+    Summary,
+    Tolerance,
+)
 from buildmatrix.schema import Spec
 
 
 class FileNetworkSpec(Spec):
-    """`from` is the file, beside model.yaml. `input`: size of one image, where the file leaves it
-    open. `values`: a .npy file with that image; drawn from `seed` otherwise. `output`: which of
-    several outputs. `tolerance`: largest relative error of a right answer, by number format.
-    """
+    """`model.yaml` of a network in a file of somebody's own, which lies beside it."""
 
-    version: Literal[1]
-    name: Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_.-]*$")]
-    summary: str
-    file: Annotated[str, Field(alias="from")]
-    input: InputSpec | None = None
-    output: str = ""
-    values: str = ""
-    seed: Annotated[int, Field(ge=0)] = 0
-    tolerance: Annotated[dict[NumberFormat, PositiveFloat], Field(min_length=1)]
+    version: FormVersion
+    name: ModelName
+    summary: Summary
+    file: Annotated[str, Field(alias="from", description="the ONNX file, beside model.yaml")]
+    input: InputSpec | None = Field(
+        None, description="size of one image, where the file leaves it open"
+    )
+    output: str = Field("", description="which of several outputs; empty: the only one")
+    values: str = Field("", description="a .npy file with the image; empty: drawn from the seed")
+    seed: Annotated[int, Field(ge=0, description="what the image is drawn from")] = 0
+    tolerance: Tolerance
 
     @field_validator("file", "values")
     @classmethod

@@ -40,7 +40,7 @@ class ExcludeSpec(Open):
     """Drops the combinations that it matches. Lists and globs; a reason is a must."""
 
     __pydantic_extra__: dict[str, Values]
-    reason: Annotated[str, Field(min_length=1)]
+    reason: Annotated[str, Field(min_length=1, description="why; `cells` shows it")]
 
 
 class BenchSpec(Settings):
@@ -69,32 +69,44 @@ class PowerSpec(Spec):
 class DeviceSpec(Spec):
     """A board and how its host key is pinned."""
 
-    host: str
+    host: str = Field(description="its name or address, or a Host of ~/.ssh/config")
     port: Annotated[int, Field(ge=0, le=65535, description="0: as ~/.ssh/config, else 22")] = 0
     user: str = Field("", description="empty: as ~/.ssh/config, else pi")
-    host_key: Annotated[str, Field(pattern=r"^(SHA256:[A-Za-z0-9+/]{43})?$")] = ""
-    identity_file: str = ""
+    host_key: Annotated[
+        str,
+        Field(
+            pattern=r"^(SHA256:[A-Za-z0-9+/]{43})?$",
+            description="its fingerprint, as `device trust` prints it; empty: as known_hosts",
+        ),
+    ] = ""
+    identity_file: str = Field("", description="a private key; empty: as ssh would choose")
     quota_mib: Annotated[
         int, Field(ge=0, description="MiB that deploys may use there; 0: no limit")
     ] = 0
-    power: PowerSpec | None = None
+    power: PowerSpec | None = Field(None, description="what reads its power; none: no joules")
 
 
 class MatrixSpec(Spec):
     """matrix.yaml"""
 
-    version: Literal[1]
-    axes: dict[str, Annotated[list[Value], Field(min_length=1)]] = {}
+    version: Literal[1] = Field(description="of this file's form: 1")
+    axes: dict[str, Annotated[list[Value], Field(min_length=1)]] = Field(
+        {}, description="every combination of their values is a cell: stack, options, toolchain"
+    )
     zip: list[dict[str, Annotated[list[Value], Field(min_length=1)]]] = Field(
         [], description="linked axes: the lists of one entry advance together"
     )
     name: str = Field("{stack}", description="cell id; {axis} stands for its value")
-    toolchain: str | list[str] | None = None
-    include: list[IncludeSpec] = []
-    exclude: list[ExcludeSpec] = []
+    toolchain: str | list[str] | None = Field(
+        None, description="what cells are built with that name none; of a list, once with each"
+    )
+    include: list[IncludeSpec] = Field([], description="cells beside those of the axes")
+    exclude: list[ExcludeSpec] = Field([], description="combinations that are dropped")
     bench: BenchSpec = BenchSpec()
-    nightly: NightlySpec = NightlySpec()
-    devices: dict[Annotated[str, Field(pattern=CELL_ID)], DeviceSpec] = {}
+    nightly: NightlySpec = Field(NightlySpec(), description="what `nightly` does otherwise")
+    devices: dict[Annotated[str, Field(pattern=CELL_ID)], DeviceSpec] = Field(
+        {}, description="boards by name, for --host"
+    )
     groups: dict[
         Annotated[str, Field(pattern=CELL_ID)], Annotated[list[str], Field(min_length=1)]
     ] = Field({}, description="names for several devices, by name or glob")

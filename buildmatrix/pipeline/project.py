@@ -138,8 +138,9 @@ def _calls(
 def _trees(root: Path, recipes: Mapping[str, Recipe]) -> dict[str, str]:
     """The folders that are sources of the project's recipes, by path, with what they are now.
 
-    Raises InputError for one that is pinned and is no longer what the pin says: what is stored
-    was made from the pinned files, and must not be measured under the name of those there now.
+    Raises InputError for one that is not there and may come from nowhere else, and for one that is
+    pinned and is no longer what the pin says: what is stored was made from the pinned files, and
+    must not be measured under the name of those there now.
     """
     from buildmatrix.sources.folder import folder_tree
 
@@ -147,8 +148,16 @@ def _trees(root: Path, recipes: Mapping[str, Recipe]) -> dict[str, str]:
     for name in sorted(path.parent.name for path in root.glob("recipes/*/recipe.yaml")):
         for place, source in enumerate(recipes[name].spec.sources):
             first = source.alternates[0]
-            if first.kind != "folder" or not (root / first.path).is_dir():
-                continue  # what is not there is said by the build that needs it
+            if first.kind != "folder":
+                continue
+            if not (root / first.path).is_dir():
+                if len(source.alternates) > 1:
+                    continue  # the build that needs it takes the next one
+                raise recipes[name].document.fault(
+                    ("sources", place, "alternates", 0, "path"),
+                    f"folder {first.path} is not there",
+                    hint="`path` is relative to the folder of matrix.yaml, and stays inside it",
+                )
             trees[first.path] = folder_tree(root, first.path)
             if source.tree not in (None, trees[first.path]):
                 raise recipes[name].document.fault(

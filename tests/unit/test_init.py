@@ -114,6 +114,19 @@ def test_a_pinned_folder_that_was_edited_is_refused_at_its_pin(tmp_path: Path) -
     project.load(matrix)
 
 
+def test_a_folder_that_is_not_there_is_a_fault_of_the_recipe(tmp_path: Path) -> None:
+    matrix = begin(tmp_path)
+    recipe = tmp_path / "recipes" / "dot" / "recipe.yaml"
+    recipe.write_text(recipe.read_text().replace("path: src}", "path: scr}"))
+    with pytest.raises(InputError, match="folder scr is not there") as fault:
+        project.load(matrix)
+    assert "recipe.yaml:13:" in str(fault.value.where)
+    elsewhere = f"path: scr}}, {{kind: git, url: https://localhost/x, commit: '{'1' * 40}'}}"
+    text = recipe.read_text().replace("path: scr}", elsewhere)
+    recipe.write_text(text.replace("- name: dot\n", f"- name: dot\n    tree: '{'2' * 40}'\n"))
+    project.load(matrix)
+
+
 def test_a_recipe_has_a_runner_or_a_bench(tmp_path: Path) -> None:
     matrix = begin(tmp_path)
     recipe = tmp_path / "recipes" / "dot" / "recipe.yaml"

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from buildmatrix import cachekey
+from buildmatrix import cachekey, workload
 from buildmatrix.errors import InputError
 from buildmatrix.layers import Shape
 from buildmatrix.network import (
@@ -21,7 +21,7 @@ from buildmatrix.network import (
     shapes,
     steps,
 )
-from buildmatrix.schema import load
+from buildmatrix.schema import load, parse
 
 FACE_CNN = Path(__file__).parents[2] / "models" / "face-cnn" / "model.yaml"
 
@@ -65,6 +65,28 @@ def chain(size: int, *layers: dict[str, object]) -> NetworkSpec:
             "layers": list(layers),
         }
     )
+
+
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        ("tolerance: {float32: 1.0e-4}\n", "'tolerance' is missing: largest relative error of"),
+        (", width: 28", "'width' is missing in input: columns"),
+        (", kernel: 5", "'kernel' is missing in layers.0.conv: of the window"),
+        ("seed: 1\n", "'seed' is missing: weights and input are drawn from it"),
+    ],
+)
+def test_a_key_that_is_missing_is_told_with_what_it_is_for(line: str, message: str) -> None:
+    with pytest.raises(InputError) as fault:
+        parse(LENET.replace(line, "", 1), file="model.yaml").build(NetworkSpec)
+    assert message in str(fault.value)
+
+
+@pytest.mark.parametrize(("without", "bound"), [("none", 1), ("conv", 0)])
+def test_a_bound_of_convolutions_is_told_where_there_are_some(without: str, bound: int) -> None:
+    lines = [line for line in LENET.splitlines(keepends=True) if f"type: {without}" not in line]
+    net = parse("".join(lines), file="model.yaml").build(NetworkSpec)
+    assert bool(workload.described(net).bound) == bool(bound)
 
 
 def test_face_cnn_is_the_study_s_network() -> None:
