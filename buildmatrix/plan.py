@@ -15,6 +15,9 @@ if TYPE_CHECKING:
     from buildmatrix.works import Graph, Work
 
 
+USELESS = "only cells that are out of reach need it"
+
+
 @dataclass(frozen=True, slots=True)
 class OnRecord:
     """What is on record: images, keys and sources that are there, the last entry of each work."""
@@ -55,11 +58,11 @@ def plan(graph: Graph, known: OnRecord) -> tuple[Action, ...]:
     """Every work with its verb and its reason, in an order that can be executed."""
     keys = cache_keys(graph, known.identities)
     held = {w.id for w in graph if w.id in keys and is_held(w, keys[w.id], known)}
-    wanted = _wanted(graph, held, graph.goals.values())
+    wanted = wanted_by(graph.goals.values(), graph, held)
     roots = _roots(graph, held, wanted)
     expected = estimates(graph, known.seconds) if wanted - held else {}
     # What only cells out of reach need is not made: it would be of no use to anybody.
-    useful = _wanted(graph, held, [goal for goal in graph.goals.values() if goal not in roots])
+    useful = wanted_by([goal for goal in graph.goals.values() if goal not in roots], graph, held)
     actions = []
     for work in graph:
         root = roots.get(work.id, "")
@@ -68,7 +71,7 @@ def plan(graph: Graph, known: OnRecord) -> tuple[Action, ...]:
         else:
             verb, reason = _verdict(work, keys, held, useful, known)
             if work.id in wanted - useful - held:
-                reason = "only cells that are out of reach need it"
+                reason = USELESS
         estimate = expected.get(work.id) if verb.makes else None
         actions.append(
             Action(
@@ -94,9 +97,9 @@ def is_held(work: Work, key: str, known: OnRecord) -> bool:
     return work.stage is Stage.IMAGE or key in known.stored
 
 
-def _wanted(graph: Graph, held: set[str], goals: Iterable[str]) -> set[str]:
+def wanted_by(goals: Iterable[str], graph: Graph, held: set[str]) -> set[str]:
     """What has to exist now: these goals, what they judge where they are audits, and whatever a
-    work that must be made needs."""
+    work that must be made needs. `held` is what is there already."""
     wanted: set[str] = set()
     queue = list(goals)
     while queue:

@@ -11,7 +11,16 @@ import time
 from collections import deque
 from typing import TYPE_CHECKING
 
-from buildmatrix.schedule.core import Added, Begin, Closed, Done, Event, Failed, Schedule
+from buildmatrix.schedule.core import (
+    Added,
+    Begin,
+    Closed,
+    Done,
+    Event,
+    Failed,
+    Schedule,
+    Unavailable,
+)
 from buildmatrix.schedule.forecast import forecast
 from buildmatrix.schedule.pace import Pace
 from buildmatrix.schedule.task import Lane
@@ -23,6 +32,7 @@ if TYPE_CHECKING:
     from buildmatrix.schedule.task import Budget, Task
 
 GRACE = 15.0  # seconds that threads have to tidy up after an interrupt
+Ended = Done | Failed | Unavailable
 SPARING = 50  # an outlook is made so many times as seldom as making one takes
 
 
@@ -30,7 +40,7 @@ class Crew:
     """Makes what is added, as the schedule has it. A context manager: left by an interrupt it
     stops what runs, by an error it lets that end first.
 
-    `make` makes a task and says whether it is there now; `stop` ends whatever threads wait for;
+    `make` makes a task and says how it ended; `stop` ends whatever threads wait for;
     `outlook` gets how many works run, how many wait, and about how many seconds are left.
     """
 
@@ -38,7 +48,7 @@ class Crew:
         self,
         budget: Budget,
         *,
-        make: Callable[[Task], bool],
+        make: Callable[[Task], Ended],
         stop: Callable[[], None],
         outlook: Callable[[int, int, float], None],
     ) -> None:
@@ -103,11 +113,11 @@ class Crew:
 
     def _do(self, task: Task) -> None:
         try:
-            made = self._make(task)
+            ended = self._make(task)
         except Exception as fault:  # noqa: BLE001 - raised by `work`, when the others are over
             self._break(task, fault)
         else:
-            self._tell(Done(task.id) if made else Failed(task.id))
+            self._tell(ended)
 
     def _do_apart(self, task: Task) -> None:
         """The same in a thread, which an interrupt reaches as an exception of its own."""
@@ -125,7 +135,7 @@ class Crew:
     def _tell(self, event: Event) -> None:
         with self._changed:
             now = time.monotonic()
-            if isinstance(event, Done | Failed):
+            if isinstance(event, Ended):
                 self.alone[event.id] = self._pace.end(event.id, now)
             for decision in self.schedule.tell(event):
                 if isinstance(decision, Begin):

@@ -9,13 +9,16 @@ from buildmatrix.nouns import Action, Stage, Verb
 from buildmatrix.pipeline.crew import Crew
 from buildmatrix.pipeline.making import Outcome, judged, made
 from buildmatrix.pipeline.planning import plan_all
+from buildmatrix.plan import USELESS, wanted_by
 from buildmatrix.protocols import Note, Outlook
 from buildmatrix.records import read_record, write_record
+from buildmatrix.schedule.core import Done, Failed, Unavailable
 from buildmatrix.schedule.sizing import tasks
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
+    from buildmatrix.pipeline.crew import Ended
     from buildmatrix.pipeline.workshop import Workshop
     from buildmatrix.schedule.task import Task
 
@@ -62,7 +65,9 @@ class _Build:
 
     def __init__(self, workshop: Workshop, actions: tuple[Action, ...], *, fail_fast: bool) -> None:
         self.workshop, self.fail_fast = workshop, fail_fast
-        self.works = workshop.project.graph.by_id
+        self.graph = workshop.project.graph
+        self.works = self.graph.by_id
+        self.goals = frozenset(self.graph.goals.values())
         self.outcomes: dict[str, Outcome] = {}
         self._use(actions)
         self.crew = Crew(
@@ -101,7 +106,7 @@ class _Build:
 
     def _tasks(self, actions: Iterable[Action]) -> tuple[Task, ...]:
         wanted = (action for action in actions if action.verb.makes)
-        return tasks(wanted, self.works, self.workshop.machine)
+        return tasks(wanted, self.works, self.workshop.machine, self.goals)
 
     def _settle(self, action: Action) -> None:
         """The outcome of what is not to be made at all."""
@@ -114,25 +119,37 @@ class _Build:
             self._ended(Outcome(action, "unavailable", reason, fault=root))
 
     def _in_reach(self) -> list[Action]:
-        """What is to be made and does not need what has failed already."""
+        """What is to be made and is of use, in spite of what has ended already."""
         ended = self.outcomes.copy()  # threads add to it
-        stopped = {name for name, outcome in ended.items() if outcome.stops}
-        reachable = []
-        for action in self.actions:  # needs come first
-            if action.id in ended:
-                continue
-            if stopped.isdisjoint(action.needs):
-                reachable.append(action)
-            else:
-                stopped.add(action.id)
-        return reachable
+        stopped = self._above({name for name, outcome in ended.items() if outcome.stops})
+        gone = self._above({n for n, outcome in ended.items() if outcome.state == "unavailable"})
+        there = {name for name, outcome in ended.items() if not outcome.stops}
+        useful = wanted_by(self.goals - gone, self.graph, there)
+        for action in self.actions:
+            if action.id not in useful | stopped | ended.keys():
+                self._ended(Outcome(action, "cached", USELESS))
+        return [a for a in self.actions if a.id in useful - stopped - ended.keys()]
 
-    def _make(self, task: Task) -> bool:
+    def _above(self, roots: set[str]) -> set[str]:
+        """These works and all that need them."""
+        above = set(roots)
+        for action in self.actions:  # needs come first
+            if not above.isdisjoint(action.needs):
+                above.add(action.id)
+        return above
+
+    def _make(self, task: Task) -> Ended:
         """Called by several threads; each writes the outcome of its own work alone."""
         work, action = self.works[task.id], self.by_id[task.id]
         outcome = made(self.workshop, work, action, self.keys, task.jobs)
         self._ended(judged(self.workshop, outcome))
-        return not self.outcomes[task.id].stops
+        match self.outcomes[task.id].state:
+            case "failed":
+                return Failed(task.id)
+            case "unavailable":
+                return Unavailable(task.id)
+            case _:
+                return Done(task.id)
 
     def _ended(self, outcome: Outcome) -> None:
         self.outcomes[outcome.action.id] = outcome
@@ -142,7 +159,9 @@ class _Build:
     def _all(self) -> Iterable[Outcome]:
         """In the plan's order; of what something stopped that it needs, that."""
         for action in self.actions:
-            if action.id not in self.outcomes:
+            if action.id in self.crew.schedule.useless:
+                self.outcomes[action.id] = Outcome(action, "cached", USELESS)
+            elif action.id not in self.outcomes:
                 stopped = next((n for n in action.needs if self._is_stopped(n)), None)
                 if stopped is None:
                     continue  # it never began

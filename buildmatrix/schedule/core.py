@@ -1,8 +1,8 @@
 """The schedule: told what happened, it says which works begin now.
 
-Those that can begin are begun in the order of what waits for them, longest chain first, as long as
-the budget has room; one that does not fit now leaves its place to the next that does. So all that
-can be made is made, whatever fails.
+Sources come first, then what can begin in the order of what waits for it, longest chain first, as
+long as the budget has room; one that does not fit now leaves its place to the next that does. So
+all that can be made is made, whatever fails, but for what only those need that are out of reach.
 """
 
 from __future__ import annotations
@@ -42,6 +42,16 @@ class Failed:
 
 
 @dataclass(frozen=True, slots=True)
+class Unavailable:
+    """It is out of reach: as failed, and what was to be made only for those above it is not.
+
+    What failed is mended and tried again, and then all below it is of use; this is not.
+    """
+
+    id: str
+
+
+@dataclass(frozen=True, slots=True)
 class Lost:
     """Who made it is gone: it is begun again, elsewhere or here, a few times."""
 
@@ -53,7 +63,7 @@ class Closed:
     """Nothing more is to begin; what was begun goes on."""
 
 
-Event = Added | Done | Failed | Lost | Closed
+Event = Added | Done | Failed | Unavailable | Lost | Closed
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +73,7 @@ class Begin:
 
 @dataclass(frozen=True, slots=True)
 class Drop:
-    """It is never begun, because of `root`, which failed."""
+    """It is never begun, because of `root`, which failed or is out of reach."""
 
     id: str
     root: str
@@ -82,6 +92,7 @@ class Schedule:
         self.running: dict[str, Task] = {}  # in the order in which they began
         self.made: set[str] = set()
         self.lacking: dict[str, str] = {}  # what is never made, with the work that failed
+        self.useless: set[str] = set()  # of that, what could be made but nobody could use
         self._closed = False
         self._users: dict[str, list[str]] = {}
         self._missing: dict[str, int] = {}  # by task, how many of its needs are not made
@@ -118,6 +129,9 @@ class Schedule:
                     self._met(user)
             case Failed(id):
                 dropped = self._fail(id)
+            case Unavailable(id):
+                dropped = self._fail(id)
+                dropped += self._spare(id)
             case Lost(id):
                 dropped = self._lose(id)
             case Closed():
@@ -156,12 +170,37 @@ class Schedule:
     def _fail(self, name: str) -> list[Drop]:
         if name in self.running:
             self._free(name)
-        elif not self._missing[name]:
+        else:
+            self._withdraw(name)
+        self.lacking[name] = name
+        return self._given_up(name)
+
+    def _withdraw(self, name: str) -> None:
+        """It was not begun, and will not be."""
+        if not self._missing[name]:
             ready = self._ready[self._claims[name]]
             ready.remove((-self._rank[name], name))
             heapq.heapify(ready)
-        self.lacking[name] = name
-        return self._given_up(name)
+
+    def _spare(self, root: str) -> list[Drop]:
+        """What was not begun and is of no use, now that all above `root` is given up."""
+        spared: list[Drop] = []
+        given_up = [name for name, cause in self.lacking.items() if cause == root]
+        todo = [need for name in given_up for need in self.tasks[name].needs]
+        while todo:
+            name = todo.pop()
+            if name in self.tasks and name not in self.running and self._is_useless(name):
+                self._withdraw(name)
+                self.lacking[name] = root
+                self.useless.add(name)
+                spared.append(Drop(name, root))
+                todo += self.tasks[name].needs
+        return spared
+
+    def _is_useless(self, name: str) -> bool:
+        if self._has_ended(name) or self.tasks[name].goal:
+            return False
+        return all(user in self.lacking for user in self._users[name])
 
     def _given_up(self, lacking: str) -> list[Drop]:
         """All above a work that is never made and has not ended yet."""
@@ -209,7 +248,12 @@ class Schedule:
         if len(self.running) >= self.budget.works:
             return None
         fitting = [claim for claim, ready in self._ready.items() if ready and self._fits(claim)]
-        return min(fitting, key=lambda claim: self._ready[claim][0]) if fitting else None
+        return min(fitting, key=self._turn) if fitting else None
+
+    def _turn(self, claim: Claim) -> tuple[bool, float, str]:
+        """Sources first: what is out of reach is known before anything is compiled for nothing."""
+        lane, _, _ = claim
+        return (lane is not Lane.FETCH, *self._ready[claim][0])
 
     def _fits(self, claim: Claim) -> bool:
         lane, cores, memory = claim

@@ -10,7 +10,7 @@ from buildmatrix.resolved import ResolvedBuild
 from buildmatrix.schedule.task import Budget, Lane, Task
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Collection, Iterable, Mapping
 
     from buildmatrix.nouns import Action
     from buildmatrix.works import Work
@@ -53,7 +53,10 @@ class Machine:
 
 
 def tasks(
-    actions: Iterable[Action], works: Mapping[str, Work], machine: Machine
+    actions: Iterable[Action],
+    works: Mapping[str, Work],
+    machine: Machine,
+    goals: Collection[str] = (),
 ) -> tuple[Task, ...]:
     """What is to be made of these actions, with their expected seconds, as tasks.
 
@@ -78,6 +81,7 @@ def tasks(
                 cores=share if kind is Lane.COMPILE else 0,
                 jobs=jobs,
                 memory_mib=_memory(work),
+                goal=action.id in goals,
             )
         )
     return tuple(made)

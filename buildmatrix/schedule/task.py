@@ -30,6 +30,7 @@ class Task:
     cores: int = 1  # that it claims of the budget
     jobs: int = 1  # processes that it runs at once; may be more than it claims
     memory_mib: int = 0  # that it may use at most
+    goal: bool = False  # wanted for itself, whatever becomes of those that need it
 
 
 @dataclass(frozen=True, slots=True)

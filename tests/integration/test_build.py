@@ -197,17 +197,21 @@ def test_a_product_that_was_not_made_is_named(project: Path, tmp_path: Path) -> 
 def test_a_source_out_of_reach_is_reported_and_the_others_go_on(
     project: Path, tmp_path: Path
 ) -> None:
+    write_recipe(project, "below", SCRIPT)
     folder = project / "recipes" / "far"
     shutil.copytree(project / "recipes" / "tiny", folder)
     text = (folder / "recipe.yaml").read_text().replace("name: tiny", "name: far")
     away = 'alternates: [{kind: archive, url: "https://127.0.0.1:9/far.tar", sha256: "%s"}]'
     text = text.replace("alternates: [{kind: folder, path: src}]", away % ("a" * 64))
     text = "\n".join(line for line in text.splitlines() if "tree:" not in line)
+    text += "\ndependencies: [{recipe: below, kind: build}]\n"
     (folder / "recipe.yaml").write_text(text)
     matrix = MATRIX.replace("stack: [tiny]", "stack: [tiny, far]")
     (project / "matrix.yaml").write_text(matrix)
     state = tmp_path / "state"
-    out, _ = cli.run("build", cwd=project, state=state)
+    out, err = cli.run("build", "--works", "1", cwd=project, state=state)
+    assert "build:tiny" in err
+    assert "build:below" not in err, "it was compiled, and only far-1 and far-2 need it"
     assert "tiny-1  built" in out
     assert "far-1   out of reach" in out
     assert "https://127.0.0.1:9/far.tar" in out

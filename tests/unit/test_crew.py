@@ -8,17 +8,20 @@ from typing import TYPE_CHECKING
 import pytest
 
 from buildmatrix.pipeline.crew import Crew
+from buildmatrix.schedule.core import Done, Failed
 from buildmatrix.schedule.pace import Pace
 from buildmatrix.schedule.task import Budget, Lane, Task
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from buildmatrix.pipeline.crew import Ended
+
 LONG = 60.0  # seconds after which a test that waits gives up; none takes so long
 BUDGET = Budget(works=9, cores=9, lanes={Lane.OWN: 1})
 
 
-def crew(make: Callable[[Task], bool], budget: Budget = BUDGET, **more: object) -> Crew:
+def crew(make: Callable[[Task], Ended], budget: Budget = BUDGET, **more: object) -> Crew:
     def stop() -> None:
         pass
 
@@ -44,10 +47,10 @@ def test_containers_run_at_once_beside_what_the_caller_makes() -> None:
     together = threading.Barrier(3)
     makers: dict[str, threading.Thread] = {}
 
-    def make(task: Task) -> bool:
+    def make(task: Task) -> Ended:
         makers[task.id] = threading.current_thread()
         together.wait(LONG)  # none goes on before all three are here
-        return True
+        return Done(task.id)
 
     work(crew(make), container("a"), container("b"), own("c"))
     assert makers["c"] is threading.current_thread()
@@ -57,9 +60,9 @@ def test_containers_run_at_once_beside_what_the_caller_makes() -> None:
 def test_one_work_at_a_time_has_no_threads() -> None:
     makers: list[threading.Thread] = []
 
-    def make(_: Task) -> bool:
+    def make(task: Task) -> Ended:
         makers.append(threading.current_thread())
-        return True
+        return Done(task.id)
 
     one = crew(make, Budget(works=1, cores=2))
     work(one, container("a"), own("b", "a"), container("c", "b"))
@@ -69,9 +72,9 @@ def test_one_work_at_a_time_has_no_threads() -> None:
 def test_what_failed_holds_up_only_what_needs_it() -> None:
     made: list[str] = []
 
-    def make(task: Task) -> bool:
+    def make(task: Task) -> Ended:
         made.append(task.id)
-        return task.id != "bad"
+        return Failed(task.id) if task.id == "bad" else Done(task.id)
 
     one = crew(make)
     work(one, container("bad"), container("above", "bad"), container("good"), own("x", "good"))
@@ -82,10 +85,10 @@ def test_what_failed_holds_up_only_what_needs_it() -> None:
 def test_closed_nothing_more_begins() -> None:
     made: list[str] = []
 
-    def make(task: Task) -> bool:
+    def make(task: Task) -> Ended:
         made.append(task.id)
         one.close()
-        return False
+        return Failed(task.id)
 
     one = crew(make, Budget(works=1))
     work(one, container("a"), container("b"))
@@ -95,14 +98,14 @@ def test_closed_nothing_more_begins() -> None:
 def test_an_error_in_a_thread_is_the_callers_once_the_others_are_done() -> None:
     begun, ended = threading.Event(), threading.Event()
 
-    def make(task: Task) -> bool:
+    def make(task: Task) -> Ended:
         if task.id == "slow":
             begun.set()
             for thread in threading.enumerate():
                 if thread.name == "broken":
                     thread.join(LONG)
             ended.set()
-            return True
+            return Done(task.id)
         assert begun.wait(LONG)
         raise ValueError("broken")
 
@@ -118,7 +121,7 @@ def test_an_interrupt_ends_what_threads_wait_for_and_waits_until_they_are_tidy(l
     """Also one that comes to the caller while it only waits, as a signal does."""
     stopped, running, tidy = threading.Event(), threading.Event(), threading.Event()
 
-    def make(task: Task) -> bool:
+    def make(task: Task) -> Ended:
         if task.lane is Lane.OWN:
             assert running.wait(LONG)
             raise KeyboardInterrupt
@@ -147,7 +150,7 @@ def test_how_much_is_left_is_told_and_taken_back_at_the_end() -> None:
     def outlook(running: int, waiting: int, seconds: float) -> None:
         outlooks.append((running, waiting, seconds))
 
-    one = crew(lambda _: True, Budget(works=1), outlook=outlook)
+    one = crew(lambda task: Done(task.id), Budget(works=1), outlook=outlook)
     work(one, Task("a", seconds=10), Task("b", ("a",), seconds=20))
     assert outlooks[0] == (1, 1, 30)
     assert outlooks[-1] == (0, 0, 0)

@@ -20,6 +20,7 @@ from buildmatrix.schedule.core import (
     Failed,
     Lost,
     Schedule,
+    Unavailable,
 )
 from buildmatrix.schedule.forecast import forecast
 from buildmatrix.schedule.task import Budget, Lane, Task, critical_path, tails
@@ -82,6 +83,7 @@ def test_whatever_fails_or_is_lost_all_that_can_be_made_is_made_within_the_budge
     tasks: tuple[Task, ...], budget: Budget, data: st.DataObject
 ) -> None:
     schedule, made, failed, dropped = Schedule(budget), set[str](), set[str](), dict[str, str]()
+    absent = set[str]()
     cut = data.draw(st.integers(0, len(tasks)), "added later")
     later = tuple(one for one in tasks if int(one.id) >= cut)
     decisions = schedule.tell(Added(tuple(one for one in tasks if int(one.id) < cut)))
@@ -96,19 +98,26 @@ def test_whatever_fails_or_is_lost_all_that_can_be_made_is_made_within_the_budge
             decisions, later = schedule.tell(Added(later)), ()
             continue
         name = data.draw(st.sampled_from([*schedule.running]), "ends")
-        ends: list[Event] = [Done(name), Failed(name), Lost(name)]
+        ends: list[Event] = [Done(name), Failed(name), Unavailable(name), Lost(name)]
         event = data.draw(st.sampled_from(ends), "how")
         decisions = schedule.tell(event)
         if isinstance(event, Done):
             made.add(name)
         elif name in schedule.lacking:  # failed, or lost for the last time
             failed.add(name)
+            if isinstance(event, Unavailable):
+                absent.add(name)
     assert made | failed | dropped.keys() == {one.id for one in tasks}
     assert made.isdisjoint(dropped)
     needs = {one.id: one.needs for one in tasks}
     for name, root in dropped.items():
         assert root in failed
-        assert {*needs[name]} & (failed | dropped.keys()), "nothing that it needs failed"
+        if name in schedule.useless:
+            users = {user.id for user in tasks if name in user.needs}
+            assert users <= failed | dropped.keys(), "something that needs it could be made"
+            assert root in absent, "what failed is mended, and then it is of use"
+        else:
+            assert {*needs[name]} & (failed | dropped.keys()), "nothing that it needs failed"
     for name in made:
         assert {*needs[name]} <= made
 
@@ -149,6 +158,12 @@ def test_what_the_longest_chain_waits_for_begins_first() -> None:
     assert begun(schedule, Added(tasks)) == ["root"]
     assert begun(schedule, Done("root")) == ["top"]
     assert begun(schedule, Done("top")) == ["long"]
+
+
+def test_sources_are_fetched_before_anything_is_compiled() -> None:
+    schedule = Schedule(Budget(works=1))
+    tasks = (task("compile", seconds=99), Task("source", seconds=1, lane=Lane.FETCH))
+    assert begun(schedule, Added(tasks)) == ["source"]
 
 
 def test_what_does_not_fit_leaves_its_place_to_what_does() -> None:
@@ -196,6 +211,36 @@ def test_what_needs_a_work_that_failed_before_it_was_added_is_given_up() -> None
         Drop("build", "image"),
         Begin("other"),
     )
+
+
+def test_what_only_works_out_of_reach_need_is_not_begun() -> None:
+    """Nor what is below that; but what runs goes on, and what is wanted for itself is made."""
+    tasks = (
+        task("source", seconds=9),
+        task("blas", "tools"),
+        task("tools"),
+        task("running", seconds=8),
+        replace(task("library"), goal=True),
+        task("shared"),
+        task("engine", "source", "blas", "running", "library", "shared"),
+        task("other", "shared"),
+    )
+    schedule = Schedule(Budget(works=2, cores=2))
+    assert begun(schedule, Added(tasks)) == ["source", "running"]
+    decisions = schedule.tell(Unavailable("source"))
+    assert {one.id for one in decisions if isinstance(one, Drop)} == {"engine", "blas", "tools"}
+    assert schedule.useless == {"blas", "tools"}
+    while schedule.running:
+        schedule.tell(Done(min(schedule.running)))
+    assert schedule.made == {"running", "library", "shared", "other"}
+
+
+def test_what_a_failed_work_needs_as_well_is_made_all_the_same() -> None:
+    """What failed is mended, and then the other half of its needs is there."""
+    schedule = Schedule(Budget(works=1))
+    tasks = (task("source", seconds=9), task("blas"), task("engine", "source", "blas"))
+    assert begun(schedule, Added(tasks)) == ["source"]
+    assert begun(schedule, Failed("source")) == ["blas"]
 
 
 def test_an_end_of_what_does_not_run_is_no_event() -> None:
