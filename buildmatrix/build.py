@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from buildmatrix.protocols import ContainerExit
 
 EPOCH = "1483228800"  # 2017-01-01, for SOURCE_DATE_EPOCH: any fixed time will do
+WORK = "/work"
 TAIL = 25  # log lines that an error carries
 
 # Read-only in the container and the only one that counts (CCACHE_CONFIGPATH): a build that writes a
@@ -43,6 +44,7 @@ class Job:
     user: int  # uid and gid inside, never 0
     labels: tuple[tuple[str, str], ...]
     log: Path
+    home: str = WORK  # where the container has its working folder
 
 
 def run(job: Job, *, engine: Engine, on_line: Callable[[str], None]) -> Path:
@@ -86,12 +88,12 @@ def _spec(job: Job, script: Path, work: Path, out: Path) -> ContainerSpec:
             *job.mounts,
             Mount(script, "/script.sh"),
             Mount(job.workspace / "ccache.conf", "/ccache.conf"),
-            Mount(work, "/work", writable=True),
+            Mount(work, job.home, writable=True),
             Mount(out, "/out", writable=True),
             Mount(job.ccache, "/ccache", writable=True),
         ),
         environment={
-            "HOME": "/work",
+            "HOME": job.home,
             "JOBS": str(job.jobs),
             "PATH": "/usr/lib/ccache:/usr/local/bin:/usr/bin:/bin",
             "CCACHE_DIR": "/ccache",
@@ -100,7 +102,7 @@ def _spec(job: Job, script: Path, work: Path, out: Path) -> ContainerSpec:
             "LC_ALL": "C",
             "TZ": "UTC",
         },
-        workdir="/work",
+        workdir=job.home,
         memory_bytes=job.memory_gib << 30,
         timeout_seconds=job.minutes * 60,
         labels=dict(job.labels),

@@ -16,9 +16,9 @@ from buildmatrix.cli.common import (
 from buildmatrix.errors import AuditError, BuildError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
-    from buildmatrix.documents.building import EndedCell, ExplainedRow
+    from buildmatrix.documents.building import EndedCell, ExplainedRow, ReproducedRow
     from buildmatrix.pipeline.making import Outcome
 
 
@@ -75,6 +75,7 @@ def plan(
         **AT_ONCE,
         "fail-fast": "begin nothing after the first failed action",
         "frozen": "make nothing: exit 9 and list what is missing",
+        "twice": "make all again, elsewhere and uncached, and compare; exit 4 if bytes differ",
         "archives": "folder of source archives, looked into before downloading",
         "mirror": "the same, as it was called before",
     },
@@ -90,18 +91,22 @@ def build(
     frozen: bool = False,
     archives: str = "",
     mirror: str = "",
+    twice: bool = False,
     json: bool = False,
     state: str = "",
 ) -> None:
     """Build, bundle and audit what is missing; a failed cell does not stop the others."""
-    from buildmatrix.pipeline.documents import build_document
+    from buildmatrix.pipeline.documents import build_document, reproduced_rows
     from buildmatrix.pipeline.perform import build_all
+    from buildmatrix.pipeline.reproducing import reproduce_all
 
     with progress() as reporter:
         folder = archives or mirror
         shop = workshop(matrix, only, state, reporter, jobs=jobs, works=works, archives=folder)
         outcomes = build_all(shop, fail_fast=fail_fast, frozen=frozen)
         document = build_document(shop, outcomes)
+        if twice:
+            document["reproduced"] = reproduced_rows(reproduce_all(shop))
     if json:
         print_json(document)
     else:
@@ -110,6 +115,7 @@ def build(
         print_table(building_view.build(document))
     _fail_for(outcomes)
     _fail_for_named(document["cells"], only or ())
+    _fail_for_unlike(document.get("reproduced", ()))
 
 
 def _fail_for(outcomes: Sequence[Outcome]) -> None:
@@ -151,6 +157,15 @@ def _fail_for_named(cells: Sequence[EndedCell], only: Sequence[str]) -> None:
             f"asked for and not built: {', '.join(c['id'] for c in missing)}",
             details="\n".join(f"{c['id']}: {c['cause']}" for c in missing),
             hint="`inv sources` says how to supply what is out of reach",
+        )
+
+
+def _fail_for_unlike(reproduced: Iterable[ReproducedRow]) -> None:
+    unlike = [row for row in reproduced if row["difference"]]
+    if unlike:
+        raise BuildError(
+            f"made again, not the same: {', '.join(row['id'] for row in unlike)}",
+            hint="look for times, paths, the number of jobs and the order of files in its script",
         )
 
 

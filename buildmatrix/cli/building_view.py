@@ -14,12 +14,15 @@ from buildmatrix.cli.tables import STATES, clipped, shown
 from buildmatrix.printable import escape
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
     from buildmatrix.documents.building import (
         Build,
         Cells,
         ForecastRow,
         Offers,
         Plan,
+        ReproducedRow,
         Sources,
         Toolchains,
     )
@@ -105,7 +108,23 @@ def build(document: Build) -> RenderableType:
         text = cell["cause"] if cell["state"] not in ("done", "cached") else ""
         words = f"[dim]{escape(spoken(clipped(text, 400)))}[/]" if text else ""
         listing.add(cell["id"], f"[{colour}]{word}[/]", words=words)
-    return listing
+    if "reproduced" not in document:
+        return listing
+    return Group(listing, Text(), *_reproduced(document["reproduced"]))
+
+
+def _reproduced(rows: Sequence[ReproducedRow]) -> Iterator[RenderableType]:
+    unlike = [row for row in rows if row["difference"]]
+    yield Text(f"made again: {len(rows)} works, {len(rows) - len(unlike)} of them the same bytes")
+    if not unlike:
+        return
+    listing = Listing(("not the same", "files"), "the first that differs", right=frozenset({1}))
+    for row in unlike:
+        words = escape(clipped(row["difference"], 400))
+        report = f"\n[dim]diffoscope: {escape(row['report'])}[/]" if row["report"] else ""
+        files = f"{len(row['differing'])} of {row['files']}"
+        listing.add(escape(row["id"]), files, words=words + report)
+    yield listing
 
 
 def offers(document: Offers) -> RenderableType:

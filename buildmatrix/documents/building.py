@@ -106,12 +106,23 @@ class EndedAction(TypedDict):
     seconds: float | None
 
 
+class ReproducedRow(TypedDict):
+    """A work that was made again, beside what is stored of it."""
+
+    id: str
+    files: int  # stored
+    differing: list[str]  # paths; empty where all is the same, or where it could not be made again
+    difference: str  # of the first: which section, member or line; or why it was not made again
+    report: str  # path of diffoscope's report on that file; empty without diffoscope
+
+
 class Build(TypedDict):
     """`inv build`: what was done, and where every cell stands."""
 
     version: Literal[1]
     cells: list[EndedCell]
     actions: list[EndedAction]
+    reproduced: NotRequired[list[ReproducedRow]]  # with --twice
 
 
 class AuditDocument(TypedDict):

@@ -16,7 +16,7 @@ from buildmatrix.selector import fits
 from buildmatrix.works import BundleWork
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
     from pathlib import Path
 
     from buildmatrix.documents.building import (
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
         OfferRow,
         Offers,
         Plan,
+        ReproducedRow,
         Rung,
         ToolchainRow,
         Toolchains,
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
     from buildmatrix.nouns import Action, Cell
     from buildmatrix.pipeline.making import Outcome
     from buildmatrix.pipeline.rebuilding import Rebuilt
+    from buildmatrix.pipeline.reproducing import Reproduction
     from buildmatrix.pipeline.workshop import Workshop
     from buildmatrix.shelf import Offer
     from buildmatrix.toolchain import Toolchain
@@ -206,6 +208,20 @@ def build_document(workshop: Workshop, outcomes: Sequence[Outcome]) -> Build:
             }
         )
     return {"version": 1, "cells": cells, "actions": rows}
+
+
+def reproduced_rows(reproductions: Iterable[Reproduction]) -> list[ReproducedRow]:
+    """What came of making works again."""
+    return [
+        {
+            "id": one.id,
+            "files": one.files,
+            "differing": list(one.differing),
+            "difference": one.difference,
+            "report": one.report,
+        }
+        for one in reproductions
+    ]
 
 
 def _cause(ended: Outcome | None, by_id: dict[str, Outcome]) -> str:

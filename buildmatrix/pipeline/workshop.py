@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from buildmatrix.workload import Workload
 
 NOBODY = 65534  # who builds when root starts the build
+AGAIN = "/again/elsewhere"  # the working folder of a compile that is compared with the first
 
 
 @dataclass
@@ -197,6 +198,18 @@ class Workshop:
             case _:
                 raise AssertionError(work.stage)
 
+    def again(self, work: Work, keys: Mapping[str, str], workspace: Path) -> Path:
+        """Make a work that is stored once more: a compile in another folder, by one process more
+        and without what ccache remembers. Returns its tree, below `workspace`; nothing is kept."""
+        match work.subject:
+            case ResolvedBuild():
+                job = self._job(work, work.subject, keys, workspace)
+                cache, log = workspace / "ccache", self.paths.log(work.stage, f"{work.name} again")
+                job = replace(job, home=AGAIN, ccache=cache, log=log, jobs=self.jobs + 1)
+                return self._run(work, job, keys)
+            case _:
+                return self._tree(work, keys, workspace, self.jobs)
+
     # -- build and runner ------------------------------------------------------------------------
 
     def _built(
@@ -207,10 +220,14 @@ class Workshop:
         workspace: Path,
         jobs: int,
     ) -> Path:
+        job = self._job(work, resolved, keys, workspace)
+        job = replace(job, jobs=jobs, minutes=job.minutes * self.machine.patience)
+        return self._run(work, job, keys)
+
+    def _run(self, work: Work, job: build.Job, keys: Mapping[str, str]) -> Path:
         maker = self._maker(keys[work.id])
         self.engine.remove_stale("buildmatrix.maker", maker)
-        job = self._job(work, resolved, keys, workspace, ("buildmatrix.maker", maker))
-        job = replace(job, jobs=jobs, minutes=job.minutes * self.machine.patience)
+        job = replace(job, labels=(("buildmatrix.maker", maker), *job.labels))
         try:
             return build.run(
                 job,
@@ -235,7 +252,6 @@ class Workshop:
         resolved: ResolvedBuild,
         keys: Mapping[str, str],
         workspace: Path,
-        *labels: tuple[str, str],
     ) -> build.Job:
         return build.Job(
             id=work.id,
@@ -249,7 +265,7 @@ class Workshop:
             minutes=resolved.limits.minutes,
             jobs=self.jobs,
             user=os.geteuid() or NOBODY,
-            labels=(*labels, ("buildmatrix.work", work.id)),
+            labels=(("buildmatrix.work", work.id),),
             log=self.log_path(work),
         )
 
