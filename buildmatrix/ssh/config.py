@@ -1,7 +1,7 @@
 """Where a board is: what was given, then OpenSSH's client configuration, then our defaults.
 
 `ssh -G` says what the configuration means (see `dump`). Where OpenSSH's client is not installed,
-paramiko.SSHConfig reads it, and what that does not know is refused by name (see `own`).
+our own reader takes its place, and what only ssh can judge is refused by name (see `own`).
 """
 
 from __future__ import annotations
@@ -9,12 +9,9 @@ from __future__ import annotations
 import getpass
 import os
 import re
-import shlex
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
-
-import paramiko
 
 from buildmatrix.errors import DeviceError
 from buildmatrix.ssh import dump, own
@@ -98,7 +95,7 @@ def route(
         *jumps, last = _way(given, settings, None, ())
         jumps = [replace(hop, user=hop.user or getpass.getuser()) for hop in jumps]
         identity = Path(board.identity_file).expanduser() if board.identity_file else None
-    except (paramiko.SSHException, ValueError, KeyError, OSError, RuntimeError) as error:
+    except (ValueError, KeyError, OSError, RuntimeError) as error:
         raise DeviceError(
             f"the way to {given} cannot be told from the ssh configuration: {error}",
             where=str(config),
@@ -182,7 +179,7 @@ def _hop(to: _Destination, values: Values, settings: _Settings) -> Hop:
         return tuple(_path(name, tokens) for name in names if name.lower() != "none")
 
     defaults = [f"~/.ssh/{name}" for name in DEFAULT_KEYS]
-    known = _names(_one(values, "userknownhostsfile", ""))
+    known = _names(values, "userknownhostsfile")
     if "userknownhostsfile" not in values and settings.known_hosts is not None:
         known = [str(settings.known_hosts).replace("%", "%%")]
     agent = _one(values, "identityagent", "SSH_AUTH_SOCK")
@@ -197,7 +194,7 @@ def _hop(to: _Destination, values: Values, settings: _Settings) -> Hop:
         host_key=settings.pins.get(join_address(host, port), ""),
         identity_files=paths(_many(values, "identityfile", defaults)),
         identities_only=_one(values, "identitiesonly", "no").lower() in ("yes", "true"),
-        known_hosts=paths([*known, *_names(_one(values, "globalknownhostsfile", ""))]),
+        known_hosts=paths([*known, *_names(values, "globalknownhostsfile")]),
         alias=_one(values, "hostkeyalias", ""),
         agent=_agent(agent, tokens),
         certificates=paths(_many(values, "certificatefile", [])),
@@ -248,11 +245,12 @@ def variable(name: str) -> str | None:
     return os.environ.get(name)  # noqa: TID251 - as ssh does
 
 
-def _names(text: str) -> list[str]:
+def _names(values: Values, key: str) -> list[str]:
     """Files of one line: `ssh -G` leaves the quotes out, so what is a file as a whole is one."""
-    if " " in text and Path(text).expanduser().is_file():
-        return [text]
-    return shlex.split(text) if '"' in text else text.split()
+    value = values.get(key, [])
+    if isinstance(value, list):
+        return value
+    return [value] if " " in value and Path(value).expanduser().is_file() else value.split()
 
 
 def _one(values: Values, key: str, default: str) -> str:

@@ -6,7 +6,6 @@ is ssh. Commands of `Match exec` are run by it, as by any `ssh`.
 
 from __future__ import annotations
 
-import re
 import shutil
 import subprocess
 import tempfile
@@ -19,11 +18,15 @@ if TYPE_CHECKING:
 Values = dict[str, str | list[str]]  # keyword in small letters -> value; lists where it may repeat
 
 GLOBAL = Path("/etc/ssh/ssh_config")
-NOBODY = "buildmatrix-nobody"  # stands last as User, so that 'nothing is said' shows
+# They stand last, so that 'nothing is written' shows.
+NOBODYS = (
+    "User buildmatrix-nobody",
+    "IdentityFile /buildmatrix-nobody",
+    "UserKnownHostsFile /buildmatrix-nobody",
+)
+AGAIN = "IdentityFile /buildmatrix-again"  # is set where all files are read a second time
 LISTS = ("identityfile", "certificatefile")
 SECONDS = 20.0  # for commands of Match exec too
-# Its own defaults, when no IdentityFile is written.
-DEFAULT_FILE = re.compile(r"(~|/.*)/\.ssh/id_(rsa|dsa|ecdsa|ecdsa_sk|ed25519|ed25519_sk|xmss)")
 
 
 def installed() -> str | None:
@@ -37,16 +40,24 @@ def dump(program: str, host: str, given: Mapping[str, str | int], config: Path) 
     Our own defaults hold where nothing is written: then User, IdentityFile and UserKnownHostsFile
     are left out. Raises ValueError with ssh's words for a configuration that it refuses.
     """
+    words = [f"-o{key}={value}" for key, value in given.items()] + ["--", host]
+    values = _asked(program, words, config, ["Match canonical", AGAIN, "Match all", *NOBODYS])
+    if AGAIN.split()[1] in values.get("identityfile", ()):
+        # Match final reads all files again, and there what NOBODYS set would stand first.
+        values = _asked(program, words, config, ["Match canonical", *NOBODYS])
+    return {key: value for key, value in values.items() if not _nobodys(key, value)}
+
+
+def _asked(program: str, words: list[str], config: Path, last: list[str]) -> Values:
+    """What `ssh -G` prints for a configuration that ends in the lines `last`."""
     with tempfile.NamedTemporaryFile("w", prefix="ssh-", suffix=".config") as file:
         # An Include that leads nowhere is no fault; a block in it ends with it.
-        lines = [f'Include "{path}"' for path in (config.absolute(), GLOBAL)]
-        lines += ["Match all", f"User {NOBODY}", f"UserKnownHostsFile /{NOBODY}"]
+        lines = [f'Include "{path}"' for path in (config.absolute(), GLOBAL)] + last
         file.write("\n".join(lines) + "\n")
         file.flush()
-        options = [word for key, value in given.items() for word in ("-o", f"{key}={value}")]
         try:
             done = subprocess.run(
-                [program, "-G", "-F", file.name, *options, "--", host],
+                [program, "-G", "-F", file.name, *words],
                 capture_output=True,
                 timeout=SECONDS,
                 stdin=subprocess.DEVNULL,
@@ -55,8 +66,8 @@ def dump(program: str, host: str, given: Mapping[str, str | int], config: Path) 
         except subprocess.TimeoutExpired:
             raise ValueError(f"`ssh -G` took more than {SECONDS:.0f} s: see Match exec") from None
     if done.returncode != 0:
-        words = done.stderr.decode(errors="replace").replace(file.name, str(config)).strip()
-        raise ValueError(words or f"`ssh -G` ended with status {done.returncode}")
+        text = done.stderr.decode(errors="replace").replace(file.name, str(config)).strip()
+        raise ValueError(text or f"`ssh -G` ended with status {done.returncode}")
     return _values(done.stdout.decode("utf-8", "surrogateescape"))
 
 
@@ -68,11 +79,11 @@ def _values(text: str) -> Values:
             values[key] = [*values.get(key, []), value]
         else:
             values.setdefault(key, value)
-    if values.get("user") == NOBODY:
-        del values["user"]
-    if values.get("userknownhostsfile") == f"/{NOBODY}":
-        del values["userknownhostsfile"]
     files = values.get("identityfile", [])
-    if len(files) > 2 and all(DEFAULT_FILE.fullmatch(name) for name in files):
-        del values["identityfile"]
+    values["identityfile"] = [name for name in files if name != NOBODYS[1].split()[1]]
     return values
+
+
+def _nobodys(key: str, value: str | list[str]) -> bool:
+    """Whether nothing is written."""
+    return not value or any(line.lower() == f"{key} {value}" for line in NOBODYS)

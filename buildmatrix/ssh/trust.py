@@ -9,11 +9,11 @@ from __future__ import annotations
 import base64
 import hashlib
 import hmac
-import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from buildmatrix.errors import DeviceError
+from buildmatrix.ssh.words import listed
 
 if TYPE_CHECKING:
     import paramiko
@@ -82,25 +82,13 @@ def read(text: str, name: str) -> HostKeys:
 
 def _means(patterns: str, name: str) -> bool:
     """Whether one of them is the name, and none that begins with ! is."""
-    matched = False
-    for pattern in patterns.split(","):
-        if _matches(pattern.removeprefix("!"), name):
-            if pattern.startswith("!"):
-                return False
-            matched = True
-    return matched
-
-
-def _matches(pattern: str, name: str) -> bool:
-    if pattern.startswith("|1|"):  # hashed: salt and HMAC-SHA1 of the name
+    if patterns.startswith("|1|"):  # hashed: salt and HMAC-SHA1 of the name, alone in its line
         try:
-            salt, digest = (base64.b64decode(part) for part in pattern[3:].split("|"))
+            salt, digest = (base64.b64decode(part) for part in patterns[3:].split("|"))
         except ValueError:
             return False
         return hmac.digest(salt, name.encode("utf-8", "replace"), hashlib.sha1) == digest
-    parts = re.split(r"([*?])", pattern.lower())  # not fnmatch: here [ is only itself
-    wild = {"*": ".*", "?": "."}
-    return re.fullmatch("".join(wild.get(p, re.escape(p)) for p in parts), name) is not None
+    return listed(patterns.lower(), name)
 
 
 def preferred(what: HostKeys) -> list[str]:

@@ -140,7 +140,6 @@ def test_what_is_not_honoured_is_refused_by_name(config: Path, text: str, said: 
         "Match sessiontype shell",
         "Match version OpenSSH_10*",
         "Match command reboot",
-        "Include /x",
     ],
 )
 def test_without_openssh_what_our_reader_cannot_judge_is_refused(

@@ -19,6 +19,7 @@ PACKAGES = """
   openssh-server dropbear-bin dash bash mksh ksh93u+m busybox-static coreutils findutils grep sed
   tar gzip procps hostname base-files base-passwd libc-bin
 """
+CLIENT = ("openssh-client",)
 OLDER = {"yash": "bookworm"}  # a package that later suites lack -> the suite that it is taken from
 # A release file says until when it counts; a mirror may stand still for longer than sid's does.
 SETTINGS = 'Acquire::Check-Valid-Until "false";\n'
@@ -40,6 +41,26 @@ def root(shelf: Path, suite: str) -> Path:
             _accounts(made)
             made.rename(folder)
     return folder
+
+
+def client(shelf: Path, suite: str) -> Path:
+    """The folder `shelf`/SUITE-client: OpenSSH's client of that suite and what it needs."""
+    folder = shelf / f"{suite}-client"
+    if not folder.exists():
+        shelf.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=shelf, prefix="making.") as scratch:
+            made = Path(scratch) / "root"
+            _skeleton(made)
+            for deb in sorted(_apt(Path(scratch), suite).with_dependencies(CLIENT).glob("*.deb")):
+                _unpack(deb, made)
+            made.rename(folder)
+    return folder
+
+
+def inside(root: Path, program: str) -> list[str]:
+    """The command line of a root's program with its own libraries, for this machine's files."""
+    loader = root / "usr/lib64/ld-linux-x86-64.so.2"
+    return [str(loader), "--library-path", str(root / LIBRARIES), str(root / program)]
 
 
 def bare(shelf: Path, suite: str) -> Path:
@@ -80,19 +101,23 @@ def _skeleton(root: Path) -> None:
 
 def _packages(scratch: Path, suite: str) -> Iterable[Path]:
     for origin in {suite, *OLDER.values()}:
-        apt = Apt(
-            scratch / origin,
-            mirror=debian_mirror(),
-            architecture="amd64",
-            suite=origin,
-            settings=SETTINGS,
-        )
+        apt = _apt(scratch, origin)
         older = [name for name, last in OLDER.items() if last == origin]
         if origin == suite:
             yield from sorted(apt.with_dependencies([*PACKAGES.split(), *older]).glob("*.deb"))
         else:
             apt.alone(older, scratch / "older")
             yield from sorted((scratch / "older").glob("*.deb"))
+
+
+def _apt(scratch: Path, suite: str) -> Apt:
+    return Apt(
+        scratch / suite,
+        mirror=debian_mirror(),
+        architecture="amd64",
+        suite=suite,
+        settings=SETTINGS,
+    )
 
 
 def _unpack(deb: Path, root: Path) -> None:

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from buildmatrix.boards import reach
 from buildmatrix.errors import DeviceError, InputError
 from buildmatrix.nouns import BoardAddress
-from buildmatrix.ssh import dump
+from buildmatrix.ssh import dump, own
 from buildmatrix.ssh.config import route
 from buildmatrix.ssh.trust import HostKeys, read
 
@@ -43,6 +43,8 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.setenv("LOGNAME", "me")
     monkeypatch.setattr(dump, "installed", lambda: None)  # what our own reader makes of it
+    monkeypatch.setattr(own, "GLOBAL", tmp_path / "ssh_config")
+    monkeypatch.setattr(own, "GLOBAL_KNOWN_HOSTS", (tmp_path / "ssh_known_hosts",))
     return tmp_path
 
 
@@ -144,10 +146,72 @@ def test_pins_go_by_address(config: Path) -> None:
 
 
 @pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("Host boar? # mine\nPort 7 # the old one", "pi@board:7"),
+        ('Host "board"\nUser "a#b" # c', "a#b@board:22"),
+        ("Host !other *\nPort=7\nHost *\nPort 8", "pi@board:7"),
+        ("HostName B.lan\nMatch final host b.lan\nPort 7", "pi@b.lan:7"),
+        ("HostName b.lan\nMatch final\nUser x\nHost b.lan\nPort 7", "x@b.lan:7"),
+        ("Match host final.lan\nPort 7\nHost board\nPort 8", "pi@board:8"),
+        ("Match host=board user=nobody\nPort 7", "pi@board:22"),
+        ('Match !host "b,c" localuser me # c\nPort 7', "pi@board:7"),
+        ("Match host nobody version x\nPort 7", "pi@board:22"),
+        ("IgnoreUnknown usek*,other\nUsekey yes\nPort 7", "pi@board:7"),
+        ("ProxyJump none\nProxyCommand nc %h", "pi@board:22"),
+    ],
+)
+def test_lines_mean_what_they_mean_for_ssh(config: Path, text: str, expected: str) -> None:
+    assert addresses(hops(config, text)) == [expected]
+
+
+def test_includes_and_the_file_for_everybody_are_read_in_their_places(
+    config: Path, home: Path
+) -> None:
+    more, everybody = home / ".ssh/more", home / "ssh_config"
+    more.mkdir(parents=True)
+    (more / "1").write_text("Host board\nPort 7\nHost nobody\n")
+    (more / "2").write_text("Port 8\nUser two\n")
+    everybody.write_text("User everybody\nIdentityFile /key\n")
+    assert addresses(hops(config, "Include more/*\nPort 9")) == ["two@board:7"]
+    assert addresses(hops(config, "Host nobody\nInclude more/*")) == ["everybody@board:22"]
+    assert hops(config, "")[0].identity_files == (Path("/key"),)
+    (home / "ssh_known_hosts").touch()
+    assert hops(config, "")[0].known_hosts == (home / "ssh_known_hosts",)
+    (more / "3").write_text("Include more/3\n")
+    with pytest.raises(DeviceError, match="more than 16 Includes"):
+        hops(config, "Include more/3")
+
+
+def test_times_and_families_are_read_as_ssh_reads_them(config: Path) -> None:
+    assert hops(config, "ConnectTimeout 1m30s")[0].patience == 90
+    assert hops(config, "ConnectTimeout none\nConnectTimeout 7")[0].patience == 7
+    assert hops(config, "IdentityFile a\\ b\nIdentityFile 'c d'")[0].identity_files == (
+        Path("a b"),
+        Path("c d"),
+    )
+
+
+@pytest.mark.parametrize(
     ("text", "said"),
     [
         ("nonsense", "nonsense"),
         ("Port many", "'many' is no port"),
+        ("HostNam x", "config, line 1: hostnam is no keyword of ssh"),
+        ("Port 1\nUser a b", "config, line 2: user takes one value, and not a b"),
+        ('User "a', "a quote without its end"),
+        ("Port", "nothing follows port"),
+        ("Host nobody\nAddressFamily inet7", "AddressFamily inet7 is none"),
+        ("ConnectTimeout soon", "'soon' is no time"),
+        ("Match all host board", "all stands alone"),
+        ("Match host", "what follows 'host' is missing"),
+        ("Match hots board", "no criterion of ssh is called 'hots'"),
+        ("Match !final host board", "before 10.6 reads all files again"),
+        ("Match exec %C", "%C in %C is not known here"),
+        ("User u-%h", "from 10 on expands it"),
+        ("RefuseConnection not today", "RefuseConnection: not today"),
+        ("Include more", "more, line 2: nothing follows port"),
+        ("Include ${X}/a", "where OpenSSH's client is installed"),
         ("Port 65536", "no port"),
         ("Host *\nProxyJump a", "leads back to a"),
         ("Host board\nProxyJump a\nHost a\nProxyJump board", "leads back to board"),
@@ -159,6 +223,8 @@ def test_pins_go_by_address(config: Path) -> None:
     ],
 )
 def test_a_config_that_cannot_be_used_is_named(config: Path, text: str, said: str) -> None:
+    (config.parent / ".ssh").mkdir()
+    (config.parent / ".ssh/more").write_text("User a\nPort\n")
     with pytest.raises(DeviceError, match=said) as caught:
         hops(config, text)
     assert caught.value.where == str(config)

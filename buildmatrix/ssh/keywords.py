@@ -1,0 +1,43 @@
+"""The keywords of ssh_config(5), in small letters, and which of them take what."""
+
+from __future__ import annotations
+
+from functools import cache
+from importlib import resources
+
+# Each takes the rest of its line as it is, quotes and comments too.
+RAW = frozenset(
+    {
+        "knownhostscommand",
+        "localcommand",
+        "proxycommand",
+        "proxyjump",
+        "refuseconnection",
+        "remotecommand",
+    }
+)
+SEVERAL = frozenset({"certificatefile", "identityfile"})  # each line adds one
+MANY = frozenset({"globalknownhostsfile", "userknownhostsfile"})  # the first line has them all
+SINGLE = frozenset(
+    {
+        "addressfamily",
+        "bindaddress",
+        "bindinterface",
+        "canonicalizehostname",
+        "connecttimeout",
+        "hostkeyalias",
+        "hostname",
+        "identitiesonly",
+        "identityagent",
+        "port",
+        "revokedhostkeys",
+        "user",
+    }
+)
+
+
+@cache
+def known() -> frozenset[str]:
+    """All that OpenSSH 10.6 takes, and what vendors add: Kerberos's of Debian, Apple's keychain."""
+    text = (resources.files("buildmatrix.ssh") / "keywords.txt").read_text("ascii")
+    return frozenset(text.split())

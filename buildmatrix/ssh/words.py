@@ -1,0 +1,95 @@
+"""The words of OpenSSH's files: lines, quotes, comments, patterns and times, as ssh takes them."""
+
+from __future__ import annotations
+
+import re
+
+_KEYWORD = re.compile(r'[\s"]*([^\s"=]+)"?(?:\s*=)?\s*(.*)', re.DOTALL)
+_TIME = re.compile(r"(\d+)([smhdw]?)", re.IGNORECASE)
+_SECONDS = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800}
+_ESCAPED = frozenset("'\"\\")
+
+
+def keyword(line: str) -> tuple[str, str]:
+    """The keyword of a line in small letters, and what follows it; ("", "") for none.
+
+    >>> keyword('  Port = 7 # old'), keyword("# Port 7")
+    (('port', '7 # old'), ('', ''))
+    """
+    matched = _KEYWORD.match(line.rstrip())
+    if matched is None or matched[1].startswith("#"):
+        return "", ""
+    return matched[1].lower(), matched[2]
+
+
+def split(text: str) -> list[str]:
+    r"""The arguments of a line, up to a comment. Raises ValueError for a quote without its end.
+
+    A backslash stands for itself but before a quote, a backslash, and a space outside quotes.
+
+    >>> split('"a b" c\\ d e#f # g')
+    ['a b', 'c d', 'e#f']
+    """
+    words: list[str] = []
+    rest = text.lstrip(" \t")
+    while rest and not rest.startswith("#"):
+        word, rest = _word(rest)
+        words.append(word)
+        rest = rest.lstrip(" \t")
+    return words
+
+
+def _word(text: str) -> tuple[str, str]:
+    """The first word, unquoted, and what follows it."""
+    word, quote, place = "", "", 0
+    while place < len(text):
+        letter = text[place]
+        after = text[place + 1 : place + 2]
+        if letter == "\\" and (after in _ESCAPED or (after == " " and not quote)) and after:
+            word += after
+            place += 1
+        elif letter in " \t" and not quote:
+            break
+        elif letter in "'\"" and quote in ("", letter):
+            quote = "" if quote else letter
+        else:
+            word += letter
+        place += 1
+    if quote:
+        raise ValueError(f"{text}: a quote without its end")
+    return word, text[place:]
+
+
+def wild(pattern: str, text: str) -> bool:
+    """Whether `text` is what `pattern` with * and ? means; not fnmatch: here [ is only itself."""
+    parts = re.split(r"([*?])", re.sub(r"\*+", "*", pattern))
+    meaning = {"*": ".*", "?": "."}
+    written = "".join(meaning.get(part, re.escape(part)) for part in parts)
+    return re.fullmatch(written, text, re.DOTALL) is not None
+
+
+def listed(patterns: str, text: str) -> bool:
+    """Whether one of the patterns between commas means `text`, and none that begins with ! does.
+
+    >>> listed("*.lan,!old.*", "pi.lan"), listed("*.lan,!old.*", "old.lan"), listed("!a", "b")
+    (True, False, False)
+    """
+    matched = False
+    for pattern in patterns.split(","):
+        if wild(pattern.removeprefix("!"), text):
+            if pattern.startswith("!"):
+                return False
+            matched = True
+    return matched
+
+
+def seconds(text: str) -> float:
+    """A time as in sshd_config(5), TIME FORMATS. Raises ValueError for what is none.
+
+    >>> seconds("1h30m"), seconds("7")
+    (5400.0, 7.0)
+    """
+    parts = _TIME.findall(text)
+    if not parts or "".join(number + unit for number, unit in parts) != text:
+        raise ValueError(f"'{text}' is no time")
+    return float(sum(int(number) * _SECONDS[unit.lower()] for number, unit in parts))
