@@ -70,7 +70,7 @@ def console(directory: Path) -> str:
 def snapshot(directory: Path) -> None:
     """Keep memory and devices in run.qcow2, for `resume`."""
     line = f"savevm {SNAPSHOT}\ninfo snapshots"
-    say(directory, "monitor", line, until="VM CLOCK", deadline=time.monotonic() + 60)
+    say(directory, "monitor", line, until="List of snapshots", deadline=time.monotonic() + 60)
 
 
 def say(directory: Path, name: str, line: str, *, until: str, deadline: float) -> None:

@@ -15,7 +15,7 @@ import pytest
 
 from buildmatrix import virtual
 from buildmatrix.errors import DeviceError, UsageError
-from buildmatrix.virtual import cache, host, link
+from buildmatrix.virtual import cache, host, link, machine
 from buildmatrix.virtual.initrd import load_order
 from buildmatrix.virtual.rootfs import fingerprint
 from tests.fakes import RecordingReporter
@@ -48,6 +48,28 @@ def test_modules_load_after_what_they_need() -> None:
         "failover.ko",
         "virtio_net.ko",
     ]
+
+
+@pytest.mark.parametrize("columns", ["VM SIZE DATE VM CLOCK", "VM_SIZE DATE VM_CLOCK ICOUNT"])
+def test_a_snapshot_is_kept_whatever_its_columns_are_called(tmp_path: Path, columns: str) -> None:
+    """QEMU 7.2 writes the first, 10.0 the second."""
+    heard: list[bytes] = []
+
+    def monitor() -> None:
+        peer, _ = listening.accept()
+        with peer:
+            peer.sendall(b"QEMU monitor - type 'help' for more information\r\n(qemu) ")
+            heard.append(peer.recv(4096))
+            peer.sendall(f"List of snapshots present on all disks:\r\nID TAG {columns}".encode())
+
+    with socket.socket(socket.AF_UNIX) as listening:
+        listening.bind(str(tmp_path / "monitor"))
+        listening.listen()
+        answering = threading.Thread(target=monitor)
+        answering.start()
+        machine.snapshot(tmp_path)
+        answering.join()
+    assert heard == [b"savevm ready\ninfo snapshots\n"]
 
 
 def test_a_fingerprint_is_openssh_s(tmp_path: Path) -> None:
