@@ -25,6 +25,7 @@ from buildmatrix.errors import BenchError, DeviceError, InputError
 from buildmatrix.pipeline.stored import shippable, stored
 from buildmatrix.profile import counting, functions, mappings
 from buildmatrix.profile.folding import folded, per_pass
+from buildmatrix.profile.pages import resettled
 from buildmatrix.profile.summary import Subject, document
 from buildmatrix.protocols import Finished, Started
 from buildmatrix.virtual import plugin
@@ -43,10 +44,19 @@ if TYPE_CHECKING:
 PASSES = 4  # that are told from the rest
 MINUTES = 30
 COUNTED = "-counted"  # the end of the names of kinds that count
-# Inside the prefix: BUNDLE BATCH PASSES. Prints the runner's line, then the memory map of the
-# process that measured, which is a child of the first (see harness/supervisor.h), as it was when it
-# was last seen: libraries may be opened late.
+APART = 0.02  # share of the harness's count: a profile that is further from it is none
+# Inside the prefix: BUNDLE BATCH PASSES. Prints the runner's line. Nothing else runs meanwhile:
+# what another process does in a library of both would be counted.
 SCRIPT = """\
+set -- %s; cd bundles/$1 || exit
+OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 bin/runner --model model --batch $2 --passes $3 \
+--warmup 0 --threads 1 > /tmp/profile.out 2> /tmp/profile.err ||
+{ status=$?; tail -n 5 /tmp/profile.err >&2; exit $status; }
+tail -n 1 /tmp/profile.out
+"""
+# The same; prints the memory map of the process that measures, which is a child of the first (see
+# harness/supervisor.h), as it was when it was last seen: libraries may be opened late.
+MAPS = """\
 set -- %s; cd bundles/$1 || exit
 OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 bin/runner --model model --batch $2 --passes $3 \
 --warmup 0 --threads 1 > /tmp/profile.out 2> /tmp/profile.err & main=$!
@@ -56,17 +66,16 @@ read -r pid name state parent rest 2> /dev/null < $stat || continue
 [ "$parent" != $main ] || { new=$(cat /proc/$pid/maps 2> /dev/null); [ -z "$new" ] || maps=$new; }
 done; sleep 0.05; done
 wait $main || { status=$?; tail -n 5 /tmp/profile.err >&2; exit $status; }
-tail -n 1 /tmp/profile.out; echo "$maps"
+echo "$maps"
 """
 
 
 @dataclass(frozen=True, slots=True)
 class _Seen:
-    """One run of the runner: what the harness counted, what ran, and where it lay."""
+    """One run of the runner: what the harness counted, and what ran."""
 
     instructions: int
     counts: counting.Counts
-    parts: tuple[Mapping, ...]
 
 
 @dataclass(slots=True)
@@ -142,10 +151,13 @@ def _counted(
     assert built.bundle is not None
     title, began = f"profile {built.cell.id}", time.monotonic()
     shop.reporter.emit(Started(title, f"2 and {2 + PASSES} passes at batch {batch}"))
+    parts = _mapped(connection, built.bundle, batch)
     shorter = _run(connection, folder, built.bundle, batch, 1)
     longer = _run(connection, folder, built.bundle, batch, 1 + PASSES)
     files = BundleFiles(shop, built.bundle, connection)
-    fewer, more = (folded(one.counts, one.parts, files) for one in (shorter, longer))
+    fewer, more = (
+        folded(resettled(one.counts, parts, files), parts, files) for one in (shorter, longer)
+    )
     places = per_pass(fewer, more, PASSES * batch)
     symbols = sorted({symbol for _, symbol in places})
     shop.reporter.emit(Finished(title, "done", time.monotonic() - began))
@@ -157,7 +169,19 @@ def _counted(
         passes=PASSES,
         harness=longer.instructions - shorter.instructions,
     )
+    check(sum(sum(works.values()) for works in places.values()), about.harness)
     return document(places, plugin.demangled(symbols), about)
+
+
+def check(total: float, harness: float) -> None:
+    """Raises DeviceError for a profile that is not of what the harness counted."""
+    if abs(total - harness) > APART * harness:
+        raise DeviceError(
+            f"the profile holds {total / 1e6:.2f} M instructions an image, the board's own counter "
+            f"says {harness / 1e6:.2f} M: it cannot be believed",
+            details=f"counted by a plugin of {plugin.qemu()}",
+            hint="profile it with another QEMU; versions 7.2 and 10.0 were tried",
+        )
 
 
 def subject(
@@ -191,12 +215,19 @@ def _run(connection: Connection, folder: Path, bundle: Bundle, batch: int, passe
     line = SCRIPT % f"{bundle.digest} {batch} {passes}"
     answer = call(connection, line, timeout=60 * MINUTES).stdout.decode(errors="replace")
     counts = counting.parse(plugin.ask(folder))
-    report, maps = reported(answer)
+    report, _ = reported(answer)
     if report["status"] != "ok":
         raise BenchError(f"the runner ended as {report['status']}: {report['message']}")
     if report["instructions"] is None:
         raise DeviceError("the board does not count instructions", hint="use a counted kind")
-    return _Seen(report["instructions"], counts, mappings.parse(maps))
+    return _Seen(report["instructions"], counts)
+
+
+def _mapped(connection: Connection, bundle: Bundle, batch: int) -> tuple[Mapping, ...]:
+    """The mappings of code of the cell's runner in a run of its own."""
+    line = MAPS % f"{bundle.digest} {batch} 1"
+    answer = call(connection, line, timeout=60 * MINUTES).stdout.decode(errors="replace")
+    return mappings.parse(answer)
 
 
 def reported(answer: str) -> tuple[dict[str, Any], str]:

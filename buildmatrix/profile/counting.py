@@ -16,13 +16,14 @@ class BasicBlock:
 
     address: int
     instructions: tuple[bytes, ...]  # as they lie in memory
+    place: int = 0  # of the first in the emulator's memory: one page of a file; 0: not known
 
 
 Counts = Counter[BasicBlock]
 
 
 def parse(text: str) -> Counts:
-    """How often each block ran, from `ADDRESS COUNT BYTES,BYTES` in lines.
+    """How often each block ran, from `ADDRESS PLACE COUNT BYTES,BYTES` in lines.
 
     A block that was met twice stands in one sum. Raises DeviceError for a text that was cut.
     """
@@ -31,7 +32,7 @@ def parse(text: str) -> Counts:
         raise DeviceError("the counts of the virtual board do not end", hint="profile it again")
     counts: Counts = Counter()
     for line in lines:
-        address, count, code = line.split(" ")
+        address, place, count, code = line.split(" ")
         words = tuple(map(bytes.fromhex, code.split(",")))
-        counts[BasicBlock(int(address, 16), words)] += int(count)
+        counts[BasicBlock(int(address, 16), words, int(place, 16))] += int(count)
     return counts

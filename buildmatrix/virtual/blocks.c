@@ -1,10 +1,12 @@
 /* A plugin of QEMU that counts how often each translated block of user code ran, and which words it
  * holds. Argument: socket=PATH. Whoever connects there gets what ran since the last one, a line a block:
  *
- *   ADDRESS COUNT WORDS     hexadecimal, decimal, the bytes of its instructions in hexadecimal
+ *   ADDRESS PLACE COUNT WORDS     hexadecimal twice, decimal, its instructions in hexadecimal
  *
  * an instruction's bytes apart by a comma; `end` is the last line. Blocks of the kernel (the upper
- * half of the addresses) are left out.
+ * half of the addresses) are left out. PLACE is where the code lies in QEMU's memory, 0 for nowhere:
+ * it stands for the page that all processes share which have mapped that file, while ADDRESS is that
+ * of the first process for which QEMU 10 translated the block, at whatever address the next one has it.
  *
  * No package of Debian's has qemu-plugin.h, so what is used of it is declared here. The numbers are
  * of the plugin interface: 1 is QEMU 7.2's, 2 took qemu_plugin_n_vcpus away, 3 gave
@@ -37,12 +39,13 @@ size_t qemu_plugin_tb_n_insns(const struct qemu_plugin_tb *);
 uint64_t qemu_plugin_tb_vaddr(const struct qemu_plugin_tb *);
 struct qemu_plugin_insn *qemu_plugin_tb_get_insn(const struct qemu_plugin_tb *, size_t);
 size_t qemu_plugin_insn_size(const struct qemu_plugin_insn *);
+void *qemu_plugin_insn_haddr(const struct qemu_plugin_insn *);
 
 EXPORTED int qemu_plugin_version = 1;
 
 struct block {
     struct block *next; /* made before */
-    uint64_t address, count, told; /* told: of the count, up to the last answer */
+    uint64_t address, place, count, told; /* told: of the count, up to the last answer */
     size_t length;
     char words[]; /* as they are printed */
 };
@@ -91,6 +94,7 @@ static void translated(qemu_plugin_id_t id, struct qemu_plugin_tb *tb) {
         block->words[block->length++] = ',';
     }
     if (block->length) block->length--; /* the last comma */
+    if (count) block->place = (uintptr_t)qemu_plugin_insn_haddr(qemu_plugin_tb_get_insn(tb, 0));
     block->next = newest;
     newest = block;
     qemu_plugin_register_vcpu_tb_exec_cb(tb, ran, 0, block);
@@ -103,7 +107,8 @@ static void *answer(void *unused) {
             const uint64_t count = b->count, more = count - b->told;
             if (!more) continue;
             b->told = count;
-            fprintf(out, "%" PRIx64 " %" PRIu64 " %.*s\n", b->address, more, (int)b->length, b->words);
+            fprintf(out, "%" PRIx64 " %" PRIx64 " %" PRIu64 " %.*s\n", b->address, b->place, more,
+                    (int)b->length, b->words);
         }
         fputs("end\n", out);
         fclose(out);

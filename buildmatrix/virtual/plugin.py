@@ -12,19 +12,44 @@ from buildmatrix.virtual import host
 
 SOURCE = Path(__file__).with_name("blocks.c")
 PROGRAMS = {"cc": "gcc libc6-dev", "c++filt": "binutils"}
+QEMU = "qemu-system-aarch64"
 LONG = 120.0  # seconds that an answer may take
 
 
 def compiled(folder: Path) -> str:
     """QEMU's -plugin argument for a plugin built in `folder`, whose socket is there too.
 
-    Raises DeviceError where the compiler is missing or does not take it.
+    Raises DeviceError where the compiler is missing or does not take it, or QEMU does not.
     """
     host.require(PROGRAMS)
     library = folder / "blocks.so"
     flags = ("-O2", "-shared", "-fPIC", "-fvisibility=hidden", "-pthread")
     host.run(["cc", *flags, "-o", str(library), str(SOURCE), "-ldl"])
+    take(f"{library},socket={folder / 'tried'}")
     return f"{library},socket={folder / 'blocks'}"
+
+
+def qemu() -> str:
+    """The first line of what QEMU says of its version."""
+    return host.run([QEMU, "--version"]).decode(errors="replace").partition("\n")[0]
+
+
+def take(argument: str) -> None:
+    """Start QEMU without a machine, because only it knows which plugins it takes: one may be built
+    without any, and each speaks a range of versions of the interface.
+
+    Raises DeviceError, with what QEMU said, where it does not take this one.
+    """
+    host.require({QEMU: host.PACKAGES[QEMU]})
+    quiet = ("-M", "none", "-display", "none", "-serial", "none", "-monitor", "stdio")
+    try:
+        host.run([QEMU, *quiet, "-plugin", argument], stdin=b"quit\n", timeout=60)
+    except DeviceError as error:
+        raise DeviceError(
+            f"{qemu()} does not take our plugin, so nothing can be counted with it",
+            details=error.details,
+            hint="put QEMU 7.2 (Debian 12) or 10.0 (Debian 13) first in PATH",
+        ) from None
 
 
 def ask(folder: Path) -> str:

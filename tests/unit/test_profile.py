@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections import Counter
+from typing import TYPE_CHECKING
 
 import pytest
 
+from buildmatrix.boards import profiling
 from buildmatrix.cli.profiling import two_cells
 from buildmatrix.errors import DeviceError, InputError
 from buildmatrix.isa.classes import Set, Work, works
@@ -13,11 +15,16 @@ from buildmatrix.profile import counting, mappings
 from buildmatrix.profile.folding import folded, per_pass
 from buildmatrix.profile.functions import code
 from buildmatrix.profile.naming import spoken
+from buildmatrix.profile.pages import resettled
 from buildmatrix.profile.sentence import difference, sentence
 from buildmatrix.profile.summary import Subject, document
+from buildmatrix.virtual import plugin
 from tests import elf_factory
 from tests.documents import valid
 from tests.unit.profiles import IM2COL, NEON, WITH_NEON, WITHOUT_NEON, kernel, profile, row
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 WORDS: dict[Set, dict[Work, tuple[int, ...]]] = {
     "a32": {
@@ -67,13 +74,14 @@ def test_each_word_has_its_kind_of_work(instructions: Set) -> None:
 
 
 def test_counts_of_one_block_that_was_translated_twice_are_one_sum() -> None:
-    counts = counting.parse("10000 3 020081e0,810a00ee\n10000 4 020081e0,810a00ee\nend\n")
-    assert counts == {counting.BasicBlock(0x10000, (ADD, MULTIPLY)): 7}
+    line = "10000 7f01000 {} 020081e0,810a00ee\n"
+    counts = counting.parse(line.format(3) + line.format(4) + "end\n")
+    assert counts == {counting.BasicBlock(0x10000, (ADD, MULTIPLY), 0x7F01000): 7}
 
 
 def test_counts_that_were_cut_are_an_error() -> None:
     with pytest.raises(DeviceError, match="do not end"):
-        counting.parse("10000 3 020081e0\n")
+        counting.parse("10000 0 3 020081e0\n")
 
 
 def test_only_code_of_the_process_is_counted_and_under_its_function() -> None:
@@ -93,6 +101,72 @@ def test_only_code_of_the_process_is_counted_and_under_its_function() -> None:
         ("libone.so", "function_0"): {Work.INTEGER: 5, Work.SCALAR: 5},
         ("[vdso]", "unknown at 0x0"): {Work.INTEGER: 2},
     }
+
+
+def test_code_that_another_process_was_translated_for_is_found_by_its_page() -> None:
+    """As QEMU 10 tells it: of a page that two processes map, only the first one's addresses."""
+    library = elf_factory.make(text=(("$a", ADD + MULTIPLY),), symbols="functions")
+    start = library.index(ADD + MULTIPLY)
+    page, other = 0x7F0000001000, 0x7F0000009000
+    blocks = Counter(
+        {
+            counting.BasicBlock(0x5000 + start, (ADD, MULTIPLY), page + start): 5,
+            counting.BasicBlock(0x5004 + start, (MULTIPLY,), page + start + 4): 3,
+            counting.BasicBlock(0x9000, (MULTIPLY,) * 9, other): 100,  # a page of no file of ours
+            counting.BasicBlock(0xF7977000, (ADD,), 0): 2,  # of none that QEMU could name
+        }
+    )
+    parts, files = mappings.parse(MAPS), {"/b/lib/libone.so": code(library)}
+    assert folded(blocks, parts, files.get).functions.keys() == {("[vdso]", "unknown at 0x0")}
+    made = folded(resettled(blocks, parts, files.get), parts, files.get)
+    assert made.functions == {
+        ("libone.so", "function_0"): {Work.INTEGER: 5, Work.SCALAR: 8},
+        ("[vdso]", "unknown at 0x0"): {Work.INTEGER: 2},
+    }
+
+
+def test_what_a_page_of_memory_held_before_is_not_taken_for_the_file() -> None:
+    library = elf_factory.make(text=(("$a", (ADD + MULTIPLY) * 2),), symbols="functions")
+    start, page = library.index(ADD + MULTIPLY), 0x7F0000001000
+    ours = counting.BasicBlock(0x5000 + start, (ADD, MULTIPLY, ADD), page + start)
+    before = counting.BasicBlock(0x8000 + start, (MULTIPLY, MULTIPLY), page + start)
+    parts, files = mappings.parse(MAPS), {"/b/lib/libone.so": code(library)}
+    made = resettled(Counter({ours: 5, before: 7}), parts, files.get)
+    assert {block.address: count for block, count in made.items()} == {
+        0x10000 + start: 5,
+        before.address: 7,
+    }
+
+
+def test_a_profile_that_is_far_from_the_boards_own_count_is_none(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(plugin, "qemu", lambda: "QEMU emulator version 10.0.13")
+    profiling.check(40.9e6, 41.0e6)
+    for total in (0.0, 1200.0, 39.0e6, 45.0e6):
+        with pytest.raises(DeviceError, match="cannot be believed") as caught:
+            profiling.check(total, 41.0e6)
+        assert "version 10.0.13" in caught.value.details
+
+
+def test_a_qemu_that_takes_no_such_plugin_is_told_in_words(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """The words of QEMU 11.1; and a program as Debian's qemu-user-static, that knows no plugins."""
+    for said in (
+        "plugin requires API version 4, but this QEMU supports only a minimum version of 7",
+        "-plugin: invalid option",
+    ):
+        fake = tmp_path / "qemu-system-aarch64"
+        fake.write_text(
+            f"#!/bin/sh\n[ $1 != --version ] || {{ echo 'QEMU 11.1.3'; exit 0; }}\n"
+            f"echo '{said}' >&2; exit 1\n"
+        )
+        fake.chmod(0o755)
+        monkeypatch.setenv("PATH", str(tmp_path), prepend=":")
+        with pytest.raises(DeviceError, match=r"QEMU 11\.1\.3 does not take our plugin") as caught:
+            plugin.take("blocks.so,socket=tried")
+        assert said in caught.value.details
 
 
 def test_a_function_without_a_symbol_is_told_by_where_it_begins() -> None:
