@@ -54,7 +54,7 @@ def simplified(
     """
     model, files = _loaded(path)
     graph = model.graph
-    _check_numbers(graph, path)
+    _check_nodes(model, path)
     _fix_constants(model)
     model = _of_today(model, path)
     graph = model.graph
@@ -124,8 +124,16 @@ def _loaded(path: Path) -> tuple[ModelProto, tuple[str, ...]]:
     return model, files
 
 
-def _check_numbers(graph: GraphProto, path: Path) -> None:
-    for node in graph.node:
+def _check_nodes(model: ModelProto, path: Path) -> None:
+    """Refuses numbers of 8 bits, and operators that are neither ONNX's nor functions of the file:
+    before the file is brought to another operator set, whose converter has no node to name."""
+    written = {"", "ai.onnx", *(function.domain for function in model.functions)}
+    for node in model.graph.node:
+        if node.domain not in written:
+            raise InputError(
+                f"the operator of node {called(node)} (of {node.domain}) is not read",
+                where=str(path),
+            )
         if node.op_type in QUANTIZED:
             raise InputError(
                 f"it is quantized (node {called(node)}), and only files of floats are read",

@@ -244,6 +244,17 @@ def test_an_old_operator_set_is_brought_to_one_that_has_kernels(tmp_path: Path) 
     assert prepared(net)[2].shape == (2 * 4 * 4,)
 
 
+def test_an_operator_of_another_domain_is_named(tmp_path: Path) -> None:
+    """As in files of scikit-learn's converter, which have no operator set of ONNX's own at all."""
+    forest = node("LinearClassifier", "image", "prob", domain="ai.onnx.ml")
+    model = onnx_files.model([forest], {})
+    model.opset_import[0].domain = "ai.onnx.ml"
+    fault = refused(tmp_path, model)
+    assert fault.brief == (
+        "the operator of node LinearClassifier 'prob' (of ai.onnx.ml) is not read"
+    )
+
+
 def test_a_quantized_file_is_refused_by_the_node(tmp_path: Path) -> None:
     nodes = [
         node("QuantizeLinear", "image s z", "q"),
