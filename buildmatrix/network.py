@@ -11,7 +11,7 @@ from math import prod
 from pathlib import Path
 from typing import Annotated, Literal, NamedTuple
 
-from pydantic import Field, PositiveFloat, PositiveInt, model_validator
+from pydantic import Field, PositiveFloat, PositiveInt, SerializeAsAny, model_validator
 
 from buildmatrix import cachekey, sizes
 from buildmatrix.layers import (
@@ -101,6 +101,43 @@ class ImportedNetwork(NetworkSpec):
         return self.folder / next(iter(self.files))
 
 
+class PruneSpec(Spec):
+    """How a network is made smaller."""
+
+    keep: Annotated[
+        float,
+        Field(gt=0, lt=1, description="share of the filters that stay, of those that compete"),
+    ]
+    by: Literal["l1", "l2"] = Field("l1", description="norm of a filter's weights; the smallest go")
+
+
+class VariantSpec(Spec):
+    """`model.yaml` of a network made out of another model of the project."""
+
+    version: FormVersion
+    name: ModelName
+    summary: Summary
+    of: ModelName = Field(description="the model that it is made out of")
+    prune: PruneSpec = Field(description="takes whole filters out")
+    tolerance: Tolerance | None = Field(
+        None, description="that of the other model when not written"
+    )
+
+
+class PrunedNetwork(NetworkSpec):
+    """What is left of the network `whole`."""
+
+    whole: SerializeAsAny[NetworkSpec]
+    prune: PruneSpec
+
+
+def origin(net: NetworkSpec) -> NetworkSpec:
+    """The network that is written or read, which a variant is made out of; itself for others."""
+    while isinstance(net, PrunedNetwork):
+        net = net.whole
+    return net
+
+
 class Step(NamedTuple):
     """A layer between its two shapes. `relu`: its output goes through a ReLU. `reads`: names of
     what it reads, as `befores` are their shapes; `before` is the first."""
@@ -129,7 +166,7 @@ def steps(net: NetworkSpec) -> tuple[Step, ...]:
         reads = layer.inputs or (last,)
         befores = tuple(known[name] for name in reads)
         after = sizes.after(
-            layer, befores, where=net.name, any_groups=isinstance(net, ImportedNetwork)
+            layer, befores, where=net.name, any_groups=isinstance(origin(net), ImportedNetwork)
         )
         found.append(Step(layer, befores[0], after, reads=reads, befores=befores))
         last = layer.name
@@ -215,8 +252,8 @@ def digest(net: NetworkSpec) -> str:
     The summary may be reworded and the tolerance moved without making another network of it; a
     setting at its default counts as not written, so that a new kind of setting changes nothing.
     """
-    return cachekey.digest(
-        net.model_dump(
-            mode="json", exclude={"summary", "tolerance", "folder"}, exclude_defaults=True
-        )
-    )
+    words: dict[str, bool] = dict.fromkeys(("summary", "tolerance", "folder"), True)
+    content = net.model_dump(mode="json", exclude=words, exclude_defaults=True)
+    if isinstance(net, PrunedNetwork):
+        content["whole"] = digest(net.whole)
+    return cachekey.digest(content)

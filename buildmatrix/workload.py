@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from buildmatrix import cachekey, network
 from buildmatrix.layers import ConvSpec, DeconvSpec
-from buildmatrix.network import ImportedNetwork, NetworkSpec
+from buildmatrix.network import ImportedNetwork, NetworkSpec, PrunedNetwork
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -46,6 +46,8 @@ def version(one: Workload) -> str:
     what = one.model_dump(
         mode="json", include={"input", "seed", "gain", "layers", "files"}, exclude_defaults=True
     )  # as in network.digest
+    if isinstance(one, PrunedNetwork):
+        what |= {"whole": version(one.whole), "prune": one.prune.model_dump(mode="json")}
     return cachekey.digest(what)[:16]
 
 
@@ -59,6 +61,7 @@ class Described:
     multiply_adds: int | None  # of one image; None where nobody knows them
     denormals: int = 0  # of the parameters
     convolves: bool = True  # whether one of its layers is a convolution
+    whole: tuple[str, int] | None = None  # what it was pruned from, and its multiply-adds
 
     @property
     def bound(self) -> float | None:
@@ -73,7 +76,11 @@ class Described:
             return f"{self.name}: calls of the library's own functions, ms {self.per}"
         million = f"{self.multiply_adds / 1e6:.1f} million multiply-adds {self.per}"
         small = f" ({self.denormals:,} of them denormal)" if self.denormals else ""
-        return f"{self.name}: {self.parameters:,} parameters{small}, {million}"
+        said = f"{self.name}: {self.parameters:,} parameters{small}, {million}"
+        name, before = self.whole or ("", 0)
+        if not before:
+            return said
+        return f"{said}, {self.multiply_adds / before:.0%} of {name}'s"
 
 
 def described(one: Workload) -> Described:
@@ -82,7 +89,10 @@ def described(one: Workload) -> Described:
         sizes = network.parameters(one), network.multiply_adds(one)
         denormals = one.denormals if isinstance(one, ImportedNetwork) else 0
         convolves = any(isinstance(layer, ConvSpec | DeconvSpec) for layer in one.layers)
-        return Described(one.name, "an image", *sizes, denormals, convolves)
+        whole = None
+        if isinstance(one, PrunedNetwork):
+            whole = (one.whole.name, network.multiply_adds(one.whole))
+        return Described(one.name, "an image", *sizes, denormals, convolves, whole)
     return Described(one.name, "a call", 0, None)
 
 

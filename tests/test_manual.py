@@ -10,6 +10,7 @@ import pytest
 from buildmatrix import schema
 from buildmatrix.imported.spec import FileNetworkSpec
 from buildmatrix.matrix.spec import MatrixSpec
+from buildmatrix.network import VariantSpec
 from buildmatrix.recipe import RecipeSpec
 from tests.manual import PAGES, ROOT, Block, blocks
 
@@ -31,9 +32,9 @@ def test_every_shell_block_is_one() -> None:
     assert done.stderr == ""
 
 
-def spec_of(block: Block) -> type[MatrixSpec | RecipeSpec | FileNetworkSpec]:
+def spec_of(block: Block) -> type[MatrixSpec | RecipeSpec | FileNetworkSpec | VariantSpec]:
     if "docs/models" in block.page:
-        return FileNetworkSpec
+        return VariantSpec if "\nof: " in block.text else FileNetworkSpec
     return RecipeSpec if "docs/recipes" in block.page else MatrixSpec
 
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from buildmatrix.errors import UsageError
 from buildmatrix.export import able
-from buildmatrix.network import OUTPUT, ImportedNetwork
+from buildmatrix.network import OUTPUT, ImportedNetwork, PrunedNetwork
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -75,6 +75,8 @@ def prepared(net: NetworkSpec) -> tuple[tuple[Parameters, ...], F32, F64]:
 
     Raises InputError for a file that is not what it was, or whose own engine answers otherwise.
     """
+    if isinstance(net, PrunedNetwork):
+        return _left(net)
     if isinstance(net, ImportedNetwork):
         from buildmatrix.imported import golden
 
@@ -83,6 +85,15 @@ def prepared(net: NetworkSpec) -> tuple[tuple[Parameters, ...], F32, F64]:
 
     parameters = reference.weights(net)
     image = reference.image(net)
+    return parameters, image, reference.forward(net, parameters, image)
+
+
+def _left(net: PrunedNetwork) -> tuple[tuple[Parameters, ...], F32, F64]:
+    """Of a variant: what is left of the whole network's weights, and its own answer."""
+    from buildmatrix import pruning, reference
+
+    learnt, image, _ = prepared(net.whole)
+    parameters = pruning.parameters(net, learnt)
     return parameters, image, reference.forward(net, parameters, image)
 
 

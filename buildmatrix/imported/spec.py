@@ -14,6 +14,7 @@ from buildmatrix.network import (
     NetworkSpec,
     Summary,
     Tolerance,
+    VariantSpec,
 )
 from buildmatrix.schema import Spec
 
@@ -49,5 +50,6 @@ class FileNetworkSpec(Spec):
         return name
 
 
-class ModelFile(RootModel[NetworkSpec | FileNetworkSpec]):
-    """`model.yaml`: a network written layer by layer, or one that stands in a file."""
+class ModelFile(RootModel[NetworkSpec | FileNetworkSpec | VariantSpec]):
+    """`model.yaml`: a network written layer by layer, one that stands in a file, or one made out of
+    another model."""

@@ -2,24 +2,20 @@
 
 from __future__ import annotations
 
-import hashlib
 from dataclasses import dataclass, replace
-from importlib.metadata import version
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-from buildmatrix import graph, matrix, network, recipe, schema, shelf, toolchain, workload
+from buildmatrix import graph, matrix, recipe, schema, shelf, toolchain, workload
 from buildmatrix.errors import InputError, UsageError, did_you_mean
 from buildmatrix.export import FORMATS
-from buildmatrix.imported.spec import FileNetworkSpec
-from buildmatrix.network import ImportedNetwork, NetworkSpec
 from buildmatrix.pipeline import fitting
+from buildmatrix.pipeline.models import PACKAGE, digest, importers, modules, network, shown
 from buildmatrix.selector import matches_id
-from buildmatrix.state import State
 from buildmatrix.workload import Calls
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+    from pathlib import Path
 
     from buildmatrix.matrix import Matrix
     from buildmatrix.nouns import Cell, Scalar
@@ -28,7 +24,6 @@ if TYPE_CHECKING:
     from buildmatrix.workload import Workload
     from buildmatrix.works import Graph
 
-PACKAGE = Path(__file__).parent.parent
 HARNESS = PACKAGE / "harness"
 BENCH_FILES = ("bench.h", "bench.cpp")
 HARNESS_FILES = ("harness.h", "harness.cpp", "supervisor.h", "layers.h", "plain.h")
@@ -79,11 +74,11 @@ def load(
     if include and isinstance(document.data, dict):
         document.data["include"] = [*document.data.get("include", ()), *include]
     root = path.resolve().parent
-    recipes = recipe.load_all(_shown(root / "recipes"), shelf.folders(root, "recipes"))
+    recipes = recipe.load_all(shown(root / "recipes"), shelf.folders(root, "recipes"))
     toolchains = load_toolchains(root)
     expanded = matrix.expand(document, recipes, toolchains)
     nets: dict[str, Workload] = {
-        name: _network(root, name, document, state) for name in _networks(expanded, recipes)
+        name: network(root, name, document, state) for name in _networks(expanded, recipes)
     }
     nets |= _calls(expanded, recipes, nets)
     cells = _of_model(select(expanded, only), model, tuple(nets))
@@ -91,13 +86,13 @@ def load(
         recipes=recipes,
         toolchains=toolchains,
         networks={name: workload.digest(net) for name, net in nets.items()},
-        harness_digest=_digest(HARNESS, *HARNESS_FILES),
-        bench_digest=_digest(HARNESS, *BENCH_FILES),
-        exporter_digests={n: _digest(PACKAGE, *one.sources) for n, one in FORMATS.items()},
-        bundle_digest=_digest(PACKAGE, "bundle.py"),
-        audit_digest=_digest(PACKAGE, *_modules("audit"), *_modules("elf")),
+        harness_digest=digest(HARNESS, *HARNESS_FILES),
+        bench_digest=digest(HARNESS, *BENCH_FILES),
+        exporter_digests={n: digest(PACKAGE, *one.sources) for n, one in FORMATS.items()},
+        bundle_digest=digest(PACKAGE, "bundle.py"),
+        audit_digest=digest(PACKAGE, *modules("audit"), *modules("elf")),
         trees=_trees(root, recipes),
-        imports={name: _imported(net) for name, net in nets.items()},
+        imports={name: importers(net) for name, net in nets.items()},
         gaps=fitting.gaps(nets, expanded.cells, recipes),
     )
     works = graph.expand(cells, inputs)
@@ -170,51 +165,7 @@ def _trees(root: Path, recipes: Mapping[str, Recipe]) -> dict[str, str]:
 
 def load_toolchains(root: Path) -> Mapping[str, Toolchain]:
     """The toolchains that a project in `root` may name. Raises InputError for a fault in one."""
-    return toolchain.load_all(_shown(root / "toolchains"), shelf.folders(root, "toolchains"))
-
-
-def _network(root: Path, name: str, document: schema.Document, state: Path | None) -> NetworkSpec:
-    folders = shelf.folders(root, "models")
-    if name not in folders:
-        near = did_you_mean(name, [*folders])
-        brief = f"no model '{name}'{near}; there are: {', '.join(folders)}"
-        half = (root / "models" / name).is_dir()
-        hint = f"models/{name} has no model.yaml; `inv models` lists what there is" if half else ""
-        raise document.fault(("bench", "model"), brief, hint=hint)
-    path = _shown(folders[name] / "model.yaml")
-    written = schema.read(path)
-    file = isinstance(written.data, dict) and "from" in written.data
-    one = written.build(FileNetworkSpec) if file else written.build(NetworkSpec)
-    if one.name != name:
-        raise InputError(
-            f"the model in folder '{name}' calls itself '{one.name}'",
-            where=str(path),
-            hint="give both the same name: results and cells are found by it",
-        )
-    net = one if isinstance(one, NetworkSpec) else _described(one, path, state)
-    network.shapes(net)  # a layer that does not fit is an input error: say so before any build
-    return net
-
-
-def _imported(net: Workload) -> dict[str, str]:
-    """Of a network out of a file: what that file is, and what reads it."""
-    if not isinstance(net, ImportedNetwork):
-        return {}
-    reader = _digest(PACKAGE, *_modules("imported"))
-    return {**net.files, "reader": reader, "onnxruntime": version("onnxruntime")}
-
-
-def _described(one: FileNetworkSpec, path: Path, state: Path | None) -> NetworkSpec:
-    if state is None:
-        from buildmatrix.imported import described
-
-        return described(one, path.parent)
-    from buildmatrix.imported.remembered import recalled
-
-    shapes = ("layers.py", "sizes.py", "network.py", "reference.py")
-    digests = _digest(PACKAGE, *_modules("imported"), *shapes)
-    reader = "-".join((digests, *(version(name) for name in ("onnx", "onnxruntime", "numpy"))))
-    return recalled(one, path.parent, reader=reader, records=State(state).networks)
+    return toolchain.load_all(shown(root / "toolchains"), shelf.folders(root, "toolchains"))
 
 
 def select(expanded: Matrix, only: tuple[str, ...]) -> tuple[Cell, ...]:
@@ -244,21 +195,3 @@ def _of_model(cells: tuple[Cell, ...], model: str, known: tuple[str, ...]) -> tu
     if not found:
         raise UsageError(f"--only selects no cell of model {model}", hint="`inv cells` lists them")
     return found
-
-
-def _digest(folder: Path, *names: str) -> str:
-    """One hash over files of ours that shape an artifact."""
-    total = hashlib.sha256()
-    for name in names:
-        total.update(hashlib.sha256((folder / name).read_bytes()).digest())
-    return total.hexdigest()
-
-
-def _modules(package: str) -> list[str]:
-    return sorted(f"{package}/{path.name}" for path in (PACKAGE / package).glob("*.py"))
-
-
-def _shown(path: Path) -> Path:
-    """Relative to the working folder when it is below it: shorter in messages."""
-    cwd = Path.cwd()
-    return path.relative_to(cwd) if path.is_relative_to(cwd) else path

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from buildmatrix import __version__, bootstrap, build, images, scratch, workload
 from buildmatrix.cachekey import digest
 from buildmatrix.graph import identify
-from buildmatrix.network import ImportedNetwork
+from buildmatrix.network import ImportedNetwork, NetworkSpec, origin
 from buildmatrix.nouns import Stage
 from buildmatrix.pipeline.project import HARNESS, Project
 from buildmatrix.plan import material_of
@@ -316,9 +316,10 @@ class Workshop:
         return destination
 
     def _warn_of_denormals(self, net: Workload) -> None:
-        if isinstance(net, ImportedNetwork) and net.denormals:
+        file = origin(net) if isinstance(net, NetworkSpec) else net
+        if isinstance(file, ImportedNetwork) and file.denormals:
             words = (
-                f"{net.name}: {net.denormals:,} weights are denormal: NEON of 32 bits computes "
+                f"{file.name}: {file.denormals:,} weights are denormal: NEON of 32 bits computes "
                 "with zero for them, and other units may be slow with them"
             )
             self.reporter.emit(Note("warning", words))

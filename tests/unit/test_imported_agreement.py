@@ -20,12 +20,17 @@ from buildmatrix import reference, schema
 from buildmatrix.export import FORMATS, able, export, prepared
 from buildmatrix.imported import described
 from buildmatrix.imported.spec import FileNetworkSpec
+from buildmatrix.network import VariantSpec, multiply_adds
+from buildmatrix.pruning import pruned
 from tests import consumers, onnx_files
 from tests.onnx_files import drawn, node
+from tests.unit.test_export_agreement import network
 
 if TYPE_CHECKING:
     from hypothesis.strategies import DrawFn
     from onnx import ModelProto, NodeProto
+
+    from buildmatrix.network import NetworkSpec
 
 pytestmark = pytest.mark.slow  # other libraries read and run the networks
 
@@ -34,6 +39,7 @@ READERS = {
     "tflite": consumers.lite,
     "ncnn": consumers.ncnn_float32,
 }
+SMALLER = {"version": 1, "name": "s", "summary": "", "prune": {"keep": 0.7}}
 ALLOWED = 1e-3  # outputs near zero beside large ones lose most of float32's digits
 
 
@@ -270,6 +276,23 @@ def test_random_networks_give_one_answer_in_every_stack_that_can_say_them(
 
 def test_a_network_as_frameworks_write_it_gives_one_answer() -> None:
     assert disagreements(onnx_files.small()) == {}
+
+
+@pytest.mark.parametrize("name", ["lenet-5", "mobilenet-v1-0.25-128", "mine"])
+def test_what_is_left_of_a_pruned_network_is_read_by_every_stack(name: str, tmp_path: Path) -> None:
+    """Of ours, and of one out of a file: its branches, its gate, its depthwise convolution."""
+    if name == "mine":
+        folder = onnx_files.write(tmp_path / "mine", onnx_files.small())
+        whole: NetworkSpec = described(schema.load(folder / "model.yaml", FileNetworkSpec), folder)
+    else:
+        whole = network(name)
+    left = pruned(VariantSpec.model_validate({**SMALLER, "of": name}), whole)
+    _, image, expected = prepared(left)
+    assert multiply_adds(left) < 0.75 * multiply_adds(whole)
+    for format, consumer in READERS.items():
+        export(left, format=format, destination=tmp_path / format)
+        (answer,) = consumer(tmp_path / format, image[None])
+        assert reference.max_relative_error(answer, expected) < 1e-4, format
 
 
 def test_every_format_is_one_that_the_rules_know() -> None:

@@ -9,6 +9,7 @@ import pytest
 
 from buildmatrix.errors import InputError, UsageError
 from buildmatrix.pipeline import project
+from buildmatrix.workload import described
 from tests.unit import projects
 
 ROOT = Path(__file__).parents[2]
@@ -61,6 +62,52 @@ def test_a_model_goes_by_the_name_of_its_folder(matrix: Path) -> None:
         (models / name / "model.yaml").write_text(text)
     with pytest.raises(InputError, match="folder 'lenet-5' calls itself 'face-cnn'"):
         project.load(matrix)
+
+
+VARIANT = """\
+version: 1
+name: lenet-half
+summary: half of its filters
+of: {of}
+prune: {{keep: 0.5, by: l1}}
+"""
+
+
+def variant(matrix: Path, of: str) -> Path:
+    """matrix.yaml of a project with a variant of the model `of`."""
+    (matrix.parent / "models").unlink()
+    folder = matrix.parent / "models" / "lenet-half"
+    folder.mkdir(parents=True)
+    (folder / "model.yaml").write_text(VARIANT.format(of=of))
+    matrix.write_text(TWO.replace("face-cnn", "lenet-half"))
+    return matrix
+
+
+def test_a_variant_is_a_model_like_another_and_says_what_it_saves(matrix: Path) -> None:
+    loaded = project.load(variant(matrix, "lenet-5"))
+    assert {cell.model for cell in loaded.cells} == {"lenet-half", "lenet-5"}
+    assert described(loaded.networks["lenet-half"]).sentence == (
+        "lenet-half: 15,738 parameters, 0.1 million multiply-adds an image, 32% of lenet-5's"
+    )
+    one, other = (loaded.graph.by_id[f"model:{m}.caffe"] for m in ("lenet-half", "lenet-5"))
+    assert one.material["network"] != other.material["network"]
+    assert loaded.networks["lenet-half"].tolerance == loaded.networks["lenet-5"].tolerance
+
+
+@pytest.mark.parametrize(
+    ("of", "words"),
+    [
+        ("lenet-half", "it is made out of itself: lenet-half of lenet-half"),
+        ("lenet-6", "no model 'lenet-6' (did you mean 'lenet-5'?)"),
+    ],
+)
+def test_what_a_variant_is_made_out_of_is_there_and_another(
+    of: str, words: str, matrix: Path
+) -> None:
+    with pytest.raises(InputError) as e:
+        project.load(variant(matrix, of))
+    assert words in e.value.brief
+    assert "lenet-half/model.yaml:4:" in str(e.value.where)
 
 
 def test_the_demo_builds_what_its_board_runs_and_nothing_else() -> None:
