@@ -41,6 +41,7 @@ EXAMPLES = {
     "nightly": ("nightly --host pi", "nightly --accept"),
     "plan": ("plan", "plan --only dot-neon-true"),
     "profile": ("profile dot-neon-true --host pi", "profile dot-neon-false dot-neon-true"),
+    "estimate": ("estimate ncnn --as pi4", "estimate ncnn --as pi3 --threads 1 --explain"),
     "recipes": ("recipes", "recipes --copy openblas"),
     "report": ("report", "report --out page --format html", "report --bundle dot-neon-true"),
     "schema": ("schema --out .schemas",),

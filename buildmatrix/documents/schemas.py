@@ -7,7 +7,15 @@ from typing import Any
 
 from pydantic import TypeAdapter
 
-from buildmatrix.documents import boards, building, clearing, profiling, repeating, verdicts
+from buildmatrix.documents import (
+    boards,
+    building,
+    clearing,
+    estimating,
+    profiling,
+    repeating,
+    verdicts,
+)
 
 DRAFT = "https://json-schema.org/draft/2020-12/schema"
 DOCUMENTS: dict[str, Any] = {
@@ -29,6 +37,7 @@ DOCUMENTS: dict[str, Any] = {
     "device-list": boards.DeviceList,
     "profile": profiling.Profile,
     "profile-difference": profiling.Difference,
+    "estimate": estimating.Estimate,
     "report": verdicts.Report,
     "bench": verdicts.Report,
     "agree": verdicts.Agree,

@@ -1,0 +1,64 @@
+"""estimate: what a cell would take on a real board that is not here, with the error of that."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from buildmatrix.cli.common import command, print_json, print_table, progress, say, workshop
+from buildmatrix.errors import InputError
+
+if TYPE_CHECKING:
+    from buildmatrix.nouns import Cell
+    from buildmatrix.pipeline.workshop import Workshop
+
+
+@command(
+    {
+        "cell": "the cell to estimate",
+        "as_": "a real board: pi3, pi3b+, pi4, msm8916, rk3399-little, rk3399-big, rk3288",
+        "threads": "cores that work (default: all that the board has)",
+        "explain": "the parts of the time, and every published time beside its estimate",
+    },
+    positional=["cell"],
+)
+def estimate(
+    _c: Any,
+    cell: str,
+    as_: str,
+    threads: int = 0,
+    explain: bool = False,
+    matrix: str = "matrix.yaml",
+    json: bool = False,
+    state: str = "",
+) -> None:
+    """Estimate milliseconds on a real board that is not here, with an interval; never a time."""
+    from buildmatrix.cli import estimating_view
+    from buildmatrix.estimate import shown
+
+    place = shown.setting(as_, threads)
+    with progress() as reporter:
+        shop = workshop(matrix, None, state, reporter)
+    chosen = _cell(shop, cell)
+    net = shown.check(chosen, shop.project.networks[chosen.model])
+    made = shown.document(chosen, net, place, bits=_bits(shop, chosen), fitted=shown.shipped())
+    if json:
+        print_json(made)
+        return
+    say(estimating_view.sentence(made, place.board))
+    if explain:
+        print_table(estimating_view.explained(made))
+
+
+def _cell(shop: Workshop, name: str) -> Cell:
+    for one in shop.project.cells:
+        if one.id == name:
+            return one
+    raise InputError(f"no cell is called '{name}'", hint="inv cells")
+
+
+def _bits(shop: Workshop, cell: Cell) -> int:
+    machine = shop.project.toolchains[cell.toolchain].spec.target.machine
+    return 32 if machine == "EM_ARM" else 64
+
+
+TASKS = (estimate,)

@@ -1,0 +1,100 @@
+"""How an estimate looks on a terminal: never without the word, never without its error."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from rich.console import Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from buildmatrix.estimate.shown import about
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from buildmatrix.documents.estimating import CheckRow, Estimate, PartRow
+    from buildmatrix.estimate.board import Board
+
+LARGEST = 3
+UNSEEN = {
+    "network": "networks that the fit had not seen",
+    "board": "boards that the fit had not seen",
+    "both": "networks and boards that the fit had not seen",
+}
+
+
+def sentence(made: Estimate, board: Board) -> str:
+    """Lines of text: what is estimated, how far such estimates were off, and what else to know."""
+    plural = "s" if made["threads"] > 1 else ""
+    head = (
+        f"{made['cell']}, {made['model']}, as on {about(board)}, "
+        f"{made['threads']} thread{plural}, batch 1"
+    )
+    errors = made["errors"]
+    off = (
+        f"such estimates of {UNSEEN[made['held_out']]} were off by {errors['median_error']:.0%} "
+        f"(median) and {errors['ninth_decile']:.0%} (nine of ten), over {errors['rows']} "
+        "published times"
+    )
+    return "\n".join([head, _figure(made), off, *(f"note: {note}" for note in made["notes"])])
+
+
+def _figure(made: Estimate) -> str:
+    ms, interval = made["estimated_ms_per_image"], made["estimated_interval_ms"]
+    if ms is None or interval is None:
+        return f"estimated: no milliseconds, only the order: {_order(made)}"
+    low, high = interval
+    return f"estimated: {ms:.3g} ms an image, {low:.3g} to {high:.3g} in nine of ten such cases"
+
+
+def _order(made: Estimate) -> str:
+    words = [
+        f"{than} {name}"
+        for than, name in (
+            ("slower than", made["slower_than"]),
+            ("faster than", made["faster_than"]),
+        )
+        if name
+    ]
+    return ", ".join(words)
+
+
+def explained(made: Estimate) -> RenderableType:
+    """The largest parts of the time, the largest layers, and the validation."""
+    return Group(
+        _parts("the largest parts of the estimated time", made["parts"][:LARGEST]),
+        Text(),
+        _parts("the largest layers", made["layers"][:LARGEST]),
+        Text(),
+        _validation(made["validation"]),
+    )
+
+
+def _parts(title: str, rows: Sequence[PartRow]) -> Table:
+    made = Table(title=title, title_justify="left", box=None, header_style="bold")
+    made.add_column("estimated ms", justify="right")
+    made.add_column("share", justify="right")
+    made.add_column("of", overflow="fold")
+    for row in rows:
+        made.add_row(f"{row['estimated_ms']:.3g}", f"{row['share']:.0%}", Text(row["name"]))
+    return made
+
+
+def _validation(rows: Sequence[CheckRow]) -> Table:
+    title = "published milliseconds, each beside an estimate not fitted to it"
+    made = Table(title=title, title_justify="left", box=None, header_style="bold")
+    for head in ("board", "threads", "network", "published", "estimated", "error", "held out"):
+        right = head in ("threads", "published", "estimated", "error")
+        made.add_column(head, justify="right" if right else "left", overflow="fold")
+    for row in rows:
+        made.add_row(
+            Text(row["board"]),
+            str(row["threads"]),
+            Text(row["network"]),
+            f"{row['published_ms']:.1f}",
+            f"{row['estimated_ms']:.1f}",
+            f"{row['error']:+.0%}",
+            row["held_out"],
+        )
+    return made

@@ -1,0 +1,64 @@
+"""estimate: milliseconds that nobody measured. No field has the name of a measured time's."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from typing_extensions import TypedDict
+
+
+class PartRow(TypedDict):
+    """A part of the estimated time, 0 to 1 of it: a kind of work, or a layer."""
+
+    name: str
+    estimated_ms: float
+    share: float
+
+
+class ErrorFigures(TypedDict):
+    """How far estimates of published times were off that were held out: relative errors, and the
+    least rank correlation over the networks of any board."""
+
+    rows: int
+    median_error: float
+    ninth_decile: float
+    least_rank_correlation: float
+
+
+class CheckRow(TypedDict):
+    """A published time, and what was estimated for it by a fit that had not seen it."""
+
+    board: str
+    threads: int
+    network: str
+    published_ms: float
+    estimated_ms: float
+    error: float  # relative, with its sign
+    held_out: Literal["network", "board", "both"]
+
+
+class Estimate(TypedDict):
+    """`inv estimate CELL --as BOARD`. Times are None where held-out errors are beyond the bound:
+    then only the order is told."""
+
+    version: Literal[1]
+    kind: Literal["estimated"]
+    cell: str
+    model: str
+    board: str
+    core: str
+    threads: int
+    batch: Literal[1]
+    multiply_adds: int
+    estimated_ms_per_image: float | None
+    estimated_interval_ms: tuple[float, float] | None
+    covers: float  # of held-out rows that such intervals take in
+    held_out: Literal["network", "board", "both"]  # what the errors below were not fitted to
+    errors: ErrorFigures
+    slower_than: str | None  # the published network next below it on this board
+    faster_than: str | None  # the one next above it
+    parts: list[PartRow]  # largest first, as the next
+    layers: list[PartRow]
+    own_rows: int  # runs on real boards that were taken into the fit
+    notes: list[str]
+    validation: list[CheckRow]

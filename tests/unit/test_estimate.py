@@ -1,0 +1,175 @@
+"""Estimates: what is said, what is refused, and that nothing takes one for a measured time."""
+
+from __future__ import annotations
+
+import ast
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from buildmatrix import network, schema
+from buildmatrix.errors import InputError, UsageError
+from buildmatrix.estimate import board, fit, model, shown, validation
+from buildmatrix.estimate.board import Row
+from buildmatrix.estimate.validation import Held
+from buildmatrix.estimate.work import Part, total, works
+from buildmatrix.network import NetworkSpec
+from buildmatrix.nouns import Cell
+from tests.documents import valid
+from tests.unit.commands import run
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+ROOT = Path(__file__).parents[2]
+FACE = schema.load(ROOT / "models" / "face-cnn" / "model.yaml", NetworkSpec)
+MOBILE = schema.load(ROOT / "models" / "mobilenet-v1-0.25-128" / "model.yaml", NetworkSpec)
+KNOWN = "buildmatrix.estimate."
+NCNN = Cell("ncnn", "face-cnn", "ncnn", "arm64-bookworm", (("numbers", "float32"),))
+
+
+def _document(threads: int = 4, name: str = "pi4", bits: int = 64) -> dict[str, object]:
+    place = shown.setting(name, threads)
+    made = shown.document(NCNN, FACE, place, bits=bits, fitted=shown.shipped())
+    return dict(valid("estimate", made))
+
+
+def test_multiply_adds_of_all_layers_are_those_of_the_network() -> None:
+    for net in (FACE, MOBILE):
+        assert sum(one.multiply_adds for one in works(net)) == network.multiply_adds(net)
+
+
+def test_a_depthwise_layer_is_told_from_a_convolution_of_one_channel() -> None:
+    assert total(works(FACE))[Part.DEPTHWISE] == 0
+    assert total(works(MOBILE))[Part.DEPTHWISE] > 0
+
+
+def test_an_estimate_says_what_it_is_and_has_an_interval_around_it() -> None:
+    made = _document()
+    assert made["kind"] == "estimated"
+    low, high = made["estimated_interval_ms"]  # type: ignore[misc]
+    assert low < made["estimated_ms_per_image"] < high  # type: ignore[has-type]
+    assert "mean_ms_per_image" not in made
+    assert sum(row["share"] for row in made["parts"]) == pytest.approx(1)  # type: ignore[attr-defined]
+
+
+def test_more_threads_are_faster_and_less_than_as_many_times() -> None:
+    one, four = (_document(threads)["estimated_ms_per_image"] for threads in (1, 4))
+    assert one / 4 < four < one  # type: ignore[operator]
+
+
+def test_a_board_without_published_rows_stands_on_the_wider_error() -> None:
+    assert _document(name="pi3")["held_out"] == "both"
+    assert _document(name="pi4")["held_out"] == "network"
+    assert _document(threads=1, name="pi4")["held_out"] == "both", "one thread was not published"
+
+
+def test_programs_of_32_bits_on_a_board_that_was_published_for_64_are_noted() -> None:
+    assert shown.NARROW in _document(bits=32)["notes"]  # type: ignore[operator]
+    assert shown.NARROW not in _document(bits=64)["notes"]  # type: ignore[operator]
+
+
+@pytest.mark.parametrize(
+    ("name", "threads", "said"),
+    [
+        ("pi5", 1, "did you mean 'pi4'"),
+        ("rk3399-big", 4, "two Cortex-A72: 1 to 2 can be estimated"),
+        ("pi4", -1, "1 to 4 can be estimated"),
+    ],
+)
+def test_boards_and_threads_that_were_not_shown_are_refused(
+    name: str, threads: int, said: str
+) -> None:
+    with pytest.raises(UsageError, match=said):
+        shown.setting(name, threads)
+
+
+@pytest.mark.parametrize(
+    ("cell", "said"),
+    [
+        (Cell("q", "face-cnn", "ncnn", "t", (("numbers", "int8"),)), "q computes in int8"),
+        (Cell("c", "face-cnn", "caffe", "t", ()), "c is of caffe, and the times .* are of ncnn"),
+    ],
+)
+def test_cells_that_the_model_was_not_shown_on_are_refused(cell: Cell, said: str) -> None:
+    with pytest.raises(InputError, match=said):
+        shown.check(cell, FACE)
+
+
+def test_no_row_is_estimated_by_a_fit_that_saw_its_family_or_board() -> None:
+    rows = board.published()
+    seen: list[tuple[Row, ...]] = []
+
+    def method(training: object) -> validation.Guess:
+        seen.append(tuple(training))  # type: ignore[arg-type]
+        return lambda row: float(len(seen)) if row not in seen[-1] else 0.0
+
+    made = validation.estimates(rows, Held.BOTH, method)
+    assert all(made), "a row was fitted to"
+    for training in seen:
+        assert {one.family for one in training} < {one.family for one in rows}
+        assert {one.board for one in training} < {one.board for one in rows}
+
+
+def test_what_the_package_carries_is_what_its_data_give() -> None:
+    """Refresh it with: python -m tests.bench.estimates --write"""
+    made = fit.fitted(board.published(), board.asked())
+    assert made == pytest.approx(shown.shipped().coefficients, rel=1e-3)
+
+
+def test_a_fit_finds_the_coefficients_that_rows_were_made_of() -> None:
+    true = {**shown.shipped().coefficients, "matrix products": 2.6, "reading weights": 3.4}
+    rows = [_made(row, true) for row in board.published()]
+    fitted = fit.fitted(rows, board.asked())
+    again = [_made(row, fitted).ms / row.ms for row in rows]
+    assert again == pytest.approx([1.0] * len(rows), rel=0.1)
+
+
+def _made(row: Row, values: Mapping[str, float]) -> Row:
+    asks = {part: board.asked()[row.network][part] for part in Part}
+    place = model.Setting(board.boards()[row.board], row.threads)
+    ms = sum(model.milliseconds(asks, place, values).values())
+    return Row(row.board, row.threads, row.network, row.family, ms)
+
+
+def test_held_out_errors_are_within_the_bound_or_no_milliseconds_are_told() -> None:
+    rows, fitted = board.published(), shown.shipped()
+    for held, made in fitted.held_out.items():
+        assert validation.figures(rows, made).is_within, held
+    worse = shown.Fitted(
+        fitted.coefficients,
+        {held: tuple(ms * 3 for ms in made) for held, made in fitted.held_out.items()},
+    )
+    place = shown.setting("pi4", 4)
+    told = shown.document(NCNN, FACE, place, bits=64, fitted=worse)
+    assert told["estimated_ms_per_image"] is None
+    assert told["estimated_interval_ms"] is None
+    assert told["slower_than"] or told["faster_than"]
+
+
+def test_the_command_tells_error_and_interval_and_never_a_bare_time() -> None:
+    told = run("estimate", "ncnn", "--as", "pi4", cwd=ROOT)
+    assert told.returncode == 0, told.stderr
+    assert "estimated: " in told.stdout
+    assert "in nine of ten" in told.stdout
+    explained = run("estimate", "ncnn", "--as", "pi3", "--explain", cwd=ROOT)
+    assert "the largest parts of the estimated time" in explained.stdout
+    assert "mobilenet_yolo" in explained.stdout
+    assert run("estimate", "ncnn", "--as", "pi4", "--json", cwd=ROOT).returncode == 0
+
+
+def test_no_command_that_measures_or_judges_knows_of_estimates() -> None:
+    """Only `inv estimate` and the list of schemas may name them: no row, verdict or page can."""
+    users = {"cli/estimating.py", "cli/estimating_view.py", "cli/__init__.py"}
+    users |= {"documents/schemas.py"}
+    for path in (ROOT / "buildmatrix").rglob("*.py"):
+        names = [
+            f"{node.module}.{one.name}"
+            for node in ast.walk(ast.parse(path.read_text()))
+            if isinstance(node, ast.ImportFrom) and node.module
+            for one in node.names
+        ]
+        place = path.relative_to(ROOT / "buildmatrix").as_posix()
+        if any(name.startswith(KNOWN) or "estimating" in name for name in names):
+            assert place in users or place.startswith("estimate/"), place
