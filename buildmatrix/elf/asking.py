@@ -33,10 +33,12 @@ ASKING = re.compile(
 )
 # Files that tell, and the name by which Rust's library looks getauxval up (dlsym).
 TELLING = (b"/proc/cpuinfo", b"/proc/self/auxv", b"midr_el1", b"\0getauxval\0")
-PIECE = 1 << 16  # bytes of data that are looked at in one go
-FORGET = 1 << 22  # and of code; after so many what was read is given back
+UNWINDING = (".eh_frame", ".gcc_except")  # tells of functions, in a third of a library's data
+PIECE = 1 << 16  # bytes of data, or words of code, that are looked at in one go
+FORGET = 1 << 22  # bytes; after so many what was read is given back
 LONGEST_TEXT = max(map(len, TELLING))
 LONGEST_CONSTRUCTOR = 16  # instructions
+DISTANCE = (1 << 26) - 1  # the bits of a call or jump that say how many words it leads on
 HWCAP = (0xD2800200, 0x52800200)  # mov x0, #16, and of w0
 BIT_8 = (0x53082000, 0xD3482000)  # ubfx of bit 8
 
@@ -70,10 +72,11 @@ def _chooses(memory: Memory) -> bool:
 
 def _constants(memory: Memory) -> Iterator[bytes]:
     for section in memory.image.sections:
-        if section.type == PROGBITS and section.flags & ALLOC and not section.flags & EXECINSTR:
-            data = memory.image.content(section)
-            for start in range(0, len(data), PIECE):
-                yield bytes(data[start : start + PIECE + LONGEST_TEXT])
+        data = section.type == PROGBITS and section.flags & ALLOC
+        if data and not section.flags & EXECINSTR and not section.name.startswith(UNWINDING):
+            content = memory.image.content(section)
+            for start in range(0, len(content), PIECE):
+                yield bytes(content[start : start + PIECE + LONGEST_TEXT])
                 if not (start + PIECE) % FORGET:
                     memory.image.forget()
 
@@ -107,16 +110,21 @@ def _asked_by(memory: Memory, start: int) -> int:
 
 def _callers(memory: Memory, target: int) -> int:
     """How many instructions call or jump to `target`."""
-    count = 0
+    count, further = 0, np.arange(PIECE, dtype=np.uint32)
     for section in memory.image.sections:
         if section.type == PROGBITS and section.flags & EXECINSTR:
             content = memory.image.content(section)
             words = np.frombuffer(content[: len(content) & ~3], "<u4")
-            for start in range(0, len(words), FORGET // 4):
-                piece = words[start : start + FORGET // 4]
-                places = np.flatnonzero(piece & 0x7C000000 == 0x14000000)
-                far = (piece[places].astype(np.int64) << 38) >> 36
-                count += int((section.address + 4 * (places + start) + far == target).sum())
-                if len(piece) == FORGET // 4:
+            for start in range(0, len(words), PIECE):
+                piece = words[start : start + PIECE]
+                far = (target - section.address >> 2) - start
+                # The next word leads to the same place with a distance that is one less.
+                leads = piece + further[: len(piece)] & DISTANCE == far & DISTANCE
+                if leads.any():
+                    places = np.flatnonzero(leads)
+                    some = piece[places]
+                    near = (some.astype(np.int64) << 38 >> 38) + places == far
+                    count += int((near & (some & 0x7C000000 == 0x14000000)).sum())
+                if not 4 * (start + PIECE) % FORGET:
                     memory.image.forget()
     return count

@@ -62,6 +62,11 @@ class Pages:
         self._last = page = self._pages[start]
         return page if address < page.end else None
 
+    def word(self, address: int) -> int | None:
+        """The word there; None where none begins."""
+        page = self.at(address)
+        return None if page is None else page.words[address - page.start >> 2]
+
     def turn(self, address: int, bound: int) -> int:
         """The first word from `address` on that may lead elsewhere; `bound`, or where the code
         ends, where there is none before."""
@@ -77,28 +82,39 @@ class Pages:
 
 
 def _decoded(words: NDArray[np.uint32], start: int) -> Page:
-    turns = (words & 0x7C000000 == 0x14000000) | (words & 0xFF000000 == 0x54000000)
-    turns |= (words & 0x7C000000 == 0x34000000) | (words & 0xFE000000 == 0xD6000000)
-    turns |= (words >> 16 == 0) | (words & 0xFFE0001F == 0xD4200000)
-    source = np.where(_is_move(words), words >> 16, words >> 5) & 31
+    upper, moves = words >> UPPER, _are_moves(words)
+    effects = EFFECTS.take(upper)
+    effects[moves] = DERIVES
+    effects[words & 0xFFFFFC1F == 0xD63F0000] = CALLS  # blr
+    source = np.where(moves, words >> 16, words >> 5) & 31
     return Page(
         start,
         start + 4 * len(words),
         words.tolist(),
-        (start + 4 * np.flatnonzero(turns)).tolist(),
-        _effects(words).tobytes(),
+        (start + 4 * np.flatnonzero(TURNS.take(upper))).tolist(),
+        effects.tobytes(),
         (words & 31).astype(np.uint8).tobytes(),
         source.astype(np.uint8).tobytes(),
     )
 
 
-def _is_move(words: NDArray[np.uint32]) -> NDArray[np.bool_]:
+def _are_moves(words: NDArray[np.uint32]) -> NDArray[np.bool_]:
     moves: NDArray[np.bool_] = words & 0xFFE0FFE0 == 0xAA0003E0
     return moves
 
 
+def _turns(words: NDArray[np.uint32]) -> NDArray[np.bool_]:
+    """Which words may lead elsewhere, by their upper bits: rather too many than too few."""
+    turns: NDArray[np.bool_] = words & 0x7C000000 == 0x14000000
+    turns |= (words & 0xFF000000 == 0x54000000) | (words & 0x7C000000 == 0x34000000)
+    turns |= (words & 0xFE000000 == 0xD6000000) | (words & 0xFFE00000 == 0xD4200000)
+    turns |= words == 0
+    return turns
+
+
 def _effects(words: NDArray[np.uint32]) -> NDArray[np.uint8]:
-    """As `values` takes the instructions; what is said later goes before what is said first."""
+    """As `values` takes the instructions, by their upper bits; what is said later goes before what
+    is said first."""
     effects = np.full(len(words), WRITES, np.uint8)
     pair, single = words & 0x3A000000 == 0x28000000, words & 0x3A000000 == 0x38000000
     effects[pair] = WRITES_TWO
@@ -106,8 +122,12 @@ def _effects(words: NDArray[np.uint32]) -> NDArray[np.uint8]:
     system = words & 0x1C000000 == 0x14000000
     effects[system] = KEEPS
     effects[system & (words >> 20 == 0xD53)] = WRITES
-    effects[(words >> 26 == 0x25) | (words & 0xFFFFFC1F == 0xD63F0000)] = CALLS
-    loads = (words & 0xFF800000 == 0x91000000) | (words & 0xFFC00000 == 0xF9400000)
-    effects[loads | _is_move(words)] = DERIVES
+    effects[words >> 26 == 0x25] = CALLS
+    effects[(words & 0xFF800000 == 0x91000000) | (words & 0xFFC00000 == 0xF9400000)] = DERIVES
     effects[words & 0x1F000000 == 0x10000000] = FORMS
     return effects
+
+
+UPPER = 20  # the bits above tell all that follows, but for moves and blr
+_EACH = np.arange(0, 1 << 32, 1 << UPPER).astype(np.uint32)
+TURNS, EFFECTS = _turns(_EACH), _effects(_EACH)

@@ -125,9 +125,10 @@ def _decoded_block(
     following = memory.next_start(start)
     bound = min(following, start + 4 * limit)
     while (turn := pages.turn(address, bound)) < bound:
-        way = step(memory, turn, thumb=False)
-        if way is None:
+        word = pages.word(turn)
+        if word is None:
             break
+        way = branches.a64(word, turn)
         address = block.end = turn + way.size
         if way.kind is Kind.CALL:
             block.calls.append(way.target)

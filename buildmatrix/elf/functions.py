@@ -23,7 +23,7 @@ from buildmatrix.elf.outlined import is_helper
 from buildmatrix.elf.roots import may_be_code
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator
+    from collections.abc import Collection, Iterator, Mapping
 
     from numpy.typing import NDArray
 
@@ -149,14 +149,19 @@ class Functions:
         """The functions of this file that are called whichever way the function goes."""
         memory, thumb = self._memory, self._memory.arm and bool(entry.address & 1)
         start = entry.address & ~1 if memory.arm else entry.address
-        first = {**dict(entry.given)}
-        known = values.entered(memory, body, start, first, thumb=thumb) if self.hand_over else {}
-        for block in body.blocks:
-            if block.start not in body.unavoidable:
-                continue
+        blocks = [block for block in body.blocks if block.start in body.unavoidable]
+        tails = {
+            block.start
+            for block in blocks
+            if block.start != start and memory.import_at(block.start) is not None
+        }
+        known: Mapping[int, Registers] = {}
+        if self.hand_over and (tails or any(block.calls for block in blocks)):
+            known = values.entered(memory, body, start, dict(entry.given), thumb=thumb)
+        for block in blocks:
             before = known.get(block.start, {})
-            if block.start != start and memory.import_at(block.start) is not None:
-                yield from self._targets(block.start, before)  # a tail call
+            if block.start in tails:
+                yield from self._targets(block.start, before)
             elif not self.hand_over:
                 for target in block.calls:
                     yield from self._targets(target, {})

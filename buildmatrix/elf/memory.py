@@ -107,26 +107,26 @@ class Memory:
 
     @cached_property
     def relocations(self) -> NDArray[np.int64]:
-        """(place, type, symbol, addend) of every dynamic relocation, by place."""
+        """(place, type, symbol, addend) of every dynamic relocation, by place; columns lie together
+        in memory."""
         kinds = (REL, RELA)
         loaded = [s for s in self.image.sections if s.type in kinds and s.flags & ALLOC]
-        tables = [np.zeros((0, 4), np.int64), *map(self._relocations, loaded)]
-        rows = np.concatenate(tables)
-        return rows[np.argsort(rows[:, 0], kind="stable")]
+        tables = [np.zeros((4, 0), np.int64), *map(self._relocations, loaded)]
+        columns = np.concatenate(tables, 1)
+        return columns.take(np.argsort(columns[0], kind="stable"), 1).T
 
     def _relocations(self, section: Section) -> NDArray[np.int64]:
-        size = 8 if self.image.wide else 4
-        columns = 3 if section.type == RELA else 2
+        """The same of one section, each column a row."""
+        size, bits = (8, 32) if self.image.wide else (4, 8)
+        width = 3 if section.type == RELA else 2
         content = self.image.content(section)
-        count = len(content) // (size * columns)
-        kind = np.dtype(f"<i{size}")
-        raw = np.frombuffer(content, kind, count * columns).reshape(count, columns)
-        table = raw.astype(np.int64)
-        bits = 32 if self.image.wide else 8
-        info = table[:, 1] & (0xFFFFFFFFFFFFFFFF >> 1 if self.image.wide else 0xFFFFFFFF)
-        addend = table[:, 2] if columns == 3 else np.full(count, -1, np.int64)
-        place = table[:, 0] & (-1 if self.image.wide else 0xFFFFFFFF)
-        return np.stack([place, info & ((1 << bits) - 1), info >> bits, addend], 1)
+        count = len(content) // (size * width)
+        raw = np.frombuffer(content, f"<u{size}", count * width).reshape(count, width)
+        columns = np.empty((4, count), np.int64)
+        columns[0] = raw[:, 0]
+        columns[1], columns[2] = raw[:, 1] & ((1 << bits) - 1), raw[:, 1] >> bits
+        columns[3] = raw[:, 2].view(f"<i{size}") if width == 3 else -1
+        return columns
 
     def pointer(self, place: int) -> tuple[int, str]:
         """The address that the loader leaves in `place`, and the symbol's name where it is one's.

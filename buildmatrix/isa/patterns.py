@@ -8,18 +8,19 @@ Thumb the first halfword is the upper one, so all three instruction sets are rea
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cached_property, reduce
+from functools import cache, cached_property, reduce
 from operator import and_, or_
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from numpy.typing import NDArray
 
     Matches = tuple[NDArray[np.int64], NDArray[np.int16]]
+    WordsAt = Callable[[NDArray[np.int64]], NDArray[np.uint32]]
 
 PIECE = 1 << 16  # words whose halves are looked up at once: as much as a processor's cache holds
 
@@ -59,6 +60,7 @@ class _Groups:
     """Which patterns an upper halfword leaves possible."""
 
     numbers: NDArray[np.uint16]  # by halfword; 0 is none
+    some: NDArray[np.bool_]  # by halfword: whether there is one
     members: list[tuple[int, ...]]  # the patterns of each group
     masks: NDArray[np.uint32]  # bits that all of them ask for alike
     values: NDArray[np.uint32]
@@ -84,17 +86,20 @@ class Table:
     def _groups(self) -> _Groups:
         numbers = np.zeros(1 << 16, np.uint16)
         members: list[tuple[int, ...]] = [()]
+        alike: dict[tuple[int, int], list[int]] = {}
         for index, pattern in enumerate(self.patterns):
-            halves = _fitting(pattern.mask >> 16, pattern.value >> 16)
-            before = numbers[halves]
+            alike.setdefault((pattern.mask >> 16, pattern.value >> 16), []).append(index)
+        for (mask, value), indices in alike.items():
+            halves = _free(mask) | value
+            before = numbers.take(halves)
             split = np.flatnonzero(np.bincount(before))
             after = np.zeros(len(members), np.uint16)
             after[split] = np.arange(len(members), len(members) + len(split))
-            numbers[halves] = after[before]
-            members += [(*members[group], index) for group in split.tolist()]
+            numbers[halves] = after.take(before)
+            members += [tuple(sorted((*members[group], *indices))) for group in split.tolist()]
         shared = [self._shared(group) for group in members]
         masks, values = np.array(shared, np.uint32).T
-        return _Groups(numbers, members, masks, values)
+        return _Groups(numbers, numbers != 0, members, masks, values)
 
     def _shared(self, group: tuple[int, ...]) -> tuple[int, int]:
         """The bits that all patterns of a group ask for alike, and what they are."""
@@ -108,40 +113,37 @@ class Table:
 
     def match(self, words: NDArray[np.uint32]) -> Matches:
         """Where a pattern matches, in order, and its index in `patterns`."""
-        upper = words.view("<u2")[1::2]
-        places = self._candidates(upper)
-        return self._matches(places, words.take(places))
+        return self._matches(words.view("<u2")[1::2], words.take)
 
     def match_pairs(self, halves: NDArray[np.uint16]) -> Matches:
         """The same of words that each two neighbouring halfwords make, the first one upper."""
-        places = self._candidates(halves[:-1])
-        words = halves.take(places).astype(np.uint32)
-        words <<= 16
-        words |= halves.take(places + 1)
-        return self._matches(places, words)
 
-    def _candidates(self, upper: NDArray[np.uint16]) -> NDArray[np.int64]:
-        """The places whose upper halfword some pattern fits."""
-        known = self._groups.numbers != 0
-        pieces = [
-            np.flatnonzero(known.take(upper[start : start + PIECE])) + start
+        def pairs(places: NDArray[np.int64]) -> NDArray[np.uint32]:
+            words = halves.take(places).astype(np.uint32)
+            words <<= 16
+            words |= halves.take(places + 1)
+            return words
+
+        return self._matches(halves[:-1], pairs)
+
+    def _matches(self, upper: NDArray[np.uint16], words_at: WordsAt) -> Matches:
+        """The matches among words whose upper halves are given, and which `words_at` looks up."""
+        parts = [
+            self._candidates(upper[start : start + PIECE], start, words_at)
             for start in range(0, len(upper), PIECE)
         ]
-        return np.concatenate(pieces) if pieces else np.zeros(0, np.int64)
-
-    def _matches(self, places: NDArray[np.int64], words: NDArray[np.uint32]) -> Matches:
-        groups = self._groups
-        number = groups.numbers.take(words >> 16)
-        fits = np.flatnonzero(words & groups.masks.take(number) == groups.values.take(number))
-        order = fits.take(np.argsort(number.take(fits), kind="stable"))
-        number, words = number.take(order), words.take(order)
+        if not any(len(places) for places, _, _ in parts):
+            return np.zeros(0, np.int64), np.zeros(0, np.int16)
+        places, words, number = map(np.concatenate, zip(*parts, strict=True))
+        order = np.argsort(number, kind="stable")
+        words = words.take(order)
         which = np.full(len(places), -1, np.int16)
         first = 0
         sizes = np.bincount(number)
         for group in np.flatnonzero(sizes).tolist():
             end = first + int(sizes[group])
             some, here = words[first:end], np.full(end - first, -1, np.int16)
-            for index in reversed(groups.members[group]):
+            for index in reversed(self._groups.members[group]):
                 pattern = self.patterns[index]
                 here[some & pattern.mask == pattern.value] = index
             which[order[first:end]] = here
@@ -149,10 +151,24 @@ class Table:
         matched = np.flatnonzero(which >= 0)
         return places.take(matched), which.take(matched)
 
+    def _candidates(
+        self, upper: NDArray[np.uint16], start: int, words_at: WordsAt
+    ) -> tuple[NDArray[np.int64], NDArray[np.uint32], NDArray[np.uint16]]:
+        """Of one piece: the places where all bits fit that the patterns of a group share, with
+        their words and groups."""
+        groups = self._groups
+        places = np.flatnonzero(groups.some.take(upper))
+        places += start
+        words = words_at(places)
+        number = groups.numbers.take(words >> 16)
+        fits = np.flatnonzero(words & groups.masks.take(number) == groups.values.take(number))
+        return places.take(fits), words.take(fits), number.take(fits)
 
-def _fitting(mask: int, value: int) -> NDArray[np.uint16]:
-    """Every halfword with `half & mask == value`."""
-    halves = np.array([value], np.uint16)
+
+@cache
+def _free(mask: int) -> NDArray[np.uint16]:
+    """Every halfword with none of the bits of `mask`."""
+    halves = np.zeros(1, np.uint16)
     for bit in range(16):
         if not mask >> bit & 1:
             halves = np.concatenate([halves, halves | 1 << bit])
