@@ -57,6 +57,11 @@ class State:
         return self.root / "networks"
 
     @property
+    def estimates(self) -> Path:
+        """Runs on real boards that estimates are fitted to beside what was published."""
+        return self.root / "estimates.json"
+
+    @property
     def unavailable(self) -> Path:
         """Sources that could not be had when last tried, with the reason, by work id."""
         return self.root / "unavailable.json"

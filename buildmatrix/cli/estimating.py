@@ -17,6 +17,7 @@ if TYPE_CHECKING:
         "cell": "the cell to estimate",
         "as_": "a real board: pi3, pi3b+, pi4, msm8916, rk3399-little, rk3399-big, rk3288",
         "threads": "cores that work (default: all that the board has)",
+        "calibrate": "a run on that board, for all later estimates: taken into the fit",
         "explain": "the parts of the time, and every published time beside its estimate",
     },
     positional=["cell"],
@@ -26,6 +27,7 @@ def estimate(
     cell: str,
     as_: str,
     threads: int = 0,
+    calibrate: str = "",
     explain: bool = False,
     matrix: str = "matrix.yaml",
     json: bool = False,
@@ -33,14 +35,24 @@ def estimate(
 ) -> None:
     """Estimate milliseconds on a real board that is not here, with an interval; never a time."""
     from buildmatrix.cli import estimating_view
-    from buildmatrix.estimate import shown
+    from buildmatrix.estimate import calibration, shown
 
     place = shown.setting(as_, threads)
     with progress() as reporter:
         shop = workshop(matrix, None, state, reporter)
     chosen = _cell(shop, cell)
     net = shown.check(chosen, shop.project.networks[chosen.model])
-    made = shown.document(chosen, net, place, bits=_bits(shop, chosen), fitted=shown.shipped())
+    rows, fitted = calibration.kept(shop.paths.estimates)
+    before = fitted if calibrate else None
+    if calibrate:
+        with shop.results() as results:
+            blocks = results.blocks(calibrate)
+        one = calibration.own(blocks, net, place, run=calibrate, cell=chosen.id)
+        rows = calibration.with_row(rows, one)
+        fitted = calibration.fitted(rows)
+        calibration.keep(shop.paths.estimates, rows, fitted)
+    knowledge = shown.Knowledge(fitted, own=len(rows), before=before)
+    made = shown.document(chosen, net, place, bits=_bits(shop, chosen), known=knowledge)
     if json:
         print_json(made)
         return

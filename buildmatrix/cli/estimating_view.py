@@ -37,7 +37,12 @@ def sentence(made: Estimate, board: Board) -> str:
         f"(median) and {errors['ninth_decile']:.0%} (nine of ten), over {errors['rows']} "
         "published times"
     )
-    return "\n".join([head, _figure(made), off, *(f"note: {note}" for note in made["notes"])])
+    lines = [head, _figure(made), off]
+    if made["own_rows"]:
+        count = f"{made['own_rows']} run{'s' if made['own_rows'] > 1 else ''}"
+        lines.append(f"fitted to {count} of one's own too, on real boards, none held out")
+    lines += [f"changed: {one}" for one in made["changed"]]
+    return "\n".join([*lines, *(f"note: {note}" for note in made["notes"])])
 
 
 def _figure(made: Estimate) -> str:

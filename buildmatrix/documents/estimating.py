@@ -60,5 +60,6 @@ class Estimate(TypedDict):
     parts: list[PartRow]  # largest first, as the next
     layers: list[PartRow]
     own_rows: int  # runs on real boards that were taken into the fit
+    changed: list[str]  # by the run that was just taken in
     notes: list[str]
     validation: list[CheckRow]

@@ -6,6 +6,7 @@ model       from that to milliseconds, by a dozen coefficients that all boards s
 fit         the coefficients, from published rows
 validation  every published row beside what was estimated without it, and two simple rivals
 shown       what is said of one network on one board, and what is refused
+calibration real runs that are taken into the fit
 
 data/published.csv   milliseconds an image that others published for ncnn: from the table in ncnn's
                      benchmark page (Tencent/ncnn, benchmark/README.md, commit 08c2dac of 2022),

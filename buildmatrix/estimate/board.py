@@ -36,13 +36,15 @@ class Board:
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One published time: milliseconds of an image, batch 1. `family` as in split.toml."""
+    """One time: milliseconds of an image, batch 1. `family` as in split.toml; `own`: measured by
+    whoever asks, not published."""
 
     board: str
     threads: int
     network: str
     family: str
     ms: float
+    own: bool = False
 
 
 def text(name: str) -> str:

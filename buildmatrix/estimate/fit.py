@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     Vector = NDArray[np.float64]
 
 NOISE = 0.15  # of a published time, in the logarithm: versions, systems and cooling differ
+OWN_NOISE = 0.05  # of a run of one's own, whose system and libraries are those that are asked for
 
 
 def fitted(rows: Sequence[Row], asked: Mapping[str, Mapping[str, float]]) -> Mapping[str, float]:
@@ -30,7 +31,7 @@ def fitted(rows: Sequence[Row], asked: Mapping[str, Mapping[str, float]]) -> Map
     """
     from scipy.optimize import least_squares
 
-    wanted = _wanted()
+    wanted = _wanted(sorted({row.board for row in rows if row.own}))
     middles = np.log([one.middle for one in wanted])
     spreads = np.array([one.spread for one in wanted])
     names = [one.name for one in wanted]
@@ -38,11 +39,12 @@ def fitted(rows: Sequence[Row], asked: Mapping[str, Mapping[str, float]]) -> Map
     places = [settings.index(_setting(row)) for row in rows]
     asks = np.array([[asked[row.network][part] for part in Part] for row in rows])
     times = np.log([row.ms for row in rows])
+    noise = np.array([OWN_NOISE if row.own else NOISE for row in rows])
 
     def misses(logs: Vector) -> Vector:
         values = dict(zip(names, np.exp(logs), strict=True))
         each = np.array([[*model.rates(one, values).values()] for one in settings])
-        off = (np.log((asks * each[places]).sum(axis=1)) - times) / NOISE
+        off = (np.log((asks * each[places]).sum(axis=1)) - times) / noise
         soft = np.sign(off) * np.sqrt(2 * (np.sqrt(1 + off**2) - 1))
         return np.concatenate([soft, (logs - middles) / spreads])
 
@@ -50,13 +52,12 @@ def fitted(rows: Sequence[Row], asked: Mapping[str, Mapping[str, float]]) -> Map
     return dict(zip(names, map(float, np.exp(best)), strict=True))
 
 
-def _wanted() -> tuple[model.Coefficient, ...]:
+def _wanted(own: Sequence[str]) -> tuple[model.Coefficient, ...]:
     every = boards().values()
-    cores, groups = (
-        [*dict.fromkeys(names)] for names in ((b.core for b in every), (b.group for b in every))
-    )
-    return model.coefficients(cores, groups)
+    cores = dict.fromkeys(board.core for board in every)
+    groups = dict.fromkeys(board.group for board in every)
+    return model.coefficients([*cores], [*groups], own)
 
 
 def _setting(row: Row) -> model.Setting:
-    return model.Setting(boards()[row.board], row.threads)
+    return model.Setting(boards()[row.board], row.threads, own=row.own)

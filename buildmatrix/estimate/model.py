@@ -26,10 +26,12 @@ FIRST = "cortex-a53"  # the core that the coefficients are meant for; others hav
 
 @dataclass(frozen=True, slots=True)
 class Setting:
-    """A board and how many of its cores work."""
+    """A board and how many of its cores work. `own`: with the system and libraries of whoever asks,
+    which the published times did not have."""
 
     board: Board
     threads: int
+    own: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,9 +44,11 @@ class Coefficient:
     spread: float
 
 
-def coefficients(cores: Sequence[str], groups: Sequence[str]) -> tuple[Coefficient, ...]:
+def coefficients(
+    cores: Sequence[str], groups: Sequence[str], own: Sequence[str] = ()
+) -> tuple[Coefficient, ...]:
     """All that is fitted: a cost for each part, in cycles; factors of cores, of 32-bit programs and
-    of boards on arithmetic and on memory; serial parts.
+    of boards on arithmetic and on memory; serial parts. `own`: boards with runs of one's own.
 
     The middles are what is known of such kernels: matrix products of ncnn reach half of a
     Cortex-A53, a depthwise window waits for memory, a value that is moved costs a few cycles.
@@ -74,6 +78,7 @@ def coefficients(cores: Sequence[str], groups: Sequence[str]) -> tuple[Coefficie
         Coefficient("32-bit programs", 1.28, 0.3),
         Coefficient("serial part of memory", 0.3, 0.4),
         Coefficient("serial part of arithmetic", 0.08, 0.4),
+        *(Coefficient(own_runs(board), 1.0, 0.4) for board in own),
     )
 
 
@@ -97,7 +102,14 @@ def rates(setting: Setting, values: Mapping[str, float]) -> Mapping[Part, float]
     each = dict.fromkeys(ARITHMETIC, arithmetic * _shared(values, "arithmetic", setting))
     each |= dict.fromkeys(MEMORY, memory * _shared(values, "memory", setting))
     each[Part.CALLS] = 1 / hz
-    return {part: values[part.value] * each[part] for part in Part}
+    apart = values.get(own_runs(board.name), 1.0) if setting.own else 1.0
+    return {part: values[part.value] * each[part] * apart for part in Part}
+
+
+def own_runs(board: str) -> str:
+    """The name of the factor by which runs of one's own on a board differ from what was published
+    of boards: another library, system, cooling."""
+    return f"own runs on {board}"
 
 
 def _factor(values: Mapping[str, float], kind: str, board: Board) -> float:

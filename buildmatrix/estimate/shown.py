@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 STACK = "ncnn"  # whose times were published
 SHOWN = 5  # of a network's layers
+MOVED = 0.03  # a coefficient that a run moves by less is not told of
 DIFFERS = (
     "the published times are of ncnn as it was in 2020 to 2022; this cell's version may be faster"
 )
@@ -37,6 +38,16 @@ class Fitted:
 
     coefficients: Mapping[str, float]
     held_out: Mapping[Held, tuple[float, ...]]
+
+
+@dataclass(frozen=True, slots=True)
+class Knowledge:
+    """What an estimate is made with: a fit, how many real runs of one's own are in it, and the fit
+    before the last of them where that was just taken in."""
+
+    fitted: Fitted
+    own: int = 0
+    before: Fitted | None = None
 
 
 @functools.cache
@@ -56,7 +67,7 @@ def setting(name: str, threads: int) -> model.Setting:
             f"--threads {threads}: {one.summary}: 1 to {one.cores} can be estimated",
             hint=f"--threads {one.cores} is the most, and the default",
         )
-    return model.Setting(one, threads or one.cores)
+    return model.Setting(one, threads or one.cores, own=True)
 
 
 def check(cell: Cell, work: Workload) -> NetworkSpec:
@@ -74,10 +85,10 @@ def check(cell: Cell, work: Workload) -> NetworkSpec:
 
 
 def document(
-    cell: Cell, net: NetworkSpec, place: model.Setting, *, bits: int, fitted: Fitted, own: int = 0
+    cell: Cell, net: NetworkSpec, place: model.Setting, *, bits: int, known: Knowledge
 ) -> Estimate:
-    """All that is said. `bits`: of the cell's programs; `own`: real runs in the fit."""
-    asks = works(net)
+    """All that is said. `bits`: of the cell's programs."""
+    asks, fitted = works(net), known.fitted
     values = fitted.coefficients
     parts = model.milliseconds(total(asks), place, values)
     ms = sum(parts.values())
@@ -109,10 +120,28 @@ def document(
         "faster_than": above,
         "parts": _largest({part.value: one for part, one in parts.items()}),
         "layers": _largest(layers)[:SHOWN],
-        "own_rows": own,
+        "own_rows": known.own,
+        "changed": changes(net, place, known),
         "notes": [DIFFERS, *([NARROW] if bits < place.board.bits else [])],
         "validation": _validation(held, made),
     }
+
+
+def changes(net: NetworkSpec, place: model.Setting, known: Knowledge) -> list[str]:
+    """What the last real run changed: this estimate, then the coefficients, the largest first."""
+    if known.before is None:
+        return []
+    before, after = known.before.coefficients, known.fitted.coefficients
+    old, new = (
+        sum(model.milliseconds(total(works(net)), place, values).values())
+        for values in (before, after)
+    )
+    moved = {name: value / before.get(name, 1.0) - 1 for name, value in after.items()}
+    ordered = sorted(moved, key=lambda name: -abs(moved[name]))
+    return [
+        f"this estimate: {old:.3g} to {new:.3g} ms",
+        *(f"{name}: {moved[name]:+.0%}" for name in ordered if abs(moved[name]) >= MOVED),
+    ]
 
 
 def _held(place: model.Setting) -> Held:

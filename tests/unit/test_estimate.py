@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
-import ast
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from buildmatrix import network, schema
 from buildmatrix.errors import InputError, UsageError
-from buildmatrix.estimate import board, fit, model, shown, validation
+from buildmatrix.estimate import board, calibration, fit, model, shown, validation
 from buildmatrix.estimate.board import Row
 from buildmatrix.estimate.validation import Held
 from buildmatrix.estimate.work import Part, total, works
 from buildmatrix.network import NetworkSpec
-from buildmatrix.nouns import Cell
+from buildmatrix.nouns import Cell, Measurement
+from buildmatrix.results import Results
 from tests.documents import valid
 from tests.unit.commands import run
+from tests.unit.rows import RUN
+from tests.unit.rows import row as measured
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -25,13 +27,12 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).parents[2]
 FACE = schema.load(ROOT / "models" / "face-cnn" / "model.yaml", NetworkSpec)
 MOBILE = schema.load(ROOT / "models" / "mobilenet-v1-0.25-128" / "model.yaml", NetworkSpec)
-KNOWN = "buildmatrix.estimate."
 NCNN = Cell("ncnn", "face-cnn", "ncnn", "arm64-bookworm", (("numbers", "float32"),))
 
 
 def _document(threads: int = 4, name: str = "pi4", bits: int = 64) -> dict[str, object]:
     place = shown.setting(name, threads)
-    made = shown.document(NCNN, FACE, place, bits=bits, fitted=shown.shipped())
+    made = shown.document(NCNN, FACE, place, bits=bits, known=shown.Knowledge(shown.shipped()))
     return dict(valid("estimate", made))
 
 
@@ -142,10 +143,78 @@ def test_held_out_errors_are_within_the_bound_or_no_milliseconds_are_told() -> N
         {held: tuple(ms * 3 for ms in made) for held, made in fitted.held_out.items()},
     )
     place = shown.setting("pi4", 4)
-    told = shown.document(NCNN, FACE, place, bits=64, fitted=worse)
+    told = shown.document(NCNN, FACE, place, bits=64, known=shown.Knowledge(worse))
     assert told["estimated_ms_per_image"] is None
     assert told["estimated_interval_ms"] is None
     assert told["slower_than"] or told["faster_than"]
+
+
+def _blocks(ms: float, **changes: Any) -> list[Measurement]:
+    return [measured("ncnn", 1, ms, block=block, **changes) for block in range(3)]
+
+
+def test_a_real_run_moves_the_estimate_towards_it_and_says_what_changed(tmp_path: Path) -> None:
+    place, path = shown.setting("pi3", 4), tmp_path / "estimates.json"
+    before = shown.document(NCNN, FACE, place, bits=32, known=shown.Knowledge(shown.shipped()))
+    one = calibration.own(_blocks(40.0), FACE, place, run="r1", cell="ncnn")
+    calibration.keep(path, [one], calibration.fitted([one]))
+    rows, fitted = calibration.kept(path)
+    assert rows == (one,)
+    known = shown.Knowledge(fitted, own=1, before=shown.shipped())
+    after = valid("estimate", shown.document(NCNN, FACE, place, bits=32, known=known))
+    old, new = before["estimated_ms_per_image"], after["estimated_ms_per_image"]
+    assert old is not None
+    assert old < new <= 40.0
+    assert after["changed"][0].startswith("this estimate: ")
+    assert after["changed"][1].startswith("own runs on pi3: +")
+    assert new == pytest.approx(40.0, rel=0.15)
+    others = shown.document(NCNN, FACE, shown.setting("pi4", 4), bits=64, known=known)
+    assert others["estimated_ms_per_image"] == pytest.approx(
+        _document()["estimated_ms_per_image"], rel=0.05
+    ), "what one board's system does says little of another's"
+    assert after["errors"] == before["errors"], "no error counts a row of one's own"
+
+
+def test_the_same_run_counts_once_and_a_damaged_record_not_at_all(tmp_path: Path) -> None:
+    place = shown.setting("pi3", 4)
+    one, other = (
+        calibration.own(_blocks(ms), FACE, place, run="r1", cell="ncnn") for ms in (40.0, 50.0)
+    )
+    assert calibration.with_row((one,), other) == (other,)
+    (tmp_path / "torn.json").write_text('{"version": 1, "rows": [')
+    assert calibration.kept(tmp_path / "torn.json") == ((), shown.shipped())
+
+
+@pytest.mark.parametrize(
+    ("blocks", "said"),
+    [
+        (_blocks(40.0, emulated=True), "r1 is an emulated run, whose times say nothing"),
+        (_blocks(40.0, threads=1), "r1 has no right answer of ncnn with face-cnn at batch 1"),
+        ([], "no run is called 'r1'"),
+        (
+            _blocks(40.0, environment={"device": {"cpu_parts": ["0xd0b"]}}),
+            r"cores are 0xd0b, and pi3 has cortex-a53 \(0xd03\)",
+        ),
+    ],
+)
+def test_runs_that_say_nothing_of_the_board_are_refused(
+    blocks: list[Measurement], said: str
+) -> None:
+    with pytest.raises(InputError, match=said):
+        calibration.own(blocks, FACE, shown.setting("pi3", 4), run="r1", cell="ncnn")
+
+
+def test_the_command_takes_a_run_and_tells_what_it_changed(tmp_path: Path) -> None:
+    with Results(tmp_path / "results.sqlite") as results:
+        results.insert(_blocks(40.0))
+    words = ("estimate", "ncnn", "--as", "pi3", "--state", str(tmp_path))
+    told = run(*words, "--calibrate", RUN, cwd=ROOT)
+    assert told.returncode == 0, told.stderr
+    assert "changed: own runs on pi3: +" in told.stdout
+    later = run(*words, cwd=ROOT)
+    assert "fitted to 1 run of one's own too" in later.stdout
+    assert "changed" not in later.stdout
+    assert "no run is called" in run(*words, "--calibrate", "r2", cwd=ROOT).stderr
 
 
 def test_the_command_tells_error_and_interval_and_never_a_bare_time() -> None:
@@ -164,12 +233,7 @@ def test_no_command_that_measures_or_judges_knows_of_estimates() -> None:
     users = {"cli/estimating.py", "cli/estimating_view.py", "cli/__init__.py"}
     users |= {"documents/schemas.py"}
     for path in (ROOT / "buildmatrix").rglob("*.py"):
-        names = [
-            f"{node.module}.{one.name}"
-            for node in ast.walk(ast.parse(path.read_text()))
-            if isinstance(node, ast.ImportFrom) and node.module
-            for one in node.names
-        ]
         place = path.relative_to(ROOT / "buildmatrix").as_posix()
-        if any(name.startswith(KNOWN) or "estimating" in name for name in names):
+        text = path.read_text()
+        if "buildmatrix.estimate" in text or "estimating" in text:
             assert place in users or place.startswith("estimate/"), place
