@@ -42,6 +42,7 @@ def compare(
     sentinels: Sentinels = ((), ()),
     between: Between | None = None,
     cells: bool = False,
+    any_kind: bool = False,
 ) -> tuple[Comparison, ...]:
     """A verdict for each row of two runs, in the order of the base, then what only `new` has.
 
@@ -61,9 +62,11 @@ def compare(
     they are compared as they are, and one block is enough (at several threads two, for there
     counts may vary). A row that had a figure and is now wrong, failed or out of memory got worse.
 
-    Raises InputError where one side has a row twice, or one is emulated and the other is not.
+    Raises InputError where one side has a row twice, or one is emulated and the other is not;
+    with `any_kind` the latter are rows that are not alike, as among nights, where nobody chose the
+    base.
     """
-    pairs = paired(base, new, formats_may_differ=cells)
+    pairs = paired(base, new, formats_may_differ=cells, any_kind=any_kind)
     settled = [judge.untested(pair) for pair in pairs]
     table = [place for place, one in enumerate(settled) if one is None]
     groups: dict[tuple[object, ...], list[int]] = {}

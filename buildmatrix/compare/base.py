@@ -51,7 +51,8 @@ def nearest_alike(rows: Sequence[Row], runs: Iterable[Sequence[Row]]) -> tuple[R
         if not waiting:
             break
     earlier = [alike.get(id(row)) or unlike.get(id(row)) for row in rows]
-    return (*(row for row in earlier if row is not None), *gone)
+    once = {id(row): row for row in earlier if row is not None}  # two rows may have one base
+    return (*once.values(), *gone)
 
 
 def between_runs(runs: Iterable[Sequence[Row]]) -> Between | None:

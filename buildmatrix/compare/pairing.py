@@ -72,14 +72,18 @@ class Pair:
         )
 
 
-def paired(base: Sequence[Row], new: Sequence[Row], *, formats_may_differ: bool) -> list[Pair]:
+def paired(
+    base: Sequence[Row], new: Sequence[Row], *, formats_may_differ: bool, any_kind: bool = False
+) -> list[Pair]:
     """Rows that are alike, then those that meet in cell and batch only, then those of one side.
 
     In the order of the base, then what only `new` has. With `formats_may_differ` a number format
-    is what is compared, and no condition. Raises InputError where one side has a row twice.
+    is what is compared, and no condition. Raises InputError where one side has a row twice, and
+    unless `any_kind` where all of one side is emulated and nothing of the other.
     """
     before, after = _sides(base), _sides(new)
-    _check_kind(base, new)
+    if not any_kind:
+        _check_kind(base, new)
     alike: dict[int, Pair] = {}
     for strict in (True, False):
         for place, side in enumerate(before):

@@ -60,7 +60,7 @@ def sentence(one: Profile, other: Profile) -> str:
     return (
         f"{slower['cell']} executes {times:.2f} times the instructions of {faster['cell']} "
         f"({_m(slower['instructions'])} against {_m(faster['instructions'])} an image): "
-        f"{_what(row, twin)}; that is {_part(extra, more)}"
+        f"{_what(row, twin)}; that is {_part(extra, more)}{_in_all(slower, faster, row, twin)}"
     )
 
 
@@ -145,8 +145,23 @@ def _what(row: FunctionRow, twin: FunctionRow | None) -> str:
     )
 
 
-def _main(row: FunctionRow) -> str | None:
-    """The kind of multiply-add that a function does most of; None where it hardly does any."""
+def _in_all(slower: Profile, faster: Profile, row: FunctionRow, twin: FunctionRow | None) -> str:
+    """What each cell as a whole multiplies with, where that is another kind and was not told of
+    the two functions: as a network in float32 beside one in int8."""
+    ours, theirs = _main(slower), _main(faster)
+    if None in (ours, theirs) or ours == theirs:
+        return ""
+    if twin is not None and (_main(row), _main(twin)) == (ours, theirs):
+        return ""
+    return (
+        f"; in all, {slower['cell']} does {_m(slower['works'].get(ours or '', 0))} {ours} where "
+        f"{faster['cell']} does {_m(faster['works'].get(theirs or '', 0))} {theirs}"
+    )
+
+
+def _main(row: FunctionRow | Profile) -> str | None:
+    """The kind of multiply-add that a function, or a cell, does most of; None where it hardly
+    does any."""
     works = row["works"]
     kind = max(MULTIPLYING, key=lambda work: works.get(work, 0)).value
     return kind if works.get(kind, 0) >= row["instructions"] / 100 else None

@@ -75,11 +75,12 @@ def compared_sides(
     *,
     between: Between | None = None,
     cells: bool = False,
+    any_kind: bool = False,
 ) -> Compared:
     """Verdicts over two sets of rows; a change that is no more than a run's drift is none.
 
     `between` is what kept runs tell of the noise between runs; with `cells` the sides are two
-    cells, which share their run.
+    cells, which share their run; for `any_kind` see `compare`.
     """
     flagged = [d for side in (base, new) for d in side.drifts.values() if d.flagged]
     moved = max((abs(d.change) for d in flagged), default=0.0)
@@ -96,6 +97,7 @@ def compared_sides(
         sentinels=(base.sentinels, new.sentinels),
         between=between,
         cells=cells,
+        any_kind=any_kind,
     )
     notes += [*_conditions(comparisons), *(_two_runs(comparisons) if cells else ())]
     return Compared(base_name, new_name, comparisons, tuple(dict.fromkeys(notes)))

@@ -38,18 +38,25 @@ class Held:
 
 
 def good_nights(workshop: Workshop, device: str, model: str) -> tuple[GoodNight, ...]:
-    """That model's good nights on this board, newest first."""
-    records = (
+    """That model's good nights on this board, newest first.
+
+    In the order in which their runs were stored: a clock that stood wrong for a night would else
+    make that one the newest for years.
+    """
+    records = [
         read_record(place / "night.json")
         for place in sorted(workshop.paths.nights.glob("*/"), reverse=True)
-    )
-    return tuple(
+    ]
+    good = [
         GoodNight(str(run["run"]), bool(record.get("accepted")))
         for record in records
         if record.get("good") and record.get("device") == device
         for run in record.get("runs", ())  # absent from a night of an older program
         if run["model"] == model
-    )
+    ]
+    with workshop.results() as results:
+        stored = {run.id: place for place, run in enumerate(results.runs(device=device))}
+    return tuple(sorted(good, key=lambda night: stored.get(night.run, len(stored))))
 
 
 def held(
@@ -81,6 +88,6 @@ def _against(
     before = reporting.joined(base, [of_run for run, of_run in read.items() if run in used])
     first = next((run for run in runs if run in used), runs[0])
     judged = comparing.compared_sides(
-        before, tonight, first, name, between=comparing.between(workshop, tonight)
+        before, tonight, first, name, between=comparing.between(workshop, tonight), any_kind=True
     )
     return comparing.spoken(judged, workshop.project.network)

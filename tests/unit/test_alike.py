@@ -290,6 +290,44 @@ def test_a_night_under_the_old_conditions_again_finds_its_base(shop: Workshop) -
     assert verdicts(night(shop, 3, blocks(60))) == {"net-one": Verdict.WORSE}
 
 
+@pytest.mark.parametrize("virtual_first", [True, False])
+def test_a_night_of_the_other_kind_of_time_has_no_base_and_costs_no_verdict(
+    shop: Workshop, virtual_first: bool
+) -> None:
+    """As when the board of a name was a virtual one once."""
+    counted: dict[str, Any] = {"emulated": True, "instructions": 10**6}
+    one, other = (counted, {}) if virtual_first else ({}, counted)
+    night(shop, 1, blocks(40, **one))
+    held = night(shop, 2, blocks(40, **other))
+    assert verdicts(held) == {"net-one": Verdict.UNLIKE}
+    assert held is not None
+    assert "emulated" in held.newest.comparisons[0].reason
+    again = night(shop, 3, blocks(40, **one))
+    assert verdicts(again) == {"net-one": Verdict.SAME}
+
+
+def test_a_night_under_a_wrong_clock_does_not_stay_the_newest(shop: Workshop) -> None:
+    night(shop, 1, blocks(40))
+    night(shop, 90, blocks(40))  # its clock was months ahead
+    night(shop, 2, blocks(60), accepted=True)
+    assert verdicts(night(shop, 3, blocks(60))) == {"net-one": Verdict.SAME}
+    held = night(shop, 4, blocks(80))
+    assert verdicts(held) == {"net-one": Verdict.WORSE}
+
+
+def test_a_cell_that_was_called_otherwise_for_a_night_finds_its_base_again(shop: Workshop) -> None:
+    def cells(name: str, ms: float) -> list[Measurement]:
+        renamed = [replace(b, block=b.block + 10) for b in blocks(ms, cell=name)]
+        return [*blocks(40), *renamed]
+
+    night(shop, 1, cells("net-two", 50))
+    other = night(shop, 2, cells("net-2", 50))
+    assert verdicts(other)["net-2"] is Verdict.ADDED
+    assert verdicts(other)["net-two"] is Verdict.GONE
+    back = verdicts(night(shop, 3, cells("net-two", 70)))
+    assert (back["net-one"], back["net-two"]) == (Verdict.SAME, Verdict.WORSE)
+
+
 def test_what_creeps_is_told_within_ten_nights(shop: Workshop) -> None:
     """0.4 % a night, never enough for one night: held against the last accepted one it is found."""
     others = [b for n in range(6) for b in blocks(50, cell=f"cell-{n}")]

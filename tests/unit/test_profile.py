@@ -261,6 +261,22 @@ def test_a_function_that_makes_more_than_the_difference_says_so() -> None:
     assert words.endswith("that is 10.3 M more, and all else together 8.1 M less")
 
 
+def test_cells_that_multiply_by_another_kind_of_work_say_which() -> None:
+    """As ncnn in float32 beside int8: what makes most of the difference is no multiply-add."""
+    works = {"quad multiply-adds": 12.3e6}, {"integer NEON multiply-adds": 6.2e6}
+    float32 = profile("ncnn", 34.5e6, row("n.so", "packed", "packed", {"integer": 15.4e6}))
+    int8 = profile("ncnn-int8", 27.3e6, row("n.so", "gemm", "gemm", works[1]))
+    words = sentence({**float32, "works": works[0]}, {**int8, "works": works[1]})
+    assert "packed in n.so, which the other has not, executes 15.4 M" in words
+    assert words.endswith(
+        "; in all, ncnn does 12.3 M quad multiply-adds where ncnn-int8 does 6.2 M integer NEON "
+        "multiply-adds"
+    )
+    slow, fast = profile("slow", 83e6, kernel(works[0])), profile("fast", 41e6, kernel(works[1]))
+    told = sentence({**slow, "works": works[0]}, {**fast, "works": works[1]})
+    assert "in all" not in told, "it was said of the two functions"
+
+
 def test_cells_that_execute_the_same_need_no_sentence() -> None:
     assert "execute the same within 1%" in sentence(WITH_NEON, {**WITH_NEON, "cell": "again"})
 
