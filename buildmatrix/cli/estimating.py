@@ -36,6 +36,7 @@ def estimate(
     """Estimate milliseconds on a real board that is not here, with an interval; never a time."""
     from buildmatrix.cli import estimating_view
     from buildmatrix.estimate import calibration, shown
+    from buildmatrix.profile import kept
 
     place = shown.setting(as_, threads)
     with progress() as reporter:
@@ -51,7 +52,8 @@ def estimate(
         rows = calibration.with_row(rows, one)
         fitted = calibration.fitted(rows)
         calibration.keep(shop.paths.estimates, rows, fitted)
-    knowledge = shown.Knowledge(fitted, own=len(rows), before=before)
+    profile = kept.read(shop.paths.profile(chosen.id))
+    knowledge = shown.Knowledge(fitted, own=len(rows), before=before, profile=profile)
     made = shown.document(chosen, net, place, bits=_bits(shop, chosen), known=knowledge)
     if json:
         print_json(made)

@@ -38,6 +38,12 @@ def sentence(made: Estimate, board: Board) -> str:
         "published times"
     )
     lines = [head, _figure(made), off]
+    if counted := made["counted"]:
+        millions = counted["multiply_add_instructions"] / 1e6
+        lines.append(
+            f"arithmetic as emulation counted it, {millions:.1f} M multiply-add instructions: "
+            f"{counted['times']:.2f} times what the layers say"
+        )
     if made["own_rows"]:
         count = f"{made['own_rows']} run{'s' if made['own_rows'] > 1 else ''}"
         lines.append(f"fitted to {count} of one's own too, on real boards, none held out")

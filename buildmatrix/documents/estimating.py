@@ -37,6 +37,14 @@ class CheckRow(TypedDict):
     held_out: Literal["network", "board", "both"]
 
 
+class Counted(TypedDict):
+    """Multiply-adds of one image that emulation counted in the cell, and by how much the arithmetic
+    of its layers was taken to be more than they say; see `inv profile`."""
+
+    multiply_add_instructions: float
+    times: float
+
+
 class Estimate(TypedDict):
     """`inv estimate CELL --as BOARD`. Times are None where held-out errors are beyond the bound:
     then only the order is told."""
@@ -50,6 +58,7 @@ class Estimate(TypedDict):
     threads: int
     batch: Literal[1]
     multiply_adds: int
+    counted: Counted | None  # where the cell has a kept profile
     estimated_ms_per_image: float | None
     estimated_interval_ms: tuple[float, float] | None
     covers: float  # of held-out rows that such intervals take in

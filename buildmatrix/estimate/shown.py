@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from buildmatrix import network
@@ -13,17 +13,29 @@ from buildmatrix.estimate import board as table
 from buildmatrix.estimate import model, validation
 from buildmatrix.estimate.validation import Held
 from buildmatrix.estimate.work import Part, total, works
+from buildmatrix.isa.classes import Work as Executed
+from buildmatrix.workload import QUAD
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from buildmatrix.documents.estimating import CheckRow, ErrorFigures, Estimate, PartRow
+    from buildmatrix.documents.estimating import (
+        CheckRow,
+        Counted,
+        ErrorFigures,
+        Estimate,
+        PartRow,
+    )
+    from buildmatrix.documents.profiling import Profile
     from buildmatrix.estimate.board import Board
+    from buildmatrix.estimate.work import Work
     from buildmatrix.network import NetworkSpec
     from buildmatrix.nouns import Cell
     from buildmatrix.workload import Workload
 
 STACK = "ncnn"  # whose times were published
+# Each begins in one cycle on these cores, however many lanes it fills.
+MULTIPLY_ADDS = (Executed.QUAD, Executed.PAIR, Executed.SCALAR)
 SHOWN = 5  # of a network's layers
 MOVED = 0.03  # a coefficient that a run moves by less is not told of
 DIFFERS = (
@@ -48,6 +60,7 @@ class Knowledge:
     fitted: Fitted
     own: int = 0
     before: Fitted | None = None
+    profile: Profile | None = None  # of the cell, where one is kept
 
 
 @functools.cache
@@ -88,7 +101,9 @@ def document(
     cell: Cell, net: NetworkSpec, place: model.Setting, *, bits: int, known: Knowledge
 ) -> Estimate:
     """All that is said. `bits`: of the cell's programs."""
-    asks, fitted = works(net), known.fitted
+    counted = _counted(net, known.profile)
+    asks = works(net) if counted is None else _scaled(works(net), counted["times"])
+    fitted = known.fitted
     values = fitted.coefficients
     parts = model.milliseconds(total(asks), place, values)
     ms = sum(parts.values())
@@ -111,6 +126,7 @@ def document(
         "threads": place.threads,
         "batch": 1,
         "multiply_adds": network.multiply_adds(net),
+        "counted": counted,
         "estimated_ms_per_image": ms if errors.is_within else None,
         "estimated_interval_ms": (ms / factor, ms * factor) if errors.is_within else None,
         "covers": validation.COVERED,
@@ -125,6 +141,32 @@ def document(
         "notes": [DIFFERS, *([NARROW] if bits < place.board.bits else [])],
         "validation": _validation(held, made),
     }
+
+
+def _counted(net: NetworkSpec, profile: Profile | None) -> Counted | None:
+    """What a profile of the cell says of its arithmetic; None without one of just this network."""
+    if profile is None or (profile["model"], profile["batch"]) != (net.name, 1):
+        return None
+    executed = sum(profile["works"].get(kind.value, 0.0) for kind in MULTIPLY_ADDS)
+    asks = total(works(net))
+    expected = sum(asks[part] for part in model.ARITHMETIC) / QUAD
+    if not executed or not expected:
+        return None
+    return {"multiply_add_instructions": executed, "times": executed / expected}
+
+
+def _scaled(asks: Sequence[Work], times: float) -> tuple[Work, ...]:
+    """The layers with that many times the arithmetic."""
+    return tuple(
+        replace(
+            one,
+            asks={
+                part: amount * (times if part in model.ARITHMETIC else 1)
+                for part, amount in one.asks.items()
+            },
+        )
+        for one in asks
+    )
 
 
 def changes(net: NetworkSpec, place: model.Setting, known: Knowledge) -> list[str]:

@@ -3,7 +3,8 @@
 `python -m tests.bench.ncnn_instructions ROOT SITE [NETWORK...]`: ROOT is a folder with an unpacked
 64-bit ARM Python 3.11 (Debian's arm64 packages), SITE one with an unpacked wheel of ncnn for it. In
 QEMU's user mode, with the counting plugin of virtual boards, one forward pass is counted:
-instructions and quad multiply-adds, one thread, float32. Prints one JSON object.
+instructions and quad multiply-adds, one thread, float32. Prints one JSON object, with
+the seconds that emulation took and those of an estimate beside it.
 """
 
 from __future__ import annotations
@@ -18,9 +19,11 @@ from tempfile import TemporaryDirectory
 import numpy as np
 
 from buildmatrix import network
+from buildmatrix.estimate import shown
 from buildmatrix.export import ncnn as writer
 from buildmatrix.isa.classes import Work
 from buildmatrix.isa.classes import works as kinds_of
+from buildmatrix.nouns import Cell
 from buildmatrix.profile import counting
 from buildmatrix.reference import Parameters
 from buildmatrix.virtual import plugin
@@ -69,7 +72,8 @@ def ends(param: str) -> list[str]:
 
 
 def counted(net: network.NetworkSpec, root: Path, site: Path) -> dict[str, float]:
-    """Instructions, quad multiply-adds, and the seconds of the emulated pass that was counted."""
+    """Instructions, quad multiply-adds, seconds of the emulated pass that was counted, and seconds
+    of an estimate beside it."""
     with TemporaryDirectory() as place:
         folder = Path(place)
         files = writer.write(net, constants(net))
@@ -98,7 +102,22 @@ def counted(net: network.NetworkSpec, root: Path, site: Path) -> dict[str, float
     for block, count in counts.items():
         words_of = [int.from_bytes(word, "little") for word in block.instructions]
         quads += count * kinds_of(words_of, "a64").count(Work.QUAD)
-    return {"instructions": total, "quad": quads, "seconds": round(seconds, 1)}
+    estimated = _estimate_seconds(net)
+    return {
+        "instructions": total,
+        "quad": quads,
+        "emulated_seconds": round(seconds, 1),
+        "estimate_seconds": round(estimated, 3),
+    }
+
+
+def _estimate_seconds(net: network.NetworkSpec) -> float:
+    """How long an estimate takes of a network that was read, for one board."""
+    began = time.monotonic()
+    place = shown.setting("pi4", 4)
+    cell = Cell("ncnn", net.name, "ncnn", "arm64-bookworm", ())
+    shown.document(cell, net, place, bits=64, known=shown.Knowledge(shown.shipped()))
+    return time.monotonic() - began
 
 
 def main() -> None:

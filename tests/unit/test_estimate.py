@@ -24,6 +24,8 @@ from tests.unit.rows import row as measured
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from buildmatrix.documents.estimating import Estimate
+
 ROOT = Path(__file__).parents[2]
 FACE = schema.load(ROOT / "models" / "face-cnn" / "model.yaml", NetworkSpec)
 MOBILE = schema.load(ROOT / "models" / "mobilenet-v1-0.25-128" / "model.yaml", NetworkSpec)
@@ -147,6 +149,26 @@ def test_held_out_errors_are_within_the_bound_or_no_milliseconds_are_told() -> N
     assert told["estimated_ms_per_image"] is None
     assert told["estimated_interval_ms"] is None
     assert told["slower_than"] or told["faster_than"]
+
+
+def _profile(millions: float, **changes: Any) -> Any:
+    works = {"quad multiply-adds": millions * 1e6, "loads": 1e6}
+    return {"model": "face-cnn", "batch": 1, "works": works, **changes}
+
+
+def test_arithmetic_that_emulation_counted_takes_the_place_of_the_layers_own() -> None:
+    place = shown.setting("pi4", 4)
+
+    def made(profile: Any) -> Estimate:
+        known = shown.Knowledge(shown.shipped(), profile=profile)
+        return shown.document(NCNN, FACE, place, bits=64, known=known)
+
+    plain, more = made(None), valid("estimate", made(_profile(30.0)))
+    assert plain["counted"] is None
+    assert more["counted"]["times"] > 2
+    assert more["estimated_ms_per_image"] > plain["estimated_ms_per_image"]
+    for other in (_profile(30.0, batch=4), _profile(30.0, model="lenet-5"), _profile(0.0)):
+        assert made(other) == plain
 
 
 def _blocks(ms: float, **changes: Any) -> list[Measurement]:
