@@ -40,10 +40,11 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
 from buildmatrix import deploy, device, ssh, virtual  # noqa: E402
-from buildmatrix.boards import deploying, reach  # noqa: E402
+from buildmatrix.boards import greeting  # noqa: E402
 from buildmatrix.errors import BuildmatrixError, InputError  # noqa: E402
 from buildmatrix.nouns import BoardAddress, Bundle  # noqa: E402
 from buildmatrix.pipeline import project  # noqa: E402
+from buildmatrix.pipeline.stored import shippable, stored  # noqa: E402
 from buildmatrix.pipeline.workshop import Workshop  # noqa: E402
 from buildmatrix.upstreams import debian_mirror, python_index  # noqa: E402
 from buildmatrix.virtual import apt, host  # noqa: E402
@@ -104,7 +105,7 @@ def main() -> int:
     )
     shape = links.parse(options.link)
     assert shape is not None, "a link must be slow to be measured"
-    built = last_built(shop) if options.last_built else reach.bundles(shop)
+    built = last_built(shop) if options.last_built else built_now(shop)
     with (
         tempfile.TemporaryDirectory() as scratch,
         sshd_here(Path(scratch)) if options.here else board() as far,
@@ -151,6 +152,11 @@ def slow(target: BoardAddress, shape: links.Link) -> Link:
     return Link(target.port, mbit=shape.rate * 8e-6, round_trip_ms=shape.round_trip * 1e3)
 
 
+def built_now(shop: Workshop) -> tuple[Bundle, ...]:
+    """The bundles that a deploy would take."""
+    return tuple(one.bundle for one in shippable(stored(shop).values()) if one.bundle)
+
+
 def last_built(shop: Workshop) -> tuple[Bundle, ...]:
     """The newest bundle of each cell, whatever changed in its recipe since."""
     found = []
@@ -193,7 +199,7 @@ def ours(shop: Workshop) -> Put:
     def put(bundle: Bundle, _folder: Path, target: BoardAddress) -> int:
         with ssh.connect(target, timeout=30, known_hosts=None) as connection:
             counting = Counting(connection)
-            answer = deploying.question(counting)
+            answer = greeting.question(counting)
             device.parse("pi3", answer.decode(errors="replace"))
             deploy.push(
                 counting,

@@ -133,13 +133,13 @@ survey() { # names on stdin; 'dry' writes nothing, 'verify' reads all content th
     listing
 }
 
-arrive() { # names on stdin, as tar begins with each: hashes what is whole, a few files at a time
-    last=
+arrive() { # names on stdin, as tar begins with each: hashes what is whole, more and more at a time
+    last='' many=1 # the largest come first: they are hashed while the others travel
     set --
     while read -r name; do
         ! object "$last" || set -- "$@" "$last"
         last=$work/in/$name
-        [ $# -lt 8 ] || { sha256sum "$@"; set --; }
+        [ $# -lt "$many" ] || { sha256sum "$@"; set --; many=$((many < 8 ? many * 2 : 8)); }
     done
     ! object "$last" || set -- "$@" "$last"
     [ $# = 0 ] || sha256sum "$@"

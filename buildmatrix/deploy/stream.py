@@ -95,11 +95,14 @@ def zstd_here() -> bool:
 
 
 def squeezer(codec: Literal["gzip", "zstd"]) -> Squeezer:
-    """At levels that one core of a host does quicker than a link of 100 Mbit/s carries."""
+    """At levels that a busy core of a host does quicker than a link carries.
+
+    zstd's 9 took 1.5 times the time of its 6 for 1.5 % of a Caffe bundle's bytes.
+    """
     if codec == "zstd":
         import zstandard
 
-        return zstandard.ZstdCompressor(level=9).compressobj()
+        return zstandard.ZstdCompressor(level=6).compressobj()
     return zlib.compressobj(6, zlib.DEFLATED, 31)  # 31: a gzip header around the stream
 
 

@@ -96,7 +96,10 @@ def object_name(record: FileRecord) -> str:
 
 
 def plan_upload(bundles: Sequence[Bundle], present: frozenset[str]) -> Upload:
-    """The objects that must travel: each content once, however many bundles share it."""
+    """The objects that must travel: each content once, however many bundles share it.
+
+    The largest first: the board hashes it while the others travel, and has little left at the end.
+    """
     wanted = {
         object_name(record): Object(
             object_name(record), record.sha256, record.size, f"{record.path} of {bundle.cell}"
@@ -105,12 +108,13 @@ def plan_upload(bundles: Sequence[Bundle], present: frozenset[str]) -> Upload:
         for record in bundle.files
         if not record.link
     }
-    return Upload(tuple(wanted[name] for name in sorted(wanted) if name not in present))
+    lacking = [item for name, item in wanted.items() if name not in present]
+    return Upload(tuple(sorted(lacking, key=lambda item: (-item.size, item.name))))
 
 
 def names_of(bundles: Sequence[Bundle]) -> tuple[str, ...]:
     """The names of all objects that the bundles need, sorted."""
-    return tuple(item.name for item in plan_upload(bundles, frozenset()).objects)
+    return tuple(sorted(item.name for item in plan_upload(bundles, frozenset()).objects))
 
 
 def resumed(upload: Upload, listing: Listing, objects: ObjectReader) -> Upload:

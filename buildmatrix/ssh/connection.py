@@ -5,6 +5,8 @@ from __future__ import annotations
 import contextlib
 import secrets
 import shlex
+from collections import deque
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
@@ -16,11 +18,12 @@ from buildmatrix.ssh import ending
 from buildmatrix.ssh.failures import Deadline, translated
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Iterator
 
     from buildmatrix.ssh.chain import Chain
 
 BLOCK = 128 * 1024
+AHEAD = 16  # chunks that wait for the link at most
 
 
 class SshConnection:
@@ -90,7 +93,7 @@ def _exchange(
 def _feed(channel: paramiko.Channel, chunks: Iterable[bytes]) -> None:
     """Send until the far side stops reading, which is its right."""
     try:
-        for chunk in chunks:
+        for chunk in _ahead(chunks):
             try:
                 channel.sendall(chunk)
             except (OSError, EOFError):
@@ -100,6 +103,25 @@ def _feed(channel: paramiko.Channel, chunks: Iterable[bytes]) -> None:
     except BaseException:
         channel.close()  # the chunks cannot be had: end the command, not wait for it
         raise
+
+
+def _ahead(chunks: Iterable[bytes]) -> Iterator[bytes]:
+    """The chunks, made by another thread while those before them travel.
+
+    Made in the sender's own turns, a compressed stream would leave the link idle for as long as a
+    busy machine takes to compress.
+    """
+    if isinstance(chunks, Sequence):
+        yield from chunks
+        return
+    chunk_of, maker = iter(chunks), ThreadPoolExecutor(1)
+    try:
+        waiting = deque(maker.submit(next, chunk_of, None) for _ in range(AHEAD))
+        while (chunk := waiting.popleft().result()) is not None:
+            waiting.append(maker.submit(next, chunk_of, None))
+            yield chunk
+    finally:
+        maker.shutdown(cancel_futures=True)
 
 
 def _drain(receive: Callable[[int], bytes]) -> bytes:

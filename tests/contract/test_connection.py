@@ -126,7 +126,7 @@ class TestSsh:
                 ssh.run(script.format(long), timeout=2)
             look = "for f in /proc/[0-9]*/cmdline; do tr '\\0' ' ' < $f; echo; done 2> /dev/null"
             with connect(peer, timeout=30, known_hosts=None) as ssh:
-                running = ssh.run(look, timeout=30).stdout.decode(errors="replace").splitlines()
+                running = ssh.run(look, timeout=300).stdout.decode(errors="replace").splitlines()
             assert f"sleep {long} " not in running
 
     def test_output_does_not_move_the_deadline(self, peer: BoardAddress) -> None:
