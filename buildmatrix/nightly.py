@@ -9,9 +9,11 @@ from __future__ import annotations
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from functools import partial
 from typing import TYPE_CHECKING
 
 from buildmatrix.boards import deploying, measuring
+from buildmatrix.boards.power import Switch
 from buildmatrix.compare import Verdict
 from buildmatrix.errors import BenchError, BuildmatrixError, DeviceError, RegressionError
 from buildmatrix.nouns import Status
@@ -103,11 +105,17 @@ def nightly(
     with _kept(troubles):
         board = find_board()
         night = replace(night, device=board.name)
-        troubles += deployed(workshop, board, access)
+        switch = Switch(board, access, workshop.reporter)
+        bad, saved = switch.saved(lambda: deployed(workshop, board, access))
+        night = replace(night, health=_said(night, saved))
+        troubles += bad
         for model in workshop.project.models:
             with _kept(troubles):
-                run, bad = measured(_of_model(workshop, model), board, settings, owner, access)
-                night = replace(night, runs=(*night.runs, run))
+                shop = _of_model(workshop, model)
+                (run, bad), saved = switch.saved(
+                    partial(measured, shop, board, settings, owner, access)
+                )
+                night = replace(night, runs=(*night.runs, run), health=_said(night, saved))
                 troubles += bad
                 night = replace(night, health=_health(workshop, night, run))
     return replace(night, troubles=tuple(troubles))
@@ -120,6 +128,10 @@ def _health(workshop: Workshop, night: Night, run: Measured) -> tuple[str, ...]:
         earlier = [one.id for one in runs if one.id != run.run][:NIGHTS_THAT_TEACH]
         words = health(results.blocks(run.run), [results.blocks(one) for one in earlier])
     return tuple(dict.fromkeys((*night.health, *words)))
+
+
+def _said(night: Night, words: str) -> tuple[str, ...]:
+    return (*night.health, words) if words else night.health
 
 
 def _of_model(workshop: Workshop, model: str) -> Workshop:

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 HOSTS = {"host": "a board, or several: names, groups and globs of matrix.yaml; repeatable"}
 HOST = {"host": "a device of matrix.yaml, a virtual board, or user@host:port"}
 
-ACTIONS = ["up", "down", "info", "trust", "list"]
+ACTIONS = ["up", "down", "info", "trust", "list", "cycle"]
 
 
 def access(state: Path, *, asks: bool = True) -> Access:
@@ -89,7 +89,7 @@ def boards_of(hosts: Sequence[str] | None, shop: Workshop) -> tuple[BoardAddress
 @command(
     {
         **HOST,
-        "action": "up, down, info, trust or list",
+        "action": "up, down, info, trust, list or cycle",
         "name": "up, down: what the virtual board is called (default: virtual-KIND)",
         "kind": "up: what it is like; ? says which there are and what each is for",
         "link": "up: how slow the way to it is, rate and round trip, as 20mbit/20ms",
@@ -109,7 +109,7 @@ def device(
     json: bool = False,
     state: str = "",
 ) -> None:
-    """up, down: a virtual board. info: what a board is. trust: pin its key. list."""
+    """up, down: a virtual board. info: what it is. trust: pin its key. list. cycle: power."""
     match action:
         case "up":
             _up(name or f"virtual-{kind}", kind, link, state_of(matrix, state), as_json=json)
@@ -120,6 +120,8 @@ def device(
             _info(board_at(host, matrix, state), access(where), where, as_json=json)
         case "trust":
             _trust(board_at(host, matrix, state), fingerprint, state_of(matrix, state))
+        case "cycle":
+            _cycle(board_at(host, matrix, state), access(state_of(matrix, state)))
         case "list":
             _list(matrix, state_of(matrix, state), as_json=json)
         case _:
@@ -194,6 +196,17 @@ def _trust(board: BoardAddress, fingerprint: str, state: Path) -> None:
         )
     reach.trust(address, offered, state=state)
     say(f'pinned; for everybody, write into matrix.yaml: host_key: "{offered}"')
+
+
+def _cycle(board: BoardAddress, ways: Access) -> None:
+    """Switch a board off and on by the command of matrix.yaml, unless it is measuring."""
+    from buildmatrix.boards.power import Switch
+
+    with progress() as reporter:
+        switch = Switch(board, ways, reporter)
+        switch.refuse_while_measuring()
+        seconds = switch.cycle()
+    say(f"{board.name} was switched off and on, and answered after {seconds:.0f} s")
 
 
 def _agreed() -> bool:

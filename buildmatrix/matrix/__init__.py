@@ -15,7 +15,7 @@ from buildmatrix.deciding import Deciding
 from buildmatrix.errors import InputError, did_you_mean
 from buildmatrix.matrix.axes import combinations, every_axis_used, linked_lengths, written_once
 from buildmatrix.matrix.cell import Known, cell_of
-from buildmatrix.matrix.spec import BenchSpec, MatrixSpec, listed
+from buildmatrix.matrix.spec import BenchSpec, MatrixSpec, PowerSpec, listed
 from buildmatrix.nouns import BoardAddress, Cell, Dropped, Meter, Scalar
 from buildmatrix.recipe import used_options
 from buildmatrix.selector import fits, matches
@@ -149,10 +149,15 @@ def _devices(spec: MatrixSpec) -> dict[str, BoardAddress]:
         name: BoardAddress(
             name=name,
             **device.model_dump(exclude={"power"}),
-            power=Meter(**device.power.model_dump()) if device.power else None,
+            power=_meter(device.power),
+            cycle=device.power.cycle if device.power else "",
         )
         for name, device in spec.devices.items()
     }
+
+
+def _meter(power: PowerSpec | None) -> Meter | None:
+    return Meter(power.command, power.measures) if power and power.command else None
 
 
 def _grouped(document: Document, spec: MatrixSpec) -> None:

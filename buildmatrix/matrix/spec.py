@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from buildmatrix.schema import Spec
 from buildmatrix.selector import Value, Values
@@ -56,14 +56,27 @@ class BenchSpec(Settings):
 
 
 class PowerSpec(Spec):
-    """What reads a board's power while it is measured."""
+    """What reads a board's power while it is measured, and what switches it off and on."""
 
-    command: Annotated[str, Field(pattern=r"^[^\x00-\x1f\x7f]+$")] = Field(
-        description="run on the board twice a second meanwhile; prints watts, one number"
+    command: Annotated[str, Field(pattern=r"^[^\x00-\x1f\x7f]*$")] = Field(
+        "", description="run on the board twice a second meanwhile; prints watts, one number"
     )
-    measures: Annotated[str, Field(min_length=1)] = Field(
-        description="of what the watts are, for the tables: the whole board, behind its supply"
+    measures: str = Field(
+        "", description="of what the watts are, for the tables: the whole board, behind its supply"
     )
+    cycle: Annotated[str, Field(pattern=r"^[^\x00-\x1f\x7f]*$")] = Field(
+        "",
+        description="run on this machine by `device cycle`, and in a night when the board hangs; "
+        "ends when the board is on again",
+    )
+
+    @model_validator(mode="after")
+    def _whole(self) -> PowerSpec:
+        if bool(self.command) != bool(self.measures):
+            raise ValueError("command and measures belong together")
+        if not self.command and not self.cycle:
+            raise ValueError("command with measures, or cycle, is missing")
+        return self
 
 
 class DeviceSpec(Spec):
@@ -83,7 +96,7 @@ class DeviceSpec(Spec):
     quota_mib: Annotated[
         int, Field(ge=0, description="MiB that deploys may use there; 0: no limit")
     ] = 0
-    power: PowerSpec | None = Field(None, description="what reads its power; none: no joules")
+    power: PowerSpec | None = Field(None, description="what reads and what cycles its power")
 
 
 class MatrixSpec(Spec):

@@ -27,6 +27,7 @@ class BoardAddress:
     virtual: bool = False  # made by `device up`
     quota_mib: int = 0  # that deploys may use there; 0: no limit
     power: Meter | None = None  # None: nothing reads its power
+    cycle: str = ""  # a command of this machine that switches the board off and on
 
 
 @dataclass(frozen=True, slots=True)
