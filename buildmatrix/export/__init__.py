@@ -47,6 +47,8 @@ SHARED = (
     "sizes.py",
     "network.py",
     "reference.py",
+    "channels.py",
+    "pruning.py",
     "export/__init__.py",
     "export/able.py",
     "export/layout.py",

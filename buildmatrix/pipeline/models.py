@@ -14,7 +14,6 @@ from buildmatrix.imported.spec import FileNetworkSpec
 from buildmatrix.network import (
     ImportedNetwork,
     NetworkSpec,
-    PrunedNetwork,
     VariantSpec,
     origin,
 )
@@ -90,18 +89,14 @@ def _kind(data: object) -> type[NetworkSpec | FileNetworkSpec | VariantSpec]:
 
 
 def importers(net: Workload) -> dict[str, str]:
-    """What decides a model besides what is written of its layers: of a network out of a file that
-    file, and what reads it; of a variant what makes it."""
+    """Of a network out of a file, or a variant of one: what that file is, and what reads it."""
     if not isinstance(net, NetworkSpec):
         return {}
-    digests = {}
-    if isinstance(net, PrunedNetwork):
-        digests["pruning"] = digest(PACKAGE, "channels.py", "pruning.py")
     file = origin(net)
-    if isinstance(file, ImportedNetwork):
-        digests |= {**file.files, "reader": digest(PACKAGE, *modules("imported"))}
-        digests["onnxruntime"] = version("onnxruntime")
-    return digests
+    if not isinstance(file, ImportedNetwork):
+        return {}
+    reader = digest(PACKAGE, *modules("imported"))
+    return {**file.files, "reader": reader, "onnxruntime": version("onnxruntime")}
 
 
 def _described(one: FileNetworkSpec, path: Path, state: Path | None) -> NetworkSpec:
