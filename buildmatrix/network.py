@@ -86,13 +86,15 @@ class ImportedNetwork(NetworkSpec):
     """A network whose layers and weights were read from a file in a framework's own format.
 
     `files`: sha256 by name, of that file and of all that it refers to, below `folder`; the first is
-    the file. `values`: the .npy file of the input, which is drawn from the seed when empty.
+    the file. `values`: the .npy file of the input, which is drawn from the seed when empty;
+    `calibration`: of the images that int8 is calibrated on, drawn ones when empty.
     `denormals`: how many weights and biases are closer to zero than a normal float32.
     """
 
     folder: Path
     files: Mapping[str, str]
     values: str = ""
+    calibration: str = ""
     output: str = ""
     denormals: int = 0
 

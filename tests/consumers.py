@@ -48,20 +48,25 @@ def _lite(folder: Path, images: F32, resolver: OpResolverType) -> F32:
 
 
 def ncnn_float32(folder: Path, images: F32) -> F32:
-    return _ncnn(folder, images, half=False)
+    return _ncnn(folder, images)
 
 
 def ncnn_as_installed(folder: Path, images: F32) -> F32:
     """It keeps weights and values in half precision unless told not to."""
-    return _ncnn(folder, images, half=True)
+    return _ncnn(folder, images, "float16")
 
 
-def _ncnn(folder: Path, images: F32, *, half: bool) -> F32:
+def ncnn_bfloat16(folder: Path, images: F32) -> F32:
+    """Weights and values in 16 bits with the exponent of float32."""
+    return _ncnn(folder, images, "bfloat16")
+
+
+def _ncnn(folder: Path, images: F32, numbers: str = "float32") -> F32:
     net = ncnn.Net()
     net.opt.num_threads = 1
-    if not half:
+    if numbers != "float16":
         net.opt.use_fp16_packed = net.opt.use_fp16_storage = net.opt.use_fp16_arithmetic = False
-        net.opt.use_bf16_storage = False
+        net.opt.use_bf16_storage = numbers == "bfloat16"
     assert net.load_param(str(folder / "net.param")) == 0
     assert net.load_model(str(folder / "net.bin")) == 0
     return np.stack([_one(net, image) for image in images])

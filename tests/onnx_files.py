@@ -91,6 +91,12 @@ def small(**settings: Any) -> ModelProto:
     return model(nodes, weights, **settings)
 
 
+def written_models(folder: Path) -> list[str]:
+    """Names of the models in a folder that are written layer by layer, and not in a file."""
+    texts = {path.parent.name: path.read_text() for path in folder.glob("*/model.yaml")}
+    return sorted(name for name, text in texts.items() if "\nlayers:" in text)
+
+
 def write(folder: Path, what: ModelProto, **settings: Any) -> Path:
     """The file and its model.yaml, in a folder named after the model; that folder."""
     folder.mkdir(parents=True, exist_ok=True)

@@ -1,4 +1,4 @@
-"""Post-training quantization to int8, with ranges seen on seeded pictures.
+"""Post-training quantization to int8, with ranges seen on pictures: a model's own, or seeded ones.
 
 A number q stands for scale * (q - zero). Weights are symmetric (zero is 0) with a scale for each
 output; values between layers are symmetric, or asymmetric, which uses all 256 steps where a ReLU
@@ -13,10 +13,11 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from buildmatrix import reference
-from buildmatrix.network import INPUT, fused
+from buildmatrix.imported import calibration
+from buildmatrix.network import INPUT, ImportedNetwork, fused, origin
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
     from numpy.typing import NDArray
 
@@ -48,7 +49,7 @@ def ranges(net: NetworkSpec, parameters: tuple[Parameters, ...]) -> Mapping[str,
     """Of the input, and of what comes out of each layer, its ReLU included, by its name."""
     found: dict[str, Range] = {}
     names = (INPUT, *(layer.name for layer in net.layers))
-    for picture in reference.pictures(net, PICTURES):
+    for picture in _pictures(net):
         values: tuple[NDArray[Any], ...] = (
             picture,
             *reference.outputs(net, parameters, picture),
@@ -58,6 +59,14 @@ def ranges(net: NetworkSpec, parameters: tuple[Parameters, ...]) -> Mapping[str,
             found[name] = Range(min(low, float(one.min())), max(high, float(one.max())))
     rectified = {step.layer.name for step in fused(net) if step.relu}
     return {n: Range(0.0, r.high) if n in rectified else r for n, r in found.items()}
+
+
+def _pictures(net: NetworkSpec) -> Iterable[F32]:
+    """What model.yaml names for calibration, or seeded ones."""
+    file = origin(net)
+    if isinstance(file, ImportedNetwork) and file.calibration:
+        return calibration(file)
+    return reference.pictures(net, PICTURES)
 
 
 def symmetric(seen: Range) -> Scale:

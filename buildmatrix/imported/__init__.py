@@ -40,7 +40,7 @@ def read(spec: FileNetworkSpec, folder: Path) -> tuple[ImportedNetwork, tuple[Pa
     simplified = simplify.simplified(path, size=size, output=spec.output)
     shape, layers, parameters = convert.converted(simplified, str(path))
     names = [spec.file, *simplified.files]
-    names += [spec.values] if spec.values else []
+    names += [name for name in (spec.values, spec.calibration) if name]
     net = ImportedNetwork(
         version=spec.version,
         name=spec.name,
@@ -52,6 +52,7 @@ def read(spec: FileNetworkSpec, folder: Path) -> tuple[ImportedNetwork, tuple[Pa
         folder=folder,
         files={name: sha256(folder / name) for name in names},
         values=spec.values,
+        calibration=spec.calibration,
         output=spec.output,
         denormals=reference.denormals(parameters),
     )
@@ -103,25 +104,40 @@ def golden(net: ImportedNetwork) -> tuple[tuple[Parameters, ...], F32, F64]:
 
 def picture(net: ImportedNetwork) -> F32:
     """The image of the .npy file that model.yaml names, or the seeded one."""
-    import numpy as np
-
     from buildmatrix import reference
 
     if not net.values:
         return reference.image(net)
-    path = net.folder / net.values
+    one: F32 = _images(net, net.values, several=False)[0]
+    return one
+
+
+def calibration(net: ImportedNetwork) -> F32:
+    """The images of the .npy file that model.yaml names for it: (count, channels, height, width).
+
+    Raises InputError for a file of anything else.
+    """
+    return _images(net, net.calibration, several=True)
+
+
+def _images(net: ImportedNetwork, name: str, *, several: bool) -> F32:
+    """Those of a .npy file, channels first; as many as there are, or one."""
+    import numpy as np
+
+    path = net.folder / name
     try:
         values = np.load(path, allow_pickle=False)
     except (OSError, ValueError) as fault:
         raise InputError(f"it is no .npy file: {fault}", where=str(path)) from None
     shape = input_shape(net)
-    if not np.issubdtype(values.dtype, np.number) or values.size != np.prod(shape):
+    count = values.shape[0] if several and values.ndim == 4 else 1
+    if not np.issubdtype(values.dtype, np.number) or values.size != count * np.prod(shape):
         raise InputError(
-            f"its {values.dtype} values of {'x'.join(map(str, values.shape))} are no image of "
-            f"{shape}",
+            f"its {values.dtype} values of {'x'.join(map(str, values.shape))} are no "
+            f"{'images' if several else 'image'} of {shape}",
             where=str(path),
         )
     channels, height, width = shape
     if values.shape[-3:] == (height, width, channels) != shape:  # in the order of the file itself
-        values = np.moveaxis(values.reshape(height, width, channels), -1, 0)
-    return np.ascontiguousarray(values.reshape(shape), np.float32)
+        values = np.moveaxis(values.reshape(count, height, width, channels), -1, 1)
+    return np.ascontiguousarray(values.reshape(count, *shape), np.float32)

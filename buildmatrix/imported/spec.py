@@ -31,10 +31,13 @@ class FileNetworkSpec(Spec):
     )
     output: str = Field("", description="which of several outputs; empty: the only one")
     values: str = Field("", description="a .npy file with the image; empty: drawn from the seed")
+    calibration: str = Field(
+        "", description="a .npy file of images that int8 is calibrated on; empty: drawn ones"
+    )
     seed: Annotated[int, Field(ge=0, description="what the image is drawn from")] = 0
     tolerance: Tolerance
 
-    @field_validator("file", "values")
+    @field_validator("file", "values", "calibration")
     @classmethod
     def _beside(cls, name: str) -> str:
         path = PurePosixPath(name)

@@ -19,6 +19,7 @@ from buildmatrix.export import FORMATS, caffe, export, tensorflow
 from buildmatrix.export.messages import messages
 from buildmatrix.network import NetworkSpec, parameters
 from buildmatrix.schema import load
+from tests.onnx_files import written_models
 
 PACKAGE = Path(__file__).parents[2] / "buildmatrix"
 MODELS = PACKAGE.parent / "models"
@@ -178,7 +179,8 @@ def ours(path: Path) -> set[str]:
 def test_the_graph_has_only_operators_of_tensorflow_s_makefile_build(tmp_path: Path) -> None:
     """tensorflow/contrib/makefile/tf_op_files.txt of 1.15 names a kernel file for each."""
     operators = set()
-    for path in MODELS.glob("*/model.yaml"):
+    for name in written_models(MODELS):
+        path = MODELS / name / "model.yaml"
         export(load(path, NetworkSpec), format="tensorflow", destination=tmp_path)
         graph = messages("tensorflow", tensorflow.SCHEMA)["GraphDef"]()
         graph.ParseFromString((tmp_path / "graph.pb").read_bytes())

@@ -19,6 +19,7 @@ from buildmatrix.network import NetworkSpec
 from buildmatrix.reference import max_relative_error
 from buildmatrix.schema import load
 from tests import consumers
+from tests.onnx_files import written_models
 
 if TYPE_CHECKING:
     from buildmatrix.network import NumberFormat
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.slow  # other libraries read and run the networks
 
 MODELS = Path(__file__).parents[2] / "models"
-NETWORKS = sorted(path.parent.name for path in MODELS.glob("*/model.yaml"))
+NETWORKS = written_models(MODELS)
 
 # Caffe's, MXNet's and TensorFlow's are read by the runners built on them: they have no library that
 # can be installed beside the rest.

@@ -14,7 +14,7 @@ from buildmatrix import network, reference, schema
 from buildmatrix.changed import changes_of
 from buildmatrix.errors import InputError
 from buildmatrix.export import able, export, prepared
-from buildmatrix.imported import described
+from buildmatrix.imported import calibration, described
 from buildmatrix.imported.spec import FileNetworkSpec
 from buildmatrix.pipeline import project
 from tests import consumers, onnx_files
@@ -342,6 +342,21 @@ def test_the_image_may_be_a_file_of_numbers(tmp_path: Path) -> None:
         prepared(net)
     with pytest.raises(InputError, match=r"float64 values of 1x2x4x8 are no image of 2x8x8"):
         prepared(read(folder))
+
+
+def test_images_to_calibrate_on_may_be_a_file_of_numbers(tmp_path: Path) -> None:
+    """Here of bytes, with the channels last; what is read of them is in the model's key."""
+    images = np.arange(3 * 8 * 8 * 2, dtype=np.uint16).reshape(3, 8, 8, 2)
+    folder = onnx_files.write(tmp_path / "mine", onnx_files.small())
+    np.save(folder / "some.npy", images)
+    with (folder / "model.yaml").open("a") as file:
+        file.write("calibration: some.npy\n")
+    net = read(folder)
+    assert np.array_equal(calibration(net), images.transpose(0, 3, 1, 2).astype(np.float32))
+    assert "some.npy" in net.files
+    np.save(folder / "some.npy", images[:, :, :4])
+    with pytest.raises(InputError, match="uint16 values of 3x8x4x2 are no images of 2x8x8"):
+        calibration(net)
 
 
 def test_the_plan_drops_the_cells_of_a_stack_that_lacks_an_operator_and_says_why(

@@ -18,13 +18,14 @@ from buildmatrix.layers import ConvSpec, FcSpec, PoolSpec, ReluSpec, SoftmaxSpec
 from buildmatrix.network import NetworkSpec
 from buildmatrix.reference import F64, Parameters, forward, max_relative_error
 from buildmatrix.schema import load
+from tests.onnx_files import written_models
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
 MODELS = Path(__file__).parents[2] / "models"
 FACE_CNN = MODELS / "face-cnn" / "model.yaml"
-NETWORKS = sorted(path.parent.name for path in MODELS.glob("*/model.yaml"))
+NETWORKS = written_models(MODELS)
 
 
 @pytest.fixture(scope="module")
