@@ -10,6 +10,8 @@
 Written to a temporary file, synced, renamed: a reader sees all of an entry or none of it, whenever
 a writer is killed. Content is hashed again whenever it is read. What turns out to be damaged counts
 as not stored: it is removed with all entries that hold it, so that the next build makes it anew.
+
+What is not here may lie in a store that machines share (`remote`): it is copied when it is read.
 """
 
 from __future__ import annotations
@@ -18,13 +20,11 @@ import contextlib
 import fcntl
 import hashlib
 import os
-import re
 import shutil
-from dataclasses import asdict
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
-from buildmatrix import records, scratch
+from buildmatrix import entries, scratch
 from buildmatrix.cachekey import digest
 from buildmatrix.errors import BuildmatrixError, DamageError
 from buildmatrix.nouns import Entry, FileRecord
@@ -33,8 +33,7 @@ from buildmatrix.usage import note_use
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
 
-FORMAT = 1
-SHA256 = re.compile("[0-9a-f]{64}")
+    from buildmatrix.remote import Remote
 
 
 class Store:
@@ -43,8 +42,14 @@ class Store:
     `on_damage` gets one sentence for each thing that was not what was written.
     """
 
-    def __init__(self, root: Path, on_damage: Callable[[str], None] = lambda _: None) -> None:
+    def __init__(
+        self,
+        root: Path,
+        on_damage: Callable[[str], None] = lambda _: None,
+        remote: Remote | None = None,
+    ) -> None:
         self.root = root
+        self.remote = remote
         self.on_damage = on_damage
         for name in ("objects", "entries", "latest", "failures", "locks", "tmp"):
             (root / name).mkdir(parents=True, exist_ok=True)
@@ -52,28 +57,53 @@ class Store:
     # -- reading ---------------------------------------------------------------------------------
 
     def stored(self) -> frozenset[str]:
-        """The keys that have an entry."""
+        """The keys that have an entry, here or in the shared store."""
+        return self.kept() | (self.remote.keys() if self.remote else frozenset())
+
+    def kept(self) -> frozenset[str]:
+        """The keys that have an entry on this disk."""
         return frozenset(path.stem for path in (self.root / "entries").glob("*.json"))
 
     def entry(self, key: str) -> Entry | None:
         """What a key holds, or None. Raises BuildmatrixError for an entry of a newer format."""
         path = self.entry_path(key)
         try:
-            written = records.unsealed(path.read_bytes())
+            entry = entries.read(key, path.read_bytes())
         except (FileNotFoundError, NotADirectoryError):
-            return None
+            return self._borrowed(key)
         except IsADirectoryError:
-            written = None
-        if isinstance(written, dict) and isinstance(written.get("version"), int):
-            self._check_format(written["version"])
-        entry = _entry_of(key, written)
+            entry = None
+        except entries.NewerFormat as newer:
+            raise BuildmatrixError(
+                f"the store holds entries of format {newer}, newer than this program",
+                where=str(self.root),
+                hint="use the newer buildmatrix, or another folder with --state",
+            ) from newer
+        entry = entry or self._borrowed(key)
         if entry is None:
             self._forget(path, f"the entry {key[:12]} was damaged")
         return entry
 
+    def _borrowed(self, key: str) -> Entry | None:
+        """The entry that the shared store has, kept here from now on; its content comes when it is
+        read."""
+        data = self.remote.entry(key) if self.remote else None
+        if self.remote is None or data is None:
+            return None
+        try:
+            entry = entries.read(key, data)
+        except entries.NewerFormat:
+            entry = None
+        if entry is None:
+            self.remote.pass_over(key)
+            self.on_damage(f"the entry {key[:12]} of the shared store cannot be read: passed over")
+            return None
+        self._write(self.entry_path(key), data)
+        return entry
+
     def entries(self) -> Iterator[Entry]:
-        """Everything that is stored, in the order of the keys."""
-        for key in sorted(self.stored()):
+        """Everything that is on this disk, in the order of the keys."""
+        for key in sorted(self.kept()):
             if (entry := self.entry(key)) is not None:
                 yield entry
 
@@ -81,14 +111,6 @@ class Store:
         """The file of each content that is there, by hash, whether an entry holds it or not."""
         files = sorted((self.root / "objects").glob("*/*"))
         return {path.parent.name + path.name: path for path in files}
-
-    def _check_format(self, version: int) -> None:
-        if version > FORMAT:
-            raise BuildmatrixError(
-                f"the store holds entries of format {version}, newer than this program",
-                where=str(self.root),
-                hint="use the newer buildmatrix, or another folder with --state",
-            )
 
     def latest(self, work_id: str) -> Entry | None:
         """The newest entry that was made for a work, under whatever key."""
@@ -118,16 +140,35 @@ class Store:
         Raises DamageError for content that is not there or not what was written; every entry
         that holds it is forgotten then, so that what it belonged to is made anew.
         """
-        path = self.content_path(sha256)
+        content = self._verified(sha256)
+        if isinstance(content, str) and self._borrow(sha256):
+            content = self._verified(sha256)
+        if isinstance(content, str):
+            raise self._lost(sha256, content)
+        return content
+
+    def _verified(self, sha256: str) -> BinaryIO | str:
+        """Content that is on this disk and is what was written, or what is wrong with it."""
         try:
-            stream = path.open("rb")
+            stream = self.content_path(sha256).open("rb")
         except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
-            raise self._lost(sha256, "is missing") from None
+            return "is missing"
         if hashlib.file_digest(stream, "sha256").hexdigest() != sha256:
             stream.close()
-            raise self._lost(sha256, "was damaged and is removed")
+            return "was damaged and is removed"
         stream.seek(0)
         return stream
+
+    def _borrow(self, sha256: str) -> bool:
+        """Copy content from the shared store; whether it was there and is what its hash says."""
+        if self.remote is None:
+            return False
+        with scratch.file(self.root / "tmp", "borrowed-") as part:
+            whole = self.remote.fetch(sha256, part)
+            if whole:
+                with part.open("rb") as stream:
+                    self._write(self.content_path(sha256), stream, mode=0o444)
+        return whole
 
     def checkout(self, key: str, destination: Path) -> Entry:
         """Copy an entry's tree to a new folder, every file verified on the way."""
@@ -161,7 +202,11 @@ class Store:
         """Store a folder under a key. The entry appears at once and whole, as the last step."""
         files = tuple(self._take(path, tree) for path in _walk(tree))
         entry = Entry(key, files, material, provenance)
-        self._write(self.entry_path(key), records.sealed({"version": FORMAT, **asdict(entry)}))
+        written = entries.written(entry)
+        self._write(self.entry_path(key), written)
+        if self.remote is not None:
+            contents = {f.sha256: self.content_path(f.sha256) for f in files if f.sha256}
+            self.remote.offer(key, written, contents)
         if "id" in material:
             self._write(self.root / "latest" / digest(material["id"]), key.encode())
         (self.root / "failures" / f"{key}.txt").unlink(missing_ok=True)
@@ -211,6 +256,8 @@ class Store:
 
     def _forget(self, path: Path, why: str) -> None:
         _remove(path)
+        if self.remote is not None:
+            self.remote.pass_over(path.stem)
         self.on_damage(f"{why}: it counts as not stored, and is made anew when it is needed")
 
     # -- many at once ----------------------------------------------------------------------------
@@ -247,41 +294,6 @@ class Store:
     def sweep(self) -> tuple[Path, ...]:
         """Remove what killed makers left behind; returns what it was."""
         return scratch.sweep(self.root / "tmp")
-
-
-def _entry_of(key: str, written: object) -> Entry | None:
-    """The entry that was written down; None for anything that no store wrote under this key."""
-    match written:
-        case {
-            "version": int(),
-            "key": str(named),
-            "files": list(files),
-            "material": dict(material),
-            "provenance": dict(provenance),
-        } if named == key:
-            records = tuple(record for row in files if (record := _record_of(row)) is not None)
-            return Entry(key, records, material, provenance) if len(records) == len(files) else None
-        case _:
-            return None
-
-
-def _record_of(row: object) -> FileRecord | None:
-    match row:
-        case {
-            "path": str(path),
-            "sha256": str(sha256),
-            "size": int(size),
-            "executable": bool(executable),
-            "link": str(link),
-        }:
-            inside = _stays_inside(path) and bool(SHA256.fullmatch(sha256)) != bool(link)
-            return FileRecord(path, sha256, size, executable, link) if inside else None
-        case _:
-            return None
-
-
-def _stays_inside(path: str) -> bool:
-    return bool(path) and not path.startswith("/") and ".." not in PurePosixPath(path).parts
 
 
 def _remove(path: Path) -> None:

@@ -172,6 +172,8 @@ def workshop(
         jobs=_at_least_none("jobs", jobs) or os.cpu_count() or 1,
         works=_at_least_none("works", works),
         engine_url=os.environ.get("DOCKER_HOST") or None,
+        shared=os.environ.get("BUILDMATRIX_SHARED", ""),
+        shares=os.environ.get("BUILDMATRIX_SHARED_READ_ONLY", "") in ("", "0"),
         network={name: os.environ[name] for name in NETWORK if name in os.environ},
     )
 

@@ -76,7 +76,7 @@ def discard(store: Store, keys: Iterable[str]) -> None:
     with the store."""
     for key in keys:
         store.entry_path(key).unlink(missing_ok=True)
-    stored = store.stored()
+    stored = store.kept()
     for pointer in sorted((store.root / "latest").iterdir()):
         if pointer.is_file() and pointer.read_text(errors="replace") not in stored:
             pointer.unlink()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from buildmatrix.errors import DamageError, NotCachedError
@@ -16,7 +17,7 @@ from buildmatrix.schedule.core import Done, Failed, Unavailable
 from buildmatrix.schedule.sizing import tasks
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
     from buildmatrix.pipeline.crew import Ended
     from buildmatrix.pipeline.workshop import Workshop
@@ -36,12 +37,29 @@ def build_all(
     have to be made.
     """
     workshop.sweep()
-    for _ in range(MENDED):
-        try:
-            return _build_all(workshop, fail_fast=fail_fast, frozen=frozen)
-        except DamageError as damage:
-            workshop.reporter.emit(Note("warning", str(damage.brief)))
-    return _build_all(workshop, fail_fast=fail_fast, frozen=frozen)
+    with _sharing(workshop):
+        for _ in range(MENDED):
+            try:
+                return _build_all(workshop, fail_fast=fail_fast, frozen=frozen)
+            except DamageError as damage:
+                workshop.reporter.emit(Note("warning", str(damage.brief)))
+        return _build_all(workshop, fail_fast=fail_fast, frozen=frozen)
+
+
+@contextmanager
+def _sharing(workshop: Workshop) -> Iterator[None]:
+    """What is made goes to the shared store meanwhile; an interrupted build sends nothing more."""
+    try:
+        yield
+    except BaseException:
+        if workshop.remote is not None:
+            workshop.remote.drop()
+        raise
+    if workshop.remote is not None:
+        if entries := workshop.remote.on_its_way:
+            words = f"{entries} entries are on their way to the shared store"
+            workshop.reporter.emit(Note("info", words))
+        workshop.remote.settle()
 
 
 def _build_all(workshop: Workshop, *, fail_fast: bool, frozen: bool) -> tuple[Outcome, ...]:

@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from buildmatrix.protocols import ContainerSpec, Engine, Reporter
+    from buildmatrix.remote import Remote
     from buildmatrix.results import Results
     from buildmatrix.workload import Workload
 
@@ -60,6 +61,8 @@ class Workshop:
     jobs: int = 1  # cores that compiles may use
     works: int = 0  # at once; 0: as many as the machine carries
     engine_url: str | None = None
+    shared: str = ""  # address of a store that machines share
+    shares: bool = True  # what is made here is put there too
     network: Mapping[str, str] = field(default_factory=dict)  # variables for proxies, certificates
     identities: dict[str, Identity] = field(default_factory=dict)
     seconds: dict[str, float] = field(default_factory=dict)
@@ -73,7 +76,16 @@ class Workshop:
     @cached_property
     def store(self) -> Store:
         self.presence.enter()
-        return Store(self.paths.store, self.warn)
+        return Store(self.paths.store, self.warn, self.remote)
+
+    @cached_property
+    def remote(self) -> Remote | None:
+        """The store that machines share, where one is named. Raises UsageError for its address."""
+        if not self.shared:
+            return None
+        from buildmatrix.remote import Remote
+
+        return Remote(self.shared, writes=self.shares, tell=self.warn)
 
     def warn(self, text: str) -> None:
         """Tell of something that is not as it was written, and what was done about it."""
