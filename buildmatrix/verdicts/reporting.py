@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from buildmatrix.bench.events import words
 from buildmatrix.bench.journal import readable
+from buildmatrix.bench.unmet import unmet
 from buildmatrix.selector import matches_id
 from buildmatrix.summary import Row, drift_of, rows
 
@@ -66,7 +67,9 @@ def _noted(
     for run in behind:
         moved = drifts.get(run.id)
         happened = filter(None, map(words, readable(run.journal).events))
-        notes[run.id] = (*((moved.words,) if moved and moved.flagged else ()), *happened)
+        own = [block for row in ordered if row.run == run.id for block in row.blocks]
+        drifted = (moved.words,) if moved and moved.flagged else ()
+        notes[run.id] = (*drifted, *happened, *unmet(run.request, own))
     used = tuple(one for own in of_run.values() for one in own)
     return RowsWithNotes(tuple(ordered), used, behind, notes, drifts)
 
