@@ -18,6 +18,7 @@ from google.protobuf.message import DecodeError
 from onnx import TensorProto, external_data_helper, numpy_helper, version_converter
 
 from buildmatrix.errors import InputError
+from buildmatrix.imported.dilated import write_pads
 from buildmatrix.imported.reading import called
 
 if TYPE_CHECKING:
@@ -59,6 +60,7 @@ def simplified(
     model = _of_today(model, path)
     graph = model.graph
     _widened(model)
+    write_pads(graph)
     entry = _entry(graph, path)
     last = _channels_last(graph, entry.name)
     if last and size:

@@ -16,6 +16,7 @@ from buildmatrix.errors import InputError
 from buildmatrix.export import able, export, prepared
 from buildmatrix.imported import calibration, described
 from buildmatrix.imported.spec import FileNetworkSpec
+from buildmatrix.layers import ConvSpec
 from buildmatrix.pipeline import project
 from tests import consumers, onnx_files
 from tests.onnx_files import drawn, node
@@ -242,6 +243,23 @@ def test_an_old_operator_set_is_brought_to_one_that_has_kernels(tmp_path: Path) 
     pool = node("AveragePool", "image", "prob", kernel_shape=[2, 2], strides=[2, 2])
     net = imported(tmp_path, onnx_files.model([pool], {}, opset=6))
     assert prepared(net)[2].shape == (2 * 4 * 4,)
+
+
+@pytest.mark.parametrize(
+    ("auto", "side"), [("SAME_UPPER", 3), ("SAME_UPPER", 2), ("SAME_LOWER", 2)]
+)
+def test_automatic_pads_of_a_dilated_convolution_are_read(
+    tmp_path: Path, auto: str, side: int
+) -> None:
+    """onnxruntime refuses to run the node; what it is asked is the same with its pads written."""
+    conv = node("Conv", "image w", "prob", auto_pad=auto, dilations=[3, 1])
+    net = imported(tmp_path, onnx_files.model([conv], {"w": drawn(4, 2, side, side)}))
+    (layer,) = net.layers
+    assert isinstance(layer, ConvSpec)
+    total = (side - 1) * 3
+    top, _, bottom, _ = layer.window.pads
+    assert (top, bottom) == ((total // 2, total - total // 2)[:: 1 if auto == "SAME_UPPER" else -1])
+    assert prepared(net)[2].shape == (4 * 8 * 8,)
 
 
 def test_an_operator_of_another_domain_is_named(tmp_path: Path) -> None:
