@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from buildmatrix.errors import InputError
 from buildmatrix.results import salvage
-from buildmatrix.results.layout import opened, usable
+from buildmatrix.results.layout import opened, sound, usable
 from buildmatrix.results.rows import (
     COLUMNS,
     FROM_REQUEST,
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
     from buildmatrix.nouns import Measurement, Run
 
+CHECKED = 64 << 20  # bytes of a file that each reader checks; a larger one is checked by who writes
 COLUMNS_OF_M = ", ".join(f"m.{name}" for name in COLUMNS)
 WHOLE = f"{checksum_in_sql(COLUMNS, 'm.')} = m.checksum AS whole"
 BLOCKS = f"SELECT {COLUMNS_OF_M}, {WHOLE} FROM measurement AS m"
@@ -84,6 +85,7 @@ class Results:
         self._path = path
         self._on_damage = on_damage
         self._damaged: set[tuple[object, ...]] = set()  # rows that were told of
+        self._checked = False  # that tables and indexes agree
         self._db = opened(path)
 
     def __enter__(self) -> Self:
@@ -102,6 +104,8 @@ class Results:
         file that is damaged or was in somebody's hands for 30 s.
         """
         rows = [row_of(measurement) for measurement in measurements]
+        with usable(self._path):
+            self._check()
         with usable(self._path), self._db:  # one transaction
             self._db.execute("BEGIN IMMEDIATE")
             if run is not None:
@@ -181,17 +185,39 @@ class Results:
     def _rows(self, query: str, values: Mapping[str, Any]) -> list[sqlite3.Row]:
         """The rows of a query that are as they were written; the others are told of, once each."""
         with usable(self._path):
+            if self._path.stat().st_size <= CHECKED:
+                self._check()
             try:
                 rows = self._db.execute(query, values).fetchall()
             except sqlite3.DatabaseError as error:
                 if not salvage.may_help(error):
                     raise
-                self._db.close()
-                self._on_damage(salvage.salvaged(self._path))
-                self._db = opened(self._path)
+                self._heal()
                 rows = self._db.execute(query, values).fetchall()
         self._tell([row for row in rows if not row["whole"]])
         return [row for row in rows if row["whole"]]
+
+    def _check(self) -> None:
+        """Once: what an index hides and a page does not hold any more must not vanish unseen."""
+        if not self._checked:
+            self._checked = True
+            if sound(self._db):
+                return
+            try:
+                self._heal()
+            except (InputError, OSError) as error:  # of somebody else's, or on a full disk
+                self._on_damage(
+                    f"{self._path} is damaged, rows of it may be missing, and no whole copy can be "
+                    f"written: {error}"
+                )
+
+    def _heal(self) -> None:
+        """Put the rows that are whole into a new file, and tell of it."""
+        self._db.close()
+        try:
+            self._on_damage(salvage.salvaged(self._path))
+        finally:
+            self._db = opened(self._path)
 
     def _tell(self, damaged: list[sqlite3.Row]) -> None:
         """Say which rows are left out, each once."""

