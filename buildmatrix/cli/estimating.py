@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 def estimate(
     _c: Any,
     cell: str,
-    as_: str,
+    as_: str = "",
     threads: int = 0,
     calibrate: str = "",
     explain: bool = False,

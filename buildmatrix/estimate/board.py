@@ -67,6 +67,8 @@ def boards() -> Mapping[str, Board]:
 
 def board(name: str) -> Board:
     """The board of that name. Raises UsageError for one whose core the model was not shown on."""
+    if not name:
+        raise UsageError("which board? --as is missing", hint=f"--as {', '.join(boards())}")
     if name not in boards():
         near = did_you_mean(name, [*boards()])
         raise UsageError(

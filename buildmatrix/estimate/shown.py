@@ -41,7 +41,7 @@ MOVED = 0.03  # a coefficient that a run moves by less is not told of
 DIFFERS = (
     "the published times are of ncnn as it was in 2020 to 2022; this cell's version may be faster"
 )
-NARROW = "the cell's programs are 32-bit; this board's times were published for 64-bit ones"
+WIDTHS = "the cell's programs are {}-bit; this board's times were published for {}-bit ones"
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +92,7 @@ def check(cell: Cell, work: Workload) -> NetworkSpec:
     if cell.stack != STACK:
         raise InputError(
             f"{cell.id} is of {cell.stack}, and the times that estimates are fitted to are of ncnn",
-            hint=f"inv profile {cell.id} --host BOARD tells its instructions",
+            hint=f"add a cell with `stack: {STACK}` to matrix.yaml and estimate that",
         )
     return work
 
@@ -138,7 +138,7 @@ def document(
         "layers": _largest(layers)[:SHOWN],
         "own_rows": known.own,
         "changed": changes(net, place, known),
-        "notes": [DIFFERS, *([NARROW] if bits < place.board.bits else [])],
+        "notes": _notes(bits, place),
         "validation": _validation(held, made),
     }
 
@@ -186,6 +186,11 @@ def changes(net: NetworkSpec, place: model.Setting, known: Knowledge) -> list[st
     ]
 
 
+def _notes(bits: int, place: model.Setting) -> list[str]:
+    other = [WIDTHS.format(bits, place.board.bits)] if bits != place.board.bits else []
+    return [DIFFERS, *other]
+
+
 def _held(place: model.Setting) -> Held:
     """What the errors that count for a board were not fitted to: where times were published of just
     this placing, a new network is all that is new."""
@@ -211,7 +216,7 @@ def _parts(asks: Mapping[str, float]) -> Mapping[Part, float]:
 
 
 def _largest(times: Mapping[str, float]) -> list[PartRow]:
-    whole = sum(times.values())
+    whole = sum(times.values()) or 1.0  # of a network that asks for nothing
     ordered = sorted(times, key=times.__getitem__, reverse=True)
     return [
         {"name": name, "estimated_ms": times[name], "share": times[name] / whole}

@@ -53,7 +53,7 @@ class Figures:
     @property
     def is_within(self) -> bool:
         """Whether milliseconds may be told."""
-        return self.median <= BOUND and self.ninth <= TAIL
+        return self.median <= BOUND and self.ninth <= TAIL and self.ranks >= ORDER
 
 
 def by_model(asked: Asked) -> Method:

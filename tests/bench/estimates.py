@@ -1,10 +1,11 @@
 """How far estimates of published times are off, beside two simple rivals, on the same rows.
 
-`python -m tests.bench.estimates [INSTRUCTIONS.json]`: fits without each row's network family,
-without its board, and without both (data/split.toml), and prints median and ninth decile of the
-relative errors and the least rank correlation of any board. The file names the instructions of
-each network; without it the one that was counted with this release. `--write` refreshes what the
-package carries: what the networks ask for, the coefficients, and each row's estimates.
+`python -m tests.bench.estimates`: fits without each row's network family, without its board, and
+without both (data/split.toml), and prints median and ninth decile of the relative errors and the
+least rank correlation of any board. instructions.json beside this is what `ncnn_instructions`
+counted with ncnn 1.0.20261020's wheel for 64-bit ARM; a rival is held to the rows of its networks.
+`--write` refreshes what the package carries: what the networks ask for, the coefficients, and each
+row's estimates.
 """
 
 from __future__ import annotations
@@ -21,8 +22,11 @@ from buildmatrix.estimate.work import total, works
 from tests.bench.published_networks import WRITTEN, drawn
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
+    from buildmatrix.estimate.board import Row
+
+COUNTED = Path(__file__).with_name("instructions.json")
 DATA = Path(board.__file__).parent / "data"
 MULTIPLY_ADDS = "multiply-adds"  # as they are written; for a rival only
 
@@ -51,16 +55,21 @@ def checked() -> Mapping[str, object]:
     }
 
 
-def methods() -> Mapping[str, validation.Method]:
+def rivals() -> Mapping[str, Mapping[str, float]]:
+    """The figures of each network that a time may be proportional to."""
     asks = board.asked()
-    rivals = {"multiply-adds": {name: asks[name][MULTIPLY_ADDS] for name in asks}}
-    counted = DATA / "instructions.json"
-    if counted.exists():
-        rivals["instructions"] = json.loads(counted.read_text())
     return {
-        "the model": validation.by_model(asks),
-        **{f"proportional to {name}": validation.by_figure(row) for name, row in rivals.items()},
+        MULTIPLY_ADDS: {name: asks[name][MULTIPLY_ADDS] for name in asks},
+        "instructions": json.loads(COUNTED.read_text()),
     }
+
+
+def show(name: str, method: validation.Method, rows: Sequence[Row]) -> None:
+    """A line for each way to hold rows out."""
+    for held in Held:
+        one = validation.figures(rows, validation.estimates(rows, held, method))
+        line = f"{one.median:7.1%} {one.ninth:7.1%} {one.ranks:6.2f}"
+        sys.stdout.write(f"{name:32} {held.value:8} {line}\n")
 
 
 def main() -> None:
@@ -68,13 +77,12 @@ def main() -> None:
         (DATA / "networks.json").write_text(json.dumps(asked(), indent=1) + "\n")
         board.asked.cache_clear()
         (DATA / "fitted.json").write_text(json.dumps(checked(), indent=1) + "\n")
-    rows = board.published()
-    sys.stdout.write(f"{len(rows)} rows; held out: median error, ninth decile, least rank\n")
-    for name, method in methods().items():
-        for held in Held:
-            one = validation.figures(rows, validation.estimates(rows, held, method))
-            line = f"{one.median:7.1%} {one.ninth:7.1%} {one.ranks:6.2f}"
-            sys.stdout.write(f"{name:32} {held.value:8} {line}\n")
+    model = validation.by_model(board.asked())
+    for name, figures in rivals().items():
+        rows = [row for row in board.published() if row.network in figures]
+        sys.stdout.write(f"{len(rows)} rows; held out: median error, ninth decile, least rank\n")
+        show("the model", model, rows)
+        show(f"proportional to {name}", validation.by_figure(figures), rows)
 
 
 if __name__ == "__main__":

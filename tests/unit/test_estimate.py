@@ -68,9 +68,11 @@ def test_a_board_without_published_rows_stands_on_the_wider_error() -> None:
     assert _document(threads=1, name="pi4")["held_out"] == "both", "one thread was not published"
 
 
-def test_programs_of_32_bits_on_a_board_that_was_published_for_64_are_noted() -> None:
-    assert shown.NARROW in _document(bits=32)["notes"]  # type: ignore[operator]
-    assert shown.NARROW not in _document(bits=64)["notes"]  # type: ignore[operator]
+def test_programs_of_another_width_than_those_of_the_published_times_are_noted() -> None:
+    said = "the cell's programs are {}-bit; this board's times were published for {}-bit ones"
+    assert said.format(32, 64) in _document(bits=32)["notes"]  # type: ignore[operator]
+    assert said.format(64, 32) in _document(name="pi3", bits=64)["notes"]  # type: ignore[operator]
+    assert len(_document(bits=64)["notes"]) == 1  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(
@@ -78,6 +80,7 @@ def test_programs_of_32_bits_on_a_board_that_was_published_for_64_are_noted() ->
     [
         ("pi5", 1, "did you mean 'pi4'"),
         ("rk3399-big", 4, "two Cortex-A72: 1 to 2 can be estimated"),
+        ("", 1, "which board"),
         ("pi4", -1, "1 to 4 can be estimated"),
     ],
 )
