@@ -16,7 +16,7 @@ from buildmatrix import __version__
 from buildmatrix.audit import RULES
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Mapping
     from pathlib import Path
 
     from buildmatrix.audit.rule import Rule
@@ -40,7 +40,8 @@ def log(document: Mapping[str, Any], subject: Path, *, here: Path) -> dict[str, 
     codes = {rule.code: number for number, rule in enumerate(RULES)}
     package = "" if "cell" in document else _package(here / subject)
     places = {f["file"]: _split(f["file"], package) for f in document["findings"]}
-    files = list(dict.fromkeys(file for file, _ in places.values()))
+    names = dict.fromkeys(file for file, _ in places.values())
+    files = {file: number for number, file in enumerate(names)}
     return {
         "$schema": SCHEMA,
         "version": "2.1.0",
@@ -116,14 +117,14 @@ def _result(
     finding: Mapping[str, str],
     prefix: str,
     codes: Mapping[str, int],
-    files: Sequence[str],
+    files: Mapping[str, int],
     place: tuple[str, str],
 ) -> dict[str, Any]:
     file, member = place
     # A region must be there for GitHub (GH1003); a binary file has no lines, so it is the first.
     location: dict[str, Any] = {
         "physicalLocation": {
-            "artifactLocation": {**_location(prefix + file), "index": files.index(file)},
+            "artifactLocation": {**_location(prefix + file), "index": files[file]},
             "region": {"startLine": 1},
         }
     }

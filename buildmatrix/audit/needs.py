@@ -31,6 +31,9 @@ SPOKEN = {
     "idivt": "division in Thumb code",
     "lrcpc": "weaker acquire loads",
     "paca": "pointer authentication",
+    "pmu": "the counters of the performance monitor",
+    "privileged": "for the kernel alone",
+    "rng": "random numbers",
     "v6t2": "ARMv6T2",
     "v7": "ARMv7",
     "vfpv4": "fused multiply-add",
@@ -145,6 +148,8 @@ def understated(tree: Tree) -> Iterator[Fault]:
 
 def _lacking(tree: Tree, facts: ElfFacts) -> Sequence[FeatureUse]:
     has = features_of(tree.target) | EMULATED
+    # Linux hides it where it is broken (Cortex-A76, erratum 3194386); the register is there.
+    has |= {"ssbs"} if "asimddp" in has else set()
     return [use for use in facts.features or () if use.feature not in has]
 
 

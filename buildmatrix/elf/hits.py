@@ -141,6 +141,7 @@ def _thumb(
             second = halves.take(places + 1)
             offsets = (second == 0) | (second == 0xFFFF)
             opens &= ~((literals.among(addresses, data) | offsets) & _rare(table)[patterns])
+            opens &= ~_systems(table)[patterns]
         yield addresses[opens], patterns[opens]
         if last:
             return
@@ -151,6 +152,11 @@ def _thumb(
 def _rare(table: Table) -> NDArray[np.bool_]:
     """The patterns that where nothing tells data from code are rather data: beyond NEON."""
     return np.array([p.feature not in ("", "neon", "vfpv3", "vfpv4") for p in table.patterns])
+
+
+def _systems(table: Table) -> NDArray[np.bool_]:
+    """The patterns of the system's coprocessor: ARM's NEON code, read as Thumb, is full of them."""
+    return np.array([pattern.feature in ("pmu", "privileged") for pattern in table.patterns])
 
 
 def multiplies(code: Code) -> Multiplies:

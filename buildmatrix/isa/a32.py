@@ -9,6 +9,7 @@ scripts/isa-check holds both against LLVM 19's disassembler.
 from __future__ import annotations
 
 from buildmatrix.isa.patterns import Encodings, Table, patterns
+from buildmatrix.isa.system import ARM_ALONE, BASE32, SYSTEM32, THUMB_ALONE
 
 # Floating point: 0xEExxxxxx, the condition in ARM's upper four bits.
 FLOAT: Encodings = {
@@ -198,5 +199,7 @@ def _always(encodings: Encodings) -> Encodings:
     }
 
 
-A32 = Table(patterns(SHARED, SIMD, WITHOUT_CONDITION, FLOAT, INTEGER))
-T32 = Table(patterns(SHARED, _in_thumb(SIMD), _always(FLOAT), THUMB))
+WITH_CONDITION = (BASE32, SYSTEM32, ARM_ALONE, FLOAT, INTEGER)
+A32 = Table(patterns(SHARED, SIMD, WITHOUT_CONDITION, *WITH_CONDITION))
+ALWAYS = (_always(BASE32), _always(SYSTEM32), _always(FLOAT))
+T32 = Table(patterns(SHARED, _in_thumb(SIMD), *ALWAYS, THUMB_ALONE, THUMB))

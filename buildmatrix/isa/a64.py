@@ -2,13 +2,14 @@
 
 Source: Arm Architecture Reference Manual for A-profile, DDI 0487, section C4.1 (index by encoding)
 and the pages of each instruction. scripts/isa-check holds it against LLVM 19's disassembler; what
-is later than that or for kernels alone has no row (FP8, checked pointers, 128-bit registers).
+is later than that has no row (FP8, checked pointers, 128-bit registers).
 """
 
 from __future__ import annotations
 
 from buildmatrix.isa.patterns import Encodings, Pattern, Table, patterns
 from buildmatrix.isa.scalable import REST, SCALABLE
+from buildmatrix.isa.system import BASE64, SYSTEM64
 
 # Base instructions that stand inside a wider pattern of an extension, so they come first.
 BASE: Encodings = {
@@ -207,4 +208,5 @@ MULTIPLIES: Encodings = {
     ),
 }
 
-TABLE = Table((ASKS, *patterns(BASE, EXTENSIONS, SCALABLE, REST, MULTIPLIES)))
+PARTS = (BASE, BASE64, SYSTEM64, EXTENSIONS, SCALABLE, REST, MULTIPLIES)
+TABLE = Table((ASKS, *patterns(*PARTS)))

@@ -3,7 +3,8 @@
 The words are those of /proc/cpuinfo (Linux, arch/arm64/kernel/cpuinfo.c and arch/arm/kernel/
 setup.c). Where it has none there is one of ours: `armv8` (what ARMv8 adds to 32-bit state: vrint,
 vmaxnm, vsel, lda, stl), `fp16conv` (vcvtb and vcvtt of half precision), `v6t2`, `v7`, `lor`,
-`mops`, `cssc`, `ls64`, `mte`, `lse128`, `rcpc3`. The 32-bit `asimdbf16` is `bf16` here.
+`mops`, `cssc`, `ls64`, `mte`, `lse128`, `rcpc3`, and two that no processor gives a program, `pmu`
+and `privileged` (see `system`). The 32-bit `asimdbf16` is `bf16` here.
 """
 
 from __future__ import annotations

@@ -33,7 +33,7 @@ MAX64 = (
     "fp asimd aes pmull sha1 sha2 crc32 atomics fphp asimdhp cpuid asimdrdm jscvt fcma lrcpc dcpop"
     " sha3 sm3 sm4 asimddp sha512 sve asimdfhm dit uscat ilrcpc flagm sb paca pacg dcpodp sve2"
     " sveaes svepmull svebitperm svesha3 svesm4 flagm2 frint svei8mm svef32mm svef64mm svebf16 i8mm"
-    " bf16 rng bti mte mte3 sme mops hbc lor"
+    " bf16 rng bti mte mte3 sme mops hbc lor wfxt"
 )
 PROCESSORS = {
     ARM: (

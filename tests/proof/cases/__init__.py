@@ -17,6 +17,7 @@ from tests.proof.cases import (
     row,
     starts,
     symbols,
+    system,
     units,
     whole,
 )
@@ -40,6 +41,7 @@ def every() -> tuple[Case, ...]:
                 *opened.ROWS,
                 *folders.ROWS,
                 *starts.ROWS,
+                *system.ROWS,
                 *links.ROWS,
                 *units.ROWS,
                 *languages.ROWS,

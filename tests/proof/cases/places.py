@@ -276,6 +276,7 @@ def _libraries(machine: str) -> Iterator[Case]:
                 " -Wl,-rpath,'$ORIGIN/../lib' -o tree/bin/main",
             ),
         )
+    yield _beside_a_player(machine, straight)
     dlopened = (
         ("dlopen-constructor", "in the constructor of a library that is dlopened", early, "f(0)"),
         ("dlopen-called", "in a function got by dlsym", straight, "f(0)"),
@@ -296,6 +297,29 @@ def _libraries(machine: str) -> Iterator[Case]:
                 " -Wl,--disable-new-dtags,-rpath,'$ORIGIN/../lib' -o tree/bin/main",
             ),
         )
+
+
+def _beside_a_player(machine: str, library: str) -> Case:
+    """Who asks and opens others is in the tree, and answers for what it names alone."""
+    return Case(
+        f"{machine}-in-library-beside-a-player",
+        machine,
+        "gcc12",
+        "exported by a library, and called; another program asks the CPU and opens another library",
+        {
+            "kernel.c": library,
+            "main.c": LIBRARY,
+            "player.c": ASKS[machine] + "#include <dlfcn.h>\n"
+            'int main(void) { return HAS ? !dlopen("libcodec.so", RTLD_NOW) : 0; }\n',
+        },
+        (
+            f"$CC -O2 {BASE[machine]} -shared -fPIC -Wl,-soname,libkernel.so kernel.c"
+            " -o tree/lib/libkernel.so",
+            f"$CC -O2 {BASE[machine]} main.c -Ltree/lib -lkernel"
+            " -Wl,-rpath,'$ORIGIN/../lib' -o tree/bin/main",
+            f"$CC -O2 {BASE[machine]} player.c -ldl -o tree/bin/player",
+        ),
+    )
 
 
 def _clones() -> Case:
