@@ -6,6 +6,7 @@ is refused by name: passed over, it would match every host, or none, in silence.
 
 from __future__ import annotations
 
+import glob
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -137,10 +138,10 @@ class _Reader:
         if "%" in word or "${" in word:  # taken by OpenSSH from 10 on
             raise ValueError(f"Include {word}: read only where OpenSSH's client is installed")
         path = Path(self.home, word) if not word.startswith("~") else Path(word)
-        path = path.expanduser().absolute()
-        for file in sorted(Path(path.anchor).glob(str(path.relative_to(path.anchor)))):
-            if file.is_file():
-                self.read(file, active=active, depth=depth + 1)
+        # Not Path.glob: for it ** means all folders below, for ssh no more than *.
+        for name in sorted(glob.glob(str(path.expanduser()))):  # noqa: PTH207
+            if Path(name).is_file():
+                self.read(Path(name), active=active, depth=depth + 1)
 
     def _set(self, name: str, words: list[str]) -> None:
         if name in keywords.SEVERAL:

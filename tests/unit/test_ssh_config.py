@@ -178,6 +178,9 @@ def test_includes_and_the_file_for_everybody_are_read_in_their_places(
     assert hops(config, "")[0].identity_files == (Path("/key"),)
     (home / "ssh_known_hosts").touch()
     assert hops(config, "")[0].known_hosts == (home / "ssh_known_hosts",)
+    (more / "deep/er").mkdir(parents=True)
+    (more / "deep/er/4").write_text("Port 4\n")
+    assert addresses(hops(config, "Include / **/4\nPort 9")) == ["everybody@board:9"]
     (more / "3").write_text("Include more/3\n")
     with pytest.raises(DeviceError, match="more than 16 Includes"):
         hops(config, "Include more/3")
