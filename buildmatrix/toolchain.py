@@ -9,6 +9,7 @@ changed compiler invalidates everything, visibly.
 from __future__ import annotations
 
 import hashlib
+import shlex
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Annotated, Literal
@@ -19,7 +20,6 @@ from buildmatrix.cachekey import digest
 from buildmatrix.nouns import Target
 from buildmatrix.schema import Document, Spec, read
 from buildmatrix.shelf import Shelf
-from buildmatrix.template import cmake_quote, render
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -126,7 +126,7 @@ class Toolchain:
             "architecture": self.spec.architecture,
             "packages": sorted(self.spec.packages),
         }
-        return render(path, context)
+        return _render(path, context)
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,7 +156,7 @@ def load(folder: Path) -> Toolchain:
     spec = document.build(ToolchainSpec)
     if spec.name != folder.name:
         raise document.fault(("name",), f"a toolchain is named as its folder, {folder.name}")
-    template = folder / spec.cmake
+    cmake = folder / spec.cmake
     context = {
         "target": spec.target.model_dump(),
         "flags": " ".join(spec.flags),
@@ -167,8 +167,15 @@ def load(folder: Path) -> Toolchain:
         spec=spec,
         folder=folder,
         document=document,
-        cmake_file=render(template, context, quote=cmake_quote),
+        cmake_file=_render(cmake, context, for_cmake=True),
         smoke_files=tuple(
             sorted((p.name, hashlib.sha256(p.read_bytes()).hexdigest()) for p in smoke)
         ),
     )
+
+
+def _render(path: Path, context: Mapping[str, object], *, for_cmake: bool = False) -> str:
+    """A template filled in; Jinja2 is imported for it, and not for every audit."""
+    from buildmatrix import template  # noqa: PLC0415
+
+    return template.render(path, context, quote=template.cmake_quote if for_cmake else shlex.quote)

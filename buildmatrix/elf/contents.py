@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from buildmatrix.elf import archive
 from buildmatrix.elf.facts import facts_of
 from buildmatrix.elf.headerless import sections_of
-from buildmatrix.elf.sections import FAULTS, check_tables, has_no_code
+from buildmatrix.elf.sections import check_tables, faults, has_no_code
 from buildmatrix.elf.tables import MAGIC, Image
 from buildmatrix.nouns import ElfFacts, OddFile, Oddity
 
@@ -92,7 +92,7 @@ def _one(data: memoryview, name: str) -> Iterator[Content]:
         yield OddFile(name, Oddity.NO_CODE, absent) if absent else _facts(image, name)
         if not absent and (form := _unread_form(image)):
             yield OddFile(name, Oddity.UNREAD, form)
-    except FAULTS as exc:
+    except faults() as exc:
         yield _damaged(name, "is not a whole ELF file", exc)
 
 

@@ -5,20 +5,25 @@ from __future__ import annotations
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
-from elftools.common.exceptions import ELFError
-from elftools.construct import ConstructError
-
 from buildmatrix.elf.tables import EXECINSTR, NOBITS, Damaged
 
 if TYPE_CHECKING:
     from buildmatrix.elf.tables import Image, Section
 
-# What pyelftools raises on bytes that are not what they claim: its own errors, and Python's where
-# it trusts the file. A bug of ours would look the same, so the cause stays chained.
-FAULTS = (
-    *(ELFError, ConstructError, ArithmeticError, AssertionError, AttributeError),
-    *(LookupError, MemoryError, TypeError, ValueError),
+# What Python raises on bytes that are not what they claim. A bug of ours would look the same, so
+# the cause stays chained.
+PLAIN = (
+    *(ArithmeticError, AssertionError, AttributeError, LookupError, MemoryError),
+    *(TypeError, ValueError),
 )
+
+
+def faults() -> tuple[type[Exception], ...]:
+    """Those and pyelftools' own, which is imported where something was raised."""
+    from elftools.common.exceptions import ELFError  # noqa: PLC0415
+    from elftools.construct import ConstructError  # noqa: PLC0415
+
+    return (ELFError, ConstructError, *PLAIN)
 
 
 def check_tables(image: Image) -> None:

@@ -15,15 +15,13 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
-from elftools.elf.enums import ENUM_E_MACHINE
-
 from buildmatrix.elf.names import text
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
 MAGIC = b"\x7fELF"
-MACHINES = {number: name for name, number in ENUM_E_MACHINE.items() if name != "_default_"}
+MACHINES = {3: "EM_386", 40: "EM_ARM", 62: "EM_X86_64", 183: "EM_AARCH64"}  # met most
 TYPES = {0: "ET_NONE", 1: "ET_REL", 2: "ET_EXEC", 3: "ET_DYN", 4: "ET_CORE"}
 
 PROGBITS, NOBITS, DYNAMIC, REL, RELA, DYNSYM, SYMTAB, RELR = 1, 8, 6, 9, 4, 11, 2, 19
@@ -235,9 +233,16 @@ def machine_name(image: Image) -> str:
     Another byte order, and 64-bit code with addresses of 32 bits (gcc -mabi=ilp32, -mx32), are
     machines of their own: Linux on a Raspberry Pi starts neither.
     """
-    word = MACHINES.get(image.machine, f"EM_{image.machine}")
+    word = MACHINES.get(image.machine) or _rare(image.machine)
     narrow = not image.wide and word in ("EM_AARCH64", "EM_X86_64")
     abi = ("x32" if word == "EM_X86_64" else "ILP32") if narrow else ""
     kinds = [abi, "" if image.little_endian else "big-endian"]
     told = ", ".join(kind for kind in kinds if kind)
     return f"{word} ({told})" if told else word
+
+
+def _rare(machine: int) -> str:
+    from elftools.elf.enums import ENUM_E_MACHINE  # noqa: PLC0415
+
+    names = {number: name for name, number in ENUM_E_MACHINE.items() if name != "_default_"}
+    return names.get(machine, f"EM_{machine}")

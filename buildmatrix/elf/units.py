@@ -15,7 +15,7 @@ from elftools.common.exceptions import DWARFError
 from elftools.dwarf.ranges import BaseAddressEntry
 from elftools.elf.elffile import ELFFile
 
-from buildmatrix.elf.sections import FAULTS
+from buildmatrix.elf.sections import faults
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -38,7 +38,7 @@ LARGEST = 1 << 28  # bytes of them, decompressed
 MOST_RANGES = 50_000  # that are read of one file; some 50 microseconds each
 
 # Damaged, newer than pyelftools, or relocated in a way that it does not know.
-UNREADABLE = (*FAULTS, DWARFError, NotImplementedError)
+UNREADABLE: tuple[type[Exception], ...] = (*faults(), DWARFError, NotImplementedError)
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,16 +12,13 @@ from buildmatrix.audit.document import Audit
 from buildmatrix.errors import InputError
 from buildmatrix.nouns import AuditPolicy
 from buildmatrix.pipeline.baselines import by_default, of_toolchain
-from buildmatrix.pipeline.planning import plan_all
-from buildmatrix.pipeline.stored import audited
-from buildmatrix.sources import layout, wheel
-from buildmatrix.works import BundleWork, ProductWork
 
 if TYPE_CHECKING:
     from buildmatrix.baseline import Baseline
     from buildmatrix.nouns import ElfTree
     from buildmatrix.pipeline.baselines import Choice
     from buildmatrix.pipeline.workshop import Workshop
+    from buildmatrix.works import BundleWork, ProductWork
 
 
 def audit_cell(workshop: Workshop, choice: Choice | None = None) -> dict[str, Any]:
@@ -29,6 +26,10 @@ def audit_cell(workshop: Workshop, choice: Choice | None = None) -> dict[str, An
 
     Raises InputError when the cell is not built.
     """
+    from buildmatrix.pipeline.planning import plan_all
+    from buildmatrix.pipeline.stored import audited
+    from buildmatrix.works import BundleWork, ProductWork
+
     actions = plan_all(workshop)
     one, audit = audited(workshop, actions)
     cell = one.cell
@@ -68,6 +69,8 @@ def _read(path: Path) -> tuple[ElfTree, bool]:
 
     if path.is_dir():
         return elf.survey(path), False
+    from buildmatrix.sources import layout, wheel
+
     if not path.is_file() or not layout.is_archive(path):
         return elf.survey_file(path), True
     with tempfile.TemporaryDirectory(prefix="buildmatrix-audit-") as folder:
