@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from buildmatrix.errors import BuildmatrixError
 from buildmatrix.state import State
 from buildmatrix.usage import weight
+from buildmatrix.virtual import sharing
 from buildmatrix.virtual.host import PACKAGES, find
 
 if TYPE_CHECKING:
@@ -68,6 +69,9 @@ def _weights(paths: State) -> str:
         "nights": paths.nights,
         "results": paths.results,
     }
+    shelf = sharing.shelf_of(paths.root)
+    if shelf != paths.virtual:
+        parts["images of boards, shared"] = shelf
     bytes_of = {name: weight(path)[0] for name, path in parts.items()}
     heaviest = sorted(bytes_of.items(), key=lambda part: -part[1])
     words = [f"{name} {size / 2**20:.0f} MiB" for name, size in heaviest if size >= 2**19]

@@ -129,6 +129,18 @@ def state_of(matrix: str, state: str) -> Path:
     return Path(chosen).resolve() if chosen else Path(matrix).resolve().parent / ".buildmatrix"
 
 
+def share_board_images(matrix: str, state: str) -> None:
+    """Let virtual boards stand on images that all projects of a person share; but where --state or
+    $BUILDMATRIX_STATE says where everything is, these are there too."""
+    if state or os.environ.get("BUILDMATRIX_STATE"):
+        return
+    from platformdirs import user_cache_path
+
+    from buildmatrix.virtual import sharing
+
+    sharing.share(state_of(matrix, state), user_cache_path("buildmatrix") / "boards")
+
+
 def mirror() -> str:
     """The Debian mirror: $BUILDMATRIX_DEBIAN_MIRROR, else the machine's own."""
     return os.environ.get("BUILDMATRIX_DEBIAN_MIRROR", "").rstrip("/") or debian_mirror()

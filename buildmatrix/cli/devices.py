@@ -16,6 +16,7 @@ from buildmatrix.cli.common import (
     print_table,
     progress,
     say,
+    share_board_images,
     state_of,
 )
 from buildmatrix.errors import DeviceError, UsageError, did_you_mean
@@ -112,6 +113,7 @@ def device(
     """up, down: a virtual board. info: what it is. trust: pin its key. list. cycle: power."""
     match action:
         case "up":
+            share_board_images(matrix, state)
             _up(name or f"virtual-{kind}", kind, link, state_of(matrix, state), as_json=json)
         case "down":
             _down(name, state_of(matrix, state))

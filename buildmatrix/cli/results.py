@@ -13,6 +13,7 @@ from buildmatrix.cli.common import (
     print_table,
     progress,
     say,
+    share_board_images,
     workshop,
 )
 from buildmatrix.cli.devices import HOST, access, board_at, results_of
@@ -176,6 +177,7 @@ def nightly(
 
     with progress() as reporter:
         shop = workshop(matrix, only, state, reporter)
+        share_board_images(matrix, state)
         with _board_for_the_night(shop, host, matrix, reporter) as board:
             night = nights.nightly(
                 shop,

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from buildmatrix import images, virtual
+from buildmatrix import images
 from buildmatrix.garbage import Item, Kind
 from buildmatrix.graph import identify
 from buildmatrix.nouns import Stage
@@ -18,7 +18,7 @@ from buildmatrix.records import read_record
 from buildmatrix.resolved import ResolvedBuild
 from buildmatrix.toolchain import Toolchain
 from buildmatrix.usage import last_use, weight
-from buildmatrix.virtual import cache, container
+from buildmatrix.virtual import cache, container, sharing
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -119,8 +119,8 @@ def _layers(workshop: Workshop) -> Iterator[Item]:
 
 def _boards(workshop: Workshop) -> Iterator[Item]:
     """What virtual boards are made from; those that are there keep theirs."""
-    needed = {part for board in virtual.boards(workshop.state) for part in board.uses}
-    for path in cache.directories(workshop.paths.virtual):
+    needed = sharing.needed(workshop.state)
+    for path in cache.directories(sharing.shelf_of(workshop.state)):
         yield Item(Kind.BOARD, str(path), path.name, *weight(path), needed=path.name in needed)
 
 
@@ -131,7 +131,7 @@ def _images(workshop: Workshop, engine: Engine) -> Iterator[Item]:
     for toolchain in toolchains:
         if isinstance(toolchain, Toolchain):
             needed |= {images.tag_of(toolchain), images.base_tag(toolchain.spec.suite)}
-    own = container.repository(workshop.paths.virtual)
+    own = container.repository(sharing.shelf_of(workshop.state))
     for image in engine.images(PREFIX):
         is_needed = image.tag in needed or image.tag.partition(":")[0] == own
         yield Item(Kind.IMAGE, image.tag, image.tag, image.size, image.made, needed=is_needed)

@@ -14,7 +14,17 @@ from typing import TYPE_CHECKING
 
 from buildmatrix.errors import DeviceError, UsageError
 from buildmatrix.protocols import Finished, Started
-from buildmatrix.virtual import answer, cache, container, host, machine, power, record, snapshot
+from buildmatrix.virtual import (
+    answer,
+    cache,
+    container,
+    host,
+    machine,
+    power,
+    record,
+    sharing,
+    snapshot,
+)
 from buildmatrix.virtual.image import image
 from buildmatrix.virtual.kinds import KINDS
 from buildmatrix.virtual.link import cut, laid, lay, parse
@@ -54,7 +64,7 @@ def up(
     sort, shape = _checked(kind, link)
 
     def used() -> set[str]:
-        return {part for board in record.boards(state) for part in board.uses}
+        return sharing.lasting(state)
 
     with record.held(state, name) as directory:
         board = record.read(directory)
@@ -65,8 +75,9 @@ def up(
             )
         if board is not None and _answers(directory, board, sort, time.monotonic() + timeout):
             return _linked(directory, board, link, shape, board).address
-        with image(state, sort, mirror=mirror, used=used, reporter=reporter) as base:
-            if board is None or board.uses != base.uses:  # a disk fits over one image only
+        shelf = sharing.shelf_of(state)
+        with image(shelf, sort, mirror=mirror, used=used, reporter=reporter) as base:
+            if board is None or not _fits(directory, board, base):
                 _make(directory, base, sort, reporter)
                 board = None
             reporter.emit(Started(f"virtual-{name}", f"switch on virtual board {name} ({kind})"))
@@ -97,6 +108,13 @@ def _checked(kind: str, link: str) -> tuple[Kind, Link | None]:
             details="\n".join(f"  {known}: {KINDS[known].summary}" for known in KINDS),
         )
     return KINDS[kind], parse(link)
+
+
+def _fits(directory: Path, board: Board, base: Image) -> bool:
+    """Whether the board's disk lies over this very image, and not over one that was made before it
+    by the same recipe: each has a host key of its own."""
+    keys = (folder / "host_key.pub" for folder in (directory, base.root))
+    return board.uses == base.uses and len({key.read_text() for key in keys}) == 1
 
 
 def _make(directory: Path, base: Image, kind: Kind, reporter: Reporter) -> None:

@@ -6,7 +6,6 @@ import contextlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from buildmatrix.state import State
 from buildmatrix.virtual import host
 from buildmatrix.virtual.kernel import kernel
 from buildmatrix.virtual.rootfs import root
@@ -33,14 +32,13 @@ class Image:
 
 @contextlib.contextmanager
 def image(
-    state: Path, kind: Kind, *, mirror: str, used: Used, reporter: Reporter
+    shelf: Path, kind: Kind, *, mirror: str, used: Used, reporter: Reporter
 ) -> Iterator[Image]:
-    """The image, made when `state` has none yet, there for as long as the context lasts.
+    """The image, made when the shelf has none yet, there for as long as the context lasts.
 
     Raises DeviceError when a host program is missing or a step fails.
     """
     host.require()
-    shelf = State(state.absolute()).virtual
     with root(shelf, kind.root, mirror=mirror, used=used, reporter=reporter) as disk:
         if not kind.kernel:
             yield Image(disk, None)
