@@ -348,3 +348,24 @@ def test_the_page_is_the_same_each_time_and_not_too_large_to_send() -> None:
     html = page.render(content(real(), virtual()))
     assert html == rendered("both")
     assert len(html.encode()) < 1_500_000
+
+
+def test_more_cells_than_batches_go_down_the_page() -> None:
+    board = real()
+    few = replace(board, grid=replace(board.grid, batches=board.grid.batches[:2]))
+    html = page.render(content(few))
+    heads = [" ".join(e.text.split()) for e in of(html, "th")]
+    assert heads[: len(few.grid.cells) + 3] == [
+        *("cell", "batch 1ms", "batch 2ms"),
+        *("●caffe", "■caffe-neon", "▲tf-neon"),
+    ]
+    (first, second, *_) = [" ".join(e.text.split()) for e in of(html, "td")]
+    assert second.startswith("★") == few.grid.is_best(2, few.grid.cells[0])
+    assert "least of its column" in words(html)
+    assert first
+
+
+def test_what_figures_are_of_is_said_as_the_workload_has_it() -> None:
+    text = words(page.render(replace(content(virtual()), per="a call")))
+    assert "Fewest instructions a call" in text
+    assert "million instructions a call; small" in text
