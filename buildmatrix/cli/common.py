@@ -54,6 +54,8 @@ COMMON_HELP = {
 }
 
 
+PIPED = 160  # columns of a table that goes into a pipe
+
 # A letter means one thing, whichever command it stands behind; all other flags have none.
 SHORT = {"matrix": "m", "only": "o", "host": "H", "jobs": "j", "dry-run": "n"}
 
@@ -228,11 +230,12 @@ def print_json(document: object) -> None:
 
 
 def print_table(table: object, *, width: int = 0) -> None:
-    """A rich renderable on stdout: as wide as the terminal; in a pipe COLUMNS, 100 without it."""
+    """A rich renderable on stdout: as wide as the terminal; in a pipe COLUMNS, else wide, so that
+    `grep` gets whole rows."""
     from rich.console import Console
 
     columns = os.environ.get("COLUMNS", "")
-    piped = int(columns) if columns.isdecimal() else 100
+    piped = int(columns) if columns.isdecimal() else PIPED
     chosen = width or (None if sys.stdout.isatty() else piped)
     if isinstance(sys.stdout, io.TextIOWrapper):  # for names of files that are no UTF-8
         sys.stdout.reconfigure(errors="backslashreplace")
