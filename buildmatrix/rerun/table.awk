@@ -56,7 +56,7 @@ function spoil(batch, word, why) { # one bad turn takes the time away; WRONG out
     bad = 1
 }
 
-function figure(x) { return x == "-" ? x : sprintf(x < 10 ? "%.3f" : "%.2f", x) }
+function figure(x) { return x == "-" ? x : sprintf(x < 0.1 ? "%.4g" : x < 10 ? "%.3f" : "%.2f", x) }
 
 function ratio(now, before) {
     return now == "-" || before == "-" || before == 0 ? "-" : sprintf("%.3f", now / before)

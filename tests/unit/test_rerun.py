@@ -224,6 +224,12 @@ def test_one_command_repeats_the_row(tmp_path: Path, busybox: bool) -> None:
     assert "loading" in kept.with_suffix(".err").read_text()
 
 
+def test_the_count_of_a_short_call_keeps_its_digits(tmp_path: Path) -> None:
+    """6518 instructions are 0.007 million to three places, as 6600 would be."""
+    done = board(pack(tmp_path, extra="instructions=$((passes * batch * 6518))"), tools(tmp_path))
+    assert lines(done.stdout)["1"][4:6] == ["0.006518", "0.002"]
+
+
 def test_what_was_measured_is_in_row_json(tmp_path: Path) -> None:
     packed = pack(tmp_path)
     with tarfile.open(packed.path) as tar:
