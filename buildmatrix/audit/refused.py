@@ -7,10 +7,12 @@ from typing import TYPE_CHECKING
 
 from buildmatrix.audit.process import is_program
 from buildmatrix.audit.rule import ERROR, NOTE, Rule
+from buildmatrix.nouns.target import version_tuple
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from buildmatrix.audit.process import Process
     from buildmatrix.audit.tree import Fault, Tree
     from buildmatrix.nouns import ElfFacts
 
@@ -32,6 +34,13 @@ def not_a_library(tree: Tree) -> Iterator[Fault]:
                 yield facts.file, "is needed as a library and is a program: cannot be loaded"
             if facts.linking.osabi not in (0, 3):  # ELFOSABI_SYSV, ELFOSABI_GNU
                 yield facts.file, f"ELF OS ABI {facts.linking.osabi} is invalid to glibc's loader"
+            elif odd := facts.linking.odd_header:
+                yield (
+                    facts.file,
+                    f"{', '.join(odd)} of its header is none that glibc's loader takes",
+                )
+            elif version := _other_libc(process, facts, tree.target.libc_floor):
+                yield facts.file, f"is the libc of glibc {version}, beside the board's own loader"
     for facts, opener in _opened(tree):
         if "NOOPEN" in facts.linking.flags:
             yield facts.file, f"has DF_1_NOOPEN, and {opener.file} names it to open it (dlopen)"
@@ -41,6 +50,20 @@ def not_a_library(tree: Tree) -> Iterator[Fault]:
                 f"needs {facts.linking.tls_size} bytes of static TLS, and {opener.file} names it "
                 "to open it: 'cannot allocate memory in static TLS block'",
             )
+
+
+def _other_libc(process: Process, libc: ElfFacts, floor: str) -> str:
+    """The version of a libc that a program would start with, where it is not that of the loader
+    which starts it: the two are halves of one program."""
+    loader = PurePosixPath(process.root.linking.interpreter).name
+    if libc.soname != "libc.so.6" or not floor or not process.is_program:
+        return ""
+    if any(PurePosixPath(facts.file).name == loader for facts in process.files):
+        return ""
+    defined = [name.removeprefix("GLIBC_") for name in libc.linking.versions_defined]
+    versions = [name for name in defined if name[:1].isdigit()]
+    newest = max(versions, key=version_tuple, default=floor)
+    return "" if newest == floor else newest
 
 
 def static_tls(tree: Tree) -> Iterator[Fault]:

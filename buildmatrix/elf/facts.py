@@ -102,6 +102,7 @@ def _linking(
         android_relocations=asked.android_relocations,
         relocations=relocation_types,
         osabi=image.osabi,
+        odd_header=image.odd_header,
         soft_float_flag=soft,
         soft_float_by_header=soft and arm.float_abi(0, arm.attributes(image)) != "soft",
         tls_size=dynamic.tls_size(image),

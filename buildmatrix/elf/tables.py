@@ -30,6 +30,7 @@ VERSYM, VERNEED, VERDEF = 0x6FFFFFFF, 0x6FFFFFFE, 0x6FFFFFFD
 ARM_ATTRIBUTES = 0x70000003
 WRITE, ALLOC, EXECINSTR = 0x1, 0x2, 0x4
 PT_LOAD, PT_DYNAMIC, PT_INTERP, PT_TLS, PT_GNU_STACK = 1, 2, 3, 7, 0x6474E551
+CURRENT, GNU = 1, 3  # EV_CURRENT, ELFOSABI_GNU
 UNDEFINED, RESERVED, EXTENDED = 0, 0xFF00, 0xFFFF  # section indices
 
 
@@ -97,11 +98,25 @@ class Image:
         self.layout = WIDE if self.wide else NARROW
         self.order: Literal["<", ">"] = "<" if ident[5] == 1 else ">"
         self.osabi = ident[7]
+        self._ident = ident
         fields = self._rows(self.layout.header, 16, 1, "the ELF header")[0]
         self.type, self.machine, _, self.entry = fields[:4]
         self._segment_table, self._section_table, self.flags = fields[4:7]
         self._segment_row, self._segments = fields[8:10]
         self._section_row, self._sections, self._names = fields[10:13]
+
+    @property
+    def odd_header(self) -> tuple[str, ...]:
+        """The fields of the ELF header that no linker writes so and glibc's loader refuses in a
+        library (elf/dl-load.c, open_verify; 2.31 to 2.41)."""
+        version = self._rows(self.layout.header, 16, 1, "the ELF header")[0][2]
+        odd = {
+            "EI_VERSION": self._ident[6] != CURRENT,
+            "EI_ABIVERSION": self._ident[8] != 0 and self.osabi != GNU,
+            "EI_PAD": any(self._ident[9:]),
+            "e_version": version != CURRENT,
+        }
+        return tuple(name for name, is_odd in odd.items() if is_odd)
 
     def forget(self) -> None:
         """Gives back the memory of what was read of a mapped file; a further look reads it again.

@@ -97,6 +97,7 @@ class Linking:
     android_relocations: bool = False  # packed in a form that Android's loader alone knows
     relocations: tuple[int, ...] = ()  # the types that occur, sorted
     osabi: int = 0  # EI_OSABI
+    odd_header: tuple[str, ...] = ()  # header fields that glibc refuses in a library: EI_PAD
     soft_float_flag: bool = False  # e_flags: EF_ARM_ABI_FLOAT_SOFT, which glibc's loader refuses
     soft_float_by_header: bool = False  # that flag alone says so, no attribute does
     tls_size: int = 0  # bytes of thread-local variables (PT_TLS)

@@ -272,6 +272,22 @@ def test_what_the_loader_refuses_of_a_file_it_finds() -> None:
     assert told(linked(program("libc.so.6"), osabi=9)) == [], "the kernel does not look at it"
 
 
+def test_a_header_that_the_loader_refuses_is_told_of_a_library_alone() -> None:
+    odd = linked(library("lib/libb.so"), odd_header=("EI_PAD",))
+    (line,) = told(program("libb.so", runpath=ORIGIN), odd)
+    assert line == "BM148 lib/libb.so: EI_PAD of its header is none that glibc's loader takes"
+    assert told(linked(program("libc.so.6"), odd_header=("EI_PAD",))) == []
+
+
+@pytest.mark.parametrize(("newest", "refused"), [("2.36", False), ("2.35", True), ("2.41", True)])
+def test_a_libc_of_its_own_must_be_that_of_the_boards_loader(newest: str, refused: bool) -> None:
+    libc = linked(library("lib/libc.so.6"), versions_defined=("GLIBC_2.4", f"GLIBC_{newest}"))
+    board = replace(POLICY, target=replace(POLICY.target, libc_floor="2.36"))
+    lines = told(program("libc.so.6", runpath=ORIGIN), libc, policy=board)
+    words = f"BM148 lib/libc.so.6: is the libc of glibc {newest}, beside the board's own loader"
+    assert (words in lines) == refused
+
+
 # -- versions -----------------------------------------------------------------------------------
 
 

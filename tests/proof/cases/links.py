@@ -5,6 +5,8 @@ from __future__ import annotations
 from tests.proof.cases.row import PLAIN, Row, built_later
 from tests.proof.cases.symbols import PROGRAM
 
+POKE = "printf '\\\\{:03o}' | dd of=tree/lib/libvalue.so bs=1 seek={} conv=notrunc"
+
 ROWS = tuple(
     Row(f"place-{name}", what, (*PLAIN, *after))
     for name, what, after in (
@@ -42,6 +44,24 @@ ROWS = tuple(
                 "$CC -shared -Wl,-soname,libgomp.so.1.0.0 -x c /dev/null -o libgomp.so.1.0.0",
                 PROGRAM.format("-Wl,--no-as-needed libgomp.so.1.0.0"),
             ),
+        ),
+        *(
+            (
+                f"header-{name}",
+                f"{name} of the library's header is {value}",
+                (POKE.format(value, at),),
+            )
+            for name, at, value in (
+                ("EI_VERSION", 6, 0),
+                ("EI_ABIVERSION", 8, 9),
+                ("EI_PAD", 9, 7),
+                ("e_version", 20, 2),
+            )
+        ),
+        (
+            "own-libc",
+            "the tree has a libc of its own, of Debian 12",
+            ("cp /usr/$TRIPLE/lib/libc.so.6 tree/lib/",),
         ),
         (
             "object",
