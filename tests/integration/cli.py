@@ -14,9 +14,13 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
+# Whoever starts the tests in the background has them ignore Ctrl-C, and a child would inherit that.
+HEARS_CTRL_C = ("env", "--default-signal=INT")
+
+
 def start(*arguments: str, cwd: Path, state: Path) -> subprocess.Popen[str]:
     return subprocess.Popen(
-        [sys.executable, "-m", "buildmatrix", *arguments],
+        [*HEARS_CTRL_C, sys.executable, "-m", "buildmatrix", *arguments],
         cwd=cwd,
         env={**os.environ, "BUILDMATRIX_STATE": str(state)},
         stdin=subprocess.DEVNULL,
