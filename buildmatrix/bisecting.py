@@ -130,9 +130,14 @@ def document(asked: Asked, bisected: Bisected) -> Bisect:
 
 
 def _no_worse(good: str, bad: str, comparisons: Sequence[Comparison]) -> InputError:
+    if not comparisons:
+        return InputError(
+            f"{bad} was not built, or not measured: nothing tells it from {good}",
+            hint="the messages above say why; mend it, or name another bad version",
+        )
     return InputError(
         f"{bad} is not worse than {good}: there is nothing to search for",
-        details="\n".join(one.sentence for one in comparisons) or f"{bad} was not built",
+        details="\n".join(one.sentence for one in comparisons),
         hint="measure more rounds, or name other versions",
     )
 

@@ -105,6 +105,11 @@ def test_where_the_bad_one_is_no_worse_there_is_nothing_to_find(tmp_path: Path) 
         bisect(ASKED, bench, folder=tmp_path, reporter=RecordingReporter())
 
 
+def test_a_bad_version_that_cannot_be_built_is_not_said_to_be_no_worse(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="v7 was not built, or not measured"):
+        bisect(ASKED, Planted("v4", missing=("v7",)), folder=tmp_path, reporter=RecordingReporter())
+
+
 @given(st.integers(3, 200), st.data())
 def test_any_search_ends_after_the_logarithm_of_its_versions(
     count: int, data: st.DataObject
