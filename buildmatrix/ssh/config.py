@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Literal
 
 from buildmatrix.errors import DeviceError
 from buildmatrix.ssh import dump, own
+from buildmatrix.ssh.words import replaced
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -225,19 +226,13 @@ def _agent(text: str, tokens: Mapping[str, str]) -> str | None:
 def _path(text: str, tokens: Mapping[str, str]) -> Path:
     """With its tokens and ${NAME} replaced. Raises ValueError naming one that is not known here."""
 
-    def token(match: re.Match[str]) -> str:
-        if match[1] not in tokens:
-            raise ValueError(f"%{match[1]} in {text} is not known here; write it out")
-        return tokens[match[1]]
-
     def expanded(match: re.Match[str]) -> str:
         value = variable(match[1])
         if value is None:
             raise ValueError(f"{match[0]} in {text} is not set")
         return value
 
-    replaced = re.sub(r"\$\{(\w+)\}", expanded, re.sub(r"%(.?)", token, text))
-    return Path(replaced).expanduser()
+    return Path(re.sub(r"\$\{(\w+)\}", expanded, replaced(text, tokens))).expanduser()
 
 
 def variable(name: str) -> str | None:

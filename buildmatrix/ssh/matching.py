@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from buildmatrix.ssh.words import listed
+from buildmatrix.ssh.words import listed, replaced
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -139,14 +139,3 @@ def _ends_well(command: str, sought: Sought) -> bool:
     except subprocess.TimeoutExpired:
         raise ValueError(f"Match exec {command}: it took more than {SECONDS:.0f} s") from None
     return ended.returncode == 0
-
-
-def replaced(text: str, tokens: Mapping[str, str]) -> str:
-    """`text` with its %-tokens replaced. Raises ValueError naming one that is not known here."""
-
-    def token(match: re.Match[str]) -> str:
-        if match[1] not in tokens:
-            raise ValueError(f"%{match[1]} in {text} is not known here; write it out")
-        return tokens[match[1]]
-
-    return re.sub(r"%(.?)", token, text) if "%" in text else text

@@ -1,8 +1,12 @@
-"""The words of OpenSSH's files: lines, quotes, comments, patterns and times, as ssh takes them."""
+"""Words of OpenSSH's files as ssh takes them: lines, quotes, comments, tokens, patterns, times."""
 
 from __future__ import annotations
 
 import re
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 _KEYWORD = re.compile(r'[\s"]*([^\s"=]+)"?(?:\s*=)?\s*(.*)', re.DOTALL)
 _TIME = re.compile(r"(\d+)([smhdw]?)", re.IGNORECASE)
@@ -58,6 +62,17 @@ def _word(text: str) -> tuple[str, str]:
     if quote:
         raise ValueError(f"{text}: a quote without its end")
     return word, text[place:]
+
+
+def replaced(text: str, tokens: Mapping[str, str]) -> str:
+    """`text` with its %-tokens replaced. Raises ValueError naming one that is not known here."""
+
+    def token(match: re.Match[str]) -> str:
+        if match[1] not in tokens:
+            raise ValueError(f"%{match[1]} in {text} is not known here; write it out")
+        return tokens[match[1]]
+
+    return re.sub(r"%(.?)", token, text) if "%" in text else text
 
 
 def wild(pattern: str, text: str) -> bool:
