@@ -98,7 +98,6 @@ def build(
     """Build, bundle and audit what is missing; a failed cell does not stop the others."""
     from buildmatrix.pipeline.documents import build_document, reproduced_rows
     from buildmatrix.pipeline.perform import build_all
-    from buildmatrix.pipeline.reproducing import reproduce_all
 
     with progress() as reporter:
         folder = archives or mirror
@@ -106,6 +105,8 @@ def build(
         outcomes = build_all(shop, fail_fast=fail_fast, frozen=frozen)
         document = build_document(shop, outcomes)
         if twice:
+            from buildmatrix.pipeline.reproducing import reproduce_all
+
             document["reproduced"] = reproduced_rows(reproduce_all(shop))
     if json:
         print_json(document)

@@ -100,7 +100,7 @@ class Image:
         self.osabi = ident[7]
         self._ident = ident
         fields = self._rows(self.layout.header, 16, 1, "the ELF header")[0]
-        self.type, self.machine, _, self.entry = fields[:4]
+        self.type, self.machine, self._version, self.entry = fields[:4]
         self._segment_table, self._section_table, self.flags = fields[4:7]
         self._segment_row, self._segments = fields[8:10]
         self._section_row, self._sections, self._names = fields[10:13]
@@ -109,12 +109,11 @@ class Image:
     def odd_header(self) -> tuple[str, ...]:
         """The fields of the ELF header that no linker writes so and glibc's loader refuses in a
         library (elf/dl-load.c, open_verify; 2.31 to 2.41)."""
-        version = self._rows(self.layout.header, 16, 1, "the ELF header")[0][2]
         odd = {
             "EI_VERSION": self._ident[6] != CURRENT,
             "EI_ABIVERSION": self._ident[8] != 0 and self.osabi != GNU,
             "EI_PAD": any(self._ident[9:]),
-            "e_version": version != CURRENT,
+            "e_version": self._version != CURRENT,
         }
         return tuple(name for name, is_odd in odd.items() if is_odd)
 
