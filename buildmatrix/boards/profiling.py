@@ -45,29 +45,24 @@ PASSES = 4  # that are told from the rest
 MINUTES = 30
 COUNTED = "-counted"  # the end of the names of kinds that count
 APART = 0.02  # share of the harness's count: a profile that is further from it is none
-# Inside the prefix: BUNDLE BATCH PASSES. Prints the runner's line. Nothing else runs meanwhile:
-# what another process does in a library of both would be counted.
-SCRIPT = """\
+# Inside the prefix: BUNDLE BATCH PASSES.
+RUNNER = """\
 set -- %s; cd bundles/$1 || exit
 OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 bin/runner --model model --batch $2 --passes $3 \
---warmup 0 --threads 1 > /tmp/profile.out 2> /tmp/profile.err ||
-{ status=$?; tail -n 5 /tmp/profile.err >&2; exit $status; }
-tail -n 1 /tmp/profile.out
-"""
-# The same; prints the memory map of the process that measures, which is a child of the first (see
+--warmup 0 --threads 1 > /tmp/profile.out 2> /tmp/profile.err"""
+FAILED = "{ status=$?; tail -n 5 /tmp/profile.err >&2; exit $status; }"
+# Prints the runner's line. Nothing else runs meanwhile: what another process does in a library of
+# both would be counted.
+SCRIPT = f"{RUNNER} ||\n{FAILED}\ntail -n 1 /tmp/profile.out\n"
+# Prints the memory map of the process that measures, which is a child of the first (see
 # harness/supervisor.h), as it was when it was last seen: libraries may be opened late.
-MAPS = """\
-set -- %s; cd bundles/$1 || exit
-OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 bin/runner --model model --batch $2 --passes $3 \
---warmup 0 --threads 1 > /tmp/profile.out 2> /tmp/profile.err & main=$!
+WATCHING = """\
 while kill -0 $main 2> /dev/null; do
 for stat in /proc/[0-9]*/stat; do
 read -r pid name state parent rest 2> /dev/null < $stat || continue
 [ "$parent" != $main ] || { new=$(cat /proc/$pid/maps 2> /dev/null); [ -z "$new" ] || maps=$new; }
-done; sleep 0.05; done
-wait $main || { status=$?; tail -n 5 /tmp/profile.err >&2; exit $status; }
-echo "$maps"
-"""
+done; sleep 0.05; done"""
+MAPS = f'{RUNNER} & main=$!\n{WATCHING}\nwait $main || {FAILED}\necho "$maps"\n'
 
 
 @dataclass(frozen=True, slots=True)

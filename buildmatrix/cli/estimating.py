@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from buildmatrix.cli.common import command, print_json, print_table, progress, say, workshop
-from buildmatrix.errors import InputError
 
 if TYPE_CHECKING:
     from buildmatrix.nouns import Cell
@@ -41,7 +40,7 @@ def estimate(
     place = shown.setting(as_, threads)
     with progress() as reporter:
         shop = workshop(matrix, None, state, reporter)
-    chosen = _cell(shop, cell)
+    chosen = shop.project.cell(cell)
     net = shown.check(chosen, shop.project.networks[chosen.model])
     rows, fitted = calibration.kept(shop.paths.estimates)
     before = fitted if calibrate else None
@@ -61,13 +60,6 @@ def estimate(
     say(estimating_view.sentence(made, place.board))
     if explain:
         print_table(estimating_view.explained(made))
-
-
-def _cell(shop: Workshop, name: str) -> Cell:
-    for one in shop.project.cells:
-        if one.id == name:
-            return one
-    raise InputError(f"no cell is called '{name}'", hint="inv cells")
 
 
 def _bits(shop: Workshop, cell: Cell) -> int:

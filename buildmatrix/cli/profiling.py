@@ -92,8 +92,7 @@ def _profiles(
     with progress() as reporter:
         shop = workshop(matrix, None, state, reporter)
         for name in cells:
-            if name not in {one.id for one in shop.project.cells}:
-                raise InputError(f"no cell is called '{name}'", hint="inv cells")
+            shop.project.cell(name)
         return [_profiled(shop, name, host, batch) for name in cells]
 
 

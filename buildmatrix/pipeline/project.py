@@ -51,6 +51,13 @@ class Project:
         """Those of the selected cells."""
         return tuple(dict.fromkeys(cell.model for cell in self.cells))
 
+    def cell(self, name: str) -> Cell:
+        """The selected cell of that name. Raises InputError when there is none."""
+        for one in self.cells:
+            if one.id == name:
+                return one
+        raise InputError(f"no cell is called '{name}'", hint="inv cells")
+
     def of_model(self, model: str) -> Project:
         """The same with the cells of one of its models; the works stay those of all."""
         return replace(self, cells=tuple(c for c in self.cells if c.model == model))
