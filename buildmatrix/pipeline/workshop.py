@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 import threading
 import time
 from contextlib import contextmanager
@@ -16,10 +15,10 @@ from buildmatrix.cachekey import digest
 from buildmatrix.graph import identify
 from buildmatrix.network import ImportedNetwork, NetworkSpec, origin
 from buildmatrix.nouns import Stage
-from buildmatrix.pipeline.project import HARNESS, Project
+from buildmatrix.pipeline import compiling
 from buildmatrix.plan import material_of
 from buildmatrix.presence import Presence
-from buildmatrix.protocols import Mount, Note, Output
+from buildmatrix.protocols import Note
 from buildmatrix.recipe import SourceSpec
 from buildmatrix.records import write_document
 from buildmatrix.resolved import ResolvedBuild
@@ -35,6 +34,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
     from pathlib import Path
 
+    from buildmatrix.pipeline.project import Project
     from buildmatrix.protocols import ContainerSpec, Engine, Reporter
     from buildmatrix.remote import Remote
     from buildmatrix.results import Results
@@ -218,7 +218,7 @@ class Workshop:
                 job = self._job(work, work.subject, keys, workspace)
                 cache, log = workspace / "ccache", self.paths.log(work.stage, f"{work.name} again")
                 job = replace(job, home=AGAIN, ccache=cache, log=log, jobs=self.jobs + 1)
-                return self._run(work, job, keys)
+                return self._run(job, keys[work.id])
             case _:
                 return self._tree(work, keys, workspace, self.jobs)
 
@@ -234,21 +234,12 @@ class Workshop:
     ) -> Path:
         job = self._job(work, resolved, keys, workspace)
         job = replace(job, jobs=jobs, minutes=job.minutes * self.machine.patience)
-        return self._run(work, job, keys)
+        return self._run(job, keys[work.id])
 
-    def _run(self, work: Work, job: build.Job, keys: Mapping[str, str]) -> Path:
-        maker = self._maker(keys[work.id])
-        self.engine.remove_stale("buildmatrix.maker", maker)
-        job = replace(job, labels=(("buildmatrix.maker", maker), *job.labels))
-        try:
-            return build.run(
-                job,
-                engine=self.engine,
-                on_line=lambda line: self.reporter.emit(Output(work.id, line)),
-            )
-        except BaseException:  # also Ctrl-C between creating a container and watching it
-            self.engine.remove_stale("buildmatrix.maker", maker)
-            raise
+    def _run(self, job: build.Job, key: str) -> Path:
+        # Another state folder on this machine may make the same key.
+        maker = digest({"state": str(self.state), "key": key})
+        return compiling.run(job, maker=maker, engine=self.engine, reporter=self.reporter)
 
     @contextmanager
     def opened(
@@ -265,12 +256,21 @@ class Workshop:
         keys: Mapping[str, str],
         workspace: Path,
     ) -> build.Job:
+        mounts = compiling.inputs(
+            work,
+            resolved,
+            keys,
+            workspace,
+            project=self.project,
+            sources=self.sources,
+            store=self.store,
+        )
         return build.Job(
             id=work.id,
             image=self.identities[work.toolchain].image,
             script=resolved.script,
             workspace=workspace,
-            mounts=self._mounts(work, resolved, keys, workspace),
+            mounts=mounts,
             ccache=self.paths.ccache(resolved.recipe.name, work.toolchain),
             products=resolved.products,
             memory_gib=resolved.limits.memory_gib,
@@ -280,36 +280,6 @@ class Workshop:
             labels=(("buildmatrix.work", work.id),),
             log=self.log_path(work),
         )
-
-    def _maker(self, key: str) -> str:
-        """Who makes a key: another state folder on this machine may make the same one."""
-        return digest({"state": str(self.state), "key": key})
-
-    def _mounts(
-        self, work: Work, resolved: ResolvedBuild, keys: Mapping[str, str], workspace: Path
-    ) -> tuple[Mount, ...]:
-        """The inputs, laid out below the workspace and mounted read-only."""
-        for need in work.needs:
-            subject = self.project.graph.by_id[need].subject
-            if isinstance(subject, SourceSpec):
-                self.sources.unpack(identify(subject), workspace / "src" / subject.name)
-            elif isinstance(subject, ResolvedBuild):
-                self.store.checkout(keys[need], workspace / "deps" / subject.recipe.name)
-        for name, _sha in resolved.files:
-            target = workspace / "recipe" / name
-            target.parent.mkdir(parents=True, exist_ok=True)
-            shutil.copyfile(resolved.recipe.folder / name, target)
-        toolchain = self.project.toolchains[work.toolchain]
-        (workspace / "toolchain.cmake").write_text(toolchain.cmake_file)
-        mounts = [Mount(workspace / "toolchain.cmake", "/toolchain.cmake")]
-        mounts += [
-            Mount(workspace / name, f"/{name}")
-            for name in ("src", "deps", "recipe")
-            if (workspace / name).exists()
-        ]
-        if work.stage is Stage.RUNNER:
-            mounts.append(Mount(HARNESS, "/harness"))
-        return tuple(mounts)
 
     # -- model, bundle, audit --------------------------------------------------------------------
 
