@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 from invoke.exceptions import Exit, ParseError
@@ -90,10 +91,11 @@ class BuildmatrixProgram(Program):
         if words_of:
             self.stdout("Words:")
             self.print_columns([(word.upper(), text) for word, text in words_of.items()])
-        self.stdout("Flags:")
         flags = {f"--{word}" for word in words_of}
         rows = [row for row in context.help_tuples() if row[0].partition("=")[0] not in flags]
-        self.print_columns(rows)
+        if rows:  # `completion` has none
+            self.stdout("Flags:")
+            self.print_columns(rows)
 
     def stdout(self, text: str) -> None:
         sys.stdout.write(text + "\n")
@@ -158,6 +160,8 @@ def rewritten(argv: Sequence[str], commands: Sequence[str]) -> list[str]:
     ['buildmatrix', '--help']
     >>> rewritten(["buildmatrix", "init"], ["init"])
     ['buildmatrix', 'init', '.']
+    >>> rewritten(["buildmatrix", "init", "--from", "onnx", "net.onnx"], ["init"])
+    ['buildmatrix', 'init', '.', '--from', 'net.onnx']
     """
     program, *words = argv
     command = next((word for word in words if word in commands), "")
@@ -166,5 +170,7 @@ def rewritten(argv: Sequence[str], commands: Sequence[str]) -> list[str]:
     if command and words[0] == command and not {"--help", "-h"}.isdisjoint(words):
         return [program, "--help", command]
     if words[:1] == ["init"] and (len(words) == 1 or words[1].startswith("-")):
-        return [program, "init", ".", *words[1:]]  # Invoke knows no optional positional argument
+        words.insert(1, ".")  # Invoke knows no optional positional argument
+    if words[:1] == ["init"] and ("--from", "onnx") in pairwise(words[:-1]):
+        words.remove("onnx")  # a file's ending tells its format; people say it all the same
     return [program, *words]

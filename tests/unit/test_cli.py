@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from buildmatrix import errors
+from buildmatrix.cli import namespace
 from tests.documents import valid
 from tests.unit import projects
 from tests.unit.commands import run
@@ -122,6 +123,14 @@ def test_a_wrong_call_says_what_and_ends_with_its_code(
     assert (done.returncode, message in done.stderr) == (code, True), done.stderr
     assert "Traceback" not in done.stderr
     assert done.stdout == ""
+
+
+@pytest.mark.parametrize("command", sorted(namespace.task_names))
+def test_the_help_of_every_command_says_how_it_is_called(command: str, tmp_path: Path) -> None:
+    done = run(command, "--help", cwd=tmp_path)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.startswith(f"Usage: buildmatrix {command} ")
+    assert "Examples:" in done.stdout
 
 
 def test_a_fault_in_the_matrix_has_its_place(project: Path) -> None:

@@ -173,10 +173,13 @@ def test_an_onnx_file_becomes_a_project_that_measures_it(tmp_path: Path) -> None
     assert brought.read_bytes() == there.read_bytes()
 
 
-def test_a_size_that_the_file_leaves_open_is_asked_for_and_written(tmp_path: Path) -> None:
+@pytest.mark.parametrize("words", [("net.onnx",), ("onnx", "net.onnx")])
+def test_a_size_that_the_file_leaves_open_is_asked_for_and_written(
+    words: tuple[str, ...], tmp_path: Path
+) -> None:
     open_size = ("N", 2, "height", "width")
     save(onnx_files.small(size=open_size), tmp_path / "net.onnx")
-    done = commands.run("init", "net", "--from", "net.onnx", cwd=tmp_path)
+    done = commands.run("init", "net", "--from", *words, cwd=tmp_path)
     assert (done.returncode, "--input 3x224x224" in done.stderr) == (3, True)
     assert not (tmp_path / "net").exists()
     mine = network(tmp_path, "--input", "2x8x8", size=open_size)
