@@ -9,6 +9,7 @@ from pathlib import Path
 ROOT = Path(__file__).parents[1]
 PAGES = (ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md")))
 FENCE = re.compile(r"^```(?P<language>[a-z]*)\n(?P<text>.*?)^```$", re.DOTALL | re.MULTILINE)
+DIRECTIVE = re.compile(r"^```\{.*?^```$", re.DOTALL | re.MULTILINE)  # to Sphinx, which checks it
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +27,7 @@ class Block:
 
 def blocks(page: Path) -> tuple[Block, ...]:
     """All blocks of a page, in their order."""
-    content = page.read_text()
+    content = DIRECTIVE.sub(lambda found: "\n" * found[0].count("\n"), page.read_text())
     name = str(page.relative_to(ROOT))
     return tuple(
         Block(name, content.count("\n", 0, found.start()) + 1, found["language"], found["text"])
