@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
 from invoke.exceptions import Exit
+from invoke.parser.argument import Argument
 from invoke.tasks import Task, task
 
 from buildmatrix import extras
@@ -25,8 +26,6 @@ from buildmatrix.upstreams import debian_mirror, python_index
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
-
-    from invoke.parser.argument import Argument
 
     from buildmatrix.nouns import Scalar
     from buildmatrix.pipeline.workshop import Workshop
@@ -60,6 +59,29 @@ PIPED = 160  # columns of a table that goes into a pipe
 SHORT = {"matrix": "m", "only": "o", "host": "H", "jobs": "j", "dry-run": "n"}
 
 
+class Word(Argument):
+    """A word that a command wants. Invoke takes whatever stands there for it, a flag as well."""
+
+    def __init__(self, command: str, word: Argument) -> None:
+        super().__init__(
+            names=word.names,
+            kind=word.kind,
+            default=word.default,
+            help=word.help,
+            positional=True,
+            attr_name=word.attr_name,
+        )
+        self.command = command
+
+    def set_value(self, value: Any, cast: bool = True) -> None:
+        if value in ("--help", "-h"):
+            os.execv(sys.executable, [sys.executable, "-m", "invoke", "--help", self.command])
+        if isinstance(value, str) and value.startswith("-"):
+            first = f"buildmatrix: {self.command} {value}: {self.names[0].upper()} comes first"
+            raise Exit(spoken(f"{first}\nnext: inv {self.command} --help"), UsageError.exit_code)
+        super().set_value(value, cast)
+
+
 class Command(Task[Callable[..., None]]):
     """An Invoke task whose short flags are the ones above, where Invoke takes what is left over,
     and whose help can be asked for twice."""
@@ -68,7 +90,7 @@ class Command(Task[Callable[..., None]]):
         texts = dict(self.help)
         arguments = super().get_arguments(ignore_unknown_help)
         self.help = texts  # Invoke takes out of it what it hands over
-        return arguments
+        return [Word(self.name, one) if one.positional else one for one in arguments]
 
     def arg_opts(self, name: str, default: Any, taken_names: set[str]) -> dict[str, Any]:
         options = super().arg_opts(name, default, taken_names)

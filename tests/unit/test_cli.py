@@ -114,6 +114,7 @@ def test_cells_name_the_source_that_was_out_of_reach(project: Path) -> None:
         (["doctor", "now"], 2, "doctor takes no such word"),
         (["biuld"], 2, "(did you mean 'build'?)"),
         (["build", "--jobs", "x"], 2, "'x' is not a whole number"),
+        (["why", "-x"], 2, "why -x: CELL comes first\nnext: buildmatrix why --help"),
     ],
 )
 def test_a_wrong_call_says_what_and_ends_with_its_code(
@@ -160,6 +161,15 @@ def test_inv_has_the_same_commands() -> None:
     ):
         assert f"  {command} " in ours
         assert f"  {command} " in theirs
+
+
+@pytest.mark.parametrize("program", ["buildmatrix", "invoke"])
+@pytest.mark.parametrize("command", ["init", "bisect", "build"])
+def test_the_help_of_a_command_is_asked_for_behind_its_name(command: str, program: str) -> None:
+    text = started(program, command, "--help")
+    assert text.startswith("Usage: ")
+    assert f" {command} " in text.splitlines()[0]
+    assert "--help" not in {path.name for path in ROOT.iterdir()}  # init once took it for a name
 
 
 HEAVY = (
