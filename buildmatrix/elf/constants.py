@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 ENOUGH = 64  # instructions of a feature that are no accident
 PIECE = 1 << 18  # bytes of code that are looked at in one go; a multiple of 4
-NEAR, FAR = 1 << 10, 1 << 22  # bytes in which most functions return, and all
+FAR = (1 << 10, 1 << 14, 1 << 22)  # bytes in which most functions return, nearly all, and all
 
 
 class Doubt(NamedTuple):
@@ -63,7 +63,7 @@ def _doubt(memory: Memory, address: int) -> Doubt:
     if section is None:
         return Doubt(address, address, words)
     content = memory.image.content(section)[: address - section.address]
-    for far in (NEAR, FAR):
+    for far in FAR:
         words = np.frombuffer(content[max(0, len(content) - far) :], "<u4")
         if len(ends := literals.ends(words)):
             words = words[int(ends[-1]) :]

@@ -6,7 +6,7 @@ A walk looks at most instructions only to see that they lead on and that they wr
 from __future__ import annotations
 
 import bisect
-from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -24,17 +24,44 @@ PAGE = 1 << 12  # bytes
 KEEPS, WRITES, WRITES_TWO, DERIVES, FORMS, CALLS = range(6)
 
 
-@dataclass(frozen=True, slots=True)
 class Page:
-    """Decoded words that follow each other, a byte each in every column."""
+    """Words that follow each other. Most pages are only asked where they turn; what becomes of
+    registers is a byte for each word in every column, made when it is asked for."""
 
-    start: int
-    end: int
-    words: list[int]
-    turns: list[int]  # addresses of the words that may lead elsewhere
-    effects: bytes
-    to: bytes  # the register that is written
-    source: bytes  # the one that it is made of
+    def __init__(self, words: NDArray[np.uint32], start: int) -> None:
+        self.start, self.end = start, start + 4 * len(words)
+        self._words = words
+        (turns,) = TURNS.take(words >> UPPER).nonzero()
+        self.turns: list[int] = (start + 4 * turns).tolist()  # of the words that may lead elsewhere
+
+    @cached_property
+    def words(self) -> list[int]:
+        words: list[int] = self._words.tolist()
+        return words
+
+    @cached_property
+    def effects(self) -> bytes:
+        words = self._words
+        effects = EFFECTS.take(words >> UPPER)
+        effects[self._moves] = DERIVES
+        effects[words & 0xFFFFFC1F == 0xD63F0000] = CALLS  # blr
+        return effects.tobytes()
+
+    @cached_property
+    def to(self) -> bytes:
+        """The register that is written."""
+        return (self._words & 31).astype(np.uint8).tobytes()
+
+    @cached_property
+    def source(self) -> bytes:
+        """The one that it is made of."""
+        source = np.where(self._moves, self._words >> 16, self._words >> 5) & 31
+        return source.astype(np.uint8).tobytes()
+
+    @cached_property
+    def _moves(self) -> NDArray[np.bool_]:
+        moves: NDArray[np.bool_] = self._words & 0xFFE0FFE0 == 0xAA0003E0
+        return moves
 
 
 class Pages:
@@ -58,14 +85,9 @@ class Pages:
             end = min(start + PAGE, section.address + section.size)
             content = self._image.content(section)
             inside = content[start - section.address : end - section.address & ~3]
-            self._pages[start] = _decoded(np.frombuffer(inside, "<u4"), start)
+            self._pages[start] = Page(np.frombuffer(inside, "<u4"), start)
         self._last = page = self._pages[start]
         return page if address < page.end else None
-
-    def word(self, address: int) -> int | None:
-        """The word there; None where none begins."""
-        page = self.at(address)
-        return None if page is None else page.words[address - page.start >> 2]
 
     def turn(self, address: int, bound: int) -> int:
         """The first word from `address` on that may lead elsewhere; `bound`, or where the code
@@ -79,28 +101,6 @@ class Pages:
                 return min(page.turns[place], bound)
             address = page.end
         return bound
-
-
-def _decoded(words: NDArray[np.uint32], start: int) -> Page:
-    upper, moves = words >> UPPER, _are_moves(words)
-    effects = EFFECTS.take(upper)
-    effects[moves] = DERIVES
-    effects[words & 0xFFFFFC1F == 0xD63F0000] = CALLS  # blr
-    source = np.where(moves, words >> 16, words >> 5) & 31
-    return Page(
-        start,
-        start + 4 * len(words),
-        words.tolist(),
-        (start + 4 * np.flatnonzero(TURNS.take(upper))).tolist(),
-        effects.tobytes(),
-        (words & 31).astype(np.uint8).tobytes(),
-        source.astype(np.uint8).tobytes(),
-    )
-
-
-def _are_moves(words: NDArray[np.uint32]) -> NDArray[np.bool_]:
-    moves: NDArray[np.bool_] = words & 0xFFE0FFE0 == 0xAA0003E0
-    return moves
 
 
 def _turns(words: NDArray[np.uint32]) -> NDArray[np.bool_]:

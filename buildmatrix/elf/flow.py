@@ -125,7 +125,7 @@ def _decoded_block(
     following = memory.next_start(start)
     bound = min(following, start + 4 * limit)
     while (turn := pages.turn(address, bound)) < bound:
-        word = pages.word(turn)
+        word = memory.word(turn)
         if word is None:
             break
         way = branches.a64(word, turn)
@@ -157,6 +157,8 @@ def _split(blocks: dict[int, Block]) -> dict[int, Block]:
 
 def _unavoidable(blocks: dict[int, Block], entry: int) -> frozenset[int]:
     """Blocks on every path to the end: own, and what all ways on have in common."""
+    if len(blocks) == 1:
+        return frozenset(blocks)
     bits = {start: 1 << number for number, start in enumerate(blocks)}
     everything = (1 << len(blocks)) - 1
     must = dict.fromkeys(blocks, everything)

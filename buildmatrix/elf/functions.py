@@ -8,6 +8,7 @@ a processor lets it use all of that anywhere.
 
 from __future__ import annotations
 
+import bisect
 import re
 from collections import deque
 from dataclasses import dataclass
@@ -85,7 +86,7 @@ class Functions:
         self._memory, self._hits, self._strict = memory, hits, strict
         self._names = Names(memory.program)
         self._known: dict[Entry, Function] = {}
-        self._all = np.sort(np.concatenate([np.zeros(0, np.int64), *hits.values()]))
+        self._all = memoryview(np.sort(np.concatenate([np.zeros(0, np.int64), *hits.values()])))
         self._callees: dict[int, tuple[str, int]] = {}
         self._budget = MOST
 
@@ -141,9 +142,9 @@ class Functions:
 
     def _is_hit(self, body: Body) -> bool:
         """Whether the function has any of the instructions, whichever way it goes."""
-        spans = np.array([(block.start, block.end) for block in body.blocks], np.int64)
-        first, end = np.searchsorted(self._all, spans.T)
-        return bool((first < end).any())
+        places = self._all
+        firsts = ((bisect.bisect_left(places, block.start), block.end) for block in body.blocks)
+        return any(first < len(places) and places[first] < end for first, end in firsts)
 
     def _calls(self, body: Body, entry: Entry) -> Iterator[Entry]:
         """The functions of this file that are called whichever way the function goes."""

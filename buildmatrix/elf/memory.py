@@ -70,12 +70,13 @@ class Memory:
         return None if self.arm else Pages(self.image, self.section)
 
     @cached_property
-    def _bounds(self) -> list[int]:
-        return [*self.starts.tolist(), LAST]
+    def _bounds(self) -> memoryview:
+        return memoryview(self.starts)
 
     def next_start(self, address: int) -> int:
         """Where the first function behind an address begins; LAST where there is none."""
-        return self._bounds[min(bisect.bisect_right(self._bounds, address), len(self._bounds) - 1)]
+        place = bisect.bisect_right(self._bounds, address)
+        return self._bounds[place] if place < len(self._bounds) else LAST
 
     def section(self, address: int) -> Section | None:
         """The executable section there."""

@@ -62,7 +62,7 @@ class _Groups:
     numbers: NDArray[np.uint16]  # by halfword; 0 is none
     some: NDArray[np.bool_]  # by halfword: whether there is one
     members: list[tuple[int, ...]]  # the patterns of each group
-    masks: NDArray[np.uint32]  # bits that all of them ask for alike
+    masks: NDArray[np.uint32]  # by halfword: the bits that all of its group ask for alike
     values: NDArray[np.uint32]
 
 
@@ -99,7 +99,7 @@ class Table:
             members += [tuple(sorted((*members[group], *indices))) for group in split.tolist()]
         shared = [self._shared(group) for group in members]
         masks, values = np.array(shared, np.uint32).T
-        return _Groups(numbers, numbers != 0, members, masks, values)
+        return _Groups(numbers, numbers != 0, members, masks.take(numbers), values.take(numbers))
 
     def _shared(self, group: tuple[int, ...]) -> tuple[int, int]:
         """The bits that all patterns of a group ask for alike, and what they are."""
@@ -137,17 +137,16 @@ class Table:
         places, words, number = map(np.concatenate, zip(*parts, strict=True))
         order = np.argsort(number, kind="stable")
         words = words.take(order)
-        which = np.full(len(places), -1, np.int16)
-        first = 0
-        sizes = np.bincount(number)
-        for group in np.flatnonzero(sizes).tolist():
-            end = first + int(sizes[group])
-            some, here = words[first:end], np.full(end - first, -1, np.int16)
+        fitting = np.full(len(places), -1, np.int16)
+        ends = np.cumsum(np.bincount(number))
+        for group in np.flatnonzero(np.diff(ends, prepend=0)).tolist():
+            span = slice(int(ends[group - 1]), int(ends[group]))  # nothing is in group 0
+            some, here = words[span], fitting[span]
             for index in reversed(self._groups.members[group]):
                 pattern = self.patterns[index]
-                here[some & pattern.mask == pattern.value] = index
-            which[order[first:end]] = here
-            first = end
+                np.putmask(here, some & pattern.mask == pattern.value, index)
+        which = np.empty_like(fitting)
+        which[order] = fitting
         matched = np.flatnonzero(which >= 0)
         return places.take(matched), which.take(matched)
 
@@ -157,19 +156,21 @@ class Table:
         """Of one piece: the places where all bits fit that the patterns of a group share, with
         their words and groups."""
         groups = self._groups
-        places = np.flatnonzero(groups.some.take(upper))
+        # No halfword lies outside the tables: "wrap" spares the look whether one does.
+        (places,) = groups.some.take(upper, mode="wrap").nonzero()
         places += start
         words = words_at(places)
-        number = groups.numbers.take(words >> 16)
-        fits = np.flatnonzero(words & groups.masks.take(number) == groups.values.take(number))
-        return places.take(fits), words.take(fits), number.take(fits)
+        halves = (words >> 16).astype(np.intp)
+        shared = words & groups.masks.take(halves, mode="wrap")
+        (fits,) = (shared == groups.values.take(halves, mode="wrap")).nonzero()
+        return places.take(fits), words.take(fits), groups.numbers.take(halves.take(fits))
 
 
 @cache
 def _free(mask: int) -> NDArray[np.uint16]:
     """Every halfword with none of the bits of `mask`."""
-    halves = np.zeros(1, np.uint16)
-    for bit in range(16):
-        if not mask >> bit & 1:
-            halves = np.concatenate([halves, halves | 1 << bit])
+    bits = [1 << bit for bit in range(16) if not mask >> bit & 1]
+    halves = np.zeros(1 << len(bits), np.uint16)
+    for number, bit in enumerate(bits):
+        np.bitwise_or(halves[: 1 << number], bit, out=halves[1 << number : 2 << number])
     return halves
