@@ -1,12 +1,13 @@
 """The 64-bit instruction set beyond ARMv8.0-A, and its vector multiplies.
 
 Source: Arm Architecture Reference Manual for A-profile, DDI 0487, section C4.1 (index by encoding)
-and the pages of each instruction. scripts/isa-check holds it against LLVM 19's disassembler; what
-is later than that has no row (FP8, checked pointers, 128-bit registers).
+and the pages of each instruction. scripts/isa-check holds it against LLVM 19's disassembler. What
+came in 2022 and 2023 is in `later`; 128-bit registers of the system have no row.
 """
 
 from __future__ import annotations
 
+from buildmatrix.isa.later import LATER
 from buildmatrix.isa.patterns import Encodings, Pattern, Table, patterns
 from buildmatrix.isa.scalable import REST, SCALABLE
 from buildmatrix.isa.system import BASE64, SYSTEM64
@@ -208,5 +209,5 @@ MULTIPLIES: Encodings = {
     ),
 }
 
-PARTS = (BASE, BASE64, SYSTEM64, EXTENSIONS, SCALABLE, REST, MULTIPLIES)
+PARTS = (BASE, BASE64, SYSTEM64, LATER, EXTENSIONS, SCALABLE, REST, MULTIPLIES)
 TABLE = Table((ASKS, *patterns(*PARTS)))

@@ -3,8 +3,8 @@
 The words are those of /proc/cpuinfo (Linux, arch/arm64/kernel/cpuinfo.c and arch/arm/kernel/
 setup.c). Where it has none there is one of ours: `armv8` (what ARMv8 adds to 32-bit state: vrint,
 vmaxnm, vsel, lda, stl), `fp16conv` (vcvtb and vcvtt of half precision), `v6t2`, `v7`, `lor`,
-`mops`, `cssc`, `ls64`, `mte`, `lse128`, `rcpc3`, and two that no processor gives a program, `pmu`
-and `privileged` (see `system`). The 32-bit `asimdbf16` is `bf16` here.
+`mops`, `cssc`, `ls64`, `mte`, `lse128`, `rcpc3`, `cpa`, and two that no processor gives a program,
+`pmu` and `privileged` (see `system`). The 32-bit `asimdbf16` is `bf16` here.
 """
 
 from __future__ import annotations
@@ -63,6 +63,10 @@ EXTENSIONS = {
     "sve": "fphp asimdhp sve",
     "sve2": "fphp asimdhp sve sve2",
     "sme": "bf16 sme",
+    "fp8": "fpmr f8cvt faminmax lut bf16",
+    "fp8fma": "fpmr f8cvt faminmax lut bf16 f8fma",
+    "fp8dot4": "fpmr f8cvt faminmax lut bf16 f8fma f8dp4",
+    "fp8dot2": "fpmr f8cvt faminmax lut bf16 f8fma f8dp4 f8dp2",
 }
 
 # What 32-bit -march and -mfpu give, each with all of those before it.

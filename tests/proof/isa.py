@@ -45,7 +45,8 @@ LLVM64 = {
     **{"hbc": "hbc", "ls64": "ls64", "cssc": "cssc", "asimddp": "dotprod", "i8mm": "i8mm"},
     **{"bf16": "bf16", "asimdfhm": "fp16fml", "asimdhp": "fullfp16", "fphp": "fullfp16"},
     **{"sve": "all", "sve2": "all", "sme": "all", "rng": "rand", "dit": "dit", "ssbs": "ssbs"},
-    **{"fpmr": "fpmr"},
+    **{"fpmr": "fpmr", "gcs": "gcs", "faminmax": "faminmax", "f8cvt": "fp8", "cpa": "cpa"},
+    **{"f8dp4": "fp8dot4", "f8dp2": "fp8dot2", "f8fma": "fp8fma", "lut": "lut"},
 }
 LLVM32 = {
     **{"armv8": "v8 fp-armv8", "jscvt": "v8.3a fp-armv8", "bf16": "v8 bf16", "fp16conv": "fp16"},
@@ -79,11 +80,8 @@ LATER = "an extension of 2022 or later, on no board: 128-bit system registers an
 KERNEL = "for kernels and hypervisors"
 UNPREDICTABLE = "LLVM takes bits that should be 0 or 1 as either"
 BEYOND64 = {
-    **dict.fromkeys(("mrrs", "msrr", "sysp", "rcw", "tc", "gcs"), LATER),
-    **dict.fromkeys(("maddpt", "msubpt", "addpt", "subpt"), "checked pointers, 2023"),
+    **dict.fromkeys(("mrrs", "msrr", "sysp", "rcw", "tc"), LATER),
     **dict.fromkeys(("retaasppc", "retabsppc", "autiasppc", "autibsppc"), "PAuth_LR, 2023"),
-    **dict.fromkeys(("fdot", "fmlal", "fcvtn", "fscale", "f1cvt", "f2cvt", "bf"), "FP8, 2023"),
-    **dict.fromkeys(("famin", "famax", "luti"), "FAMINMAX and LUT, 2023"),
     **dict.fromkeys(("sb", "axflag", "xaflag"), UNPREDICTABLE),
     "dc": "memory tags written back, for kernels",
     "xpaclri": "a hint: nothing happens where it is not known",
@@ -150,7 +148,7 @@ def by_register(pattern: Pattern | None, text: str) -> bool:
     if pattern is None:
         return False
     moves = text.partition("\t")[0].rstrip(":") in (*SYSTEM_MOVES, "smstart", "smstop")
-    answered = pattern.feature in (*NO_FEATURE, "sme", "fpmr")
+    answered = pattern.feature in (*NO_FEATURE, "sme", "fpmr", "gcs")
     return pattern.feature in KERNELS or (moves and answered)
 
 
