@@ -36,8 +36,9 @@ RULES = (
     Rule(
         "BM107",
         NOTE,
-        "A part of the file is in a form that is not read.",
-        "Compress debug information with zlib (-gz) where the compiler's flags are to be audited.",
+        "The file, or a part of it, is in a form that is not read.",
+        "Audit a package by itself or what it unpacks to; compress debug information with zlib "
+        "(-gz) where the compiler's flags are to be audited.",
         _each(Oddity.UNREAD),
     ),
 )

@@ -12,7 +12,7 @@ calls        time_t and dlopen                  archive      members of static l
 headerless   files whose section headers are gone
 sections     tables lie inside the file         facts        all of it, for one file
 texts        names of symbols in the file names        any bytes as text
-contents     one file on disk, whatever it is
+contents     one file on disk, whatever it is     packages     files that are not read
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from buildmatrix.elf import contents
+from buildmatrix.elf import contents, packages
 from buildmatrix.elf.names import path_text
 from buildmatrix.elf.tables import MAGIC
 from buildmatrix.errors import AuditError, InputError
@@ -32,7 +32,7 @@ from buildmatrix.nouns import ElfFacts, ElfTree, OddFile, Oddity
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-MAGICS = contents.MAGICS  # of the files that are read here
+MAGICS = (*contents.MAGICS, *packages.MAGICS)  # of the files that an audit says something of
 LIBRARY = re.compile(r"\.so(\.\d+)*$")
 LOADER_FOLDERS = ("usr/lib", "usr/bin", "usr/sbin", "lib/arm-linux-gnueabihf")
 
@@ -53,8 +53,12 @@ def survey(root: Path) -> ElfTree:
     for path in files:
         name = path_text(path.relative_to(root).as_posix())
         try:
-            if contents.is_ours(path):
+            start = contents.beginning(path)
+            if contents.is_ours(start):
                 read += contents.contents(path, name, root)
+            elif kind := packages.form(path.name, start)[0]:
+                details = f"{kind}, which is not read: unpack it and audit the folder"
+                read.append(OddFile(name, Oddity.UNREAD, details))
             elif LIBRARY.search(path.name):
                 decoys.add(name)
         except OSError as exc:
@@ -65,12 +69,20 @@ def survey(root: Path) -> ElfTree:
 def survey_file(path: Path) -> ElfTree:
     """One file, as a tree in which it stands alone. Raises InputError where it is no ELF file."""
     try:
-        if contents.is_ours(path):
+        start = contents.beginning(path)
+        if contents.is_ours(start):
             return _tree(list(contents.contents(path, path_text(path.name))))
     except OSError as exc:
         raise InputError(
             f"cannot be read: {exc.strerror}", where=path_text(path), hint="check the path"
         ) from exc
+    kind, tool = packages.form(path.name, start)
+    if kind:
+        raise InputError(
+            f"{kind}, which is not read",
+            where=path_text(path),
+            hint=f"unpack it ({tool}) and audit the folder",
+        )
     raise InputError(
         "no ELF file",
         where=path_text(path),

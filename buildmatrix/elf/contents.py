@@ -6,7 +6,7 @@ import mmap
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from buildmatrix.elf import archive
+from buildmatrix.elf import archive, packages
 from buildmatrix.elf.facts import facts_of
 from buildmatrix.elf.headerless import sections_of
 from buildmatrix.elf.sections import check_tables, faults, has_no_code
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 BITCODE = (b"BC\xc0\xde", b"\xde\xc0\x17\x0b")  # LLVM's, bare and in its wrapper
 MAGICS = (MAGIC, *archive.MAGICS, *BITCODE)
-LONGEST_MAGIC = max(map(len, MAGICS))
+LONGEST_MAGIC = max(map(len, (*MAGICS, *packages.MAGICS)))
 LINKED_LATER = "no code in it: it is linked later"
 CORE = 4  # ET_CORE
 COMPRESSED_ZSTD = 2  # ELFCOMPRESS_ZSTD, which pyelftools does not know
@@ -27,10 +27,16 @@ COMPRESSED_ZSTD = 2  # ELFCOMPRESS_ZSTD, which pyelftools does not know
 Content = ElfFacts | OddFile
 
 
-def is_ours(path: Path) -> bool:
-    """Whether the file begins as one that is read here. Raises OSError."""
+def beginning(path: Path) -> bytes:
+    """As many bytes of the file as tell what it is. Raises OSError."""
     with path.open("rb") as file:
-        return file.read(LONGEST_MAGIC).startswith(MAGICS)
+        return file.read(LONGEST_MAGIC)
+
+
+def is_ours(start: bytes) -> bool:
+    """Whether a file begins as one that is read here; a Debian package is an archive, as a static
+    library is."""
+    return start.startswith(MAGICS) and not start.startswith(packages.DEBIAN)
 
 
 def contents(path: Path, name: str, root: Path | None = None) -> Iterator[Content]:
@@ -92,6 +98,8 @@ def _one(data: memoryview, name: str) -> Iterator[Content]:
         yield OddFile(name, Oddity.NO_CODE, absent) if absent else _facts(image, name)
         if not absent and (form := _unread_form(image)):
             yield OddFile(name, Oddity.UNREAD, form)
+        if bytes(data[8:11]) == packages.APP_IMAGE:
+            yield OddFile(name, Oddity.UNREAD, packages.APP_IMAGE_FORM)
     except faults() as exc:
         yield _damaged(name, "is not a whole ELF file", exc)
 

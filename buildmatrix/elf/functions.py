@@ -86,7 +86,7 @@ class Functions:
         self._memory, self._hits, self._strict = memory, hits, strict
         self._names = Names(memory.program)
         self._known: dict[Entry, Function] = {}
-        self._all = memoryview(np.sort(np.concatenate([np.zeros(0, np.int64), *hits.values()])))
+        self._all = np.sort(np.concatenate([np.zeros(0, np.int64), *hits.values()])).data
         self._callees: dict[int, tuple[str, int]] = {}
         self._budget = MOST
 

@@ -71,7 +71,7 @@ class Memory:
 
     @cached_property
     def _bounds(self) -> memoryview:
-        return memoryview(self.starts)
+        return self.starts.data
 
     def next_start(self, address: int) -> int:
         """Where the first function behind an address begins; LAST where there is none."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import tempfile
 from dataclasses import replace
 from pathlib import Path
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
     from buildmatrix.pipeline.baselines import Choice
     from buildmatrix.pipeline.workshop import Workshop
     from buildmatrix.works import BundleWork, ProductWork
+
+OF_MUSL = re.compile(r"libc\.musl-")  # Alpine's C library, which no board with glibc has
 
 
 def audit_cell(workshop: Workshop, choice: Choice | None = None) -> dict[str, Any]:
@@ -51,10 +54,16 @@ def audit_path(path: Path, choice: Choice = by_default) -> dict[str, Any]:
     if not tree.facts and not tree.odd:
         raise InputError("no ELF file here", where=ascii(str(path))[1:-1])
     baseline = choice([one.machine for one in tree.facts])
-    needed = tuple(name for one in tree.facts for name in one.needed) if alone else ()
+    names = (name for one in tree.facts for name in one.needed) if alone else ()
+    needed = (name for name in names if not OF_MUSL.match(name))
     policy = AuditPolicy(
         baseline.target,
-        provided=(*glibc.LIBRARIES, *baseline.provided, *baseline.files, *needed),
+        provided=(
+            *glibc.LIBRARIES,
+            *baseline.provided,
+            *baseline.files,
+            *(needed if alone else ()),
+        ),
         libraries=baseline.libraries,
         page_size=baseline.page_size,
         stray=True,
@@ -64,7 +73,7 @@ def audit_path(path: Path, choice: Choice = by_default) -> dict[str, Any]:
 
 def _read(path: Path) -> tuple[ElfTree, bool]:
     """The tree at a path, and whether what it needs is taken as there: one file alone says nothing
-    of its neighbours, and a Debian package's are in those that it depends on."""
+    of its neighbours, and those of a distribution's package are in others."""
     from buildmatrix import elf
 
     if path.is_dir():
@@ -74,12 +83,10 @@ def _read(path: Path) -> tuple[ElfTree, bool]:
     if not path.is_file() or not layout.is_archive(path):
         return elf.survey_file(path), True
     with tempfile.TemporaryDirectory(prefix="buildmatrix-audit-") as folder:
-        layout.lay_out(path, Path(folder), elf.MAGICS)
+        packaged = layout.lay_out(path, Path(folder), elf.MAGICS)
         tree = elf.survey(Path(folder))
-    with path.open("rb") as file:
-        deb = layout.is_deb(file.read(512))
     promised = wheel.promised_libc(path.name)
-    return replace(tree, rooted=deb or tree.rooted, promised_libc=promised), deb
+    return replace(tree, rooted=packaged or tree.rooted, promised_libc=promised), packaged
 
 
 def _against(

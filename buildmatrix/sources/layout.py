@@ -1,17 +1,21 @@
 """An archive laid out in a folder to be looked at: only files that begin as wanted, and links.
 
-Wheels and zips, Debian packages, tarballs. What they hold comes from anywhere: nothing is written
-outside the folder, no link is followed (they are made last), and how much is read has a bound.
+Wheels and zips, tarballs, packages of Debian, opkg (.ipk) and Alpine (.apk). What they hold comes
+from anywhere: nothing is written outside the folder, no link is followed (they are made last), and
+how much is read has a bound.
 """
 
 from __future__ import annotations
 
+import bz2
 import contextlib
+import gzip
 import lzma
 import shutil
 import stat
 import struct
 import sys
+import tempfile
 import zipfile
 import zlib
 from dataclasses import dataclass
@@ -32,8 +36,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-ZSTD = b"\x28\xb5\x2f\xfd"
-COMPRESSED = (b"\x1f\x8b", b"BZh", b"\xfd7zXZ\0", ZSTD)
+GZIP, BZIP2, XZ, ZSTD = b"\x1f\x8b", b"BZh", b"\xfd7zXZ\0", b"\x28\xb5\x2f\xfd"
+COMPRESSED = (GZIP, BZIP2, XZ, ZSTD)
+OF_DEBIAN, OF_ALPINE = "debian-binary", ".PKGINFO"  # members that tell what a tar is
 TAR_MAGIC, TAR_MAGIC_AT = b"ustar", 257
 MOST_MEMBERS = 200_000
 MOST_TIMES = 200  # as large as the archive, unpacked
@@ -67,12 +72,14 @@ def is_deb(start: bytes) -> bool:
     return start.startswith(DEB) and start[len(DEB) :].startswith(b"debian-binary")
 
 
-def lay_out(archive: Path, destination: Path, magics: tuple[bytes, ...]) -> None:
+def lay_out(archive: Path, destination: Path, magics: tuple[bytes, ...]) -> bool:
     """Write the members that begin with one of `magics`, and every symlink, below `destination`.
 
-    Raises InputError for an archive that is damaged, encrypted, or larger inside than any is.
+    True for a package of a distribution, whose libraries are in other packages. Raises InputError
+    for an archive that is damaged, encrypted, or larger inside than any is.
     """
     links: dict[Path, str] = {}
+    packaged = False
     budget = max(MOST_AT_LEAST, MOST_TIMES * archive.stat().st_size)
     longest = max(map(len, magics))
     try:
@@ -81,6 +88,7 @@ def lay_out(archive: Path, destination: Path, magics: tuple[bytes, ...]) -> None
             if budget < 0 or number >= MOST_MEMBERS:
                 raise ValueError("there is more inside than an archive of its size can have")
             path = _place(destination, member.name)
+            packaged |= member.name in (OF_DEBIAN, OF_ALPINE)
             if member.link:
                 links[path] = member.link
             elif member.same_as:
@@ -99,6 +107,7 @@ def lay_out(archive: Path, destination: Path, magics: tuple[bytes, ...]) -> None
         if not path.exists() and not path.is_symlink():
             path.parent.mkdir(parents=True, exist_ok=True)
             path.symlink_to(target)
+    return packaged
 
 
 def _place(destination: Path, name: str) -> Path:
@@ -132,6 +141,7 @@ def _members(archive: Path) -> Iterator[Member]:
         if start.startswith(ZIP):
             yield from _of_zip(file)
         elif is_deb(start):
+            yield Member(OF_DEBIAN, 0)
             with member_of(file, "data.tar") as data:
                 yield from _of_tar(data)
         else:
@@ -152,24 +162,40 @@ def _of_zip(file: IO[bytes]) -> Iterator[Member]:
                     yield Member(info.filename, info.file_size, stream)
 
 
-def _of_tar(file: IO[bytes]) -> Iterator[Member]:
+def _of_tar(file: IO[bytes], *, nested: bool = False) -> Iterator[Member]:
+    """The members of a tar; those of an opkg package are in a tar of their own within it."""
     with contextlib.ExitStack() as stack:
-        tar = stack.enter_context(_tar(file, stack))
+        tar = stack.enter_context(tarfile.open(fileobj=_plain(file, stack), mode="r|"))
+        inside = False
         for info in tar:
             name = info.name.removeprefix("./")
+            inside |= name == OF_DEBIAN
             if info.issym():
                 yield Member(name, 0, link=info.linkname)
             elif info.islnk():
                 yield Member(name, 0, same_as=info.linkname.removeprefix("./"))
+            elif info.isreg() and inside and name.startswith("data.tar") and not nested:
+                with tempfile.TemporaryFile() as data:
+                    shutil.copyfileobj(cast("IO[bytes]", tar.extractfile(info)), data)
+                    data.seek(0)
+                    yield from _of_tar(data, nested=True)
             elif info.isreg():
                 yield Member(name, info.size, cast("IO[bytes]", tar.extractfile(info)))
 
 
-def _tar(file: IO[bytes], stack: contextlib.ExitStack) -> tarfile.TarFile:
-    """The tar in a stream, of any compression; tarfile knows zstd from Python 3.14 on."""
-    start = file.read(len(ZSTD))
+def _plain(file: IO[bytes], stack: contextlib.ExitStack) -> IO[bytes]:
+    """The stream without its compression, to its very end.
+
+    What pigz, pbzip2, pzstd and Alpine's abuild write are several compressed streams, one behind
+    the other; tarfile's own reader of streams stops behind the first.
+    """
+    start = file.read(len(XZ))
     file.seek(0)
-    if start != ZSTD:
-        return tarfile.open(fileobj=file, mode="r|*")
-    stream = stack.enter_context(ZstdDecompressor().stream_reader(file))
-    return tarfile.open(fileobj=stream, mode="r|")
+    if start.startswith(ZSTD):
+        reader = ZstdDecompressor().stream_reader(file, read_across_frames=True)
+        return cast("IO[bytes]", stack.enter_context(reader))
+    if start.startswith(GZIP):
+        return cast("IO[bytes]", stack.enter_context(gzip.GzipFile(fileobj=file)))
+    if start.startswith(BZIP2):
+        return cast("IO[bytes]", stack.enter_context(bz2.BZ2File(file)))
+    return stack.enter_context(lzma.LZMAFile(file)) if start == XZ else file

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import bz2
+import gzip
 import io
+import lzma
 import tarfile
 import zipfile
 from typing import TYPE_CHECKING
@@ -17,7 +20,7 @@ from tests import elf_factory as factory
 from tests.elf_factory import make
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
     from pathlib import Path
 
 NEW = make(
@@ -168,3 +171,72 @@ def test_an_archive_that_cannot_be_read_is_said(
 def test_an_archive_without_any_elf_file(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="no ELF file here"):
         audit_path(zipped(tmp_path / "x.zip", {"a.txt": b"hello"}))
+
+
+STREAMS: Mapping[str, Callable[[bytes], bytes]] = {
+    "gz": gzip.compress,
+    "bz2": bz2.compress,
+    "xz": lzma.compress,
+    "zst": lambda data: zstandard.ZstdCompressor().compress(data),
+}
+
+
+@pytest.mark.parametrize("kind", STREAMS)
+def test_a_tar_in_several_compressed_streams_is_read_to_its_end(tmp_path: Path, kind: str) -> None:
+    """pigz, pbzip2, pxz and pzstd write them so: the library lies in the second."""
+    tar, pack = tarred({"README": b"x" * 5000, "lib/libx.so": NEW}, "w:"), STREAMS[kind]
+    path = tmp_path / f"p.tar.{kind}"
+    path.write_bytes(pack(tar[:2048]) + pack(tar[2048:]))
+    assert [f["file"] for f in audit_path(path)["facts"]] == ["lib/libx.so"]
+
+
+def test_packages_of_opkg_and_alpine_are_read(tmp_path: Path) -> None:
+    """An .ipk is a tar with the files in a tar of their own, or Debian's form; an .apk is three
+    gzip streams, of which the first two have no end of a tar."""
+    library = make(machine="EM_AARCH64", soname="libx.so", needed=["libother.so.7"])
+    files: dict[str, bytes | str] = {"usr/lib/libx.so": library}
+    data = tarred(files, "w:gz")
+    outer = tarred({"debian-binary": b"2.0\n", "data.tar.gz": data, "control.tar.gz": b""}, "w:gz")
+    (tmp_path / "tar.ipk").write_bytes(outer)
+    deb(tmp_path / "ar.ipk", data, "gz")
+    parts = [tarred({name: b"x"}, "w:")[:1024] for name in (".SIGN.RSA.key", ".PKGINFO")]
+    whole = b"".join(gzip.compress(part) for part in (*parts, tarred(files, "w:")))
+    (tmp_path / "x.apk").write_bytes(whole)
+    for name in ("tar.ipk", "ar.ipk", "x.apk"):
+        document = audit_path(tmp_path / name)
+        assert [f["file"] for f in document["facts"]] == ["usr/lib/libx.so"]
+        assert document["findings"] == []
+
+
+def test_musls_own_library_is_on_no_board_with_glibc(tmp_path: Path) -> None:
+    (tmp_path / "x.so").write_bytes(make(machine="EM_AARCH64", needed=["libc.musl-aarch64.so.1"]))
+    assert [line[:5] for line in shown(tmp_path / "x.so")] == ["BM141"]
+
+
+UNREAD = {
+    "x.squashfs": b"hsqs" + bytes(92),
+    "x.rpm": b"\xed\xab\xee\xdb" + bytes(92),
+    "x.apk": b"ADBd" + bytes(92),
+    "x.cpio": b"070701" + bytes(92),
+}
+
+
+@pytest.mark.parametrize("name", UNREAD)
+def test_a_package_that_is_not_read_is_named_and_never_passes(tmp_path: Path, name: str) -> None:
+    (tmp_path / name).write_bytes(UNREAD[name])
+    with pytest.raises(InputError, match="which is not read"):
+        audit_path(tmp_path / name)
+    (tmp_path / "libx.so").write_bytes(NEW)
+    deb(tmp_path / "x.deb", b"")
+    zipped(tmp_path / "x.whl", {"x": b""})
+    unread = [line for line in shown(tmp_path) if line.startswith("BM107")]
+    assert [line.split(":")[0] for line in unread] == [
+        f"BM107 {file}" for file in sorted((name, "x.deb", "x.whl"))
+    ]
+
+
+def test_the_image_in_an_appimage_is_said_to_be_unread(tmp_path: Path) -> None:
+    runtime = bytearray(make(machine="EM_AARCH64", elf_type="ET_EXEC"))
+    runtime[8:11] = b"AI\x02"
+    (tmp_path / "x.AppImage").write_bytes(runtime)
+    assert any("BM107 x.AppImage: an AppImage" in line for line in shown(tmp_path / "x.AppImage"))
