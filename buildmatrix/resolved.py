@@ -20,10 +20,17 @@ from buildmatrix.selector import matches
 from buildmatrix.workload import CALLS
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from buildmatrix.nouns import Options, Scalar
-    from buildmatrix.recipe import BenchSpec, BuildSpec, Recipe, RunnerSpec, SourceSpec
+    from buildmatrix.recipe import (
+        BenchSpec,
+        BuildSpec,
+        DependencySpec,
+        Recipe,
+        RunnerSpec,
+        SourceSpec,
+    )
     from buildmatrix.template import Template
     from buildmatrix.toolchain import Toolchain
 
@@ -212,6 +219,9 @@ def _framed(recipe: Recipe, own: Options, toolchain: Toolchain) -> _Frame:
     sources = tuple(s for s in recipe.spec.sources if matches(s.when, placed))
     if recipe.spec.sources and not sources:
         raise recipe.document.fault(("sources",), f"no source fits {_shown(placed)}")
+    needed = [d for d in recipe.spec.dependencies if d.kind != "run" and applies(recipe, d, placed)]
+    _one_each(recipe, "sources", recipe.spec.sources, [(s, s.name) for s in sources])
+    _one_each(recipe, "dependencies", recipe.spec.dependencies, [(d, d.recipe) for d in needed])
     context = {
         "target": {
             "triple": target.triple,
@@ -221,14 +231,28 @@ def _framed(recipe: Recipe, own: Options, toolchain: Toolchain) -> _Frame:
         },
         "flags": list(toolchain.spec.flags),
         "emulator": toolchain.spec.emulator,
-        "dependency": {
-            _identifier(d.recipe): f"/deps/{d.recipe}"
-            for d in recipe.spec.dependencies
-            if d.kind != "run" and applies(recipe, d, placed)
-        },
+        "dependency": {_identifier(d.recipe): f"/deps/{d.recipe}" for d in needed},
         "cmake_toolchain": "/toolchain.cmake",
     }
     return _Frame(sources, {_identifier(s.name): f"/src/{s.name}" for s in sources}, context)
+
+
+def _one_each(
+    recipe: Recipe,
+    key: str,
+    written: Sequence[object],
+    used: Iterable[tuple[SourceSpec | DependencySpec, str]],
+) -> None:
+    """Raise InputError at the second thing of one name: both have one place in the container."""
+    names: set[str] = set()
+    for one, name in used:
+        if _identifier(name) in names:
+            raise recipe.document.fault(
+                (key, written.index(one)),
+                f"a second one of {key} is called '{name}', as a template writes it",
+                hint="rename it, or write `when:` values that exclude each other",
+            )
+        names.add(_identifier(name))
 
 
 @functools.cache

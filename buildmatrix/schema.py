@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 import yaml
-from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, ValidationError, model_validator
 from pydantic_core import PydanticCustomError
 
 from buildmatrix import yaml12
@@ -60,6 +60,19 @@ class Spec(BaseModel):
         return data
 
 
+def _distinct(values: Any) -> Any:
+    seen: set[str] = set()
+    for i, value in enumerate(values if isinstance(values, list) else ()):
+        if repr(value) in seen:  # `true` is not 1
+            what = "this" if isinstance(value, BaseModel) else _shown(value)
+            raise PydanticCustomError(
+                "distinct", "{what} stands here twice", {"what": what, "key": i}
+            )
+        seen.add(repr(value))
+    return values
+
+
+DISTINCT = AfterValidator(_distinct)  # of a list in which a second one would do nothing
 LARGEST = 4 << 20  # characters of one file
 
 M = TypeVar("M", bound=BaseModel)
@@ -110,7 +123,7 @@ class Document:
 def _sentence(kind: str, message: str, position: Position, error: Any) -> str:
     name = next((str(p) for p in reversed(position) if isinstance(p, str)), "document")
     match kind:
-        case "unknown_key":
+        case "unknown_key" | "distinct":
             return message
         case "missing":
             place = ".".join(map(str, position[:-1]))

@@ -47,7 +47,7 @@ def matches(selector: Mapping[str, Scalar | list[Scalar]], values: Mapping[str, 
     False
     """
     return all(
-        name in values and any(_same(wanted, values[name]) for wanted in _listed(wanted_values))
+        name in values and any(_same(wanted, values[name]) for wanted in listed(wanted_values))
         for name, wanted_values in selector.items()
     )
 
@@ -65,7 +65,8 @@ def matches_id(patterns: tuple[str, ...], identifier: str) -> bool:
     return not patterns or any(fits(identifier, pattern) for pattern in patterns)
 
 
-def _listed(value: Scalar | list[Scalar]) -> list[Scalar]:
+def listed(value: Scalar | list[Scalar]) -> list[Scalar]:
+    """The values that one name of a selector may have."""
     return value if isinstance(value, list) else [value]
 
 

@@ -10,7 +10,7 @@ from typing import Annotated, Any, get_origin
 from pydantic import Discriminator, Field, Tag, create_model
 
 from buildmatrix.run_settings import FIRST_ROUNDS, NAMES, SETTINGS, Setting
-from buildmatrix.schema import Spec
+from buildmatrix.schema import DISTINCT, Spec
 
 
 class Until(Spec):
@@ -40,7 +40,7 @@ def _written(setting: Setting) -> Any:
     """The type of a setting in YAML, with its limits."""
     limits = Field(ge=setting.at_least, le=setting.at_most)
     if get_origin(setting.type) is list:
-        return Annotated[list[Annotated[int, limits]], Field(min_length=1)]
+        return Annotated[list[Annotated[int, limits]], Field(min_length=1), DISTINCT]
     plain: Any = setting.type
     if setting.at_least is not None or setting.at_most is not None:
         plain = Annotated[setting.type, limits]

@@ -14,11 +14,11 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Annotated, Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from buildmatrix.cachekey import digest
 from buildmatrix.nouns import Target
-from buildmatrix.schema import Document, Spec, read
+from buildmatrix.schema import DISTINCT, Document, Spec, read
 from buildmatrix.shelf import Shelf
 
 if TYPE_CHECKING:
@@ -62,6 +62,12 @@ class TargetSpec(Spec):
         str, Field(pattern=r"^\d+\.\d+$", description="oldest glibc that its programs may need")
     ]
 
+    @model_validator(mode="after")
+    def _of_32_bits(self) -> TargetSpec:
+        if self.fpu and self.machine != "EM_ARM":
+            raise ValueError(f"fpu is of 32-bit ARM alone: empty for {self.machine}")
+        return self
+
 
 class ToolchainSpec(Spec):
     """toolchains/<name>/toolchain.yaml"""
@@ -75,7 +81,7 @@ class ToolchainSpec(Spec):
     target: TargetSpec
     flags: list[str] = Field(description="compiler flags that every stack gets")
     processor: str = Field(description="what CMake calls the target: CMAKE_SYSTEM_PROCESSOR")
-    packages: Annotated[list[Package], Field(min_length=1)] = Field(
+    packages: Annotated[list[Package], Field(min_length=1), DISTINCT] = Field(
         description="Debian packages to install, the compiler's among them"
     )
     emulator: str = Field(description="runs a target program in the image; for the smoke test")

@@ -190,16 +190,20 @@ def workshop(
     """Read the project, with cells beside those of its matrix, and stand ready to work on it."""
     from buildmatrix.pipeline import project
     from buildmatrix.pipeline.workshop import Workshop
+    from buildmatrix.protocols import Note
 
     where = state_of(matrix, state)
     settings = ("BUILDMATRIX_ARCHIVES", "BUILDMATRIX_SOURCES")  # the second as it was before
     folder = archives or next((os.environ[name] for name in settings if name in os.environ), "")
     if folder and not Path(folder).is_dir():
         raise UsageError(f"--archives {folder}: no such folder")
+    loaded = project.load(
+        Path(matrix), only=tuple(only or ()), model=model, include=include, state=where
+    )
+    for idle in loaded.matrix.idle:
+        reporter.emit(Note("warning", str(idle)))
     return Workshop(
-        project=project.load(
-            Path(matrix), only=tuple(only or ()), model=model, include=include, state=where
-        ),
+        project=loaded,
         state=where,
         reporter=reporter,
         mirror=mirror,

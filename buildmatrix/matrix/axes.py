@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import math
 from typing import TYPE_CHECKING
 
 from buildmatrix.errors import did_you_mean
@@ -14,6 +15,9 @@ if TYPE_CHECKING:
     from buildmatrix.matrix.spec import MatrixSpec
     from buildmatrix.nouns import Scalar
     from buildmatrix.schema import Document, Position
+
+MOST_CELLS = 100_000  # some 60 us of CPU and 1 kB each
+MOST_HELD = 2_000_000  # values of exclusions held against cells, some 2 us each
 
 
 def written_once(document: Document, spec: MatrixSpec) -> None:
@@ -55,12 +59,42 @@ def every_axis_used(document: Document, spec: MatrixSpec, usable: Iterable[str])
             raise document.fault(at, brief, hint=f"axes that are used: {listed(sorted(used))}")
 
 
-def linked_lengths(document: Document, spec: MatrixSpec) -> None:
+def linked_rows(document: Document, spec: MatrixSpec) -> None:
+    """Linked axes are equally long, and none of their rows stands there twice."""
     for i, linked in enumerate(spec.zip):
         lengths = {name: len(values) for name, values in linked.items()}
         if len(set(lengths.values())) > 1:
             shown = listed(f"{name} has {n}" for name, n in lengths.items())
             raise document.fault(("zip", i), f"linked axes must be equally long: {shown}")
+        rows: set[str] = set()
+        for place, row in enumerate(zip(*linked.values(), strict=True)):
+            if repr(row) in rows:  # `true` is not 1
+                raise document.fault(
+                    ("zip", i, next(iter(linked)), place), f"{row!r} is in this zip already"
+                )
+            rows.add(repr(row))
+
+
+def few_enough(document: Document, spec: MatrixSpec) -> None:
+    """Raise InputError for more cells than anybody builds: three lists of 300 numbers ask for 27
+    million, and every exclusion is held against every cell."""
+    axes = math.prod(len(values) for values in spec.axes.values())
+    linked = math.prod(len(next(iter(group.values()))) for group in spec.zip)
+    toolchains = len(spec.toolchain) if isinstance(spec.toolchain, list) else 1
+    combined = axes * linked if spec.axes or spec.zip else 0
+    cells = (combined + len(spec.include)) * toolchains * len(spec.bench.models)
+    if cells > MOST_CELLS:
+        at: Position = ("axes",) if ("axes",) in document.places else ()
+        brief = f"this asks for {cells:,} combinations; at most {MOST_CELLS:,} are read"
+        raise document.fault(at, brief, hint="fewer values, or `zip:` for axes that go together")
+    excluded = sum(
+        len(values) if isinstance(values, list) else 1
+        for rule in spec.exclude
+        for values in rule.variables.values()
+    )
+    if cells * excluded > MOST_HELD:
+        brief = f"{excluded:,} excluded values are too many for {cells:,} combinations"
+        raise document.fault(("exclude",), brief, hint="globs, as `blas: open*`, take fewer")
 
 
 def combinations(
@@ -75,6 +109,12 @@ def combinations(
                 hint="add `name:`, `stack:` and its options; what is to vary goes into `axes` or "
                 "`zip`",
             )
+    if "name" in spec.model_fields_set and not (spec.axes or spec.zip):
+        raise document.fault(
+            ("name",),
+            "this names the cells of axes, and there are none",
+            hint="remove it: every cell under `include` has its own name",
+        )
     toolchains = spec.toolchain if isinstance(spec.toolchain, list) else [spec.toolchain]
     groups: list[list[dict[str, Scalar]]] = [[{n: v} for v in vs] for n, vs in spec.axes.items()]
     for linked in spec.zip:

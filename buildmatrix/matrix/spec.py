@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from buildmatrix.schema import Spec
+from buildmatrix.schema import DISTINCT, Spec
 from buildmatrix.selector import Value, Values
 from buildmatrix.settings import NightlySpec, Settings
 
@@ -46,7 +46,7 @@ class ExcludeSpec(Open):
 class BenchSpec(Settings):
     """Which models are measured, and how; nothing here ever rebuilds anything."""
 
-    model: str | Annotated[list[str], Field(min_length=1)] = Field(
+    model: Annotated[str | Annotated[list[str], Field(min_length=1)], DISTINCT] = Field(
         default="face-cnn", description="folders of models/; cells of a second one end in its name"
     )
 
@@ -106,11 +106,11 @@ class MatrixSpec(Spec):
     axes: dict[str, Annotated[list[Value], Field(min_length=1)]] = Field(
         {}, description="every combination of their values is a cell: stack, options, toolchain"
     )
-    zip: list[dict[str, Annotated[list[Value], Field(min_length=1)]]] = Field(
-        [], description="linked axes: the lists of one entry advance together"
-    )
+    zip: list[
+        Annotated[dict[str, Annotated[list[Value], Field(min_length=1)]], Field(min_length=1)]
+    ] = Field([], description="linked axes: the lists of one entry advance together")
     name: str = Field("{stack}", description="cell id; {axis} stands for its value")
-    toolchain: str | list[str] | None = Field(
+    toolchain: Annotated[str | Annotated[list[str], Field(min_length=1)] | None, DISTINCT] = Field(
         None, description="what cells are built with that name none; of a list, once with each"
     )
     include: list[IncludeSpec] = Field([], description="cells beside those of the axes")
@@ -121,7 +121,7 @@ class MatrixSpec(Spec):
         {}, description="boards by name, for --host"
     )
     groups: dict[
-        Annotated[str, Field(pattern=CELL_ID)], Annotated[list[str], Field(min_length=1)]
+        Annotated[str, Field(pattern=CELL_ID)], Annotated[list[str], Field(min_length=1), DISTINCT]
     ] = Field({}, description="names for several devices, by name or glob")
 
 

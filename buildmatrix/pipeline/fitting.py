@@ -1,9 +1,10 @@
-"""Which cells lose their model: the format of their stack cannot say a layer of it. Pure."""
+"""Which cells lose their model: the format of their stack cannot say a layer of it, or is none."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from buildmatrix.errors import did_you_mean
 from buildmatrix.export import FORMATS, able
 from buildmatrix.network import NetworkSpec
 from buildmatrix.resolved import model_format
@@ -40,6 +41,20 @@ def gaps(
         (model, format): _with_takers(words, tuple(takers.get(model, ())))
         for (model, format), words in lacking.items()
     }
+
+
+def known_formats(cells: Iterable[Cell], recipes: Mapping[str, Recipe]) -> None:
+    """Raise InputError at a model format that there is not: its compile comes before its model."""
+    for stack in dict.fromkeys(cell.stack for cell in cells):
+        runner, document = recipes[stack].spec.runner, recipes[stack].document
+        written = runner.model_format if runner else []
+        forms = [written] if isinstance(written, str) else [one.format for one in written]
+        for i, name in enumerate(forms):
+            if name not in FORMATS:
+                at = ("runner", "model_format")
+                near = did_you_mean(name, sorted(FORMATS))
+                brief = f"no model format '{name}'{near}; there are: {', '.join(sorted(FORMATS))}"
+                raise document.fault(at if isinstance(written, str) else (*at, i, "format"), brief)
 
 
 def _format(cell: Cell, recipe: Recipe) -> str:

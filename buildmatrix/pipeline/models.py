@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from importlib.metadata import version
+from math import prod
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
     from buildmatrix.workload import Workload
 
 PACKAGE = Path(__file__).parent.parent
+
+MOST_VALUES = 1 << 29  # float32 of 2 GiB, the most that protobuf takes (protobuf.dev, limits)
 
 
 def network(root: Path, name: str, document: schema.Document, state: Path | None) -> NetworkSpec:
@@ -64,7 +67,10 @@ class _Reading:
             )
         if isinstance(one, VariantSpec):
             return self.variant(one, written)
-        net = one if isinstance(one, NetworkSpec) else _described(one, path, self.state)
+        if isinstance(one, NetworkSpec):
+            _check_written(one, written)
+            return one
+        net = _described(one, path, self.state)
         networks.shapes(net)  # a layer that does not fit is an input error: say so before any build
         return net
 
@@ -81,6 +87,22 @@ class _Reading:
         net = pruned(one, self.network(one.of))
         self.open.pop()
         return net
+
+
+def _check_written(net: NetworkSpec, written: schema.Document) -> None:
+    """Raise InputError for a layer that does not fit, that nothing reads, or with more values than
+    a model's file can have: no build could make it."""
+    steps = networks.steps(net)
+    read = {name for step in steps for name in step.reads}
+    weights = {name: prod(shape) for name, shape, _ in networks.parameter_shapes(net)}
+    for i, step in enumerate(steps):
+        name = step.layer.name
+        if name not in read and i + 1 < len(steps):
+            brief = f"no layer reads {name}: it has no part in the output"
+            raise written.fault(("layers", i), brief, hint="name it under `inputs`, or remove it")
+        if max(prod(step.before), prod(step.after), weights.get(name, 0)) > MOST_VALUES:
+            brief = f"{name} has more than {MOST_VALUES:,} values or weights"
+            raise written.fault(("layers", i), brief)
 
 
 def _kind(data: object) -> type[NetworkSpec | FileNetworkSpec | VariantSpec]:

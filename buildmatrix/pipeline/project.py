@@ -88,6 +88,7 @@ def load(
         name: network(root, name, document, state) for name in _networks(expanded, recipes)
     }
     nets |= _calls(expanded, recipes, nets)
+    fitting.known_formats(expanded.cells, recipes)
     cells = _of_model(select(expanded, only), model, tuple(nets))
     inputs = graph.Inputs(
         recipes=recipes,

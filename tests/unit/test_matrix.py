@@ -201,11 +201,103 @@ def test_an_exclusion_keeps_its_reason_and_place(root: Path) -> None:
         ("{stack}-{blas}", "x" * 200, "a cell id of 200 characters is too long"),
         ("include:", "zip: [{a: [1, 2], b: [1]}]\ninclude:", "linked axes must be equally long"),
         ("version: 1", "version: 2", "matrix.yaml:1:1: 'version' cannot be 2; allowed: 1"),
+        ("toolchain: tc", "toolchain: [tc, tc]", "matrix.yaml:2:17: 'tc' stands here twice"),
+        ("include:", "bench: {model: [a, b, a]}\ninclude:", "matrix.yaml:5:23: 'a' stands here tw"),
+        ("include:", "bench: {batches: [1, 1]}\ninclude:", "matrix.yaml:5:22: 1 stands here twice"),
+        ("include:", "nightly: {batches: [1, 1]}\ninclude:", "5:24: 1 stands here twice"),
+        ("include:", "zip: [{neon: [true, true]}]\ninclude:", "5:21: (True,) is in this zip alr"),
+        ("include:", "zip: [{}]\ninclude:", "matrix.yaml:5:7: 'zip'"),
+        ("include:", "exclude:\n  - {reason: x}\ninclude:", "5: this exclusion names nothing"),
+        (
+            "include:",
+            "exclude:\n  - {blas: two, reason: x}\n  - {blas: two, reason: y}\ninclude:",
+            "matrix.yaml:7:5: this exclusion is the one at matrix.yaml:6:5 again",
+        ),
+        (
+            "include:",
+            "include:\n  - {name: net-one-neon, stack: net, neon: true, blas: one}",
+            "matrix.yaml:7:5: 'net-one-neon' is included already, at matrix.yaml:6:5",
+        ),
+        ("axes: {stack: [net], blas: [one, two]}\n", "", "3:1: this names the cells of axes, and"),
     ],
 )
 def test_faults(root: Path, old: str, new: str, message: str) -> None:
     with pytest.raises(InputError) as caught:
         projects.expand(root, projects.MATRIX.replace(old, new, 1))
+    assert message in str(caught.value)
+
+
+IDLE = """\
+version: 1
+toolchain: [tc, idle]
+axes: {stack: [net], toolchain: [tc], colour: [red, blue]}
+zip: [{blas: [one, two], shade: [dark, light]}]
+name: "{stack}-{blas}"
+include: [{name: paint-red, stack: paint, toolchain: tc, colour: red, shade: dark}]
+exclude: [{blas: [tw*, three], reason: "slow"}]
+"""
+
+
+@pytest.mark.parametrize(
+    ("without", "sentences"),
+    [
+        (
+            "toolchain: [tc, idle]\n",
+            [
+                "3:39: no cell of the axes uses 'colour' 'red', 'blue'",
+                "4:26: no cell of the axes uses 'shade' 'dark', 'light'",
+                "7:24: 'three' of this exclusion matches no cell",
+            ],
+        ),
+        (
+            ", toolchain: [tc]",
+            ["no toolchain 'idle'; there are: tc"],
+        ),
+    ],
+)
+def test_what_comes_to_no_cell_is_told_with_its_place(
+    root: Path, without: str, sentences: list[str]
+) -> None:
+    paint = root / "recipes" / "paint"
+    paint.mkdir()
+    (paint / "recipe.yaml").write_text(
+        "version: 1\nname: paint\nsummary: a stack\n"
+        "options: {colour: {summary: which}, shade: {summary: which}}\n"
+        "build: {script: build.sh.j2, products: [lib/p]}\n"
+    )
+    text = IDLE.replace(without, "\n" if without.endswith("\n") else "")
+    try:
+        found = [str(one) for one in projects.expand(root, text).idle]
+    except InputError as error:
+        found = [error.brief]
+    assert found == [s if s.startswith("no ") else f"matrix.yaml:{s}" for s in sentences]
+
+
+def test_a_toolchain_that_every_cell_passes_by_is_told(root: Path) -> None:
+    text = "version: 1\ntoolchain: other\ninclude: [{name: a, stack: net, toolchain: tc}]\n"
+    (idle,) = projects.expand(root, text).idle
+    assert str(idle) == (
+        "matrix.yaml:2:1: no cell is built with toolchain 'other': each names its own"
+    )
+
+
+@pytest.mark.parametrize(
+    ("more", "message"),
+    [
+        (
+            f"axes: {{stack: [net], a: {[*range(300)]}, b: {[*range(300)]}, c: {[*range(300)]}}}\n",
+            "matrix.yaml:3:1: this asks for 27,000,000 combinations; at most 100,000 are read",
+        ),
+        (
+            f"axes: {{stack: [net], a: {[*range(200)]}, b: {[*range(200)]}}}\n"
+            f"exclude: [{{blas: {[f'x{n}' for n in range(100)]}, reason: slow}}]\n",
+            "matrix.yaml:4:1: 100 excluded values are too many for 40,000 combinations",
+        ),
+    ],
+)
+def test_a_short_matrix_cannot_ask_for_hours(root: Path, more: str, message: str) -> None:
+    with pytest.raises(InputError) as caught:
+        projects.expand(root, f"version: 1\ntoolchain: tc\n{more}")
     assert message in str(caught.value)
 
 

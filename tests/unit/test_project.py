@@ -73,6 +73,54 @@ prune: {{keep: 0.5, by: l1}}
 """
 
 
+@pytest.mark.parametrize(
+    "written", ["cafe", "[{when: {blas: one}, format: caffe}, {format: cafe}]"]
+)
+def test_a_model_format_that_is_none_is_told_before_anything_is_compiled(
+    matrix: Path, written: str
+) -> None:
+    recipe = matrix.parent / "recipes" / "net" / "recipe.yaml"
+    text = projects.NET.replace("caffe}", f"{written}}}")
+    text = text.replace("when: {blas: one}, ", "when: {wide: true}, ")
+    recipe.write_text(text + "options: {wide: {summary: w, type: boolean, default: false}}\n")
+    with pytest.raises(InputError, match=r"no model format 'cafe' .did you mean 'caffe'") as caught:
+        project.load(matrix)
+    assert str(caught.value.where).startswith(f"{recipe}:11:")
+
+
+DRAWN = """\
+version: 1
+name: face-cnn
+summary: tiny
+input: {channels: 1, height: 8, width: 8}
+seed: 1
+tolerance: {float32: 0.001}
+layers:
+  - {type: conv, name: c, outputs: 2, kernel: 3}
+  - {type: fc, name: f, outputs: 2}
+"""
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ("outputs: 2}", "outputs: 2, inputs: [data]}", "8:5: no layer reads c: it has no part in"),
+        ("outputs: 2}", "outputs: 99000000}", "9:5: f has more than 536,870,912 values or weights"),
+        ("channels: 1", "channels: 99000000", "8:5: c has more than 536,870,912 values or weights"),
+    ],
+)
+def test_a_layer_that_no_build_could_use_is_placed(
+    matrix: Path, old: str, new: str, message: str
+) -> None:
+    models = matrix.parent / "models"
+    models.unlink()
+    (models / "face-cnn").mkdir(parents=True)
+    (models / "face-cnn" / "model.yaml").write_text(DRAWN.replace(old, new, 1))
+    with pytest.raises(InputError) as caught:
+        project.load(matrix)
+    assert f"model.yaml:{message}" in str(caught.value)
+
+
 def variant(matrix: Path, of: str) -> Path:
     """matrix.yaml of a project with a variant of the model `of`."""
     (matrix.parent / "models").unlink()

@@ -139,6 +139,69 @@ def test_faults_in_a_recipe(root: Path, old: str, new: str, message: str) -> Non
     assert "recipe.yaml:" in str(caught.value)
 
 
+OWN = "options: {mode: {summary: m, choices: [full, none], default: none}}\ndependencies:"
+MORE = "  - {name: %s, alternates: [{kind: folder, path: %s}]}\nbuild: {"
+
+
+@pytest.mark.parametrize(
+    ("name", "old", "new", "message"),
+    [
+        ("blas", "default: one", "default: onr", "none of the choices of 'blas' (did you mean 'on"),
+        ("blas", "default: false", 'default: "no"', "6:40: 'neon' is boolean, and 'no' is not"),
+        ("blas", "[one, two]", "[one, 2]", "5:41: 'blas' is text, and 2 is not"),
+        ("blas", "[one, two]", "[one, two, one]", "5:46: 'one' stands here twice"),
+        ("blas", "{blas: two}", "{blas: tow}", "'blas' is never 'tow' (did you mean 'two'?); it"),
+        ("blas", "{blas: two}", "{blas: [two, t?]}", "12:24: 'blas' is never 't?'"),
+        ("blas", "{blas: two}", "{blas: []}", "'blas' has no value here: this is never met"),
+        ("blas", "{neon: true}", '{neon: "true"}', "'neon' is boolean: it is never 'true'"),
+        ("blas", "{neon: true}", "{neon: 1}", "'neon' is boolean: it is never 1"),
+        ("blas", "{neon: true}", "{architecture: armfh}", "never 'armfh' (did you mean 'armhf'?)"),
+        ("blas", ", neon_required: [lib/libblas.so]", "", "this rule says nothing of any file"),
+        ("blas", "[lib/libblas.so]}", "[a, b]}\nx: 1", "unknown key 'x'"),
+        ("net", "dependencies:", OWN.replace("mode", "neon"), "'neon' has other values or another"),
+        ("net", "blas: one,", "blas: onn,", "5:43: 'blas' is never 'onn' (did you mean 'one'?)"),
+        ("net", "blas: one,", "blas: o*,", "'blas' is never 'o*'"),
+        ("net", "neon: false", "neon: 0", "'neon' is boolean: it is never 0"),
+        (
+            "net",
+            "kind: run}",
+            "kind: run}\n  - {recipe: blas, kind: run}",
+            "7:5: this stands here t",
+        ),
+        ("net", "kind: run}", "kind: build}", "6:5: a second one of dependencies is called 'blas'"),
+        ("net", "build: {", MORE % ("net", "x"), "a second one of sources is called 'net'"),
+        (
+            "net",
+            "build: {",
+            MORE.partition("build")[0] % ("a-b", "x") + MORE % ("a.b", "y"),
+            "11:5: a second one of sources is called 'a.b', as a template writes it",
+        ),
+        ("net", ": caffe", ": [{format: caffe}, {format: tflite}]", "'caffe' always fits: none af"),
+        ("net", "build.sh.j2, pro", "build.sh.j2, files: [a, a], pro", "'a' stands here twice"),
+    ],
+)
+def test_what_could_never_come_to_pass_in_a_recipe_is_refused(
+    root: Path, name: str, old: str, new: str, message: str
+) -> None:
+    """A condition that is never met leaves out what it is about, and a second thing under one name
+    the first, without a word."""
+    path = root / "recipes" / name / "recipe.yaml"
+    text = path.read_text()
+    assert old in text
+    path.write_text(text.replace(old, new, 1))
+    with pytest.raises(InputError) as caught:
+        projects.works(root)
+    assert message in str(caught.value)
+    assert str(path) in str(caught.value)
+
+
+def test_an_fpu_of_32_bits_is_refused_for_another_machine(root: Path) -> None:
+    path = root / "toolchains" / "tc" / "toolchain.yaml"
+    path.write_text(projects.TOOLCHAIN.replace("EM_ARM", "EM_AARCH64"))
+    with pytest.raises(InputError, match="fpu is of 32-bit ARM alone: empty for EM_AARCH64"):
+        toolchain.load_all(root / "toolchains")
+
+
 @pytest.mark.parametrize(
     ("rule", "message"),
     [
