@@ -5,7 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from buildmatrix.cli.common import command, print_json, print_table, progress, state_of, workshop
+from buildmatrix.cli.command import command
+from buildmatrix.cli.common import print_json, print_table, progress, state_of, workshop
 from buildmatrix.cli.devices import access, devices_of
 from buildmatrix.errors import AuditError, InputError, UsageError
 

@@ -6,7 +6,8 @@ import re
 from typing import TYPE_CHECKING, Any
 
 from buildmatrix.cli import run_flags
-from buildmatrix.cli.common import command, print_json, progress, say, workshop
+from buildmatrix.cli.command import command
+from buildmatrix.cli.common import print_json, progress, say, workshop
 from buildmatrix.cli.devices import HOST, access, board_at
 from buildmatrix.cli.measuring import owner
 from buildmatrix.errors import UsageError, did_you_mean

@@ -4,24 +4,15 @@ from __future__ import annotations
 
 import functools
 import getpass
-import inspect
 import io
 import json
 import os
 import re
-import signal
 import sys
-from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
+from typing import TYPE_CHECKING
 
-from invoke.exceptions import Exit
-from invoke.parser.argument import Argument
-from invoke.tasks import Task, task
-
-from buildmatrix import extras
-from buildmatrix.errors import BuildmatrixError, UsageError
-from buildmatrix.printable import printable
+from buildmatrix.errors import UsageError
 from buildmatrix.upstreams import debian_mirror, python_index
 
 if TYPE_CHECKING:
@@ -31,8 +22,6 @@ if TYPE_CHECKING:
     from buildmatrix.pipeline.workshop import Workshop
     from buildmatrix.progress import Progress
     from buildmatrix.protocols import Reporter
-
-F = TypeVar("F", bound="Callable[..., None]")
 
 INV = re.compile(r"(?<![\w/.-])inv (?=[a-z])")  # as messages and notes write a command
 NO_UTF8 = re.compile(r"[\ud800-\udfff]")  # see os.fsdecode, 'surrogateescape'
@@ -44,107 +33,7 @@ NETWORK = (
     *("SSL_CERT_FILE", "SSL_CERT_DIR", "GIT_SSL_CAINFO", "GIT_PROXY_SSL_CAINFO"),
 )
 
-COMMON_HELP = {
-    "matrix": "the matrix file (default: matrix.yaml)",
-    "only": "glob on cell ids; repeatable",
-    "model": "which of the matrix's models (default: the first, or that of the cells of --only)",
-    "json": "a versioned JSON document on stdout; progress goes to stderr",
-    "state": "where everything is kept (default: .buildmatrix beside the matrix)",
-}
-
-
 PIPED = 160  # columns of a table that goes into a pipe
-
-# A letter means one thing, whichever command it stands behind; all other flags have none.
-SHORT = {"matrix": "m", "only": "o", "host": "H", "jobs": "j", "dry-run": "n"}
-
-
-class Word(Argument):
-    """A word that a command wants. Invoke takes whatever stands there for it, a flag as well."""
-
-    def __init__(self, command: str, word: Argument) -> None:
-        super().__init__(
-            names=word.names,
-            kind=word.kind,
-            default=word.default,
-            help=word.help,
-            positional=True,
-            attr_name=word.attr_name,
-        )
-        self.command = command
-
-    def set_value(self, value: Any, cast: bool = True) -> None:
-        if value in ("--help", "-h"):
-            os.execv(sys.executable, [sys.executable, "-m", "invoke", "--help", self.command])
-        if isinstance(value, str) and value.startswith("-"):
-            first = f"buildmatrix: {self.command} {value}: {self.names[0].upper()} comes first"
-            raise Exit(spoken(f"{first}\nnext: inv {self.command} --help"), UsageError.exit_code)
-        super().set_value(value, cast)
-
-
-class Command(Task[Callable[..., None]]):
-    """An Invoke task whose short flags are the ones above, where Invoke takes what is left over,
-    and whose help can be asked for twice."""
-
-    def get_arguments(self, ignore_unknown_help: bool | None = None) -> list[Argument]:
-        texts = dict(self.help)
-        arguments = super().get_arguments(ignore_unknown_help)
-        self.help = texts  # Invoke takes out of it what it hands over
-        return [Word(self.name, one) if one.positional else one for one in arguments]
-
-    def arg_opts(self, name: str, default: Any, taken_names: set[str]) -> dict[str, Any]:
-        options = super().arg_opts(name, default, taken_names)
-        long = options["names"][0]
-        options["names"] = [long, *([SHORT[long]] if long in SHORT else [])]
-        return options
-
-
-def command(explained: dict[str, str] | None = None, **options: Any) -> Callable[[F], Any]:
-    """An Invoke task whose errors become one message and one exit code. Nothing else exits.
-
-    `explained` is help for flags of its own; the common ones know theirs.
-    """
-
-    def decorate(body: F) -> Any:
-        @functools.wraps(body)
-        def guarded(*arguments: Any, **settings: Any) -> None:
-            signal.signal(signal.SIGTERM, _interrupt)  # clean up as for Ctrl-C
-            try:
-                body(*arguments, **settings)
-                sys.stdout.flush()
-            except BuildmatrixError as error:
-                raise Exit(spoken(printable(f"buildmatrix: {error}")), error.exit_code) from None
-            except KeyboardInterrupt:
-                raise Exit("buildmatrix: interrupted; what was finished is kept", 130) from None
-            except BrokenPipeError:  # `inv cells | head`
-                os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-                raise Exit("", 141) from None
-            except OSError as failure:
-                refusal = _explained(failure)
-                raise Exit(printable(f"buildmatrix: {refusal}"), refusal.exit_code) from None
-            except ModuleNotFoundError as absent:
-                gap = extras.explained(absent)
-                raise Exit(f"buildmatrix: {gap}", gap.exit_code) from None
-
-        return task(**options, klass=Command, help=_help(body, explained or {}))(guarded)
-
-    return decorate
-
-
-def _help(body: Callable[..., None], explained: dict[str, str]) -> dict[str, str]:
-    flags = inspect.signature(body).parameters
-    texts = {**COMMON_HELP, **explained}
-    return {flag: text for flag, text in texts.items() if flag.replace("-", "_") in flags}
-
-
-def _explained(failure: OSError) -> BuildmatrixError:
-    from buildmatrix.disk import explained
-
-    return explained(failure)
-
-
-def _interrupt(_number: int, _frame: object) -> NoReturn:
-    raise KeyboardInterrupt
 
 
 def state_of(matrix: str, state: str) -> Path:

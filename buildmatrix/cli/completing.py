@@ -5,7 +5,8 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING, Any
 
-from buildmatrix.cli.common import command, program
+from buildmatrix.cli.command import command
+from buildmatrix.cli.common import program
 from buildmatrix.cli.shells import SHELLS, Command, Flag, Values
 from buildmatrix.errors import UsageError, did_you_mean
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from buildmatrix.cli.common import command, print_json, progress, say, workshop
+from buildmatrix.cli.command import command
+from buildmatrix.cli.common import print_json, progress, say, workshop
 from buildmatrix.cli.devices import HOSTS, access, boards_of
 from buildmatrix.errors import DeviceError, UsageError
 

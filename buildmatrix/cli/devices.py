@@ -8,9 +8,9 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from buildmatrix.cli.command import command
 from buildmatrix.cli.common import (
     asked,
-    command,
     mirror,
     print_json,
     print_table,

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from buildmatrix.cli.common import command, print_json, print_table, progress, say, workshop
+from buildmatrix.cli.command import command
+from buildmatrix.cli.common import print_json, print_table, progress, say, workshop
 
 if TYPE_CHECKING:
     from buildmatrix.nouns import Cell

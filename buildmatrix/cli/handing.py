@@ -5,7 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from buildmatrix.cli.common import command, print_json, progress, say, workshop
+from buildmatrix.cli.command import command
+from buildmatrix.cli.common import print_json, progress, say, workshop
 from buildmatrix.errors import UsageError
 
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from buildmatrix.cli.common import command, print_json, print_table, progress, say, state_of
+from buildmatrix.cli.command import command
+from buildmatrix.cli.common import print_json, print_table, progress, say, state_of
 from buildmatrix.cli.devices import results_of
 from buildmatrix.errors import InputError
 from buildmatrix.state import State

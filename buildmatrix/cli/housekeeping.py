@@ -6,15 +6,8 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from buildmatrix.cli.common import (
-    command,
-    mirror,
-    print_json,
-    print_table,
-    program,
-    say,
-    state_of,
-)
+from buildmatrix.cli.command import command
+from buildmatrix.cli.common import mirror, print_json, print_table, program, say, state_of
 from buildmatrix.errors import BuildmatrixError, UsageError
 
 NEXT = """

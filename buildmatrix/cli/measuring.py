@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 from buildmatrix import extras
 from buildmatrix.cli import run_flags
-from buildmatrix.cli.common import command, print_json, print_table, progress, say, workshop
+from buildmatrix.cli.command import command
+from buildmatrix.cli.common import print_json, print_table, progress, say, workshop
 from buildmatrix.cli.devices import HOSTS, access, boards_of
 from buildmatrix.errors import BenchError
 

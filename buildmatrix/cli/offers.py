@@ -5,15 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from buildmatrix.cli.common import (
-    command,
-    print_json,
-    print_table,
-    progress,
-    say,
-    state_of,
-    workshop,
-)
+from buildmatrix.cli.command import command
+from buildmatrix.cli.common import print_json, print_table, progress, say, state_of, workshop
 
 if TYPE_CHECKING:
     from buildmatrix.shelf import Kind

@@ -7,7 +7,8 @@ from typing import Any
 
 from invoke.exceptions import Exit
 
-from buildmatrix.cli.common import command, progress, workshop
+from buildmatrix.cli.command import command
+from buildmatrix.cli.common import progress, workshop
 
 
 @command(

@@ -5,7 +5,8 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING, Any
 
-from buildmatrix.cli.common import command, mirror, print_json, print_table, progress, say, workshop
+from buildmatrix.cli.command import command
+from buildmatrix.cli.common import mirror, print_json, print_table, progress, say, workshop
 from buildmatrix.cli.devices import access
 from buildmatrix.errors import InputError
 from buildmatrix.state import State

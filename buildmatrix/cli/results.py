@@ -6,8 +6,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from buildmatrix.cli.command import command
 from buildmatrix.cli.common import (
-    command,
     mirror,
     print_json,
     print_table,
