@@ -28,6 +28,7 @@ EXTRAS: Mapping[str, Extra] = {
     "onnx": Extra("models out of ONNX files", ("onnxruntime",)),
     "verdicts": Extra("the statistics of results", ("scipy", "ruptures")),
     "plots": Extra("plots and pages", ("vl_convert",)),
+    "sbom": Extra("papers of what is handed over", ("cyclonedx",)),
     "shared": Extra("stores that machines share", ("fsspec",)),
     "s3": Extra("shared stores on a server", ("s3fs",)),
 }

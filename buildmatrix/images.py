@@ -131,6 +131,50 @@ def changed_packages(old: Identity, new: Identity) -> str:
     return f"{new.toolchain}: " + ("; ".join(words) or "the definition changed, no package did")
 
 
+# Debian keeps target libraries in two places: multiarch, and the cross compiler's own.
+OWNER = """\
+triple=$1; shift
+for name; do
+  for file in "/usr/lib/$triple/$name" "/lib/$triple/$name" "/usr/$triple/lib/$name"; do
+    owner=$(dpkg-query -S "$file" 2>/dev/null) || continue
+    owner=${owner%%: *} owner=${owner%%, *}
+    dpkg-query -W -f "$name\\t\\${Package}\\t\\${Architecture}\\t\\${Version}\\n" "$owner"
+    mkdir -p "/export/${owner%:*}"
+    cp -L "/usr/share/doc/${owner%:*}/copyright" "/export/${owner%:*}/" || :
+    break
+  done
+done
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Package:
+    """A Debian package of an image."""
+
+    name: str
+    architecture: str
+    version: str
+
+
+def owners(
+    image: str, triple: str, sonames: tuple[str, ...], destination: Path, *, engine: Engine
+) -> Mapping[str, Package]:
+    """Which package of an image each library is from, by soname; what none owns is left out.
+
+    The package's copyright file is put into `destination`/PACKAGE/copyright.
+    """
+    destination.mkdir(parents=True, exist_ok=True)
+    destination.chmod(0o777)  # the container's user is nobody
+    lines: list[str] = []
+    mount = Mount(destination, "/export", writable=True)
+    argv = ("sh", "-c", OWNER, "sh", triple, *sonames)
+    done = engine.run(_probe(image, argv, (mount,)), lines.append)
+    if done.status != 0:
+        raise BuildError(f"the packages of {image} cannot be asked for", details="\n".join(lines))
+    rows = (line.split("\t") for line in lines if line.count("\t") == 3)
+    return {soname: Package(*row) for soname, *row in rows}
+
+
 def export(image: str, paths: tuple[str, ...], destination: Path, *, engine: Engine) -> None:
     """Copy files out of an image, links followed; the destination mirrors the image's paths.
 

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from buildmatrix.cli.command import command
-from buildmatrix.cli.common import print_json, print_table, progress, state_of, workshop
+from buildmatrix.cli.common import print_json, print_table, progress, say, state_of, workshop
 from buildmatrix.cli.devices import access, devices_of
 from buildmatrix.errors import AuditError, InputError, UsageError
 
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
         "subject": "a cell id, or a file or folder with ELF files",
         "target": "judge against a board kind (pi4-64, pi4-64@trixie, zero) or a toolchain",
         "host": "judge against a board, by what it says of itself",
+        "verify": "hold a folder of `get --papers` against its papers, and nothing else",
         "sarif": "SARIF 2.1.0 on stdout, for code hosts",
     },
     positional=["subject"],
@@ -29,6 +30,7 @@ def audit(
     subject: str,
     target: str = "",
     host: str = "",
+    verify: bool = False,
     sarif: bool = False,
     matrix: str = "matrix.yaml",
     json: bool = False,
@@ -37,6 +39,9 @@ def audit(
     """Show ELF facts and findings, of a stored cell or of any file or folder. Exit 5 for errors."""
     from buildmatrix.audit.document import Audit
 
+    if verify:
+        _verify(Path(subject), json=json)
+        return
     if target and host:
         raise UsageError("--target or --host, not both: a board is one or the other")
     with progress() as reporter:
@@ -58,6 +63,32 @@ def audit(
         raise AuditError(
             f"{len(blocking)} {'finding forbids' if one else 'findings forbid'} shipping"
         )
+
+
+def _verify(tree: Path, *, json: bool) -> None:
+    """Say what papers and files agree on. Raises AuditError where they do not."""
+    from buildmatrix import extras
+
+    if not tree.is_dir():
+        raise UsageError(f"no such folder: {tree}")
+    extras.require("sbom")
+    from buildmatrix import attest
+
+    claimed = attest.check(tree)
+    if json:
+        print_json(claimed)
+        return
+    definition = claimed["predicate"]["buildDefinition"]
+    sources = definition["resolvedDependencies"]
+    parameters = definition["externalParameters"]
+    say(
+        f"{tree}: {len(claimed['subject'])} files of {parameters['cell']}, each as the statement "
+        f"says, made from {len(sources)} things that it names; the bill is valid CycloneDX 1.6"
+    )
+    say(
+        "no signature: who can write this folder can write its papers too; hold the statement's "
+        "sha256 against one that came another way"
+    )
 
 
 def _choice(target: str, host: str, matrix: str, state: str) -> Choice | None:

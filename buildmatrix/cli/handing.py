@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from buildmatrix.cli.command import command
-from buildmatrix.cli.common import print_json, progress, say, workshop
+from buildmatrix.cli.common import print_json, program, progress, say, workshop
 from buildmatrix.errors import UsageError
 
 
@@ -15,6 +15,7 @@ from buildmatrix.errors import UsageError
         "cell": "a cell that is built and passed its audit",
         "out": "folder to write the files into; new, or empty",
         "tar": "archive to write: .tar, .tar.gz or .tar.xz",
+        "papers": "beside --out: a bill of materials, what it was made from, the licences",
     },
     positional=["cell"],
 )
@@ -23,6 +24,7 @@ def get(
     cell: str,
     out: str = "",
     tar: str = "",
+    papers: bool = False,
     matrix: str = "matrix.yaml",
     json: bool = False,
     state: str = "",
@@ -32,11 +34,16 @@ def get(
 
     if not out and not tar:
         raise UsageError("say where to write", hint=f"inv get {cell} --out {cell}")
+    if papers and not out:
+        raise UsageError(
+            "--papers lie beside a folder", hint=f"inv get {cell} --out {cell} --papers"
+        )
     with progress() as reporter:
         document = hand_over(
             workshop(matrix, [cell], state, reporter),
             out=Path(out) if out else None,
             tar=Path(tar) if tar else None,
+            papers=papers,
         )
     if json:
         print_json(document)
@@ -47,6 +54,8 @@ def get(
             f"written: {place}: the {document['kind']} of {document['cell']}, "
             f"{len(document['files'])} files, {size / 1e6:.1f} MB, each as its hash says"
         )
+    if papers:
+        say(f"papers: {out}.papers; `{program()} audit --verify {out}` holds the two together")
 
 
 TASKS = (get,)

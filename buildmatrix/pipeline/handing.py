@@ -55,8 +55,11 @@ def product(workshop: Workshop) -> Product:
     return Product(name, kind, key)
 
 
-def hand_over(workshop: Workshop, *, out: Path | None, tar: Path | None) -> Get:
-    """Write a cell's files as a tree into `out`, as an archive to `tar`, or both.
+def hand_over(
+    workshop: Workshop, *, out: Path | None, tar: Path | None, papers: bool = False
+) -> Get:
+    """Write a cell's files as a tree into `out`, as an archive to `tar`, or both; with `papers`
+    what is in them and what they were made from, beside `out`.
 
     Raises InputError where `out` has something in it or `tar` is there already, and as `product`
     and the store do: then nothing is left of what was begun.
@@ -73,6 +76,8 @@ def hand_over(workshop: Workshop, *, out: Path | None, tar: Path | None) -> Get:
             _archive(folder / taken.cell, entry, tar, packed)
         if out is not None:
             _copy(workshop, taken.key, out)
+            if papers:
+                _write_papers(workshop, taken, entry, out)
     return _document(taken, entry, out, tar)
 
 
@@ -84,6 +89,16 @@ def _copy(workshop: Workshop, key: str, out: Path) -> None:
     try:
         workshop.store.checkout(key, out)
     except BaseException:  # also a full disk, or Ctrl-C: half a tree looks like a whole one
+        shutil.rmtree(out, ignore_errors=True)
+        raise
+
+
+def _write_papers(workshop: Workshop, taken: Product, entry: Entry, out: Path) -> None:
+    from buildmatrix.pipeline.attesting import write_papers
+
+    try:
+        write_papers(workshop, workshop.project.cells[0], taken.kind, entry, out)
+    except BaseException:  # files without the papers that were asked for are not what was asked for
         shutil.rmtree(out, ignore_errors=True)
         raise
 

@@ -83,7 +83,7 @@ def lay_out(archive: Path, destination: Path, magics: tuple[bytes, ...]) -> bool
     budget = max(MOST_AT_LEAST, MOST_TIMES * archive.stat().st_size)
     longest = max(map(len, magics))
     try:
-        for number, member in enumerate(_members(archive)):
+        for number, member in enumerate(members(archive)):
             budget -= member.size
             if budget < 0 or number >= MOST_MEMBERS:
                 raise ValueError("there is more inside than an archive of its size can have")
@@ -134,7 +134,8 @@ def _again(content: Path, path: Path) -> None:
         path.hardlink_to(content)
 
 
-def _members(archive: Path) -> Iterator[Member]:
+def members(archive: Path) -> Iterator[Member]:
+    """Every file and link of an archive, in its order. Raises one of FAULTS where it is spoilt."""
     with archive.open("rb") as file:
         start = file.read(512)
         file.seek(0)

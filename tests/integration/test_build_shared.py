@@ -32,7 +32,10 @@ def test_a_second_machine_gets_what_the_first_made(
     out, err = cli.run("build", "--frozen", cwd=project, state=second)
     assert "tiny-1  stored" in out
     assert "build:tiny" not in err
-    cli.run("get", "tiny-1", "--out", str(tmp_path / "out"), cwd=project, state=second)
+    out = str(tmp_path / "out")
+    cli.run("get", "tiny-1", "--out", out, "--papers", cwd=project, state=second)
+    words, _ = cli.run("audit", "--verify", out, cwd=project, state=second)
+    assert "each as the statement says" in words
     made = (tmp_path / "out" / "lib" / "libtiny.so.1").read_bytes()
     assert made.startswith(b"\x7fELF")
     for path in shared.glob("objects/*/*"):

@@ -37,8 +37,10 @@ def test_the_table_is_what_the_package_declares() -> None:
     assert set(extras.EXTRAS) == set(declared["optional-dependencies"]) - for_no_command
     assert declared["optional-dependencies"]["all"] == [f"buildmatrix[{','.join(extras.EXTRAS)}]"]
     for extra, (purpose, modules) in extras.EXTRAS.items():
-        names = [line.split(">")[0] for line in declared["optional-dependencies"][extra]]
-        assert [name.replace("-python", "").replace("-", "_") for name in names] == list(modules)
+        lines = declared["optional-dependencies"][extra]
+        names = [line.split(">")[0].partition("[")[0] for line in lines]
+        plain = (name.replace("-python", "").removesuffix("-lib") for name in names)
+        assert [name.replace("-", "_") for name in plain] == list(modules)
         assert not [line for line in declared["dependencies"] if line.startswith(tuple(names))]
         assert purpose
 
