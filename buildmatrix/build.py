@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 EPOCH = "1483228800"  # 2017-01-01, for SOURCE_DATE_EPOCH: any fixed time will do
 WORK = "/work"
 TAIL = 25  # log lines that an error carries
+MOST_PRINTED = 256 << 20  # characters of a log; TensorFlow's verbose build prints a tenth of it
+MOST_MADE = 32 << 30  # bytes of all files in /out as they say it: a sparse one may say anything
 
 # Read-only in the container and the only one that counts (CCACHE_CONFIGPATH): a build that writes a
 # ccache.conf into its cache changes nothing for the next. The compiler is told by its content, so
@@ -52,9 +54,18 @@ def run(job: Job, *, engine: Engine, on_line: Callable[[str], None]) -> Path:
     container = prepared(job)
     job.log.parent.mkdir(parents=True, exist_ok=True)
     tail: list[str] = []
+    printed = 0
     with job.log.open("w") as log:
 
         def record(line: str) -> None:
+            nonlocal printed
+            printed += len(line) + 1
+            if printed > MOST_PRINTED:
+                raise BuildError(
+                    f"it printed more than {MOST_PRINTED >> 20} MiB and was ended",
+                    where=job.id,
+                    hint=f"make the script print less; the log is {job.log}",
+                )
             log.write(line + "\n")
             tail.append(line)
             del tail[:-200]
@@ -120,12 +131,20 @@ def _judge(job: Job, ended: ContainerExit, tail: list[str]) -> None:
 
 def _collect(job: Job, out: Path) -> None:
     """See that what was promised is there, and that nothing in it reaches out of it."""
+    size = 0
     for path in sorted(out.rglob("*")):
         if (fault := _stray(path, out)) is not None:
             raise BuildError(
                 f"{path.relative_to(out)} {fault}",
                 where=job.id,
                 hint="make a relative link that stays in /out, or copy the file",
+            )
+        size += path.lstat().st_size
+        if size > MOST_MADE:
+            raise BuildError(
+                f"what it made is larger than {MOST_MADE >> 30} GiB, with {path.relative_to(out)}",
+                where=job.id,
+                hint="leave in /out what is shipped or needed by another recipe",
             )
     for pattern in job.products:
         if not any(out.glob(pattern)):

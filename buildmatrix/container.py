@@ -27,6 +27,9 @@ STATE, OWNER = "buildmatrix.state", "buildmatrix.owner"  # labels
 # line that calls it: the program gets one stream for both. Every image that is run has `sh`.
 ONE_STREAM = ("sh", "-c", 'exec "$0" "$@" 2>&1')
 
+MOST_PROCESSES = 8_192  # in one container: half of a machine's 32,768 are left to all else
+LONGEST_LINE = 1 << 16  # bytes; a program may print for hours without a line end
+
 
 class DockerEngine:
     """Implements protocols.Engine. Connects when it is made; close it when done."""
@@ -191,6 +194,10 @@ class DockerEngine:
             labels={**self.labels, **spec.labels},
             mem_limit=spec.memory_bytes,
             memswap_limit=spec.memory_bytes,
+            pids_limit=MOST_PROCESSES,
+            # Docker's client puts the proxies of ~/.docker/config.json, and the passwords in them,
+            # into every container otherwise.
+            use_config_proxy=False,
             network_mode="none",
             cap_drop=["ALL"],
             security_opt=["no-new-privileges"],
@@ -259,10 +266,13 @@ def _follow(container: Any, on_line: Callable[[str], None], seconds: float) -> b
 
 
 def _lines(stream: Iterable[bytes]) -> Iterator[str]:
-    """Lines out of pieces that are cut anywhere; bytes that are no text are shown as U+FFFD."""
+    """Lines out of pieces that are cut anywhere; bytes that are no text are shown as U+FFFD. What
+    is longer than any line is several."""
     rest = b""
     for piece in stream:
         *lines, rest = (rest + piece).split(b"\n")
+        if len(rest) > LONGEST_LINE:
+            lines, rest = [*lines, rest], b""
         yield from (line.decode(errors="replace").rstrip("\r") for line in lines)
     if rest:
         yield rest.decode(errors="replace")

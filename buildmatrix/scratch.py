@@ -29,7 +29,7 @@ def folder(parent: Path, prefix: str) -> Iterator[Path]:
         with _locked(path):
             yield path
     finally:
-        shutil.rmtree(path, ignore_errors=True)
+        discard(path)
 
 
 @contextlib.contextmanager
@@ -98,12 +98,26 @@ def _swept(path: Path, now: float) -> bool:
             return False
         with _locked(path):
             if path.is_dir():
-                shutil.rmtree(path, ignore_errors=True)
+                discard(path)
             else:
                 path.unlink()
         return not path.exists()
     except OSError:  # it is somebody's, or it has just gone
         return False
+
+
+def discard(folder: Path) -> None:
+    """Remove a folder and all in it that this process may remove; what somebody else removes
+    meanwhile is no error."""
+    shutil.rmtree(folder, ignore_errors=True)
+    if folder.is_dir() and not folder.is_symlink():
+        # Folders that nobody may write or read, as Go's module cache has them: root never notices.
+        for place, folders, _ in os.walk(folder):
+            for path in (Path(place), *(Path(place) / name for name in folders)):
+                if not path.is_symlink():
+                    with contextlib.suppress(OSError):
+                        path.chmod(0o700)
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def _sync_folder(folder: Path) -> None:

@@ -287,7 +287,7 @@ class Store:
         What a killed maker of the same key left behind is removed first: the lock says it is dead.
         """
         for stale in (self.root / "tmp").glob(f"{key[:16]}-*"):
-            shutil.rmtree(stale, ignore_errors=True)
+            scratch.discard(stale)
         with scratch.folder(self.root / "tmp", f"{key[:16]}-") as path:
             yield path
 

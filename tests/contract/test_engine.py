@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 import os
 import tarfile
 import threading
@@ -11,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from buildmatrix.container import DockerEngine
+from buildmatrix.container import MOST_PROCESSES, DockerEngine
 from buildmatrix.protocols import ContainerSpec, Mount
 from tests.boards import STATE
 from tests.fakes import LocalEngine
@@ -130,6 +131,30 @@ def test_many_lines_all_arrive(engine: tuple[Engine, str]) -> None:
     ended, lines = run(engine, "i=0; while [ $i -lt 5000 ]; do echo line $i; i=$((i+1)); done")
     assert ended.status == 0
     assert lines == [f"line {i}" for i in range(5000)]
+
+
+def test_a_line_without_an_end_is_several(engine: tuple[Engine, str]) -> None:
+    ended, lines = run(engine, "dd if=/dev/zero bs=1048576 count=8 2> /dev/null")
+    assert ended.status == 0
+    assert sum(map(len, lines)) == 8 << 20
+    assert isinstance(engine[0], LocalEngine) or max(map(len, lines)) <= 1 << 20
+
+
+@pytest.mark.docker
+def test_no_proxy_of_this_machine_and_no_endless_processes_in_a_container(
+    docker: tuple[Engine, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Docker's client hands the proxies of its configuration, passwords too, to every container."""
+    proxies = {"default": {"httpProxy": "http://me:secret@proxy:3128"}}
+    (tmp_path / "config.json").write_text(json.dumps({"proxies": proxies}))
+    monkeypatch.setenv("DOCKER_CONFIG", str(tmp_path))
+    own = DockerEngine()
+    lines: list[str] = []
+    script = "set; cat /sys/fs/cgroup/pids.max /sys/fs/cgroup/pids/pids.max 2> /dev/null"
+    own.run(spec(docker[1], script), lines.append)
+    own.close()
+    assert "secret" not in "\n".join(lines)
+    assert str(MOST_PROCESSES) in lines
 
 
 def test_bytes_that_are_no_text_do_not_end_it(engine: tuple[Engine, str]) -> None:

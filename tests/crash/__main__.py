@@ -21,16 +21,24 @@ UNTOUCHED = ("logs",)  # words for people: nothing is read back from them
 
 def kills(bench: Bench, count: int, dice: random.Random) -> list[str]:
     """A build killed with SIGKILL at a random moment, on one state that is never cleaned."""
+    found: list[str] = []
     began = time.monotonic()
     forget(bench)
     bench.run("build")
-    whole, found = time.monotonic() - began, []
+    whole = time.monotonic() - began
     for number in range(count):
         forget(bench)
+        progress("kills", number, found)
         after = dice.uniform(0, whole)
         bench.run("build", killed_after=after)
         found += [f"kill {number} after {after:.2f} s: {fault}" for fault in bench.faults()]
     return found
+
+
+def progress(what: str, number: int, found: list[str]) -> None:
+    """A line now and then: a night that is broken off says how far it came."""
+    if number and number % 20 == 0:
+        print(f"{number} {what} so far: {len(found)} faults", *found[-3:], sep="\n", flush=True)
 
 
 def forget(bench: Bench) -> None:
@@ -42,11 +50,13 @@ def forget(bench: Bench) -> None:
 
 def flips(bench: Bench, count: int, dice: random.Random) -> list[str]:
     """One bit of one file flipped; each time the state is whole before."""
-    pristine, found = bench.root / "pristine", []
+    pristine = bench.root / "pristine"
+    found: list[str] = []
     shutil.copytree(bench.state, pristine, symlinks=True)
     for number in range(count):
         shutil.rmtree(bench.state)
         shutil.copytree(pristine, bench.state, symlinks=True)
+        progress("flipped bits", number, found)
         file, bit = flip(bench.state, dice)
         found += [f"flip {number} of bit {bit} in {file}: {fault}" for fault in bench.faults()]
     return found
@@ -71,10 +81,12 @@ def flip(state: Path, dice: random.Random) -> tuple[str, int]:
 
 def full(bench: Bench, toolchains: Path, count: int) -> list[str]:
     """The state on a file system of so many sizes; then it gets room and all must be well."""
-    found, needed = [], sum(bench.most.values()) * 3 >> 10
+    found: list[str] = []
+    needed = sum(bench.most.values()) * 3 >> 10
     for number in range(count):
         shutil.rmtree(bench.state)
         bench.state.mkdir()
+        progress("full disks", number, found)
         kib = 60 + needed * number // count
         subprocess.run(
             ["mount", "-t", "tmpfs", "-o", f"size={kib}k", "tmpfs", str(bench.state)], check=True

@@ -195,6 +195,32 @@ def test_links_inside_of_what_was_made_stay(tmp_path: Path) -> None:
     assert (out / "lib" / "y.so").read_text() == "made"
 
 
+def test_a_build_that_prints_without_an_end_is_ended(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(build, "MOST_PRINTED", 1 << 20)
+    engine = Scripted(OK, ("x" * 1000,) * 2000, "lib/x.so")
+    with pytest.raises(BuildError, match="it printed more than 1 MiB and was ended"):
+        build.run(job(tmp_path), engine=engine, on_line=lambda _: None)
+    assert (tmp_path / "logs" / "x.log").stat().st_size <= 1 << 20
+
+
+class Sparse(Scripted):
+    """Leaves a file in /out that says that it is large, and takes no room."""
+
+    def run(self, spec: ContainerSpec, on_line: Callable[[str], None]) -> ContainerExit:
+        out = next(m.host for m in spec.mounts if m.container == "/out")
+        with (out / "hole").open("wb") as file:
+            file.truncate(build.MOST_MADE + 1)
+        return super().run(spec, on_line)
+
+
+def test_a_file_that_is_larger_than_any_product_is_not_read(tmp_path: Path) -> None:
+    engine = Sparse(OK, (), "lib/x.so")
+    with pytest.raises(BuildError, match="what it made is larger than 32 GiB, with hole"):
+        build.run(job(tmp_path), engine=engine, on_line=lambda _: None)
+
+
 PACKAGES = ("gcc:amd64=12", "libc6:armhf=2.36")
 
 

@@ -6,13 +6,17 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING
+
+import pytest
 
 from buildmatrix import scratch
 
 if TYPE_CHECKING:
-    from pathlib import Path
+    from collections.abc import Iterator
 
 LATER = time.time() + 3600
 MAKER = """
@@ -72,3 +76,35 @@ def test_a_claim_ends_with_its_process(tmp_path: Path) -> None:
     assert not scratch.is_claimed(tmp_path / done.stdout.strip())
     assert scratch.is_claimed(scratch.claim(tmp_path, "owner-"))
     assert not scratch.is_claimed(tmp_path / "gone")
+
+
+@pytest.fixture
+def nobodys() -> Iterator[Path]:
+    """A folder of a user who is not root, as whom the test runs."""
+    with tempfile.TemporaryDirectory() as parent:
+        Path(parent).chmod(0o777)
+        root = os.geteuid() == 0
+        try:
+            if root:
+                os.seteuid(65534)
+            yield Path(parent)
+        finally:
+            if root:
+                os.seteuid(0)
+
+
+def test_folders_that_a_build_made_unwritable_or_unreadable_go_too(nobodys: Path) -> None:
+    def fill(folder: Path) -> None:
+        (folder / "a" / "b" / "c").mkdir(parents=True)
+        (folder / "a" / "b" / "c" / "file").write_text("made")
+        (folder / "a" / "out").symlink_to("/etc")
+        for name, mode in (("a/b/c", 0o555), ("a/b", 0), ("a", 0o555)):
+            (folder / name).chmod(mode)
+
+    with scratch.folder(nobodys, "work-") as work:
+        fill(work)
+    assert list(nobodys.iterdir()) == []
+    (nobodys / "left").mkdir()
+    fill(nobodys / "left")
+    assert scratch.sweep(nobodys, now=LATER) == (nobodys / "left",)
+    assert list(nobodys.iterdir()) == []
