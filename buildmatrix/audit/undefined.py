@@ -2,7 +2,8 @@
 
 A file's names are looked for in everything the process has loaded, in the order of loading. A name
 with a version is met by that version, by a definition without one, or by a library that has no
-versions at all (glibc, elf/dl-lookup.c, check_match). Weak names may stay undefined.
+versions at all (glibc, elf/dl-lookup.c, check_match). A name without a version is met by all but
+what is hidden there. Weak names may stay undefined.
 """
 
 from __future__ import annotations
@@ -142,6 +143,8 @@ def _definer(
         versions = facts.symbols.exports.get(one.name) if facts.symbols is not None else None
         if versions is None or (one.copied and facts is asker):
             continue  # the program's own room for a library's variable does not define it
+        if facts.symbols is not None and not one.version and one.name in facts.symbols.hidden:
+            continue
         if one.version and not facts.linking.versioned:
             return facts if forgiving or not _defined_it(one, facts) else None
         if not (one.version and facts.linking.versions_defined):

@@ -42,7 +42,8 @@ NEVER_RETURN = frozenset(
         *("_ZSt9terminatev", "_ZSt17__throw_bad_allocv"),
     )
 )
-# Functions of the C library, libgomp and libomp that call what they are given: in which argument.
+# Functions of the C library, libgcc, libgomp and libomp that call what they are given whatever else
+# there is: in which argument.
 CALLERS = {
     "pthread_create": 2,
     "pthread_once": 1,
@@ -51,9 +52,17 @@ CALLERS = {
     "atexit": 0,
     "on_exit": 0,
     "__cxa_atexit": 0,
+    "dl_iterate_phdr": 0,
+    "_Unwind_Backtrace": 0,
+    "qsort": 3,
+    "qsort_r": 3,
     "GOMP_parallel": 0,
+    "GOMP_parallel_sections": 0,
+    "GOMP_task": 0,
+    "GOMP_teams_reg": 0,
     "__kmpc_fork_call": 2,
 }
+COUNTED = {"qsort": 1, "qsort_r": 1}  # with two members or more: the argument that counts them
 CALLING = re.compile(rf"\0(?:{'|'.join(CALLERS)})\0".encode())
 ARGUMENTS = 4  # that are handed on
 
@@ -167,8 +176,12 @@ class Functions:
                 for target in block.calls:
                     yield from self._targets(target, {})
             elif block.calls:
-                for target, registers in values.at_calls(memory, block, before, thumb=thumb):
-                    yield from self._targets(target, registers)
+                calls = values.at_calls(memory, block, before, thumb=thumb)
+                for address, target, registers in calls:
+                    counted = COUNTED.get(self._callee(target)[0])
+                    words = range(block.start, address, 4)
+                    if counted is None or values.constant(memory, words, counted) > 1:
+                        yield from self._targets(target, registers)
 
     def _targets(self, target: int, registers: Registers) -> Iterator[Entry]:
         """What a call leads to: the function, and one that it is given to call."""

@@ -25,7 +25,7 @@ GLOBAL, WEAK, UNIQUE = 1, 2, 10  # st_info's upper half
 OFFERED_TYPES = frozenset((0, 1, 2, 5, 6, 10))  # untyped, object, function, common, TLS, ifunc
 THREAD_LOCAL = 6  # STT_TLS
 DEFAULT, PROTECTED = 0, 3  # st_other: whom others may bind to
-LOCAL_INDEX, GLOBAL_INDEX = 0, 1  # in .gnu.version
+LOCAL_INDEX, GLOBAL_INDEX, FIRST_INDEX = 0, 1, 2  # in .gnu.version
 
 # R_*_COPY: the program has room for a library's variable, and the library must have it.
 COPY = {3: 5, 40: 20, 62: 5, 183: 1024}
@@ -43,8 +43,8 @@ def symbols(image: Image, copied: Iterable[int]) -> Symbols:
     strings, rows = image.strings(section), symbol_rows(image, section)
     needed, defined = versions.needed(image), versions.defined(image)
     known = versions.of_symbols(image)[: len(rows)]
+    known += [GLOBAL_INDEX] * (len(rows) - len(known))
     indices = [index & ~versions.HIDDEN for index in known]
-    indices += [GLOBAL_INDEX] * (len(rows) - len(indices))
     own = (rows["info"] & 15 == THREAD_LOCAL).tolist()
     copies, of_threads = frozenset(copied), set[str]()
     imports, exports = list[Import](), dict[str, tuple[str, ...]]()
@@ -59,7 +59,20 @@ def symbols(image: Image, copied: Iterable[int]) -> Symbols:
         exports[text] = (*exports.get(text, ()), defined.get(indices[number], ""))
         if own[number]:
             of_threads.add(text)
-    return Symbols(tuple(imports), exports, frozenset(of_threads))
+    concealed = offered & _concealed(np.array(known, np.int64))
+    hidden = {names[number] for number in np.flatnonzero(concealed).tolist()}
+    if hidden:
+        hidden.difference_update(names[n] for n in np.flatnonzero(offered & ~concealed).tolist())
+    return Symbols(tuple(imports), exports, frozenset(of_threads), frozenset(hidden))
+
+
+def _concealed(known: NDArray[np.int64]) -> NDArray[np.bool_]:
+    """Which symbols, by their words of .gnu.version, only a name with that version binds to:
+    hidden, and of another version than the file's first (glibc, elf/dl-lookup.c, check_match)."""
+    concealed: NDArray[np.bool_] = (known & versions.HIDDEN != 0) & (
+        known & ~versions.HIDDEN > FIRST_INDEX
+    )
+    return concealed
 
 
 def _asked(rows: NDArray[np.void], copied: Collection[int]) -> NDArray[np.bool_]:

@@ -50,10 +50,11 @@ def entered(
 
 def at_calls(
     memory: Memory, block: Block, before: Registers, *, thumb: bool
-) -> Iterator[tuple[int, Registers]]:
-    """What each call without a condition in a block leads to, with the registers before it.
+) -> Iterator[tuple[int, int, Registers]]:
+    """Each call without a condition in a block: its address, what it leads to, and the registers
+    before it.
 
-    It is one dictionary that changes on the way.
+    They are one dictionary that changes on the way.
     """
     registers, address, behind = dict(before), block.start, block.start
     pages = memory.pages
@@ -64,8 +65,21 @@ def at_calls(
         if way is not None and way.kind is Kind.CALL and address not in block.conditional:
             _through(memory, behind, address, registers, thumb=thumb)
             behind = address
-            yield way.target, registers
+            yield address, way.target, registers
         address += way.size if way is not None else 2
+
+
+def constant(memory: Memory, addresses: range, number: int) -> int:
+    """What A64 words leave in a register where the last that writes it moves a number there; 0
+    where that is not so, where a call comes between, and for 32-bit code."""
+    for address in () if memory.arm else reversed(addresses):
+        word = memory.word(address) or 0
+        calls = word >> 26 == 0x25 or word & 0xFFFFFC1F == 0xD63F0000
+        pair = word & 0x3A400000 == 0x28400000 and word >> 10 & 31 == number
+        writes = word & 31 == number and not _stores(word) and word & 0x1C000000 != 0x14000000
+        if calls or pair or writes:
+            return word >> 5 & 0xFFFF if word & 0x7FE00000 == 0x52800000 else 0  # movz
+    return 0
 
 
 def after(memory: Memory, block: Block, before: Registers, *, thumb: bool) -> Registers:

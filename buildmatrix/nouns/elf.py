@@ -76,6 +76,7 @@ class Symbols:
     # Name to its versions; an empty one is 'of no version' or the file's base version.
     exports: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     thread_local: frozenset[str] = frozenset()  # those of the exports that are of each thread
+    hidden: frozenset[str] = frozenset()  # and those that no name without a version binds to
 
 
 @dataclass(frozen=True, slots=True)

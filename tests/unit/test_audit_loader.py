@@ -397,6 +397,17 @@ def test_a_name_of_a_version_that_the_library_does_not_have() -> None:
     assert told(start, lost, policy=trixie) == [], "2.36 ends in an assertion, 2.41 goes on"
 
 
+def test_a_name_without_a_version_binds_to_none_that_is_hidden() -> None:
+    """Of the library's first version it does, hidden or not (tests/proof, version-hidden)."""
+    table = Symbols(exports={"f": ("V_2",)}, hidden=frozenset({"f"}))
+    lib = linked(replace(B, symbols=table), versions_defined=("V_1", "V_2"))
+    start = program("libb.so", runpath=ORIGIN)
+    assert told(asking(start, "f"), lib) == [
+        "BM143 bin/prog: f is defined nowhere in what bin/prog loads"
+    ]
+    assert told(asking(start, Import("f", "V_2", "libb.so")), lib) == []
+
+
 def test_a_library_without_a_hash_table_offers_nothing() -> None:
     start = asking(program("libb.so", runpath=ORIGIN), "f")
     assert codes(start, linked(offering(B, "f"), hashed=False)) == ["BM143 bin/prog"]

@@ -61,7 +61,7 @@ def test_decoded_code_leaves_in_the_registers_what_its_words_do(
         calls = [
             [
                 (target, dict(now))
-                for target, now in values.at_calls(one, block, before, thumb=False)
+                for _, target, now in values.at_calls(one, block, before, thumb=False)
             ]
             for one in (memory, plain)
         ]
@@ -126,3 +126,26 @@ def test_distinct_numbers_are_sorted_and_each_once() -> None:
     assert distinct(np.array([3, 1, 3, 2, 1])).tolist() == [1, 2, 3]
     assert distinct(np.zeros(0, np.int64)).tolist() == []
     assert is_one_of(np.array([1, 2, 10], np.uint8), (2, 10)).tolist() == [False, True, True]
+
+
+MOV_8, MOV_1 = 0xD2800101, 0x52800021  # mov x1, #8; mov w1, #1
+LOAD, PAIR, STORE = 0xF9400001, 0xA9400420, 0xF9000001  # ldr x1; ldp x0, x1; str x1
+
+
+@pytest.mark.parametrize(
+    ("words", "value"),
+    [
+        ((MOV_8, NOP, 0xD2800080), 8),
+        ((MOV_8, MOV_1), 1),
+        ((MOV_8, STORE), 8),
+        ((MOV_8, LOAD), 0),
+        ((MOV_8, PAIR), 0),
+        ((MOV_8, bl(4)), 0),
+        ((NOP,), 0),
+    ],
+)
+def test_a_number_in_a_register_is_the_last_that_was_moved_there(
+    words: tuple[int, ...], value: int
+) -> None:
+    memory = memory_of(struct.pack(f"<{len(words)}I", *words))
+    assert values.constant(memory, range(BASE, BASE + 4 * len(words), 4), 1) == value
