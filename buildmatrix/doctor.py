@@ -16,7 +16,7 @@ from buildmatrix.virtual import sharing
 from buildmatrix.virtual.host import PACKAGES, find
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Mapping
     from pathlib import Path
 
 DISK_GIB = 10  # an image, a few stacks and a virtual board
@@ -34,8 +34,10 @@ class Check:
     hint: str = ""
 
 
-def checks(state: Path, *, engine_url: str | None, mirror: Callable[[], str]) -> list[Check]:
-    return [*_machine(state), _engine(engine_url), _mirror(mirror), *_programs()]
+def checks(
+    state: Path, *, engine_place: Mapping[str, str], mirror: Callable[[], str]
+) -> list[Check]:
+    return [*_machine(state), _engine(engine_place), _mirror(mirror), *_programs()]
 
 
 def _machine(state: Path) -> Iterator[Check]:
@@ -78,14 +80,14 @@ def _weights(paths: State) -> str:
     return f"{paths.root}: {', '.join(words) or 'nothing yet'}"
 
 
-def _engine(url: str | None) -> Check:
+def _engine(place: Mapping[str, str]) -> Check:
     from buildmatrix.container import DockerEngine
 
     try:
-        engine = DockerEngine(url)
+        engine = DockerEngine(place)
     except BuildmatrixError as error:
-        hint = "apt-get install docker.io, then start dockerd as root; or set DOCKER_HOST"
-        return Check("container engine", ok=False, found=error.details or error.brief, hint=hint)
+        found = f"{error.brief}: {error.details}" if error.details else error.brief
+        return Check("container engine", ok=False, found=found, hint=error.hint)
     version = engine.version()
     engine.close()
     return Check("container engine", ok=True, found=version)

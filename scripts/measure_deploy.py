@@ -101,7 +101,6 @@ def main() -> int:
         index=python_index,
         archives=None,
         jobs=1,
-        engine_url=None,
     )
     shape = links.parse(options.link)
     assert shape is not None, "a link must be slow to be measured"

@@ -27,6 +27,13 @@ INV = re.compile(r"(?<![\w/.-])inv (?=[a-z])")  # as messages and notes write a 
 NO_UTF8 = re.compile(r"[\ud800-\udfff]")  # see os.fsdecode, 'surrogateescape'
 
 # What decides how the network is reached: git gets these as every other download does.
+ENGINE = (
+    "DOCKER_HOST",
+    "DOCKER_CONTEXT",
+    "DOCKER_TLS_VERIFY",
+    "DOCKER_CERT_PATH",
+    "XDG_RUNTIME_DIR",
+)
 NETWORK = (
     *("http_proxy", "https_proxy", "all_proxy", "no_proxy"),
     *("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY"),
@@ -100,11 +107,16 @@ def workshop(
         archives=Path(folder) if folder else None,
         jobs=_at_least_none("jobs", jobs) or os.cpu_count() or 1,
         works=_at_least_none("works", works),
-        engine_url=os.environ.get("DOCKER_HOST") or None,
+        engine_place=engine_place(),
         shared=os.environ.get("BUILDMATRIX_SHARED", ""),
         shares=os.environ.get("BUILDMATRIX_SHARED_READ_ONLY", "") in ("", "0"),
         network={name: os.environ[name] for name in NETWORK if name in os.environ},
     )
+
+
+def engine_place() -> dict[str, str]:
+    """The settings that say which container engine is meant, as the `docker` command has them."""
+    return {name: os.environ[name] for name in ENGINE if os.environ.get(name)}
 
 
 def _at_least_none(flag: str, number: int) -> int:

@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from buildmatrix.cli.command import command
-from buildmatrix.cli.common import mirror, print_json, print_table, program, say, state_of
+from buildmatrix.cli.common import (
+    engine_place,
+    mirror,
+    print_json,
+    print_table,
+    program,
+    say,
+    state_of,
+)
 from buildmatrix.errors import BuildmatrixError, UsageError
 
 NEXT = """
@@ -28,8 +35,7 @@ def doctor(_c: Any, matrix: str = "matrix.yaml", json: bool = False, state: str 
     """Say whether this machine is fit: engine, disk, memory, mirror, programs."""
     from buildmatrix.doctor import checks
 
-    url = os.environ.get("DOCKER_HOST") or None
-    checked = checks(state_of(matrix, state), engine_url=url, mirror=mirror)
+    checked = checks(state_of(matrix, state), engine_place=engine_place(), mirror=mirror)
     rows: list[CheckRow] = [
         {"name": one.name, "ok": one.ok, "found": one.found, "hint": one.hint} for one in checked
     ]

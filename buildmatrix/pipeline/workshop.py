@@ -60,7 +60,7 @@ class Workshop:
     archives: Path | None = None
     jobs: int = 1  # cores that compiles may use
     works: int = 0  # at once; 0: as many as the machine carries
-    engine_url: str | None = None
+    engine_place: Mapping[str, str] = field(default_factory=dict)  # what says which engine
     shared: str = ""  # address of a store that machines share
     shares: bool = True  # what is made here is put there too
     network: Mapping[str, str] = field(default_factory=dict)  # variables for proxies, certificates
@@ -127,7 +127,7 @@ class Workshop:
         from buildmatrix.container import OWNER, STATE, DockerEngine
 
         owner = scratch.claim(self.paths.owners, "owner-")
-        engine = DockerEngine(self.engine_url, {STATE: str(self.state), OWNER: owner.name})
+        engine = DockerEngine(self.engine_place, {STATE: str(self.state), OWNER: owner.name})
         for name in engine.owners(str(self.state)):
             if not scratch.is_claimed(self.paths.owners / name):
                 engine.remove_stale(OWNER, name)

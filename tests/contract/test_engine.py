@@ -30,7 +30,7 @@ KEY = f"contract-{os.getpid()}"  # the containers of this run, and of no other b
 @pytest.fixture(scope="module")
 def docker() -> Iterator[tuple[Engine, str]]:
     """A real engine with the smallest image that has a shell: busybox alone."""
-    engine = DockerEngine()
+    engine = DockerEngine(os.environ)
     if engine.image_id(TAG) is None:
         engine.import_rootfs(_busybox(STATE / "busybox.tar"), TAG)
     yield engine, TAG
@@ -55,6 +55,11 @@ def _busybox(path: Path) -> Path:
             link.type, link.linkname = tarfile.SYMTYPE, "busybox"
             tar.addfile(link)
     return path
+
+
+def another(engine: Engine) -> Engine:
+    """A second client of the same engine."""
+    return DockerEngine(os.environ) if isinstance(engine, DockerEngine) else LocalEngine()
 
 
 @pytest.fixture(params=["local", pytest.param("docker", marks=pytest.mark.docker)])
@@ -105,7 +110,7 @@ def test_lines_of_both_streams_come_in_the_order_of_writing(engine: tuple[Engine
 
 
 def test_stopped_what_runs_ends_and_nothing_begins(engine: tuple[Engine, str]) -> None:
-    own, image = type(engine[0])(), engine[1]
+    own, image = another(engine[0]), engine[1]
     begun, interrupted = threading.Event(), threading.Event()
 
     def sleep() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import time
 from typing import TYPE_CHECKING
@@ -45,7 +46,7 @@ def looked_at(state: Path) -> None:
 
 def containers(state: Path) -> list[str]:
     """The works whose containers are there, of a state folder."""
-    engine = DockerEngine()
+    engine = DockerEngine(os.environ)
     try:
         there = engine.client.containers.list(
             all=True, filters={"label": f"buildmatrix.state={state}"}

@@ -114,7 +114,8 @@ def test_of_verdicts_and_a_night() -> None:
 
 
 def test_of_this_machine(tmp_path: Path) -> None:
-    found = doctor.checks(tmp_path, engine_url="tcp://127.0.0.1:9", mirror=lambda: "m")
+    place = {"DOCKER_HOST": "tcp://127.0.0.1:9"}
+    found = doctor.checks(tmp_path, engine_place=place, mirror=lambda: "m")
     assert valid("doctor", {"version": 1, "checks": [asdict(one) for one in found]})["checks"]
 
 

@@ -3,22 +3,23 @@
 from __future__ import annotations
 
 import contextlib
-import itertools
+import json
 import shutil
 import subprocess
 import sys
 import threading
 from typing import TYPE_CHECKING, Any
 
-import docker
 import requests
-from docker.errors import APIError, DockerException, ImageNotFound
+from docker.errors import APIError, DockerException, NotFound
 
+from buildmatrix.container.address import connect
+from buildmatrix.container.output import Output
 from buildmatrix.errors import BuildError, BuildmatrixError
 from buildmatrix.protocols import ContainerExit, ContainerSpec, EngineImage
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping
     from pathlib import Path
 
 
@@ -28,45 +29,39 @@ STATE, OWNER = "buildmatrix.state", "buildmatrix.owner"  # labels
 ONE_STREAM = ("sh", "-c", 'exec "$0" "$@" 2>&1')
 
 MOST_PROCESSES = 8_192  # in one container: half of a machine's 32,768 are left to all else
-LONGEST_LINE = 1 << 16  # bytes; a program may print for hours without a line end
 
 
 class DockerEngine:
     """Implements protocols.Engine. Connects when it is made; close it when done."""
 
-    def __init__(self, url: str | None = None, labels: Mapping[str, str] | None = None) -> None:
-        """`labels` are put on every container, beside those of its own."""
+    def __init__(
+        self, place: Mapping[str, str] | None = None, labels: Mapping[str, str] | None = None
+    ) -> None:
+        """`place` says which engine (see `connect`); `labels` are put on every container."""
         self.labels = dict(labels or {})
         self._stopping = threading.Event()
         self._running: dict[str, Any] = {}  # containers that `run` made, by id
-        try:
-            self.client = docker.DockerClient(base_url=url) if url else docker.from_env(timeout=600)
-            self.client.ping()
-        except (DockerException, requests.RequestException) as error:
-            raise BuildmatrixError(
-                "no container engine answers",
-                details=str(error),
-                hint="start Docker (`dockerd` as root), or set DOCKER_HOST; see `inv doctor`",
-            ) from None
+        self.client = connect(place or {})
 
     def close(self) -> None:
         self.client.close()
 
     def version(self) -> str:
         """The engine's name and version, for people."""
-        found = self.client.version()
-        return f"{found['Platform']['Name'] or 'Docker Engine'} {found['Version']}"
+        answer = self.client.version()
+        name = answer["Components"][0]["Name"]  # Podman's Platform is the operating system
+        return f"{'Docker Engine' if name == 'Engine' else name} {answer['Version']}"
 
     def image_id(self, tag: str) -> str | None:
         try:
             return str(self.client.images.get(tag).id)
-        except ImageNotFound:
+        except NotFound:
             return None
 
     def images(self, prefix: str) -> tuple[EngineImage, ...]:
-        """The images whose tag begins so. Podman puts `localhost/` before it, which is left out."""
+        """The images whose tag begins so, without the registry that Podman puts before a tag."""
         found = {
-            tag.removeprefix("localhost/"): image
+            tag.removeprefix("localhost/").removeprefix("docker.io/"): image
             for image in self.client.api.images()
             for tag in image.get("RepoTags") or ()
         }
@@ -80,7 +75,7 @@ class DockerEngine:
         """Take a tag away, and its image where that has no other; False where one is in use."""
         try:
             self.client.images.remove(tag)
-        except ImageNotFound:
+        except NotFound:
             return True
         except APIError:
             return False
@@ -95,13 +90,17 @@ class DockerEngine:
         return self.image_id(reference)
 
     def import_rootfs(self, tar: Path, tag: str) -> str:
+        """Make an image of a root file system and give it the tag; the image's id.
+
+        Tagged in a second step: Podman 4.3 drops the tag of an import, and calls it `latest`.
+        """
         repository, _, version = tag.rpartition(":")
         before = self.image_id(tag)
-        self.client.api.import_image_from_file(str(tar), repository=repository, tag=version)
-        found = self.image_id(tag)
-        assert found is not None
-        self._drop(before, found)
-        return found
+        answer = self.client.api.import_image_from_file(str(tar))
+        image = str(json.loads(answer.splitlines()[-1])["status"])
+        self.client.api.tag(image, repository, version)
+        self._drop(before, image)
+        return image
 
     def build_image(self, context: Path, tag: str, on_line: Callable[[str], None]) -> str:
         """Build the Dockerfile in `context`. Raises BuildError with what the step said."""
@@ -141,13 +140,17 @@ class DockerEngine:
         self._running[container.id] = container
         try:
             self._go_on()  # `stop` may have looked before this one was there
-            container.start()
-            timed_out = _follow(container, on_line, spec.timeout_seconds)
+            with (
+                contextlib.closing(Output(self.client, container.id)) as output,
+                _deadline(container, spec.timeout_seconds) as expired,
+            ):
+                container.start()
+                for line in output.lines():
+                    on_line(line)
+                container.wait()
             container.reload()
             self._go_on()
-            ended = container.attrs["State"]
-            killed = bool(ended["OOMKilled"])
-            return ContainerExit(int(ended["ExitCode"]), out_of_memory=killed, timed_out=timed_out)
+            return _ended(container.attrs["State"], timed_out=expired.is_set())
         except (DockerException, requests.RequestException):
             self._go_on()
             raise
@@ -231,8 +234,20 @@ def _remove(container: Any) -> None:
             raise
 
 
-def _follow(container: Any, on_line: Callable[[str], None], seconds: float) -> bool:
-    """Hand out lines until the container ends; True when its time was up and it was killed."""
+def _ended(state: Mapping[str, Any], *, timed_out: bool) -> ContainerExit:
+    """How a container ended, out of the engine's words for its state.
+
+    OOMKilled alone does not do: Docker 20.10 and Podman 5.4 set it also where only a child was
+    killed and the program went on well; Podman 4.3 never sets it.
+    """
+    status = int(state["ExitCode"])
+    killed = status == 137 or (status != 0 and bool(state["OOMKilled"]))
+    return ContainerExit(status, out_of_memory=killed and not timed_out, timed_out=timed_out)
+
+
+@contextlib.contextmanager
+def _deadline(container: Any, seconds: float) -> Iterator[threading.Event]:
+    """Kill the container when its time is up, which sets the event, or when the body fails."""
     expired = threading.Event()
 
     def expire() -> None:
@@ -242,37 +257,11 @@ def _follow(container: Any, on_line: Callable[[str], None], seconds: float) -> b
 
     timer = threading.Timer(seconds, expire)
     timer.daemon = True  # an interrupt at any line must not leave the program waiting for it
-    stream: Iterable[bytes] = ()
-    count = 0
     try:
         timer.start()
-        stream = container.logs(stream=True, follow=True)
-        for line in _lines(stream):
-            count += 1
-            on_line(line)
-        container.wait()
+        yield expired
     except BaseException:
-        expire()  # a stream that is left half-read keeps its socket: end it, read it out
-        for _ in stream:
-            pass
+        expire()
         raise
     finally:
         timer.cancel()
-    # Following ends before a last line without a line end (moby's issue 43860; in one of ten short
-    # containers with 20.10.24), and the last words are those that tell why: the rest is read again.
-    for line in itertools.islice(_lines(container.logs(stream=True)), count, None):
-        on_line(line)
-    return expired.is_set()
-
-
-def _lines(stream: Iterable[bytes]) -> Iterator[str]:
-    """Lines out of pieces that are cut anywhere; bytes that are no text are shown as U+FFFD. What
-    is longer than any line is several."""
-    rest = b""
-    for piece in stream:
-        *lines, rest = (rest + piece).split(b"\n")
-        if len(rest) > LONGEST_LINE:
-            lines, rest = [*lines, rest], b""
-        yield from (line.decode(errors="replace").rstrip("\r") for line in lines)
-    if rest:
-        yield rest.decode(errors="replace")
