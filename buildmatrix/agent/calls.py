@@ -108,6 +108,7 @@ def unframed(result: CommandResult, mark: str) -> CommandResult:
     words = result.stderr.partition(begin)[2] if begin in result.stderr else result.stderr
     if not mark_seen:
         raise _unreached(result)
+    answer = answer.removeprefix(begin)  # where both streams are one, the mark of each is there
     ends = list(end.finditer(answer))
     if not ends:  # it was killed, or the board went down
         return CommandResult(result.status or -1, answer, words)

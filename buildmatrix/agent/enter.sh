@@ -8,7 +8,7 @@ mark=$1 digest=$2 prefix=$3 mode=$4 line=$5
 trap "exit=\$?; printf \"\\n>%s %s\\n\" $mark \$exit" 0
 printf "\n<%s\n" "$mark"
 printf "\n<%s\n" "$mark" >&2
-unset CDPATH
+unset CDPATH TAR_OPTIONS GZIP
 agent=agent/$digest fresh=
 cd "${HOME:-/nowhere}" 2> /dev/null || { [ "$mode" != work ] && cd /proc || { echo "${HOME-}"; exit 91; }; }
 [ "$mode" != work ] || mkdir -p "$prefix" || exit 92

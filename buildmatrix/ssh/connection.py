@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 import secrets
 import shlex
+import time
 from collections import deque
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -23,6 +25,7 @@ if TYPE_CHECKING:
     from buildmatrix.ssh.chain import Chain
 
 BLOCK = 128 * 1024
+REFUSALS, PAUSE = 20, 0.1  # times, seconds: how long a session that ended may count
 AHEAD = 16  # chunks that wait for the link at most
 
 
@@ -35,6 +38,7 @@ class SshConnection:
     def __init__(self, chain: Chain, where: str) -> None:
         self._chain = chain
         self._where = where
+        self._served = False  # whether a session was granted before
 
     def __enter__(self) -> SshConnection:
         return self
@@ -61,7 +65,7 @@ class SshConnection:
             self.close()
 
         with Deadline(timeout, give_up) as deadline, translated(self._where):
-            channel = transport.open_session(timeout=timeout)
+            channel = self._session(transport, timeout)
             channel.exec_command(f"exec sh -c {shlex.quote(ending.marked(script, mark))}")
             result, fault = _exchange(channel, stdin or ())
             if deadline.passed or (result.status == -1 and not transport.is_active()):
@@ -69,6 +73,21 @@ class SshConnection:
         if fault is not None:
             raise fault
         return result
+
+    def _session(self, transport: paramiko.Transport, timeout: float) -> paramiko.Channel:
+        """A new session. OpenSSH with `MaxSessions 1` counts the one before for a moment longer
+        than it takes to ask for the next."""
+        tries = itertools.count()
+        while True:
+            try:
+                channel = transport.open_session(timeout=timeout)
+            except paramiko.ChannelException:
+                if not self._served or next(tries) == REFUSALS:
+                    raise
+                time.sleep(PAUSE)
+            else:
+                self._served = True
+                return channel
 
     def close(self) -> None:
         """Cut the connection; safe to call again, and from another thread."""

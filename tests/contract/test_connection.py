@@ -333,3 +333,10 @@ def test_a_server_that_is_full(servers: Servers) -> None:
         with pytest.raises(LinkLost, match="not as an SSH server") as caught:
             connect(server.target(), timeout=10, known_hosts=None)
     assert "MaxStartups" in caught.value.hint
+
+
+def test_a_server_that_grants_one_session_at_a_time_serves_many_in_a_row(servers: Servers) -> None:
+    server = servers.start("MaxSessions 1")
+    with connect(server.target(servers.identity), timeout=30, known_hosts=None) as ssh:
+        answers = [ssh.run("echo it; cat", timeout=30).stdout for _ in range(20)]
+    assert answers == [b"it\n"] * 20

@@ -68,3 +68,14 @@ def test_a_shell_that_ends_is_told_and_is_its_board_s_own_trouble(
     (look,) = fleet.look([board], access=reach.Access(), state=tmp_path)
     assert look.state == "away"
     assert "before it ran the command" in look.detail
+
+
+def test_both_streams_in_one_and_the_options_of_others_are_no_trouble(
+    board: BoardAddress, home: Path
+) -> None:
+    (home / ".bashrc").write_text("exec 2>&1; export TAR_OPTIONS=-v GZIP=-v\n")
+    bench_board.bundle(home, "one")
+    with connect(board, timeout=30, known_hosts=None) as connection:
+        bench.start(connection, only("one"))
+        assert bench.state(connection).run == "r1"
+        bench.collect(connection, reporter=RecordingReporter(), deadline=300, poll=0.1)

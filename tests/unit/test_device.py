@@ -310,6 +310,12 @@ def test_a_clock_that_is_elsewhere(epoch: int, found: list[str], words: str) -> 
     assert parse("vpi", text).skew_s is None
 
 
+def test_an_emulated_clock_may_run_slowly_and_a_boards_may_not() -> None:
+    info = replace(parse("vpi", VIRTUAL), skew_s=-7200.0)
+    assert codes(info) == []
+    assert codes(replace(info, emulated="")) == ["BM314"]
+
+
 def test_the_audit_explains_a_refusal() -> None:
     """The files that need the newer libc, and none that does not."""
     facts = tuple(
