@@ -87,7 +87,8 @@ class ImportedNetwork(NetworkSpec):
 
     `files`: sha256 by name, of that file and of all that it refers to, below `folder`; the first is
     the file. `values`: the .npy file of the input, which is drawn from the seed when empty;
-    `calibration`: of the images that int8 is calibrated on, drawn ones when empty.
+    `calibration`: of the images that int8 is calibrated on, drawn ones when empty; `held_out`: the
+    .npz file of pictures that it has not learnt from, or empty.
     `denormals`: how many weights and biases are closer to zero than a normal float32.
     """
 
@@ -95,6 +96,7 @@ class ImportedNetwork(NetworkSpec):
     files: Mapping[str, str]
     values: str = ""
     calibration: str = ""
+    held_out: str = ""
     output: str = ""
     denormals: int = 0
 

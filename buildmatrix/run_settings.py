@@ -34,6 +34,7 @@ class Setting:
     at_least: int | None = None
     at_most: int | None = None
     until: bool = False  # instead of a number: until intervals are narrow (`settings.Until`)
+    pattern: str = ""  # of a text
     spelt: str = ""  # how the flag is written, where that is not a whole number
     switch: Switch | None = None
 
@@ -77,6 +78,14 @@ SETTINGS = (
         ),
     ),
     Setting("threads", 4, "threads of the BLAS or engine", at_least=1, at_most=1024),
+    Setting(
+        "cores",
+        "all",
+        "processors that a run is bound to: all, little, big (the strongest kind), or numbers",
+        type=str,
+        pattern=r"^(all|little|big|[0-9]{1,4}(-[0-9]{1,4})?(,[0-9]{1,4}(-[0-9]{1,4})?)*)$",
+        spelt="as 0-3 or 0,4-5",
+    ),
     Setting("seed", 1, "of the order; recorded with the run"),
     Setting("retakes", 2, "extra rounds, at the most, for blocks that were disturbed", at_least=0),
     Setting(
@@ -112,6 +121,17 @@ SETTINGS = (
         "a block that began or ended hotter is void and taken again; 0: whatever the temperature",
         at_least=0,
         at_most=150,
+    ),
+    Setting(
+        "layers",
+        default=False,
+        meaning="ask each stack that can tell what its layers take, after the timed passes",
+        type=bool,
+        switch=Switch(
+            "layers",
+            value=True,
+            meaning="ask each stack that can tell what its layers take, after the timed passes",
+        ),
     ),
 )
 NAMES = tuple(one.name for one in SETTINGS)

@@ -41,6 +41,8 @@ def _written(setting: Setting) -> Any:
     limits = Field(ge=setting.at_least, le=setting.at_most)
     if get_origin(setting.type) is list:
         return Annotated[list[Annotated[int, limits]], Field(min_length=1), DISTINCT]
+    if setting.pattern:
+        return Annotated[setting.type, Field(pattern=setting.pattern)]
     plain: Any = setting.type
     if setting.at_least is not None or setting.at_most is not None:
         plain = Annotated[setting.type, limits]

@@ -13,11 +13,19 @@ from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from buildmatrix.bench.steady import Drift, drift
-from buildmatrix.conditions import Conditions, conditions
-from buildmatrix.nouns import INSTRUCTIONS, TIME, Measurement, Metric, Status
+from buildmatrix.conditions import Conditions, conditions, mapping
+from buildmatrix.nouns import (
+    INSTRUCTIONS,
+    TIME,
+    LayerFigures,
+    Measurement,
+    Metric,
+    Right,
+    Status,
+)
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     import numpy as np
     from numpy.typing import NDArray
@@ -131,6 +139,37 @@ class Row:
     def metric(self) -> Metric:
         """What this row is compared by: a time, but under emulation executed instructions."""
         return INSTRUCTIONS if self.emulated else TIME
+
+    @property
+    def right(self) -> Right | None:
+        """Of the pictures that were held out; the first round tells it, and only that."""
+        of_blocks = (mapping(block.environment.get("held_out")) for block in self.used)
+        found = next(filter(None, of_blocks), {})
+        count, of = found.get("right"), found.get("of")
+        return Right(count, of) if isinstance(count, int) and isinstance(of, int) and of else None
+
+    @property
+    def layers(self) -> tuple[LayerFigures, ...]:
+        """What each layer takes, where the stack was asked and told it."""
+        told = self._layers_told
+        passes, layers = told.get("passes"), told.get("rows")
+        if not isinstance(layers, list) or not isinstance(passes, int) or not passes:
+            return ()
+        images = passes * self.batch
+        return tuple(
+            LayerFigures(name, ns / images / 1e6, None if count is None else count / images)
+            for name, ns, count in layers
+        )
+
+    @property
+    def silence(self) -> str:
+        """Why the stack told nothing of its layers; empty where it did, or was not asked."""
+        return str(self._layers_told.get("silent") or "")
+
+    @property
+    def _layers_told(self) -> Mapping[str, object]:
+        of_blocks = (mapping(block.environment.get("layers")) for block in self.used)
+        return next(filter(None, of_blocks), {})
 
     def figures(self, metric: Metric) -> tuple[float, ...]:
         """One figure for each block that counts; blocks, not passes, are independent samples."""

@@ -108,6 +108,14 @@ launch() { # becomes the runner
     export OMP_NUM_THREADS="$threads" OPENBLAS_NUM_THREADS="$threads"
     set -- "cells/$cell/bin/runner" --model "cells/$cell/model" --batch "$batch" \
         --passes "$passes" --warmup "$warmup" --threads "$threads"
+    cores=$(setting cores)
+    [ -z "$cores" ] || set -- "$@" --cores "$cores"
+    # What does not change from round to round is asked once; the sentinel is there for its time.
+    if [ "$round $role" = '0 cell' ]; then
+        pictures=cells/$cell/model/held-out.f32
+        [ ! -f "$pictures" ] || set -- "$@" --pictures "$pictures"
+        [ -z "$(setting layers)" ] || set -- "$@" --layers
+    fi
     command -v timeout > /dev/null && set -- timeout "$limit" "$@"
     exec "$@"
 }

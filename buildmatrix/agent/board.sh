@@ -40,16 +40,18 @@ board() { # what takes longer to find out
     while read -r name count; do
         case $name in pswpin | pswpout) swapped=$((swapped + count)) ;; esac
     done < /proc/vmstat
-    cpu=$SYS/devices/system/cpu/cpu0/cpufreq limits=''
+    cpu=$SYS/devices/system/cpu/cpu0/cpufreq limits='' clocks=''
     for at in "$SYS"/devices/system/cpu/cpufreq/policy*; do
-        [ ! -d "$at" ] || limits="$limits $(number "$(reading "$at/scaling_max_freq")")"
+        [ -d "$at" ] || continue
+        limits="$limits $(number "$(reading "$at/scaling_max_freq")")"
+        clocks="$clocks $(number "$(reading "$at/scaling_cur_freq")")"
     done
     hottest
     printf '"cur_khz":%s,"max_khz":%s,"governor":"%s","millicelsius":%s,"throttled":"%s",' \
         "$(number "$(reading "$cpu/scaling_cur_freq")")" \
         "$(number "$(reading "$cpu/scaling_max_freq")")" "$(governor)" \
         "$(number "$heat")" "$(throttle)"
-    printf '"limits_khz":"%s",' "${limits# }"
+    printf '"limits_khz":"%s","clocks_khz":"%s",' "${limits# }" "${clocks# }"
     printf '"load1":%s,"swapped":%s,"available_kib":%s' \
         "$(number "${load%% *}")" "$swapped" "$(number "$(available)")"
 }

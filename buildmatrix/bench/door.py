@@ -23,8 +23,8 @@ Bits = Annotated[str, Field(pattern=r"^(0x)?[0-9a-fA-F]{0,16}$")]
 # The requests that are judged here, by version (others are only told by number), each with the
 # version of its measuring: of the series, raised when the same words measure another thing.
 # A request of 3 may hold until, at_most, cool_down and max_celsius, one of 4 settle, power and
-# power_of.
-REQUESTS: Mapping[int, int] = {2: 2, 3: 2, 4: 2}
+# power_of, one of 5 cores and layers.
+REQUESTS: Mapping[int, int] = {2: 2, 3: 2, 4: 2, 5: 2}
 
 
 class _Form(BaseModel):
@@ -96,6 +96,12 @@ class Answer(_Form):
     probe_ns: list[Count] | None = None
     cpu_ns: Count | None = None
     batch_max_abs_diff: Number = None
+    cores: str | None = None
+    classes: list[Annotated[int, Field(strict=True, ge=-1, le=2**31)]] | None = None
+    # name, nanoseconds and instructions of all passes
+    layers: list[tuple[str, Count, Count | None]] | None = None
+    layers_message: str | None = None
+    after_ns: Count | None = None
 
 
 # An event that tells less than it might is no reason to lose a run: `events.words` goes without.
@@ -148,6 +154,9 @@ class Asked(_Form):
     cool_down: Count = 0
     max_celsius: Count = 0
     settle: Annotated[bool, Field(strict=True)] = False
+    # Words of a setting that a shell reads.
+    cores: Annotated[str, Field(pattern=r"^(all|[0-9]+(-[0-9]+)?(,[0-9]+(-[0-9]+)?)*)$")] = "all"
+    layers: Annotated[bool, Field(strict=True)] = False
     power: Annotated[str, Field(pattern=r"^[^\x00-\x1f\x7f]*$")] = ""
     power_of: str = ""
     limit_seconds: Count = 0

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from datetime import datetime
 
+ALL_CORES = "all"
 VERSION = max(door.REQUESTS)  # of a request: raise it when its fields change
 
 
@@ -55,6 +56,8 @@ class Request:
     cool_down: int = 0  # degrees that the board waits for before each block; 0: it does not wait
     max_celsius: int = 0  # a block that began or ended hotter is void; 0: no limit
     settle: bool = False  # passes that are still warming up are left out
+    cores: str = ALL_CORES  # or those that the runner is bound to: 0-3,5
+    layers: bool = False  # stacks are asked what their layers take
     power: str = ""  # a command on the board that prints watts; empty: nothing reads them
     power_of: str = ""  # what these are the watts of, in words
     tool: str = ""  # version of buildmatrix
@@ -105,6 +108,8 @@ def _settings(request: Request) -> str:
     governor = "performance" if request.governor else "keep"
     lines = [f"owner {owner}", f"governor {governor}", f"wireless {request.wireless}"]
     lines += [f"cool_down {request.cool_down}"] if request.cool_down else []
+    lines += [f"cores {request.cores}"] if request.cores != ALL_CORES else []
+    lines += ["layers yes"] if request.layers else []
     lines += [f"power {request.power}"] if request.power else []
     return "".join(f"{line}\n" for line in lines)
 

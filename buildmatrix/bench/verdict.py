@@ -7,8 +7,10 @@ from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
+from buildmatrix.bench import beside
 from buildmatrix.bench.disturbance import disturbances, fastest_probe
 from buildmatrix.bench.energy import watts
+from buildmatrix.bench.request import ALL_CORES
 from buildmatrix.bench.warming import warming
 from buildmatrix.cachekey import digest
 from buildmatrix.errors import BenchError
@@ -32,10 +34,12 @@ class Golden:
     """The output that every runner must give for image 0, and how far it may be off.
 
     `tolerances` is the largest relative error of a right answer, by the runner's number format.
+    `labels` are the right outputs for the pictures that were held out, where there are any.
     """
 
     expected: Sequence[float]
     tolerances: Mapping[str, float]
+    labels: Sequence[int] = ()
 
 
 def measurements(
@@ -193,6 +197,7 @@ def series(request: Request, entrant: Entrant, *, batch: int, device: DeviceInfo
             "passes": request.passes,
             "warmup": request.warmup,
             **({"settle": True} if request.settle else {}),
+            **({"cores": request.cores} if request.cores != ALL_CORES else {}),
         }
     )
 
@@ -258,7 +263,9 @@ def _fault(result: Mapping[str, Any], block: BlockResult, request: Request, gold
         return f"{len(samples)} samples for {request.passes} passes"
     if (numbers := number_format(result)) not in golden.tolerances:
         return f"the runner computes in {numbers}, for which the model has no tolerance"
-    return "" if isinstance(result.get("output"), list) else "the runner gave no output"
+    if not isinstance(result.get("output"), list):
+        return "the runner gave no output"
+    return beside.unlike(result, request, golden.labels)
 
 
 def _wrong(result: Mapping[str, Any], golden: Golden, error: float) -> str:
@@ -309,6 +316,7 @@ def _environment(
         "tolerance": golden.tolerances.get(numbers) if numbers else None,
         "facts": dict(entrant.facts),
         **_power(block, request, result),
+        **beside.environment(result, request, golden.labels),
     }
 
 

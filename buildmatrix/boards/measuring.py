@@ -12,10 +12,11 @@ from typing import TYPE_CHECKING
 from buildmatrix import __version__, bench, device
 from buildmatrix.bench.journal import parse
 from buildmatrix.bench.order import further, retakes
-from buildmatrix.bench.request import VERSION, Entrant, Request, request_of, run_id
+from buildmatrix.bench.request import ALL_CORES, VERSION, Entrant, Request, request_of, run_id
 from buildmatrix.bench.verdict import Golden, measurements
 from buildmatrix.boards.reach import visit
 from buildmatrix.errors import BenchError, DeviceError, InputError
+from buildmatrix.network import ImportedNetwork, NetworkSpec, origin
 from buildmatrix.nouns import Run, Severity
 from buildmatrix.pipeline.stored import shippable, stored
 from buildmatrix.protocols import Finished, Note, Started
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
     from buildmatrix.protocols import Connection, ObjectReader, Reporter
     from buildmatrix.results import Results
     from buildmatrix.settings import Settings
+    from buildmatrix.workload import Workload
 
 POLL = 4.0  # seconds between looks; each look costs the board some CPU
 JOURNAL_KIB = 8 * 1024  # room that a run's journal and output may take on the board
@@ -107,8 +109,11 @@ def _new_id() -> str:
 
 
 def fitted(lab: Lab, board: BoardAddress, request: Request, *, access: Access) -> Request:
-    """The request as the board can have it: without the cells that are for another machine, and
-    with the board's own meter."""
+    """The request as the board can have it: without the cells that are for another machine, with
+    the board's own meter, and bound to processors by their numbers.
+
+    Raises InputError for processors that the board does not have.
+    """
     meter = board.power
     request = replace(
         request,
@@ -120,7 +125,7 @@ def fitted(lab: Lab, board: BoardAddress, request: Request, *, access: Access) -
         for entrant in request.entrants
         if entrant.cell in lab.cells
     }
-    if len(set(machines.values())) < 2:
+    if len(set(machines.values())) < 2 and request.cores == ALL_CORES:
         return request
 
     def ask(connection: Connection) -> DeviceInfo:
@@ -129,7 +134,11 @@ def fitted(lab: Lab, board: BoardAddress, request: Request, *, access: Access) -
     about = visit(board, access, ask, lab.reporter, board.name)
     ours = device.meant_for(about, machines)
     others = machines.keys() - set(ours)
-    return replace(request, entrants=tuple(e for e in request.entrants if e.cell not in others))
+    return replace(
+        request,
+        cores=device.numbered(about, request.cores),
+        entrants=tuple(e for e in request.entrants if e.cell not in others),
+    )
 
 
 def start(lab: Lab, board: BoardAddress, request: Request, *, access: Access) -> RunState:
@@ -299,7 +308,17 @@ def golden(lab: Lab, request: Request) -> Golden:
             hint="collect it with the matrix that started it",
         )
     tolerances = {str(name): allowed for name, allowed in net.tolerance.items()}
-    return Golden(expected_output(lab, net.name), tolerances)
+    return Golden(expected_output(lab, net.name), tolerances, labels(net))
+
+
+def labels(net: Workload) -> tuple[int, ...]:
+    """The outputs that are right for the pictures that were held out, where the model has any."""
+    trained = origin(net) if isinstance(net, NetworkSpec) else None
+    if not isinstance(trained, ImportedNetwork) or not trained.held_out:
+        return ()
+    from buildmatrix.imported import held_out
+
+    return held_out(trained)[1]
 
 
 def expected_output(lab: Lab, model: str) -> Sequence[float]:

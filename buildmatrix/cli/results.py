@@ -36,6 +36,7 @@ FORMATS = ("table", "json", "csv", "markdown", "html")
         "format": ", ".join(FORMATS),
         "out": "folder to write into: the page, JSON, CSV, Markdown, and the plots as SVG and PNG",
         "against": "study: put the table published in 2017 beside ours",
+        "layers": "a cell: what each of its layers takes, if `bench --layers` asked it",
         "bundle": "a cell: pack all that is needed to repeat its row elsewhere",
         "host": "only results of this device",
     },
@@ -50,6 +51,7 @@ def report(
     format: str = "table",
     out: str = "",
     against: str = "",
+    layers: str = "",
     bundle: str = "",
     json: bool = False,
     state: str = "",
@@ -67,6 +69,8 @@ def report(
         measured = reporting.latest(shop, device=device, only=tuple(only or ()))
         if not measured.rows and not against:
             raise InputError("no results yet", hint="run `inv bench --collect`")
+        if layers:
+            measured = reporting.of_cell(measured, layers)
         if bundle:
             packed = publishing.repeatable(shop, measured, bundle, Path(out or "."))
             say(f"{packed.path}  {packed.size / 1e6:.1f} MB\non a board: {packed.command}")
@@ -77,6 +81,8 @@ def report(
             return
     if json or format == "json":
         print_json(publishing.document(shop, measured))
+    elif layers:
+        print_table(publishing.layers(measured))
     elif format == "table":
         print_table(publishing.table(shop, measured, study=bool(against)))
     else:

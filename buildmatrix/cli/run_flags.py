@@ -80,6 +80,8 @@ def given(chosen: Mapping[str, Setting], flags: Mapping[str, Any]) -> Given:
 def _value(setting: Setting, text: str) -> object:
     if setting.switch:
         return setting.switch.value
+    if setting.type is str:
+        return text
     share, _, most = text.partition(":")
     if setting.until and "%" in share:  # '1%' or '1%:30'
         limit = {"at_most": _numbers(setting, most)[0]} if most else {}

@@ -1,7 +1,8 @@
 """What a board says it is, and whether a bundle may go there.
 
 `agent/probe.sh` asks everything in one round trip; `answer` reads what it printed, `hardware` the
-lines about processors, clocks and temperatures, `gate` judges. All but `probe` is pure.
+lines about processors, clocks and temperatures, `gate` judges, `chosen` numbers processors. All but
+`probe` and `sonames` is pure.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from buildmatrix.agent import ask
 from buildmatrix.device.answer import parse
+from buildmatrix.device.chosen import numbered
 from buildmatrix.device.gate import FPU_NEEDS, explained, meant_for, unfit
 from buildmatrix.errors import DeviceError
 
@@ -23,7 +25,17 @@ QUESTION = "probe"  # as agent.ask takes it; `parse` reads the answer, other lin
 # a link that has gone dead is noticed by its own limit.
 PATIENCE = 120.0
 
-__all__ = ["FPU_NEEDS", "QUESTION", "explained", "meant_for", "parse", "probe", "sonames", "unfit"]
+__all__ = [
+    "FPU_NEEDS",
+    "QUESTION",
+    "explained",
+    "meant_for",
+    "numbered",
+    "parse",
+    "probe",
+    "sonames",
+    "unfit",
+]
 
 
 def probe(connection: Connection, name: str, *, timeout: float = PATIENCE) -> DeviceInfo:

@@ -19,6 +19,14 @@ class UnitRow(TypedDict):
     better: Literal["less", "more"]
 
 
+class LayerRow(TypedDict):
+    """One layer of a cell, by its stack's own name for it."""
+
+    name: str
+    ms_per_image: float
+    instructions_per_image: float | None  # None: not counted
+
+
 class ReportRow(TypedDict):
     """A cell at one batch size and thread count; times of void blocks are not in it."""
 
@@ -42,11 +50,14 @@ class ReportRow(TypedDict):
     power_of: str  # what the meter measures; empty: there is none
     peak_rss_kib: int | None
     max_rel_error: float | None
+    right: int | None  # of the pictures that were held out; None: the cell was not asked
+    held_out: int | None  # how many these are
     void_reason: str
     run: str
     taken_at: str
     bundle: str
     series: str
+    layers: NotRequired[list[LayerRow]]  # where the stack was asked and told them
 
 
 class BlockRow(TypedDict):

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from buildmatrix.errors import UsageError
 from buildmatrix.export import able
-from buildmatrix.network import OUTPUT, ImportedNetwork, PrunedNetwork
+from buildmatrix.network import OUTPUT, ImportedNetwork, PrunedNetwork, origin
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 INPUT_FILE = "input.f32"  # one image, little-endian float32; the harness replicates it
 EXPECTED_FILE = "expected.f64"  # golden output of that image, little-endian float64
+PICTURES_FILE = "held-out.f32"  # pictures that a trained network is judged by, as INPUT_FILE is
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,8 +143,20 @@ def export(net: NetworkSpec, *, format: str, destination: Path) -> tuple[str, ..
         **writer.write(net, parameters, *how.settings),
         INPUT_FILE: image.astype("<f4").tobytes(),
         EXPECTED_FILE: expected.astype("<f8").tobytes(),
+        **_pictures(net),
     }
     destination.mkdir(parents=True, exist_ok=True)
     for name, content in files.items():
         (destination / name).write_bytes(content)
     return tuple(files)
+
+
+def _pictures(net: NetworkSpec) -> dict[str, bytes]:
+    """Those that the network, or what it was made out of, has not learnt from."""
+    trained = origin(net)
+    if not isinstance(trained, ImportedNetwork) or not trained.held_out:
+        return {}
+    from buildmatrix.imported import held_out
+
+    pictures, _ = held_out(trained)
+    return {PICTURES_FILE: pictures.astype("<f4").tobytes()}

@@ -1,6 +1,10 @@
 // Measures forward passes of one stack: the same program, clock and output for all of them.
 //
-//   runner --model DIR [--batch 1,2,4] [--passes 100] [--warmup 5] [--threads 1]
+//   runner --model DIR [--batch 1,2,4] [--passes 100] [--warmup 5] [--threads 1] [--cores 0-3,5]
+//          [--pictures FILE] [--layers]
+//
+// After the timed passes it tells the class of each picture of FILE (float32 values, as those of
+// DIR/input.f32), and with --layers what each layer takes.
 //
 // Prints one JSON line per batch size on stdout, and stops after the first that is not "ok".
 // Exit status: 0 ok, 2 usage, 3 out of memory, 4 error; 128 + N and no line for the batch it was at
@@ -8,12 +12,13 @@
 // and a line, from the supervisor.
 
 #include "harness.h"
+
+#include "after.h"
+#include "clock.h"
+#include "cores.h"
 #include "supervisor.h"
 
-#include <dirent.h>
 #include <getopt.h>
-#include <linux/perf_event.h>
-#include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -38,6 +43,9 @@ struct Options {
   int passes = 100;
   int warmup = 5;
   int threads = 1;
+  const char* cores = nullptr;  // none: where the system lets it
+  std::string pictures;         // a file; empty: none
+  bool layers = false;
 };
 
 struct Report {
@@ -52,17 +60,16 @@ struct Report {
   std::vector<float> output;        // of image 0
   float batch_max_abs_diff = 0;     // of any image of the batch against image 0
   bool repeat_identical = false;    // first and last pass agree in every bit
+  long peak_rss_kib = -1;           // after the timed passes; -1: there were none
+  std::vector<int> classes;         // of the pictures
+  std::vector<after::Layers::Layer> layers;  // over as many passes as are timed
+  std::string layers_message;       // why there are none
+  int64_t after_ns = 0;             // what all that came after the timed passes took
 };
 
 Options options;
 Report report;        // of the batch being measured; give_up() must find it
 FILE* out = nullptr;  // the real stdout; descriptor 1 is turned to stderr
-
-int64_t now_ns(clockid_t clock = CLOCK_MONOTONIC) {
-  timespec t;
-  clock_gettime(clock, &t);
-  return int64_t(t.tv_sec) * 1000000000 + t.tv_nsec;
-}
 
 // User and system time so far, from loading the runner on, over all batches and threads, also those
 // that have ended: what the board was busy with beyond it was somebody else's.
@@ -91,61 +98,6 @@ int64_t probe() {
   state = x;
   return now_ns(CLOCK_THREAD_CPUTIME_ID) - start;
 }
-
-// Instructions executed in user mode by all threads, from construction on. One event per thread:
-// `inherit` follows only threads made later, and OpenBLAS makes its own before main().
-class InstructionCounter {
- public:
-  InstructionCounter() {
-    DIR* tasks = opendir("/proc/self/task");
-    if (!tasks) return;
-    while (const dirent* entry = readdir(tasks)) {
-      if (entry->d_name[0] != '.') open(std::atoi(entry->d_name));
-    }
-    closedir(tasks);
-  }
-
-  ~InstructionCounter() {
-    for (int event : events_) close(event);
-  }
-
-  // -1 when the kernel does not count, or counted only part of the time.
-  int64_t total() const {
-    int64_t sum = 0;
-    for (int event : events_) {
-      struct { uint64_t value, enabled, running; } count;
-      if (read(event, &count, sizeof count) != sizeof count) return -1;
-      if (count.running < count.enabled) return -1;
-      sum += int64_t(count.value);
-    }
-    return refused_ || events_.empty() ? -1 : sum;
-  }
-
- private:
-  InstructionCounter(const InstructionCounter&) = delete;
-  InstructionCounter& operator=(const InstructionCounter&) = delete;
-
-  void open(int thread) {
-    perf_event_attr attr;
-    std::memset(&attr, 0, sizeof attr);
-    attr.size = sizeof attr;
-    attr.type = PERF_TYPE_HARDWARE;
-    attr.config = PERF_COUNT_HW_INSTRUCTIONS;
-    attr.read_format = PERF_FORMAT_TOTAL_TIME_ENABLED | PERF_FORMAT_TOTAL_TIME_RUNNING;
-    attr.inherit = 1;
-    attr.exclude_kernel = 1;
-    attr.exclude_hv = 1;
-    long event = syscall(SYS_perf_event_open, &attr, thread, -1, -1, PERF_FLAG_FD_CLOEXEC);
-    if (event >= 0) {
-      events_.push_back(int(event));
-    } else if (errno != ESRCH) {  // a thread that has just ended counts nothing
-      refused_ = true;
-    }
-  }
-
-  std::vector<int> events_;
-  bool refused_ = false;
-};
 
 std::string quoted(const std::string& text) {
   std::string result = "\"";
@@ -178,6 +130,16 @@ std::string joined(const std::vector<T>& values) {
 
 std::string or_null(int64_t count) { return count < 0 ? "null" : std::to_string(count); }
 
+// [["conv1",NANOSECONDS,INSTRUCTIONS],...], or null where none are told.
+std::string joined(const std::vector<after::Layers::Layer>& layers) {
+  std::string text;
+  for (const after::Layers::Layer& layer : layers) {
+    text += (text.empty() ? "[" : ",[") + quoted(layer.name) + ',' + std::to_string(layer.ns) +
+            ',' + or_null(layer.instructions) + ']';
+  }
+  return text.empty() ? "null" : '[' + text + ']';
+}
+
 void print_report() {
   const std::string diff = joined(std::vector<float>(1, report.batch_max_abs_diff));
   std::fprintf(
@@ -186,15 +148,20 @@ void print_report() {
       "\"passes\":%d,\"warmup\":%d,\"status\":%s,\"message\":%s,\"first_pass_ns\":%s,"
       "\"samples_ns\":%s,\"probe_ns\":%s,\"cpu_ns\":%s,\"peak_rss_kib\":%ld,"
       "\"instructions\":%s,\"page_faults_major\":%ld,\"output\":%s,"
-      "\"batch_max_abs_diff\":%s,\"repeat_identical\":%s}\n",
+      "\"batch_max_abs_diff\":%s,\"repeat_identical\":%s,\"cores\":%s,\"classes\":%s,"
+      "\"layers\":%s,\"layers_message\":%s,\"after_ns\":%s}\n",
       quoted(engine_name).c_str(), quoted(number_format).c_str(), report.batch, options.threads,
       options.passes, options.warmup, quoted(report.status).c_str(),
       quoted(report.message).c_str(), or_null(report.first_pass_ns).c_str(),
       joined(report.samples_ns).c_str(), joined(report.probe_ns).c_str(),
-      std::to_string(cpu_ns()).c_str(), supervisor::used().ru_maxrss,
+      std::to_string(cpu_ns()).c_str(),
+      report.peak_rss_kib < 0 ? supervisor::used().ru_maxrss : report.peak_rss_kib,
       or_null(report.instructions).c_str(), report.page_faults_major,
       joined(report.output).c_str(), diff.substr(1, diff.size() - 2).c_str(),
-      report.repeat_identical ? "true" : "false");
+      report.repeat_identical ? "true" : "false", quoted(cores::bound()).c_str(),
+      options.pictures.empty() ? "null" : joined(report.classes).c_str(),
+      joined(report.layers).c_str(), quoted(report.layers_message).c_str(),
+      std::to_string(report.after_ns).c_str());
   std::fflush(out);
 }
 
@@ -240,14 +207,41 @@ void time_passes(Engine& engine) {
   if (before >= 0 && after >= 0) report.instructions = after - before;
 }
 
+// A batch of the one image.
+void set_image(Engine& engine, const std::vector<float>& image) {
+  std::vector<float> images;
+  images.reserve(image.size() * report.batch);
+  for (int i = 0; i < report.batch; ++i) images.insert(images.end(), image.begin(), image.end());
+  engine.set_input(images.data(), images.size());
+}
+
+// A stack that fails while it tells of its layers has still been measured.
+void ask_layers(Engine& engine, const std::vector<float>& image) {
+  try {
+    set_image(engine, image);
+    after::Layers layers;
+    if (engine.tell_layers(options.passes, layers)) {
+      report.layers = layers.all();
+    } else {
+      report.layers_message = "this stack does not tell what its layers take";
+    }
+  } catch (const std::exception& error) {
+    report.layers_message = error.what();
+  }
+}
+
+void ask_more(Engine& engine, const std::vector<float>& image) {
+  const int64_t start = now_ns();
+  if (!options.pictures.empty()) {
+    report.classes = after::classes(engine, report.batch, read_image(options.pictures), image.size());
+  }
+  if (options.layers) ask_layers(engine, image);
+  report.after_ns = now_ns() - start;
+}
+
 void measure(Engine& engine, const std::vector<float>& image) {
   engine.prepare(report.batch);
-  {
-    std::vector<float> images;
-    images.reserve(image.size() * report.batch);
-    for (int i = 0; i < report.batch; ++i) images.insert(images.end(), image.begin(), image.end());
-    engine.set_input(images.data(), images.size());
-  }
+  set_image(engine, image);
   const int64_t start = now_ns();
   engine.forward();
   report.first_pass_ns = now_ns() - start;
@@ -262,13 +256,15 @@ void measure(Engine& engine, const std::vector<float>& image) {
       std::memcmp(first.data(), last.data(), first.size() * sizeof(float)) == 0;
   report.batch_max_abs_diff = largest_difference(last, report.batch);
   report.output.assign(last.begin(), last.begin() + last.size() / report.batch);
+  report.peak_rss_kib = supervisor::used().ru_maxrss;
+  ask_more(engine, image);
   report.status = "ok";
 }
 
 [[noreturn]] void usage(const std::string& fault) {
   std::fprintf(stderr,
                "%s\nusage: runner --model DIR [--batch N,N,...] [--passes N] [--warmup N] "
-               "[--threads N]\n",
+               "[--threads N] [--cores LIST] [--pictures FILE] [--layers]\n",
                fault.c_str());
   std::exit(2);
 }
@@ -293,7 +289,9 @@ std::vector<int> parse_numbers(const std::string& text) {
 void parse(int argc, char** argv) {
   const option known[] = {{"model", 1, nullptr, 'm'},  {"batch", 1, nullptr, 'b'},
                           {"passes", 1, nullptr, 'p'}, {"warmup", 1, nullptr, 'w'},
-                          {"threads", 1, nullptr, 't'}, {nullptr, 0, nullptr, 0}};
+                          {"threads", 1, nullptr, 't'}, {"cores", 1, nullptr, 'c'},
+                          {"pictures", 1, nullptr, 'i'}, {"layers", 0, nullptr, 'l'},
+                          {nullptr, 0, nullptr, 0}};
   for (int key; (key = getopt_long(argc, argv, "", known, nullptr)) != -1;) {
     switch (key) {
       case 'm': options.model = optarg; break;
@@ -301,11 +299,22 @@ void parse(int argc, char** argv) {
       case 'p': options.passes = parse_number(optarg, 1); break;
       case 'w': options.warmup = parse_number(optarg, 0); break;
       case 't': options.threads = parse_number(optarg, 1); break;
+      case 'c': options.cores = optarg; break;
+      case 'i': options.pictures = optarg; break;
+      case 'l': options.layers = true; break;
       default: usage("bad option");
     }
   }
   if (optind < argc) usage(std::string("unexpected argument '") + argv[optind] + "'");
   if (options.model.empty()) usage("--model is missing");
+}
+
+// Mostly it has been done before main(); the report tells where the process may run.
+void bind() {
+  cpu_set_t set;
+  if (!options.cores) return;
+  if (!cores::read(options.cores, &set)) usage(std::string(options.cores) + " is no list of cores");
+  if (cores::bound() != options.cores) cores::bind_all(set);
 }
 
 // Keeps stdout for the JSON lines: what a stack prints there goes to stderr.
@@ -346,6 +355,7 @@ void give_up(const std::string& status, const std::string& message) {
 
 int main(int argc, char** argv) {
   parse(argc, argv);
+  bind();
   divert_stdout();
   if (supervisor::killed) {
     report.batch = *supervisor::batch ? *supervisor::batch : options.batches.front();

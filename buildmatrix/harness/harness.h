@@ -5,10 +5,24 @@
 #define BUILDMATRIX_HARNESS_H_
 
 #include <cstddef>
+#include <cstdint>
 #include <memory>
 #include <stdexcept>
 #include <string>
 #include <vector>
+
+// What a stack tells of its layers, in the order in which they run. Layers of one name are added up.
+class LayerLog {
+ public:
+  virtual ~LayerLog() {}
+
+  // A layer that is run by itself begins now. It ends with end(), and the next one begins there.
+  virtual void begin() = 0;
+  virtual void end(const std::string& layer) = 0;
+
+  // A layer of one pass, by the stack's own clock.
+  virtual void took(const std::string& layer, std::int64_t ns) = 0;
+};
 
 // Any member may throw: std::bad_alloc is reported as "oom", other exceptions as "error".
 class Engine {
@@ -18,8 +32,8 @@ class Engine {
   // Makes shapes and buffers for `batch` images. Called again for each batch size.
   virtual void prepare(int batch) = 0;
 
-  // Copies batch x channels x height x width floats, once after prepare(). Throws when `size` is
-  // not what the network takes. forward() must leave the input as it is.
+  // Copies batch x channels x height x width floats, after prepare(). Throws when `size` is not what
+  // the network takes. forward() must leave the input as it is.
   virtual void set_input(const float* data, std::size_t size) = 0;
 
   // One pass, and all that is timed. Returns when the output is computed: a stack that works
@@ -28,6 +42,10 @@ class Engine {
 
   // The last pass's output, batch x outputs.
   virtual std::vector<float> output() = 0;
+
+  // Runs `passes` passes on the input that is set, and tells what each layer took. False for a
+  // stack that cannot tell.
+  virtual bool tell_layers(int /*passes*/, LayerLog& /*log*/) { return false; }
 };
 
 // For set_input(): throws unless the harness gives as many values as the network takes.

@@ -40,7 +40,7 @@ def read(spec: FileNetworkSpec, folder: Path) -> tuple[ImportedNetwork, tuple[Pa
     simplified = simplify.simplified(path, size=size, output=spec.output)
     shape, layers, parameters = convert.converted(simplified, str(path))
     names = [spec.file, *simplified.files]
-    names += [name for name in (spec.values, spec.calibration) if name]
+    names += [name for name in (spec.values, spec.calibration, spec.held_out) if name]
     net = ImportedNetwork(
         version=spec.version,
         name=spec.name,
@@ -53,6 +53,7 @@ def read(spec: FileNetworkSpec, folder: Path) -> tuple[ImportedNetwork, tuple[Pa
         files={name: sha256(folder / name) for name in names},
         values=spec.values,
         calibration=spec.calibration,
+        held_out=spec.held_out,
         output=spec.output,
         denormals=reference.denormals(parameters),
     )
@@ -118,6 +119,33 @@ def calibration(net: ImportedNetwork) -> F32:
     Raises InputError for a file of anything else.
     """
     return _images(net, net.calibration, several=True)
+
+
+def held_out(net: ImportedNetwork) -> tuple[F32, tuple[int, ...]]:
+    """Pictures that the network has not learnt from, (count, channels, height, width), and for each
+    the number of the output that is right.
+
+    Raises InputError for a file of anything else.
+    """
+    import numpy as np
+
+    path = net.folder / net.held_out
+    try:
+        with np.load(path, allow_pickle=False) as arrays:
+            pictures, labels = arrays["pictures"], arrays["labels"]
+    except (OSError, ValueError, KeyError) as fault:
+        brief = f"it is no .npz file with pictures and labels: {fault}"
+        raise InputError(brief, where=str(path)) from None
+    count, shape = labels.size, input_shape(net)
+    if pictures.shape != (count, *shape) or not np.issubdtype(pictures.dtype, np.floating):
+        sizes = "x".join(map(str, pictures.shape))
+        raise InputError(
+            f"its {pictures.dtype} pictures of {sizes} are not {count} of {shape}, in floats",
+            where=str(path),
+        )
+    if not np.issubdtype(labels.dtype, np.integer):
+        raise InputError(f"its labels are {labels.dtype}, not whole numbers", where=str(path))
+    return np.ascontiguousarray(pictures, np.float32), tuple(labels.ravel().tolist())
 
 
 def _images(net: ImportedNetwork, name: str, *, several: bool) -> F32:

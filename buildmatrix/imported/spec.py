@@ -34,10 +34,15 @@ class FileNetworkSpec(Spec):
     calibration: str = Field(
         "", description="a .npy file of images that int8 is calibrated on; empty: drawn ones"
     )
+    held_out: str = Field(
+        "",
+        description="a .npz file of `pictures` that were not learnt from and the `labels` of what "
+        "they show, as numbers of outputs: every cell is asked for them on the board",
+    )
     seed: Annotated[int, Field(ge=0, description="what the image is drawn from")] = 0
     tolerance: Tolerance
 
-    @field_validator("file", "values", "calibration")
+    @field_validator("file", "values", "calibration", "held_out")
     @classmethod
     def _beside(cls, name: str) -> str:
         path = PurePosixPath(name)

@@ -29,7 +29,16 @@ from buildmatrix.nouns.elf import (
     VersionNeed,
 )
 from buildmatrix.nouns.findings import AuditPolicy, Finding, Severity, WantedMultiplies
-from buildmatrix.nouns.results import INSTRUCTIONS, TIME, Measurement, Metric, Run, Status
+from buildmatrix.nouns.results import (
+    INSTRUCTIONS,
+    TIME,
+    LayerFigures,
+    Measurement,
+    Metric,
+    Right,
+    Run,
+    Status,
+)
 from buildmatrix.nouns.stored import Bundle, Entry, FileRecord
 from buildmatrix.nouns.target import FPU_RANK, Target, version_tuple
 
@@ -72,6 +81,8 @@ __all__ = [
     "Measurement",
     "Meter",
     "Run",
+    "Right",
+    "LayerFigures",
     "Metric",
     "TIME",
     "INSTRUCTIONS",

@@ -77,6 +77,27 @@ class Run:
 
 
 @dataclass(frozen=True, slots=True)
+class Right:
+    """How many of the pictures that a network has not learnt from a cell knows."""
+
+    count: int
+    of: int
+
+    @property
+    def share(self) -> float:
+        return self.count / self.of
+
+
+@dataclass(frozen=True, slots=True)
+class LayerFigures:
+    """What one layer of a network takes in one cell, by the stack's own name for it."""
+
+    name: str
+    ms_per_image: float
+    instructions_per_image: float | None  # None: not counted
+
+
+@dataclass(frozen=True, slots=True)
 class Metric:
     """A figure that cells are compared by. `sign` is -1 where less is better, +1 where more is."""
 

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from buildmatrix.documents.profiling import Profile
     from buildmatrix.nouns import ElfFacts, Finding, Measurement
     from buildmatrix.plots import Point
-    from buildmatrix.report import Grid
+    from buildmatrix.report import Grid, Judged, LayerTable
 
 FULL = "float32"  # what a cell computes in unless it says otherwise
 Facts = tuple[tuple[str, str], ...]  # name and what is known, in the order of reading
@@ -29,6 +29,8 @@ class BoardSection:
     void: tuple[Measurement, ...] = ()  # every disturbed block, sentinels too
     events: Facts = ()  # when, what: conditions set, takeovers, restored
     environment: Facts = ()  # what the board said it is, how the run was made
+    accuracy: tuple[Judged, ...] = ()  # of a trained network
+    layers: tuple[LayerTable, ...] = ()  # of the cells whose stacks were asked
     formats: Facts = ()  # cell, and what it computes in; one that is not named: in float32
 
     def computes(self, cell: str) -> str:

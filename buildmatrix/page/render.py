@@ -19,6 +19,7 @@ from buildmatrix import plots, template
 from buildmatrix.page.answer import answers
 from buildmatrix.page.draw import inline_svg, vega
 from buildmatrix.page.executed import tables
+from buildmatrix.summary import time_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -84,6 +85,7 @@ def render(content: Page) -> str:
         "executed": tables(one.profile for one in content.cells if one.profile),
         "looks": plots.styles(content.names),
         "field": field,
+        "figure_text": time_text,
         "verdicts": _counted,
         "policy": _policy(style, scripts),
         "style": style,
@@ -151,6 +153,8 @@ def _payable(chart: Chart, sizes: Mapping[str, int]) -> Iterator[str]:
         yield "bundle"
     if len({point.cell for point in chart.points if point.peak_kib}) > 1:
         yield "memory"
+    if len({point.cell for point in chart.points if point.wrong is not None}) > 1:
+        yield "wrong"
 
 
 def _published(study: Grid) -> tuple[Point, ...]:

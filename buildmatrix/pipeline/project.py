@@ -26,7 +26,16 @@ if TYPE_CHECKING:
 
 HARNESS = PACKAGE / "harness"
 BENCH_FILES = ("bench.h", "bench.cpp")
-HARNESS_FILES = ("harness.h", "harness.cpp", "supervisor.h", "layers.h", "plain.h")
+HARNESS_FILES = (
+    "harness.h",
+    "harness.cpp",
+    "after.h",
+    "clock.h",
+    "cores.h",
+    "supervisor.h",
+    "layers.h",
+    "plain.h",
+)
 
 
 @dataclass(frozen=True)

@@ -67,6 +67,7 @@ class Point:
     interval: tuple[float, float] | None = None  # 95 %, of the mean over blocks
     blocks: int = 1
     peak_kib: int | None = None
+    wrong: float | None = None  # share of the pictures that were held out; None: not asked
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,7 +114,8 @@ def _point(row: Row) -> Point | None:
         interval = distribution.interval if distribution else None
     if figure is None:
         return None
-    return Point(row.cell, row.batch, figure, interval, len(row.used), row.peak_rss_kib)
+    wrong = None if row.right is None else 1 - row.right.share
+    return Point(row.cell, row.batch, figure, interval, len(row.used), row.peak_rss_kib, wrong)
 
 
 def styles(cells: Iterable[str]) -> Mapping[str, Style]:

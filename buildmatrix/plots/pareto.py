@@ -1,4 +1,4 @@
-"""What a figure costs: figures at one batch size against bundle size, or peak memory."""
+"""What a figure costs: figures at one batch size against bundle size, peak memory, or accuracy."""
 
 from __future__ import annotations
 
@@ -41,6 +41,7 @@ class Axis:
 AXES: Mapping[str, Axis] = {
     "bundle": Axis("bundle size", "MB"),
     "memory": Axis("peak memory", "MiB"),
+    "wrong": Axis("wrong answers", "% of the pictures that were held out"),
 }
 
 
@@ -59,7 +60,8 @@ def pareto(chart: Chart, *, against: str, sizes: Mapping[str, int], batch: int) 
     signal `at`.
     """
     axis = AXES[against]
-    places = [Place(p, cost) for p in chart.points if (cost := _cost(p, against, sizes))]
+    costs = [(point, _cost(point, against, sizes)) for point in chart.points]
+    places = [Place(point, cost) for point, cost in costs if cost is not None]
     by_batch = {at: [p for p in places if p.point.batch == at] for at in chart.batches}
     look = styles(chart.cells)
     reach = {at: _reach(there) for at, there in by_batch.items()}
@@ -114,12 +116,14 @@ def front(places: Sequence[Place]) -> tuple[Place, ...]:
 def _cost(point: Point, against: str, sizes: Mapping[str, int]) -> float | None:
     if against == "bundle":
         return sizes[point.cell] / 1e6 if point.cell in sizes else None
+    if against == "wrong":
+        return None if point.wrong is None else 100 * point.wrong
     return point.peak_kib / 1024 if point.peak_kib else None
 
 
 def _reach(places: Sequence[Place]) -> tuple[float, float, float]:
     """Of one batch size: the end of the costs' axis, both ends of the figures', with some room."""
-    costs = [place.cost for place in places] or [1.0]
+    costs = [place.cost for place in places if place.cost] or [1.0]
     figures = [place.point.figure for place in places] or [1.0]
     return 1.2 * max(costs), min(figures) / 1.5, max(figures) * 1.5
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv as csv_format
 import io
+from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 from buildmatrix.nouns import INSTRUCTIONS, TIME, Measurement, Status
@@ -34,6 +35,8 @@ ROW_FIELDS = (
     "power_of",
     "peak_rss_kib",
     "max_rel_error",
+    "right",
+    "held_out",
     "void_reason",
     "run",
     "taken_at",
@@ -89,9 +92,10 @@ def document(
             "joules_per_image": {"unit": f"joules {per}", "better": "less"},
             "peak_rss_kib": {"unit": "KiB of memory", "better": "less"},
             "max_rel_error": {"unit": "relative error against the golden output", "better": "less"},
+            "right": {"unit": "pictures of those that were held out", "better": "more"},
         },
         "confidence": CONFIDENCE,
-        "rows": [_row_fields(row) for row in chosen],
+        "rows": [_row_fields(row) | _layers(row) for row in chosen],
         "blocks": [_block_fields(block) for block in blocks],
     }
 
@@ -139,9 +143,17 @@ def _row_fields(row: Row) -> dict[str, object]:
         "power_of": row.first.environment.get("power_of") or "",
         "peak_rss_kib": row.peak_rss_kib,
         "max_rel_error": row.max_rel_error,
+        "right": row.right.count if row.right else None,
+        "held_out": row.right.of if row.right else None,
         "void_reason": row.reason,
     }
     return {name: fields[name] for name in ROW_FIELDS}
+
+
+def _layers(row: Row) -> dict[str, object]:
+    """What the stack told of its layers, where it was asked."""
+    layers = [asdict(one) for one in row.layers]
+    return {"layers": layers} if layers else {}
 
 
 def _block_fields(block: Measurement) -> dict[str, object]:

@@ -5,10 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from buildmatrix.printable import printable
+from buildmatrix.report.accuracy import MARK, MEANING, judged
+from buildmatrix.summary import time_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
+    from buildmatrix.report.accuracy import Judged
     from buildmatrix.report.grid import Grid
 
 
@@ -28,6 +31,20 @@ def _markdown(grid: Grid) -> Iterator[str]:
     yield ""
     yield from (f"- {_escaped(note)}" for note in grid.notes)
     yield ""
+    if known := judged(grid.rows):
+        yield from _accuracy(known, emulated=grid.emulated)
+
+
+def _accuracy(known: Iterable[Judged], *, emulated: bool) -> Iterator[str]:
+    unit = "M instr (emulated)" if emulated else "ms"
+    yield _line(["cell", "computes in", "right", "", unit, "batch", ""])
+    yield _line(["---", "---", "---:", "---:", "---:", "---:", "---"])
+    for one in known:
+        figure = "-" if one.figure is None else time_text(one.figure)
+        right = f"{one.right.count} of {one.right.of}"
+        words = (_escaped(one.cell), _escaped(one.number_format), right, one.share, figure)
+        yield _line([*words, str(one.batch), MARK if one.front else ""])
+    yield f"\n- {MEANING.format('instructions (emulated)' if emulated else 'time')}\n"
 
 
 def _markdown_field(grid: Grid, batch: int, cell: str) -> str:

@@ -10,11 +10,15 @@ from rich.table import Table
 from rich.text import Text
 
 from buildmatrix.printable import printable
+from buildmatrix.report.accuracy import MARK, MEANING, judged
+from buildmatrix.summary import time_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
+    from buildmatrix.report.accuracy import Judged
     from buildmatrix.report.grid import Grid
+    from buildmatrix.report.layers import LayerTable
 
 
 def table(drawn: Iterable[Grid], *, width: int = 100) -> Group:
@@ -26,7 +30,63 @@ def table(drawn: Iterable[Grid], *, width: int = 100) -> Group:
             part = f" ({number} of {len(slices)})" if len(slices) > 1 else ""
             parts += [Text(printable(grid.title + part), style="bold"), _table(grid, cells), Text()]
         parts += [*(Text(printable(note), style="dim") for note in grid.notes), Text()]
+        if known := judged(grid.rows):
+            parts += [*_accuracy(known, emulated=grid.emulated), Text()]
     return Group(*parts)
+
+
+def layers(tables: Iterable[LayerTable], *, width: int = 100) -> Group:
+    """What each layer takes, with a bar of its share; a stack that tells nothing has its words."""
+    parts: list[Table | Text] = []
+    for one in tables:
+        sign = " (emulated)" if one.emulated else ""
+        parts.append(Text(printable(f"{one.cell}, batch {one.batch}{sign}"), style="bold"))
+        if one.bars:
+            parts += [_layers(one, max(width - 60, 10)), Text(one.sum, style="dim"), Text()]
+        else:
+            parts += [Text(printable(one.silence)), Text()]
+    return Group(*parts)
+
+
+def _layers(one: LayerTable, longest: int) -> Table:
+    drawn = _list("layer", "ms", *(["M instr"] if one.counted else []), "share")
+    drawn.add_column("")
+    most = max(bar.share for bar in one.bars)
+    for bar in one.bars:
+        count = [] if bar.million is None or not one.counted else [f"{bar.million:.4f}"]
+        length = round(bar.share / most * longest) if most else 0
+        line = Text("█" * length, style="dim" if one.emulated and not one.counted else "")
+        drawn.add_row(Text(printable(bar.name)), f"{bar.ms:.4f}", *count, f"{bar.share:.1%}", line)
+    return drawn
+
+
+def _accuracy(known: Sequence[Judged], *, emulated: bool) -> Iterable[Table | Text]:
+    """What each cell gets right, beside what that takes."""
+    unit = "M instr" if emulated else "ms"
+    drawn = _list("cell", "computes in", "right", "of them", unit, "batch", "")
+    for one in known:
+        figure = "-" if one.figure is None else time_text(one.figure)
+        drawn.add_row(
+            Text(printable(one.cell)),
+            Text(printable(one.number_format)),
+            f"{one.right.count} of {one.right.of}",
+            one.share,
+            figure,
+            str(one.batch),
+            MARK if one.front else "",
+        )
+    sign = " (emulated)" if emulated else ""
+    yield Text(f"accuracy, on pictures that were held out{sign}", style="bold")
+    yield drawn
+    yield Text(MEANING.format("instructions (emulated)" if emulated else "time"), style="dim")
+
+
+def _list(first: str, *others: str) -> Table:
+    drawn = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=(0, 1))
+    drawn.add_column(first, no_wrap=True)
+    for name in others:
+        drawn.add_column(name, justify="right")
+    return drawn
 
 
 def _table(grid: Grid, cells: Sequence[str]) -> Table:

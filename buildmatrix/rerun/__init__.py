@@ -133,6 +133,7 @@ def program(record: Rerun, *, files: int) -> str:
         "passes": settings["passes"],
         "warmup": settings["warmup"],
         "threads": settings["threads"],
+        "cores": settings["cores"],
         "order": " ".join(map(str, record["order"])),
         "recorded": "\n".join(_recorded(row) for row in record["rows"]),
     }

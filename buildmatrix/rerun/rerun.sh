@@ -83,8 +83,9 @@ emulator() { # as buildmatrix knows one: QEMU's firmware interface, or ARM on an
 launch() { # BATCH: becomes the runner
     { echo 1000 > /proc/self/oom_score_adj; } 2> /dev/null || : # short of memory, it dies first
     export OMP_NUM_THREADS="$threads" OPENBLAS_NUM_THREADS="$threads"
-    exec bin/runner --model model --batch "$1" --passes "$passes" --warmup "$warmup" \
-        --threads "$threads"
+    set -- --model model --batch "$1" --passes "$passes" --warmup "$warmup" --threads "$threads"
+    [ "$cores" = all ] || set -- "$@" --cores "$cores"
+    exec bin/runner "$@"
 }
 
 turn() { # BATCH: one process; its JSON line is kept, or null when it gave none
@@ -130,7 +131,7 @@ main() {
     ! emulator || here=emulated
     say "$cell, run $run, bundle $bundle"
     say "recorded on $board; all $files files are as they were packed"
-    say "batch sizes: $order; passes of each turn: $passes after $warmup untimed; threads: $threads"
+    say "batch sizes: $order; passes of each turn: $passes after $warmup untimed; threads: $threads; cores: $cores"
     for batch in $order; do
         say "running batch $batch" >&2
         turn "$batch"

@@ -9,6 +9,7 @@ from buildmatrix import page, plots, report
 from buildmatrix.errors import InputError
 from buildmatrix.pipeline.stored import bundle_by_digest
 from buildmatrix.rerun import Archive, pack
+from buildmatrix.verdicts import reporting
 from buildmatrix.verdicts.sections import content
 from buildmatrix.workload import described
 
@@ -62,6 +63,17 @@ def table(workshop: Workshop, measured: RowsWithNotes, *, study: bool = False) -
     return report.table(grids(workshop, measured, study=study))
 
 
+def layers(measured: RowsWithNotes) -> object:
+    """What the layers of these rows take, as something that rich prints. Raises InputError where no
+    stack was asked."""
+    tables = report.layer_tables(measured.rows)
+    if not tables:
+        raise InputError(
+            "the run did not ask what layers take", hint="measure again: inv bench --layers"
+        )
+    return report.layers(tables)
+
+
 def text(
     workshop: Workshop,
     measured: RowsWithNotes,
@@ -111,18 +123,15 @@ def write(
 
 def repeatable(workshop: Workshop, measured: RowsWithNotes, cell: str, folder: Path) -> Archive:
     """All that is needed to repeat a cell's newest run elsewhere, as one archive in `folder`."""
-    of_cell = [row for row in measured.rows if row.cell == cell]
-    if not of_cell:
-        known = ", ".join(dict.fromkeys(row.cell for row in measured.rows)) or "none"
-        raise InputError(f"'{cell}' was not measured", hint=f"measured are: {known}")
-    theirs = {row.run for row in of_cell}
+    own = reporting.of_cell(measured, cell).rows
+    theirs = {row.run for row in own}
     run = next((run for run in measured.runs if run.id in theirs), None)  # newest first
     if run is None:
         raise InputError(
             f"the results of {cell} are from before runs were kept",
             hint=f"measure it again: inv bench --only {cell} --collect",
         )
-    rows = [row for row in of_cell if row.run == run.id]
+    rows = [row for row in own if row.run == run.id]
     bundle = bundle_by_digest(workshop.store, cell, rows[0].first.bundle)
     if bundle is None:
         raise InputError(

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from buildmatrix.bench.events import words
 from buildmatrix.bench.journal import readable
 from buildmatrix.bench.unmet import unmet
+from buildmatrix.errors import InputError
 from buildmatrix.selector import matches_id
 from buildmatrix.summary import Row, drift_of, rows
 
@@ -38,6 +39,15 @@ def latest(workshop: Workshop, *, device: str | None, only: tuple[str, ...] = ()
     # Without --only, results of cells that left the matrix are still results.
     chosen = [block for block in blocks if matches_id(only, block.cell)]
     return _noted(workshop.project.cells, chosen, runs, sentinels)
+
+
+def of_cell(measured: RowsWithNotes, cell: str) -> RowsWithNotes:
+    """The same of one cell. Raises InputError for one that was not measured."""
+    own = tuple(row for row in measured.rows if row.cell == cell)
+    if not own:
+        known = ", ".join(dict.fromkeys(row.cell for row in measured.rows)) or "none"
+        raise InputError(f"'{cell}' was not measured", hint=f"measured are: {known}")
+    return replace(measured, rows=own)
 
 
 def with_notes(workshop: Workshop, blocks: Iterable[Measurement]) -> RowsWithNotes:

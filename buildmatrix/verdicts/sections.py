@@ -66,6 +66,8 @@ def _board(grid: report.Grid, measured: RowsWithNotes, bound: float | None) -> p
         void=tuple(b for b in (*blocks, *sentinels) if b.status is Status.VOID),
         events=tuple((run, words) for run in names for words in measured.notes.get(run, ())),
         environment=environment,
+        accuracy=report.judged(grid.rows),
+        layers=report.layer_tables(grid.rows),
         formats=formats,
     )
 

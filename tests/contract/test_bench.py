@@ -334,3 +334,19 @@ def test_hostile_names_reach_no_shell(tmp_path: Path, name: str) -> None:
     with pytest.raises(InputError):
         bench.extend(shell, asked(run=name), order(asked()))
     assert shell.scripts == []
+
+
+def test_cores_are_of_every_block_and_pictures_and_layers_of_the_first_round(shell: Board) -> None:
+    bundles = shell.home / ".buildmatrix/bundles" / bench_board.DIGEST["one"]
+    (bundles / "model/held-out.f32").write_bytes(b"1234")
+    (bundles / "bin/runner").rename(bundles / "bin/plain")
+    (bundles / "bin/runner").write_text(
+        '#!/bin/sh\nall=$*\necho "${all#* --threads 2}" >> "$HOME/asked"\n'
+        'exec "${0%runner}plain" ${all%" --layers"}\n'
+    )
+    (bundles / "bin/runner").chmod(0o755)
+    bench.start(shell, only("one", batches=(1,), rounds=2, cores="0-1", layers=True))
+    collect(shell)
+    first = "--cores 0-1 --pictures cells/one/model/held-out.f32 --layers"
+    told = (shell.home / "asked").read_text().splitlines()
+    assert [line.strip() for line in told] == ["--cores 0-1", first, *["--cores 0-1"] * 3]

@@ -189,7 +189,7 @@ def test_a_request_survives_the_journey() -> None:
     ("version", "words", "way_out"),
     [
         (1, "begun by an older buildmatrix, 9.0", "inv bench --cancel"),
-        (5, "started by buildmatrix 9.0", "a newer one"),
+        (6, "started by buildmatrix 9.0", "a newer one"),
     ],
 )
 def test_another_version_of_the_request_is_refused(version: int, words: str, way_out: str) -> None:
@@ -200,8 +200,13 @@ def test_another_version_of_the_request_is_refused(version: int, words: str, way
     assert way_out in caught.value.hint
 
 
-IN_4 = ("settle", "power", "power_of")
-ADDED = {2: ("until", "at_most", "cool_down", "max_celsius", *IN_4), 3: IN_4}  # since a version
+IN_5 = ("cores", "layers")
+IN_4 = ("settle", "power", "power_of", *IN_5)
+ADDED = {  # since a version
+    2: ("until", "at_most", "cool_down", "max_celsius", *IN_4),
+    3: IN_4,
+    4: IN_5,
+}
 
 
 @pytest.mark.parametrize("version", ADDED)
@@ -211,7 +216,7 @@ def test_a_run_that_a_version_before_began_is_collected_and_measured_alike(versi
     request = read_request(text)
     assert request == replace(REQUEST, version=version)
     assert request.harness == REQUEST.harness == 2
-    assert REQUEST.version == 4
+    assert REQUEST.version == 5
 
 
 def test_a_strange_field_of_a_request_is_named_and_the_run_can_still_be_collected() -> None:
@@ -221,7 +226,7 @@ def test_a_strange_field_of_a_request_is_named_and_the_run_can_still_be_collecte
     assert "collect it with the version that began it" in caught.value.hint
 
 
-@pytest.mark.parametrize("change", [{"version": 5}, {"strange": 1}])
+@pytest.mark.parametrize("change", [{"version": 6}, {"strange": 1}])
 def test_a_stored_run_of_a_newer_buildmatrix_is_told_in_words(change: dict[str, object]) -> None:
     with pytest.raises(BenchError) as caught:
         request_of(asdict(replace(REQUEST, run="r1", tool="9.0")) | change)

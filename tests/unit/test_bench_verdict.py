@@ -12,12 +12,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from buildmatrix import reference
-from buildmatrix.bench import events
+from buildmatrix.bench import door, events
 from buildmatrix.bench.journal import BlockResult, parse, readable
 from buildmatrix.bench.request import Entrant, Request
 from buildmatrix.bench.verdict import Golden, max_relative_error, measure, measurements
 from buildmatrix.errors import BenchError
-from buildmatrix.nouns import DeviceInfo, Measurement, Status
+from buildmatrix.nouns import DeviceInfo, LayerFigures, Measurement, Right, Status
+from buildmatrix.summary import rows
 
 FACTS = {"toolchain": "armv7hf", "flags": ["-O2"], "stack": "caffe"}
 REQUEST = Request(
@@ -102,6 +103,68 @@ def block(**changes: Any) -> BlockResult:
         "result": result | changes.pop("result", {}),
     }
     return BlockResult(**(fields | changes))
+
+
+TOLD = {
+    "cores": "4-5",
+    "classes": [1, 0, 1, 1],
+    "layers": [["conv1", 6_000_000, 1200], ["prob", 300_000, None]],
+}
+TRAINED = replace(GOLDEN, labels=(1, 0, 0, 1))
+BOUND = replace(REQUEST, cores="4-5", layers=True)
+
+
+def test_what_was_asked_beside_times_is_kept_with_the_row() -> None:
+    made = measure(block(result=TOLD), BOUND, golden=TRAINED, device=BOARD)
+    (row,) = rows([made])
+    assert (row.status, row.right) == (Status.OK, Right(3, 4))
+    assert row.layers == (LayerFigures("conv1", 1.0, 200.0), LayerFigures("prob", 0.05, None))
+    assert row.conditions.pinned == "4-5"
+    assert made.series != judged(block()).series, "bound to other cores is another figure"
+
+
+def test_rows_that_were_asked_nothing_are_as_ever() -> None:
+    made = judged(block(result={"cores": "0-3", "classes": None, "layers": None}))
+    assert not {"cores", "held_out", "layers"} & made.environment.keys()
+    assert made.series == judged(block()).series
+    (row,) = rows([made])
+    assert (row.right, row.layers, row.silence, row.conditions.pinned) == (None, (), "", None)
+
+
+def test_a_stack_that_tells_nothing_of_its_layers_says_so() -> None:
+    silent = {"cores": "4-5", "layers": None, "layers_message": "this stack does not tell"}
+    (row,) = rows([measure(block(result=silent), BOUND, golden=TRAINED, device=BOARD)])
+    assert (row.layers, row.silence) == ((), "this stack does not tell")
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        ({"cores": "0-3"}, "asked for cores 4-5, the runner says 0-3"),
+        ({"cores": None}, "asked for cores 4-5, the runner says none"),
+        ({"classes": [1, 0]}, "2 answers for 4 pictures that were held out"),
+    ],
+)
+def test_an_answer_to_something_else_is_a_failure(change: dict[str, Any], reason: str) -> None:
+    done = block(result={**TOLD, **change})
+    made = measure(done, BOUND, golden=TRAINED, device=BOARD)
+    assert (made.status, made.void_reason) == (Status.FAILED, reason)
+
+
+@pytest.mark.parametrize(
+    "change", [{"classes": [1, "one"]}, {"layers": [["conv1", -1, 0]]}, {"layers": [["conv1"]]}]
+)
+def test_words_that_are_no_answer_are_none(change: dict[str, Any]) -> None:
+    assert next(iter(change)) in door.fault({**TOLD, **change})
+    assert door.fault(TOLD) == ""
+
+
+def test_every_clock_of_the_board_is_watched() -> None:
+    """Those of the big cores too: cpu0's alone would say that all is well."""
+    held = AFTER | {"limits_khz": "1416000 1800000", "clocks_khz": "1416000 408000"}
+    made = judged(block(after=held, before=QUIET | {"limits_khz": "1416000 1800000"}))
+    assert made.status is Status.VOID
+    assert made.void_reason == "the clock stood at 408000 kHz, its limit is 1800000 kHz"
 
 
 def judged(done: BlockResult, device: DeviceInfo = BOARD, **more: Any) -> Measurement:

@@ -15,7 +15,16 @@ from hypothesis import strategies as st
 
 from buildmatrix.agent import PREFIX, ask, source
 from buildmatrix.audit import RULES
-from buildmatrix.device import FPU_NEEDS, QUESTION, explained, meant_for, parse, probe, unfit
+from buildmatrix.device import (
+    FPU_NEEDS,
+    QUESTION,
+    explained,
+    meant_for,
+    numbered,
+    parse,
+    probe,
+    unfit,
+)
 from buildmatrix.device.checks import CHECKS
 from buildmatrix.device.page import refreshed
 from buildmatrix.errors import DeviceError
@@ -474,6 +483,25 @@ def test_a_faked_sys_gives_every_clock_and_zone(tmp_path: Path) -> None:
     ]
     assert [zone.celsius for zone in info.zones] == [50, 51]
     assert [c.capacity for c in info.clusters] == [512, 1024]
+
+
+def test_little_and_big_are_what_a_faked_sys_of_an_rk3399_says(tmp_path: Path) -> None:
+    """Four Cortex-A53 and two Cortex-A72, by MIDR, capacity and the clock of each."""
+    for cpu in range(6):
+        big = cpu > 3
+        told = {
+            "cpu_capacity": "1024" if big else "485",
+            "regs/identification/midr_el1": f"0x00000000410fd0{'82' if big else '34'}",
+            "cpufreq/cpuinfo_max_freq": "1800000" if big else "1416000",
+        }
+        for name, value in told.items():
+            file = tmp_path / f"sys/devices/system/cpu/cpu{cpu}/{name}"
+            file.parent.mkdir(parents=True, exist_ok=True)
+            file.write_text(f"{value}\n")
+    line = f"BUILDMATRIX_SYS={tmp_path}/sys; {QUESTION}"
+    info = parse("rock", ask(LocalShell(tmp_path), line, timeout=30, mode="look").stdout.decode())
+    words = ("little", "big", "0,1", "all")
+    assert [numbered(info, word) for word in words] == ["0-3", "4-5", "0-1", "all"]
 
 
 def test_the_page_shows_the_checks_of_boards_as_they_are() -> None:

@@ -14,11 +14,11 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 import pytest
 
-from buildmatrix import reference, schema
+from buildmatrix import imported, reference, schema
 from buildmatrix.export import export, prepared
 from buildmatrix.imported import described
 from buildmatrix.imported.spec import FileNetworkSpec
-from buildmatrix.network import NetworkSpec, VariantSpec, multiply_adds
+from buildmatrix.network import ImportedNetwork, NetworkSpec, VariantSpec, multiply_adds
 from buildmatrix.pruning import pruned
 from buildmatrix.reference import max_relative_error
 from tests import consumers
@@ -53,15 +53,15 @@ class Judged(NamedTuple):
 
 
 @cache
-def whole() -> NetworkSpec:
+def whole() -> ImportedNetwork:
     return described(schema.load(FOLDER / "model.yaml", FileNetworkSpec), FOLDER)
 
 
 @cache
 def held_out() -> tuple[F32, list[int]]:
     """Pictures, and what they show."""
-    with np.load(FOLDER / "held-out.npz") as digits:
-        return (digits["pictures"] / 16).astype(np.float32), digits["labels"].tolist()
+    pictures, labels = imported.held_out(whole())
+    return pictures, list(labels)
 
 
 def judged(net: NetworkSpec, format: str, reader: consumers.Reader, folder: Path) -> Judged:

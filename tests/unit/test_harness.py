@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
 import subprocess
 import time
@@ -78,6 +79,20 @@ class Doubling : public Engine {
   }
 
   std::vector<float> output() override { return output_; }
+
+  bool tell_layers(int passes, LayerLog& log) override {
+    if (behaviour_ == "no layers") return false;
+    if (behaviour_ == "layers fail") throw std::runtime_error("no \"room\"");
+    for (int pass = 0; pass < passes; ++pass) {
+      log.begin();
+      usleep(2000);
+      log.end("first");
+      forward();
+      log.end("second");
+      log.took("own clock", 1500);
+    }
+    return true;
+  }
 
  private:
   std::string behaviour_;
@@ -310,3 +325,68 @@ def test_bad_usage_is_refused_on_stderr(
     assert (done.status, done.lines) == (2, [])
     assert said in done.stderr
     assert "usage: runner --model DIR" in done.stderr
+
+
+def test_each_picture_has_a_class_whatever_the_batch(runner: Path, tmp_path: Path) -> None:
+    """Five pictures in batches of two: the last pass is not full."""
+    pictures = np.zeros((5, 4), np.float32)
+    pictures[range(5), [2, 0, 3, 1, 2]] = 1
+    pictures.tofile(tmp_path / "pictures")
+    options = ["--batch", "1,2", "--passes", "1", "--pictures", str(tmp_path / "pictures")]
+    lines = run(runner, tmp_path, *options).lines
+    assert [line["classes"] for line in lines] == [[2, 0, 3, 1, 2]] * 2
+    golden = [np.array(line["output"], np.float32) for line in lines]
+    assert np.array_equal(golden, [2 * PIXELS] * 2), "what was timed is judged by its own answer"
+    assert all(line["after_ns"] > 0 for line in lines)
+    assert run(runner, tmp_path, "--passes", "1").lines[0]["classes"] is None
+
+
+def test_an_answer_that_is_no_number_is_of_no_class(runner: Path, tmp_path: Path) -> None:
+    np.zeros(8, np.float32).tofile(tmp_path / "pictures")
+    options = ["--passes", "1", "--pictures", str(tmp_path / "pictures")]
+    assert run(runner, tmp_path, *options, behaviour="nan").lines[0]["classes"] == [-1, -1]
+
+
+def test_pictures_of_another_size_are_an_error(runner: Path, tmp_path: Path) -> None:
+    np.zeros(7, np.float32).tofile(tmp_path / "pictures")
+    done = run(runner, tmp_path, "--passes", "1", "--pictures", str(tmp_path / "pictures"))
+    assert (done.status, done.lines[0]["status"]) == (4, "error")
+    assert "not of the input's size" in done.lines[0]["message"]
+
+
+def test_layers_are_told_in_their_order_and_added_up(runner: Path, tmp_path: Path) -> None:
+    (line,) = run(runner, tmp_path, "--passes", "3", "--layers").lines
+    names, times, counts = zip(*line["layers"], strict=True)
+    assert names == ("first", "second", "own clock")
+    assert times[0] >= 3 * 2_000_000 > times[1]
+    assert times[2] == 3 * 1500
+    assert counts[2] is None, "a stack's own clock counts no instructions"
+    assert len(line["samples_ns"]) == 3
+
+
+@pytest.mark.parametrize(
+    ("behaviour", "words"),
+    [("no layers", "this stack does not tell"), ("layers fail", 'no "room"')],
+)
+def test_a_stack_that_cannot_tell_its_layers_is_measured_all_the_same(
+    runner: Path, tmp_path: Path, behaviour: str, words: str
+) -> None:
+    (line,) = run(runner, tmp_path, "--passes", "2", "--layers", behaviour=behaviour).lines
+    assert (line["status"], line["layers"]) == ("ok", None)
+    assert words in line["layers_message"]
+
+
+def test_it_is_bound_to_the_processors_that_are_named(runner: Path, tmp_path: Path) -> None:
+    mine = sorted(os.sched_getaffinity(0))
+    one = str(mine[-1])
+    (line,) = run(runner, tmp_path, "--passes", "1", "--cores", one).lines
+    assert line["cores"] == one
+    (free,) = run(runner, tmp_path, "--passes", "1").lines
+    assert free["cores"] != one or len(mine) == 1
+
+
+@pytest.mark.parametrize("cores", ["x", "1-", "-1", "3-1", "1,", "1--2", "99999", "1-2-3", ""])
+def test_what_is_no_list_of_cores_is_refused(runner: Path, tmp_path: Path, cores: str) -> None:
+    done = run(runner, tmp_path, "--passes", "1", f"--cores={cores}")
+    assert done.status == 2
+    assert "is no list of cores" in done.stderr

@@ -111,6 +111,18 @@ class CaffeEngine : public Engine {
     return std::vector<float>(blob.cpu_data(), blob.cpu_data() + blob.count());
   }
 
+  bool tell_layers(int passes, LayerLog& log) override {
+    const int count = int(net_.layers().size());
+    for (int pass = 0; pass < passes; ++pass) {
+      log.begin();
+      for (int layer = 0; layer < count; ++layer) {
+        net_.ForwardFromTo(layer, layer);
+        log.end(net_.layer_names()[layer]);
+      }
+    }
+    return true;
+  }
+
  private:
   caffe::Blob<float>& input() { return *net_.input_blobs()[0]; }
 

@@ -11,6 +11,7 @@
 #include <string>
 #include <vector>
 
+#include <layer.h>
 #include <net.h>
 
 #include "harness.h"
@@ -132,6 +133,27 @@ class NcnnEngine : public Engine {
       }
     }
     return values;
+  }
+
+  // Blob by blob: ncnn then computes what leads from the blobs that it has to the next one. It does
+  // so without writing over them, so that a layer that works in place has a copy to make.
+  bool tell_layers(int passes, LayerLog& log) override {
+    for (int pass = 0; pass < passes; ++pass) {
+      for (const ncnn::Mat& input : inputs_) {
+        ncnn::Extractor extractor = net_.create_extractor();
+        extractor.set_light_mode(false);
+        check(extractor.input(input_blob, input), "input blob");
+        log.begin();
+        for (const ncnn::Layer* layer : net_.layers()) {
+          if (layer->type == "Input") continue;
+          ncnn::Mat blob;
+          // As it lies in memory (1): converting it is no part of the layer.
+          for (int top : layer->tops) check(extractor.extract(top, blob, 1), layer->name);
+          log.end(layer->name);
+        }
+      }
+    }
+    return true;
   }
 
  private:

@@ -7,9 +7,13 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <cstdio>
+#include <cstdlib>
+#include <fstream>
 #include <memory>
 #include <new>
 #include <numeric>
+#include <set>
 #include <stdexcept>
 #include <string>
 #include <vector>
@@ -60,12 +64,15 @@ int threads_now() {
   return count;
 }
 
-Owned<OrtSession> open_session(const OrtEnv* env, const std::string& file, int threads) {
+// `profile` is where a session's profile goes, when it ends: the name's beginning; empty: nowhere.
+Owned<OrtSession> open_session(const OrtEnv* env, const std::string& file, int threads,
+                               const std::string& profile = "") {
   const auto options =
       make<OrtSessionOptions>(api->ReleaseSessionOptions, api->CreateSessionOptions);
   check(api->SetIntraOpNumThreads(options.get(), threads));
   check(api->SetInterOpNumThreads(options.get(), 1));
   check(api->SetSessionExecutionMode(options.get(), ORT_SEQUENTIAL));
+  if (!profile.empty()) check(api->EnableProfiling(options.get(), profile.c_str()));
   const int before = threads_now();
   auto session = make<OrtSession>(api->ReleaseSession, api->CreateSession, env, file.c_str(),
                                   static_cast<const OrtSessionOptions*>(options.get()));
@@ -94,6 +101,31 @@ std::vector<int64_t> dimensions(const OrtTypeInfo* type) {
   return shape;
 }
 
+// What follows `"KEY" :` in a line of a profile, up to the next comma or quotation mark.
+std::string field(const std::string& line, const std::string& key) {
+  const std::size_t at = line.find('"' + key + "\" :");
+  if (at == std::string::npos) return "";
+  std::size_t from = at + key.size() + 4;
+  while (from < line.size() && (line[from] == ' ' || line[from] == '"')) ++from;
+  return line.substr(from, line.find_first_of("\",", from) - from);
+}
+
+// One line an event (core/common/profiler.cc), microseconds. Of each node the first run is left
+// out: it finds its memory.
+void read_profile(const std::string& file, LayerLog& log) {
+  const std::string kernel = "_kernel_time";
+  std::ifstream lines(file);
+  if (!lines) throw std::runtime_error(file + ": ONNX Runtime wrote no profile");
+  std::set<std::string> ran;
+  for (std::string line; std::getline(lines, line);) {
+    const std::string name = field(line, "name");
+    if (field(line, "cat") != "Node" || name.size() <= kernel.size()) continue;
+    const std::size_t end = name.size() - kernel.size();
+    if (name.compare(end, kernel.size(), kernel) || ran.insert(name).second) continue;
+    log.took(name.substr(0, end), std::atoll(field(line, "dur").c_str()) * 1000);
+  }
+}
+
 // One end of the network: its name, its shape with the batch first, and the values.
 struct End {
   std::string name;
@@ -120,10 +152,12 @@ struct End {
 class OnnxRuntimeEngine : public Engine {
  public:
   OnnxRuntimeEngine(const std::string& model_dir, int threads)
-      : env_(make<OrtEnv>(api->ReleaseEnv, api->CreateEnv, ORT_LOGGING_LEVEL_WARNING, "runner")),
+      : file_(model_dir + "/net.onnx"),
+        threads_(threads),
+        env_(make<OrtEnv>(api->ReleaseEnv, api->CreateEnv, ORT_LOGGING_LEVEL_WARNING, "runner")),
         memory_(make<OrtMemoryInfo>(api->ReleaseMemoryInfo, api->CreateCpuMemoryInfo,
                                     OrtDeviceAllocator, OrtMemTypeDefault)),
-        session_(open_session(env_.get(), model_dir + "/net.onnx", threads)) {
+        session_(open_session(env_.get(), file_, threads)) {
     std::size_t inputs = 0, outputs = 0;
     check(api->SessionGetInputCount(session_.get(), &inputs));
     check(api->SessionGetOutputCount(session_.get(), &outputs));
@@ -144,17 +178,34 @@ class OnnxRuntimeEngine : public Engine {
     input_.values.assign(data, data + size);  // the same size: the tensor still lies there
   }
 
-  void forward() override {
-    const char* const from = input_.name.c_str();
-    const char* const to = output_.name.c_str();
-    const OrtValue* const given = input_.tensor.get();
-    OrtValue* result = output_.tensor.get();
-    check(api->Run(session_.get(), nullptr, &from, &given, 1, &to, 1, &result));
+  void forward() override { run(session_.get()); }
+
+  // In a session of its own: the other one, which was timed, writes nothing down.
+  bool tell_layers(int passes, LayerLog& log) override {
+    const auto session = open_session(env_.get(), file_, threads_, "layers");
+    for (int pass = 0; pass <= passes; ++pass) run(session.get());
+    OrtAllocator* allocator = nullptr;
+    check(api->GetAllocatorWithDefaultOptions(&allocator));
+    char* name = nullptr;
+    check(api->SessionEndProfiling(session.get(), allocator, &name));
+    const std::string profile = name;
+    check(api->AllocatorFree(allocator, name));
+    read_profile(profile, log);
+    std::remove(profile.c_str());
+    return true;
   }
 
   std::vector<float> output() override { return output_.values; }
 
  private:
+  void run(OrtSession* session) {
+    const char* const from = input_.name.c_str();
+    const char* const to = output_.name.c_str();
+    const OrtValue* const given = input_.tensor.get();
+    OrtValue* result = output_.tensor.get();
+    check(api->Run(session, nullptr, &from, &given, 1, &to, 1, &result));
+  }
+
   template <typename Name, typename Type>
   void describe(End& end, Name name_of, Type type_of) {
     OrtAllocator* allocator = nullptr;  // the library's own, never released
@@ -170,6 +221,8 @@ class OnnxRuntimeEngine : public Engine {
     if (end.shape.empty()) throw std::runtime_error(end.name + ": there is no batch");
   }
 
+  const std::string file_;
+  const int threads_;
   Owned<OrtEnv> env_;
   Owned<OrtMemoryInfo> memory_;
   Owned<OrtSession> session_;
