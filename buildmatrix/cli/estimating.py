@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from buildmatrix.cli.command import command
 from buildmatrix.cli.common import print_json, print_table, progress, say, workshop
-
-if TYPE_CHECKING:
-    from buildmatrix.nouns import Cell
-    from buildmatrix.pipeline.workshop import Workshop
 
 
 @command(
     {
         "cell": "the cell to estimate",
-        "as_": "a real board: pi3, pi3b+, pi4, msm8916, rk3399-little, rk3399-big, rk3288",
+        "as_": "a real board: pi3, pi3b+, pi4, rk3399-big, …; a name not known names them all",
         "threads": "cores that work (default: all that the board has)",
         "calibrate": "a run on that board, for all later estimates: taken into the fit",
         "explain": "the parts of the time, and every published time beside its estimate",
@@ -35,37 +31,23 @@ def estimate(
 ) -> None:
     """Estimate milliseconds on a real board that is not here, with an interval; never a time."""
     from buildmatrix.cli import estimating_view
-    from buildmatrix.estimate import calibration, shown
-    from buildmatrix.profile import kept
+    from buildmatrix.estimate import shown
+    from buildmatrix.verdicts import estimating
 
     place = shown.setting(as_, threads)
     with progress() as reporter:
         shop = workshop(matrix, None, state, reporter)
-    chosen = shop.project.cell(cell)
-    net = shown.check(chosen, shop.project.networks[chosen.model])
-    rows, fitted = calibration.kept(shop.paths.estimates)
-    before = fitted if calibrate else None
-    if calibrate:
-        with shop.results() as results:
-            blocks = results.blocks(calibrate)
-        one = calibration.own(blocks, net, place, run=calibrate, cell=chosen.id)
-        rows = calibration.with_row(rows, one)
-        fitted = calibration.fitted(rows)
-        calibration.keep(shop.paths.estimates, rows, fitted)
-    profile = kept.read(shop.paths.profile(chosen.id))
-    knowledge = shown.Knowledge(fitted, own=len(rows), before=before, profile=profile)
-    made = shown.document(chosen, net, place, bits=_bits(shop, chosen), known=knowledge)
+    made, ranked = estimating.one(shop, shop.project.cell(cell), place, run=calibrate)
     if json:
-        print_json(made)
-        return
-    say(estimating_view.sentence(made, place.board))
-    if explain:
-        print_table(estimating_view.explained(made))
-
-
-def _bits(shop: Workshop, cell: Cell) -> int:
-    machine = shop.project.toolchains[cell.toolchain].spec.target.machine
-    return 32 if machine == "EM_ARM" else 64
+        print_json(made or ranked)
+    elif made is not None:
+        say(estimating_view.sentence(made, place.board))
+        if explain:
+            print_table(estimating_view.explained(made))
+    elif ranked is not None:
+        say(estimating_view.ranked(ranked, place.board))
+        if explain:
+            print_table(estimating_view.ordered(ranked))
 
 
 TASKS = (estimate,)

@@ -13,7 +13,7 @@ from buildmatrix.estimate.shown import about
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from buildmatrix.documents.estimating import CheckRow, Estimate, PartRow
+    from buildmatrix.documents.estimating import CheckRow, Estimate, Order, Ordered, PartRow
     from buildmatrix.estimate.board import Board
 
 LARGEST = 3
@@ -69,6 +69,49 @@ def _order(made: Estimate) -> str:
         if name
     ]
     return ", ".join(words)
+
+
+def ranked(made: Order, board: Board) -> str:
+    """Lines of text: why there are no milliseconds, and where the cell stands among others."""
+    own, rows = made["cell"], made["cells"]
+    head = f"{own}, {made['model']}, as on {about(board)}, batch 1"
+    lines = [head, f"estimated: {made['reason']}"]
+    others = [row for row in rows if row["cell"] != own]
+    words = {
+        "fewer instructions than": [r["cell"] for r in others if _apart(r, more=True)],
+        "more than": [r["cell"] for r in others if _apart(r, more=False)],
+        f"within {made['near']:.0%} of": [r["cell"] for r in others if not r["told_apart"]],
+    }
+    place = [f"{than} {', '.join(cells)}" for than, cells in words.items() if cells]
+    lines.append(
+        "its order, by what emulation counted of one image: " + "; ".join(place)
+        if place
+        else "no other cell of this network and machine was profiled: inv profile CELL --host BOARD"
+    )
+    return "\n".join([*lines, *(f"note: {note}" for note in made["notes"])])
+
+
+def _apart(row: Ordered, *, more: bool) -> bool:
+    return row["told_apart"] and (row["times"] > 1) == more
+
+
+def ordered(made: Order) -> Table:
+    """The cells of the network, that with the fewest instructions first."""
+    table = Table(box=None, header_style="bold")
+    for head in ("cell", "stack", "M instr", "M multiply-adds", "times", "told apart"):
+        right = head.startswith(("M ", "times"))
+        table.add_column(head, justify="right" if right else "left", overflow="fold")
+    for row in made["cells"]:
+        asked = row["cell"] == made["cell"]
+        table.add_row(
+            Text(row["cell"]),
+            Text(row["stack"]),
+            f"{row['instructions'] / 1e6:.1f}",
+            f"{row['multiply_add_instructions'] / 1e6:.1f}",
+            f"{row['times']:.2f}",
+            "this cell" if asked else "yes" if row["told_apart"] else "no",
+        )
+    return table
 
 
 def explained(made: Estimate) -> RenderableType:

@@ -72,3 +72,32 @@ class Estimate(TypedDict):
     changed: list[str]  # by the run that was just taken in
     notes: list[str]
     validation: list[CheckRow]
+
+
+class Ordered(TypedDict):
+    """A cell among others of its network: what emulation counted of one image."""
+
+    cell: str
+    stack: str
+    instructions: float
+    multiply_add_instructions: float
+    times: float  # the instructions of the cell that was asked for
+    told_apart: bool  # from it; nearer ones may stand in the other order on a board
+
+
+class Order(TypedDict):
+    """`inv estimate CELL --as BOARD` of a stack that no times were published for: no milliseconds,
+    an order among the cells of its network that were profiled."""
+
+    version: Literal[1]
+    kind: Literal["estimated order"]
+    cell: str
+    model: str
+    board: str
+    core: str
+    threads: int
+    batch: Literal[1]
+    cells: list[Ordered]  # that with the fewest instructions first
+    near: float  # share of instructions within which two are not told apart
+    reason: str
+    notes: list[str]

@@ -38,6 +38,7 @@ DOCUMENTS: dict[str, Any] = {
     "profile": profiling.Profile,
     "profile-difference": profiling.Difference,
     "estimate": estimating.Estimate,
+    "estimate-order": estimating.Order,
     "report": verdicts.Report,
     "bench": verdicts.Report,
     "agree": verdicts.Agree,

@@ -37,7 +37,8 @@ class Board:
 @dataclass(frozen=True, slots=True)
 class Row:
     """One time: milliseconds of an image, batch 1. `family` as in split.toml; `own`: measured by
-    whoever asks, not published."""
+    whoever asks, not published; `early`: by a release of ncnn from before benchncnn named the GPU
+    in what it prints."""
 
     board: str
     threads: int
@@ -45,6 +46,7 @@ class Row:
     family: str
     ms: float
     own: bool = False
+    early: bool = False
 
 
 def text(name: str) -> str:
@@ -89,6 +91,7 @@ def published() -> tuple[Row, ...]:
             network=row["network"],
             family=families[row["network"]],
             ms=float(row["mean_ms"]),
+            early=row["release"] == "early",
         )
         for row in csv.DictReader(text("published.csv").splitlines())
         if not row["network"].endswith(INT8)

@@ -6,7 +6,7 @@ so that the fit can be made again. It is no published time, and no held-out erro
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from statistics import median
 from typing import TYPE_CHECKING, Any
 
@@ -26,8 +26,16 @@ if TYPE_CHECKING:
     from buildmatrix.nouns import Measurement
 
 VERSION = 1
-# `CPU part` of /proc/cpuinfo; Arm's technical reference manuals, MIDR.
-PARTS = {"cortex-a53": "0xd03", "cortex-a72": "0xd08", "cortex-a17": "0xc0e"}
+# `CPU part` of /proc/cpuinfo; Arm's technical reference manuals, MIDR. Kryo 260 and 280 Gold say
+# Qualcomm's 0x800 (arch/arm64/include/asm/cputype.h of Linux).
+PARTS = {
+    "cortex-a53": ("0xd03",),
+    "cortex-a72": ("0xd08",),
+    "cortex-a17": ("0xc0e",),
+    "cortex-a7": ("0xc07",),
+    "cortex-a57": ("0xd07",),
+    "cortex-a73": ("0xd09", "0x800"),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,10 +92,11 @@ def own(
 def _check_core(blocks: Sequence[Measurement], place: Setting, run: str) -> None:
     """Refuse a run of a board that says it has other cores; one that says nothing is believed."""
     parts = {part for block in blocks for part in _parts(block)}
-    if parts and PARTS[place.board.core] not in parts:
+    wanted = PARTS[place.board.core]
+    if parts and parts.isdisjoint(wanted):
         raise InputError(
             f"{run} is of a board whose cores are {', '.join(sorted(parts))}, and "
-            f"{place.board.name} has {place.board.core} ({PARTS[place.board.core]})"
+            f"{place.board.name} has {place.board.core} ({' or '.join(wanted)})"
         )
 
 
@@ -99,11 +108,15 @@ def _parts(block: Measurement) -> Sequence[str]:
 
 def fitted(rows: Sequence[Own]) -> shown.Fitted:
     """The coefficients of all published and all own rows. Held-out errors are of the published."""
-    if not rows:
-        return shown.shipped()
-    asked = {**table.asked(), **{one.row.network: one.asks for one in rows}}
-    every = (*table.published(), *(one.row for one in rows))
-    return shown.Fitted(fit.fitted(every, asked), shown.shipped().held_out)
+    shipped = shown.shipped()
+    return replace(shipped, coefficients=together(table.published(), rows)) if rows else shipped
+
+
+def together(published: Sequence[Row], own_rows: Sequence[Own]) -> Mapping[str, float]:
+    """The coefficients of published and own rows, with the choice that was made for the shipped."""
+    asked = {**table.asked(), **{one.row.network: one.asks for one in own_rows}}
+    every = (*published, *(one.row for one in own_rows))
+    return fit.fitted(every, asked, shown.shipped().choice)
 
 
 def kept(path: Path) -> tuple[tuple[Own, ...], shown.Fitted]:
@@ -115,7 +128,7 @@ def kept(path: Path) -> tuple[tuple[Own, ...], shown.Fitted]:
     known = record.get("coefficients", {})
     if not whole or not known.keys() >= shown.shipped().coefficients.keys():
         return (), shown.shipped()
-    return tuple(whole), shown.Fitted(known, shown.shipped().held_out)
+    return tuple(whole), replace(shown.shipped(), coefficients=known)
 
 
 def keep(path: Path, rows: Sequence[Own], made: shown.Fitted) -> None:

@@ -19,11 +19,13 @@ if TYPE_CHECKING:
 
     Vector = NDArray[np.float64]
 
-NOISE = 0.15  # of a published time, in the logarithm: versions, systems and cooling differ
+STEP = 1e-6  # by which a logarithm is moved to see what that changes
 OWN_NOISE = 0.05  # of a run of one's own, whose system and libraries are those that are asked for
 
 
-def fitted(rows: Sequence[Row], asked: Mapping[str, Mapping[str, float]]) -> Mapping[str, float]:
+def fitted(
+    rows: Sequence[Row], asked: Mapping[str, Mapping[str, float]], choice: model.Choice
+) -> Mapping[str, float]:
     """Coefficients by name. `asked`: what each network of the rows asks for.
 
     Least squares of the logarithms, each coefficient held to its middle; a row that is far off
@@ -31,33 +33,39 @@ def fitted(rows: Sequence[Row], asked: Mapping[str, Mapping[str, float]]) -> Map
     """
     from scipy.optimize import least_squares
 
-    wanted = _wanted(sorted({row.board for row in rows if row.own}))
+    wanted = _wanted(sorted({row.board for row in rows if row.own}), choice)
     middles = np.log([one.middle for one in wanted])
     spreads = np.array([one.spread for one in wanted])
     names = [one.name for one in wanted]
-    settings = [*dict.fromkeys(map(_setting, rows))]
-    places = [settings.index(_setting(row)) for row in rows]
+    settings = [*dict.fromkeys(map(setting, rows))]
+    places = [settings.index(setting(row)) for row in rows]
     asks = np.array([[asked[row.network][part] for part in Part] for row in rows])
     times = np.log([row.ms for row in rows])
-    noise = np.array([OWN_NOISE if row.own else NOISE for row in rows])
+    noise = np.array([OWN_NOISE if row.own else choice.noise for row in rows])
 
     def misses(logs: Vector) -> Vector:
-        values = dict(zip(names, np.exp(logs), strict=True))
-        each = np.array([[*model.rates(one, values).values()] for one in settings])
-        off = (np.log((asks * each[places]).sum(axis=1)) - times) / noise
+        """Of one set of coefficients, or of several: the last dimension counts them."""
+        values = dict(zip(names, np.exp(logs.T), strict=True))
+        each = model.rates(settings, values)[..., places, :]
+        off = (np.log((asks * each).sum(axis=-1)) - times) / noise
         soft = np.sign(off) * np.sqrt(2 * (np.sqrt(1 + off**2) - 1))
-        return np.concatenate([soft, (logs - middles) / spreads])
+        return np.concatenate([soft, (logs - middles) / spreads], axis=-1)
 
-    best = least_squares(misses, middles).x
+    def slopes(logs: Vector) -> Vector:
+        moved = misses(logs + STEP * np.eye(len(logs)))
+        return (moved - misses(logs)).T / STEP
+
+    best = least_squares(misses, middles, slopes, method="lm", ftol=1e-6, xtol=1e-6).x
     return dict(zip(names, map(float, np.exp(best)), strict=True))
 
 
-def _wanted(own: Sequence[str]) -> tuple[model.Coefficient, ...]:
+def _wanted(own: Sequence[str], choice: model.Choice) -> tuple[model.Coefficient, ...]:
     every = boards().values()
     cores = dict.fromkeys(board.core for board in every)
     groups = dict.fromkeys(board.group for board in every)
-    return model.coefficients([*cores], [*groups], own)
+    return model.coefficients([*cores], [*groups], own, choice)
 
 
-def _setting(row: Row) -> model.Setting:
-    return model.Setting(boards()[row.board], row.threads, own=row.own)
+def setting(row: Row) -> model.Setting:
+    """The board, threads and release that a row was measured with."""
+    return model.Setting(boards()[row.board], row.threads, own=row.own, early=row.early)

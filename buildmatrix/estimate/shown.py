@@ -4,51 +4,51 @@ from __future__ import annotations
 
 import functools
 import json
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from buildmatrix import network
 from buildmatrix.errors import InputError, UsageError
 from buildmatrix.estimate import board as table
 from buildmatrix.estimate import model, validation
+from buildmatrix.estimate.counted import counted, is_of, scaled
+from buildmatrix.estimate.model import Choice
 from buildmatrix.estimate.validation import Held
 from buildmatrix.estimate.work import Part, total, works
-from buildmatrix.isa.classes import Work as Executed
-from buildmatrix.workload import QUAD
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from buildmatrix.documents.estimating import (
         CheckRow,
-        Counted,
         ErrorFigures,
         Estimate,
         PartRow,
     )
     from buildmatrix.documents.profiling import Profile
     from buildmatrix.estimate.board import Board
-    from buildmatrix.estimate.work import Work
     from buildmatrix.network import NetworkSpec
     from buildmatrix.nouns import Cell
     from buildmatrix.workload import Workload
 
 STACK = "ncnn"  # whose times were published
-# Each begins in one cycle on these cores, however many lanes it fills.
-MULTIPLY_ADDS = (Executed.QUAD, Executed.PAIR, Executed.SCALAR)
 SHOWN = 5  # of a network's layers
 MOVED = 0.03  # a coefficient that a run moves by less is not told of
 DIFFERS = (
     "the published times are of ncnn as it was in 2020 to 2022; this cell's version may be faster"
 )
+SLOWER = "32-bit programs take {:.2f} times as long for arithmetic, as fitted over all boards"
+STALE = "the kept profile is of another build of this cell, and does not count"
 WIDTHS = "the cell's programs are {}-bit; this board's times were published for {}-bit ones"
 
 
 @dataclass(frozen=True, slots=True)
 class Fitted:
-    """The coefficients, and every published row's estimate by a fit that had not seen it."""
+    """The coefficients, what was chosen for their fit, and every published row's estimate by a fit
+    and a choice that had not seen it."""
 
     coefficients: Mapping[str, float]
+    choice: Choice
     held_out: Mapping[Held, tuple[float, ...]]
 
 
@@ -60,7 +60,8 @@ class Knowledge:
     fitted: Fitted
     own: int = 0
     before: Fitted | None = None
-    profile: Profile | None = None  # of the cell, where one is kept
+    profile: Profile | None = None  # of the cell's present build, where one is kept
+    stale: bool = False  # one is kept, of another build
 
 
 @functools.cache
@@ -68,7 +69,7 @@ def shipped() -> Fitted:
     """Of the published rows, as data/fitted.json keeps it."""
     document = json.loads(table.text("fitted.json"))
     made = {Held(name): tuple(times) for name, times in document["held_out"].items()}
-    return Fitted(document["coefficients"], made)
+    return Fitted(document["coefficients"], Choice(**document["choice"]), made)
 
 
 def setting(name: str, threads: int) -> model.Setting:
@@ -84,25 +85,33 @@ def setting(name: str, threads: int) -> model.Setting:
 
 
 def check(cell: Cell, work: Workload) -> NetworkSpec:
-    """The network of a cell that the model was shown on. Raises InputError for any other."""
+    """The network of a cell. Raises InputError for one that is measured otherwise, or in int8."""
     if not isinstance(work, network.NetworkSpec):
         raise InputError(f"{cell.id} measures calls of a library, and only networks are estimated")
-    if any("int8" in str(value) for _, value in cell.options):
+    if is_int8(cell):
         raise InputError(f"{cell.id} computes in int8, and only networks of floats are estimated")
-    if cell.stack != STACK:
-        raise InputError(
-            f"{cell.id} is of {cell.stack}, and the times that estimates are fitted to are of ncnn",
-            hint=f"add a cell with `stack: {STACK}` to matrix.yaml and estimate that",
-        )
     return work
+
+
+def is_int8(cell: Cell) -> bool:
+    """Whether a cell computes in int8."""
+    return any("int8" in str(value) for _, value in cell.options)
+
+
+def is_timed(cell: Cell) -> bool:
+    """Whether milliseconds may be told of a cell: its stack is one that times were published of."""
+    return cell.stack == STACK
 
 
 def document(
     cell: Cell, net: NetworkSpec, place: model.Setting, *, bits: int, known: Knowledge
 ) -> Estimate:
     """All that is said. `bits`: of the cell's programs."""
-    counted = _counted(net, known.profile)
-    asks = works(net) if counted is None else _scaled(works(net), counted["times"])
+    asks, arithmetic = works(net), None
+    if known.profile is not None and is_of(known.profile, net.name):
+        arithmetic = counted(asks, known.profile)
+    if arithmetic is not None:
+        asks = scaled(asks, arithmetic["times"])
     fitted = known.fitted
     values = fitted.coefficients
     parts = model.milliseconds(total(asks), place, values)
@@ -126,7 +135,7 @@ def document(
         "threads": place.threads,
         "batch": 1,
         "multiply_adds": network.multiply_adds(net),
-        "counted": counted,
+        "counted": arithmetic,
         "estimated_ms_per_image": ms if errors.is_within else None,
         "estimated_interval_ms": (ms / factor, ms * factor) if errors.is_within else None,
         "covers": validation.COVERED,
@@ -138,35 +147,9 @@ def document(
         "layers": _largest(layers)[:SHOWN],
         "own_rows": known.own,
         "changed": changes(net, place, known),
-        "notes": _notes(bits, place),
+        "notes": _notes(bits, place, known),
         "validation": _validation(held, made),
     }
-
-
-def _counted(net: NetworkSpec, profile: Profile | None) -> Counted | None:
-    """What a profile of the cell says of its arithmetic; None without one of just this network."""
-    if profile is None or (profile["model"], profile["batch"]) != (net.name, 1):
-        return None
-    executed = sum(profile["works"].get(kind.value, 0.0) for kind in MULTIPLY_ADDS)
-    asks = total(works(net))
-    expected = sum(asks[part] for part in model.ARITHMETIC) / QUAD
-    if not executed or not expected:
-        return None
-    return {"multiply_add_instructions": executed, "times": executed / expected}
-
-
-def _scaled(asks: Sequence[Work], times: float) -> tuple[Work, ...]:
-    """The layers with that many times the arithmetic."""
-    return tuple(
-        replace(
-            one,
-            asks={
-                part: amount * (times if part in model.ARITHMETIC else 1)
-                for part, amount in one.asks.items()
-            },
-        )
-        for one in asks
-    )
 
 
 def changes(net: NetworkSpec, place: model.Setting, known: Knowledge) -> list[str]:
@@ -186,9 +169,14 @@ def changes(net: NetworkSpec, place: model.Setting, known: Knowledge) -> list[st
     ]
 
 
-def _notes(bits: int, place: model.Setting) -> list[str]:
-    other = [WIDTHS.format(bits, place.board.bits)] if bits != place.board.bits else []
-    return [DIFFERS, *other]
+def _notes(bits: int, place: model.Setting, known: Knowledge) -> list[str]:
+    times = known.fitted.coefficients["32-bit programs"]
+    other = [WIDTHS.format(bits, place.board.bits), SLOWER.format(times)]
+    return [
+        DIFFERS,
+        *(other if bits != place.board.bits else ()),
+        *([STALE] if known.stale else ()),
+    ]
 
 
 def _held(place: model.Setting) -> Held:

@@ -1,0 +1,124 @@
+"""Estimates of a project's cells, from what its state folder keeps: profiles and runs of one's own.
+
+Milliseconds for cells of the stack that times were published of, an order for the others; never a
+row, and never compared with one.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from buildmatrix.errors import InputError
+from buildmatrix.estimate import calibration, order, shown
+from buildmatrix.estimate.order import Candidate
+from buildmatrix.pipeline.stored import stored
+from buildmatrix.profile import kept
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from buildmatrix.documents.estimating import Estimate, Order
+    from buildmatrix.documents.profiling import Profile
+    from buildmatrix.estimate.model import Setting
+    from buildmatrix.network import NetworkSpec
+    from buildmatrix.nouns import Cell
+    from buildmatrix.pipeline.workshop import Workshop
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """The kept profiles of a project's cells by id: of the present build, and of another one."""
+
+    present: Mapping[str, Profile]
+    stale: frozenset[str]
+
+
+def one(
+    workshop: Workshop, cell: Cell, place: Setting, *, run: str = ""
+) -> tuple[Estimate | None, Order | None]:
+    """What is estimated of a cell: milliseconds or an order. `run` is taken into the fit before.
+
+    Raises InputError for a cell that neither can be told of.
+    """
+    net = shown.check(cell, workshop.project.networks[cell.model])
+    profiles = _profiles(workshop)
+    if shown.is_timed(cell):
+        known = _knowledge(workshop, cell, net, place, profiles, run)
+        return shown.document(cell, net, place, bits=_bits(workshop, cell), known=known), None
+    if run:
+        raise InputError(
+            f"--calibrate {run}: runs of {cell.stack} are not taken into the fit, whose times are "
+            "of ncnn"
+        )
+    return None, _order(workshop, cell, net, place, profiles)
+
+
+def _profiles(workshop: Workshop) -> Kept:
+    """Those of the builds that are stored now; where none is kept, the store is not looked at."""
+    cells = workshop.project.cells
+    read = {cell.id: kept.read(workshop.paths.profile(cell.id)) for cell in cells}
+    made = {name: profile for name, profile in read.items() if profile is not None}
+    now = stored(workshop, audits=False) if made else {}
+    bundles = {name: now[name].bundle for name in made}
+    present = {
+        name: profile
+        for name, profile in made.items()
+        if (bundle := bundles[name]) is not None and bundle.digest == profile["bundle"]
+    }
+    return Kept(present, frozenset(made.keys() - present.keys()))
+
+
+def _knowledge(
+    workshop: Workshop,
+    cell: Cell,
+    net: NetworkSpec,
+    place: Setting,
+    profiles: Kept,
+    run: str,
+) -> shown.Knowledge:
+    """What an estimate is made with; `run`, if any, is taken into what is kept first."""
+    rows, fitted = calibration.kept(workshop.paths.estimates)
+    before = fitted if run else None
+    if run:
+        with workshop.results() as results:
+            blocks = results.blocks(run)
+        new = calibration.own(blocks, net, place, run=run, cell=cell.id)
+        rows = calibration.with_row(rows, new)
+        fitted = calibration.fitted(rows)
+        calibration.keep(workshop.paths.estimates, rows, fitted)
+    return shown.Knowledge(
+        fitted,
+        own=len(rows),
+        before=before,
+        profile=profiles.present.get(cell.id),
+        stale=cell.id in profiles.stale,
+    )
+
+
+def _order(
+    workshop: Workshop, cell: Cell, net: NetworkSpec, place: Setting, profiles: Kept
+) -> Order:
+    asked, others = _candidate(workshop, cell, profiles), _others(workshop, cell, profiles)
+    return order.document(asked, others, net.name, place)
+
+
+def _others(workshop: Workshop, cell: Cell, profiles: Kept) -> Sequence[Candidate]:
+    """The cells of the same network that compute in floats."""
+    return [
+        _candidate(workshop, other, profiles)
+        for other in workshop.project.cells
+        if other.model == cell.model and other.id != cell.id and not shown.is_int8(other)
+    ]
+
+
+def _candidate(workshop: Workshop, cell: Cell, profiles: Kept) -> Candidate:
+    return Candidate(cell, profiles.present.get(cell.id), _machine(workshop, cell))
+
+
+def _bits(workshop: Workshop, cell: Cell) -> int:
+    return 32 if _machine(workshop, cell) == "EM_ARM" else 64
+
+
+def _machine(workshop: Workshop, cell: Cell) -> str:
+    return workshop.project.toolchains[cell.toolchain].spec.target.machine
