@@ -37,15 +37,15 @@ def recorded(toolchain: Toolchain, state: Path) -> Identity | None:
 
 
 def _identity(toolchain: Toolchain, record: Mapping[str, Any]) -> Identity | None:
-    """The image that a record is of; None when that was made from another definition."""
-    if record.get("definition") != toolchain.definition_digest:
-        return None
-    return Identity(
-        toolchain=toolchain.name,
-        definition=str(record["definition"]),
-        packages=tuple(record["packages"]),
-        image=str(record["image"]),
-    )
+    """The image that a record is of; None when that was made from another definition, or when the
+    record is none of ours."""
+    match record:
+        case {"definition": str(definition), "packages": list(packages), "image": str(image)}:
+            same = definition == toolchain.definition_digest
+            names = tuple(map(str, packages))
+            return Identity(toolchain.name, definition, names, image) if same else None
+        case _:
+            return None
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +66,8 @@ def recorded_all(toolchains: Iterable[Toolchain], state: Path) -> Recorded:
         if identity is not None:
             identities[toolchain.name] = identity
         elif record:
-            former[toolchain.name] = dict(record.get("written", {}))
+            written = record.get("written", {})
+            former[toolchain.name] = written if isinstance(written, dict) else {}
     return Recorded(identities, former)
 
 

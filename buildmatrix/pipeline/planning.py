@@ -39,7 +39,7 @@ def on_record(workshop: Workshop) -> OnRecord:
         stored=store.stored(),
         sources=frozenset(filter(workshop.sources.holds, wanted)),
         material={**{i: entry.material for i, entry in entries.items()}, **former},
-        seconds={name: float(s) for name, s in took.items()},
+        seconds={name: float(s) for name, s in took.items() if isinstance(s, int | float)},
         unavailable=unavailable,
     )
 

@@ -120,7 +120,8 @@ UPGRADES: tuple[tuple[str, ...], ...] = (
 
 def opened(path: Path) -> sqlite3.Connection:
     """The file, made or brought to this version. Raises InputError for a newer or damaged one."""
-    db = connected(path)
+    with usable(path):
+        db = connected(path)
     try:
         with usable(path):
             db.execute("PRAGMA journal_mode = WAL")

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from buildmatrix import scratch
+from buildmatrix.entries import SHA256
 from buildmatrix.errors import BuildError, DamageError, SourceUnavailable
 from buildmatrix.recipe import (
     Alternate,
@@ -53,8 +54,13 @@ class Sources:
     stopped: Callable[[], bool] = lambda: False
 
     def holds(self, identity: str) -> bool:
-        record = read_record(self._record(identity))
-        return "archive" in record and self._archive(str(record["archive"])).is_file()
+        held = self._held(identity)
+        return bool(held) and self._archive(held).is_file()
+
+    def _held(self, identity: str) -> str:
+        """The hash of the archive that is on record for an identity; empty where none is."""
+        held = str(read_record(self._record(identity)).get("archive", ""))
+        return held if SHA256.fullmatch(held) else ""
 
     def sweep(self) -> tuple[Path, ...]:
         """Remove what killed downloads left behind; returns what it was."""
@@ -105,14 +111,14 @@ class Sources:
 
     def archive(self, source: SourceSpec, identity: str) -> tuple[Path, Alternate]:
         """The verified file of a source that is held, and the alternate it came from."""
-        origin = read_record(self._record(identity))["origin"]
+        origin = read_record(self._record(identity)).get("origin")
         fitting = (a for a in source.alternates if describe(a) == origin)
         return self._checked(identity), next(fitting, source.alternates[0])
 
     def _checked(self, identity: str) -> Path:
-        record = read_record(self._record(identity))
-        archive = self._archive(str(record["archive"]))
-        if not archive.is_file() or _sha256(archive) != record["archive"]:
+        held = self._held(identity)
+        archive = self._archive(held or "none")
+        if not archive.is_file() or _sha256(archive) != held:
             archive.unlink(missing_ok=True)
             raise DamageError(
                 "a cached archive was damaged and is removed",
