@@ -47,6 +47,11 @@ class Job:
     labels: tuple[tuple[str, str], ...]
     log: Path
     home: str = WORK  # where the container has its working folder
+    told_log: str = ""  # the log as people are told of it, where that is another's
+
+    @property
+    def log_name(self) -> str:
+        return self.told_log or str(self.log)
 
 
 def run(job: Job, *, engine: Engine, on_line: Callable[[str], None]) -> Path:
@@ -125,7 +130,7 @@ def _judge(job: Job, ended: ContainerExit, tail: list[str]) -> None:
     if ended.status == 0 and not ended.timed_out:
         return  # a child that was killed for memory and made good again is no failure
     limits = Limits(job.memory_gib, job.minutes, job.jobs)
-    brief, hint = explained(ended, tail, limits, str(job.log))
+    brief, hint = explained(ended, tail, limits, job.log_name)
     raise BuildError(brief, where=job.id, details="\n".join(tail[-TAIL:]), hint=hint)
 
 
@@ -153,7 +158,7 @@ def _collect(job: Job, out: Path) -> None:
                 f"the product '{pattern}' was not made",
                 where=job.id,
                 details="\n".join(["what is there:", *made[:20]]) if made else "/out is empty",
-                hint=f"mend the script or `products`; the log is {job.log}",
+                hint=f"mend the script or `products`; the log is {job.log_name}",
             )
 
 

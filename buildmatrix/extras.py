@@ -31,6 +31,7 @@ EXTRAS: Mapping[str, Extra] = {
     "sbom": Extra("papers of what is handed over", ("cyclonedx",)),
     "shared": Extra("stores that machines share", ("fsspec",)),
     "s3": Extra("shared stores on a server", ("s3fs",)),
+    "dask": Extra("workers on other machines", ("distributed",)),
 }
 
 

@@ -13,7 +13,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from buildmatrix import scratch
+from buildmatrix import image_store, scratch
 from buildmatrix.errors import BuildError
 from buildmatrix.nouns import Stage
 from buildmatrix.protocols import ContainerSpec, Mount, Note, Output
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from buildmatrix.protocols import Engine, Reporter
+    from buildmatrix.remote import Remote
 
 Bootstrap = Callable[[str, Path, Callable[[str], None]], None]  # (suite, tar, on_line)
 NOBODY = "65534:65534"
@@ -79,16 +80,21 @@ def ensure(
     state: Path,
     reporter: Reporter,
     rebuild: bool = False,
+    remote: Remote | None = None,
 ) -> Identity:
-    """The image, made if it is not there. Raises BuildError when it cannot be or fails its test."""
+    """The image: here, or of the shared store, or made. Raises BuildError when it cannot be made or
+    fails its test."""
     subject = work_id(Stage.IMAGE, toolchain.name)
 
     def say(line: str) -> None:
         reporter.emit(Output(subject, line))
 
     tag = tag_of(toolchain)
-    image = None if rebuild else engine.image_id(tag)
     known = recorded(toolchain, state)
+    image = None if rebuild else engine.image_id(tag)
+    if image is None and known is not None and not rebuild:
+        taken = image_store.borrow_image(remote, known.digest, engine, through=state, say=say)
+        image = engine.image_id(tag) if taken else None
     if image is not None and known is not None and known.image == image:
         return known
     if image is None:
@@ -100,7 +106,7 @@ def ensure(
     identity = Identity(
         toolchain=toolchain.name,
         definition=toolchain.definition_digest,
-        packages=_packages(toolchain, engine=engine, image=image),
+        packages=_packages(toolchain.name, engine=engine, image=image),
         image=image,
     )
     record = {**asdict(identity), "identity": identity.digest, "written": toolchain.definition}
@@ -108,6 +114,57 @@ def ensure(
     if known is not None and known.digest != identity.digest:
         reporter.emit(Note("info", changed_packages(known, identity)))
     return identity
+
+
+def lend(
+    toolchain: Toolchain, identity: Identity, *, engine: Engine, state: Path, remote: Remote
+) -> int | None:
+    """Put an image into the shared store, where it is not there; its size there in bytes if it was
+    put there now."""
+    tag = tag_of(toolchain)
+    return image_store.lend_image(remote, identity.digest, tag, engine, through=state)
+
+
+def lend_record(toolchain: Toolchain, *, state: Path, remote: Remote) -> None:
+    """Tell other machines what the image turned out to be."""
+    image_store.lend_record(remote, read_record(_record(toolchain, state)))
+
+
+def borrow_records(toolchains: Iterable[Toolchain], state: Path, remote: Remote) -> None:
+    """Write down what images are that others made, where nothing is on record here."""
+    for toolchain in toolchains:
+        image_store.borrow_record(remote, toolchain.definition_digest, _record(toolchain, state))
+
+
+def present(
+    identity: Identity,
+    tag: str,
+    *,
+    engine: Engine,
+    remote: Remote | None,
+    state: Path,
+    say: Callable[[str], None],
+) -> str:
+    """The engine's id of an image of that identity: under its tag, or out of the shared store.
+
+    Raises BuildError where neither has it: with other packages it would make other bytes.
+    """
+
+    def fits(image: str | None) -> bool:
+        if image is None or image == identity.image:
+            return image is not None
+        return _packages(identity.toolchain, engine=engine, image=image) == identity.packages
+
+    image = engine.image_id(tag)
+    if not fits(image):
+        there = image_store.borrow_image(remote, identity.digest, engine, through=state, say=say)
+        image = engine.image_id(tag) if there else None
+    if image is None or not fits(image):
+        raise BuildError(
+            f"the image of {identity.toolchain} is neither here nor in the shared store",
+            hint="where the build is started, BUILDMATRIX_SHARED_IMAGES=0 would keep it from there",
+        )
+    return image
 
 
 def tag_of(toolchain: Toolchain) -> str:
@@ -252,13 +309,13 @@ def _smoke(toolchain: Toolchain, *, engine: Engine, image: str, say: Callable[[s
         )
 
 
-def _packages(toolchain: Toolchain, *, engine: Engine, image: str) -> tuple[str, ...]:
+def _packages(toolchain: str, *, engine: Engine, image: str) -> tuple[str, ...]:
     lines: list[str] = []
     query = ("dpkg-query", "-W", "-f", "${Package}:${Architecture}=${Version}\n")
     done = engine.run(_probe(image, query, ()), lines.append)
     found = tuple(sorted(line for line in lines if re.fullmatch(r"[^=\s]+=[^=\s]+", line)))
     if done.status != 0 or not found:
-        raise BuildError(f"the image of {toolchain.name} does not list its packages")
+        raise BuildError(f"the image of {toolchain} does not list its packages")
     return found
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, BinaryIO, Literal, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
     from pathlib import Path
 
 Level = Literal["info", "warning", "error"]
@@ -157,6 +157,12 @@ class Engine(Protocol):
 
     def import_rootfs(self, tar: Path, tag: str) -> str: ...
 
+    def save_image(self, tag: str) -> Iterator[bytes]:
+        """An image with its tag, as `load_image` takes it on any machine."""
+        ...
+
+    def load_image(self, pieces: Iterable[bytes]) -> None: ...
+
     def build_image(self, context: Path, tag: str, on_line: Callable[[str], None]) -> str: ...
 
     def run(self, spec: ContainerSpec, on_line: Callable[[str], None]) -> ContainerExit:
@@ -175,3 +181,5 @@ class Engine(Protocol):
     def remove_stale(self, label: str, value: str) -> int:
         """Kill and remove containers carrying this label; the number removed."""
         ...
+
+    def close(self) -> None: ...

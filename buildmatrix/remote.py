@@ -46,6 +46,7 @@ class Remote:
         self._sender = ThreadPoolExecutor(1, "shared-store")
         self._sent: list[Future[None]] = []
         self._lock = threading.Lock()
+        self._sent_keys: set[str] = set()  # that this program has put there
 
     # -- reading ---------------------------------------------------------------------------------
 
@@ -103,11 +104,20 @@ class Remote:
                 )
             )
 
+    def send(self, key: str, entry: bytes, contents: Mapping[str, Path]) -> None:
+        """Put an entry there now, if it is not there; `answers` says whether that went well."""
+        with self._lock:
+            known = key in self._sent_keys
+        if self.writes and not known:
+            self._asked(lambda: self._send(key, entry, contents, anew=key in self._spoilt))
+
     def _send(self, key: str, entry: bytes, contents: Mapping[str, Path], *, anew: bool) -> None:
         for sha256, path in contents.items():
             if anew or not self._holds(_content(sha256), path.stat().st_size):
                 self._put(_content(sha256), path)
         self._put(_entry(key), entry)
+        with self._lock:
+            self._sent_keys.add(key)
 
     def _holds(self, path: str, size: int) -> bool:
         """Asked by a listing: an answer to HEAD for what is not there spoils the connection with
@@ -136,6 +146,11 @@ class Remote:
             self._files.pipe_file(target, content)
         else:
             self._files.put_file(str(content), target)
+
+    @property
+    def answers(self) -> bool:
+        """Whether it has answered so far."""
+        return not self._away
 
     @property
     def on_its_way(self) -> int:

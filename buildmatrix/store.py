@@ -99,6 +99,7 @@ class Store:
             self.on_damage(f"the entry {key[:12]} of the shared store cannot be read: passed over")
             return None
         self._write(self.entry_path(key), data)
+        self._note_latest(entry)
         return entry
 
     def entries(self) -> Iterator[Entry]:
@@ -207,10 +208,24 @@ class Store:
         if self.remote is not None:
             contents = {f.sha256: self.content_path(f.sha256) for f in files if f.sha256}
             self.remote.offer(key, written, contents)
-        if "id" in material:
-            self._write(self.root / "latest" / digest(material["id"]), key.encode())
-        (self.root / "failures" / f"{key}.txt").unlink(missing_ok=True)
+        self._note_latest(entry)
         return entry
+
+    def _note_latest(self, entry: Entry) -> None:
+        """It is the newest of its work now, and a failure before it is forgotten."""
+        if "id" in entry.material:
+            latest = self.root / "latest" / digest(entry.material["id"])
+            self._write(latest, entry.key.encode())
+        (self.root / "failures" / f"{entry.key}.txt").unlink(missing_ok=True)
+
+    def lend(self, key: str) -> None:
+        """Put what a key holds into the shared store, and wait until it is there."""
+        entry = self.entry(key)
+        if self.remote is None or entry is None:
+            return
+        paths = {file.sha256: self.content_path(file.sha256) for file in entry.files if file.sha256}
+        here = {sha256: path for sha256, path in paths.items() if path.is_file()}
+        self.remote.send(key, entries.written(entry), here)
 
     def remember_failure(self, key: str, text: str) -> None:
         self._write(self.root / "failures" / f"{key}.txt", text.encode())

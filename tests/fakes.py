@@ -18,7 +18,7 @@ from buildmatrix.protocols import CommandResult, ContainerExit, EngineImage
 from buildmatrix.ssh.ending import marked
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Iterator
     from pathlib import Path
 
     from buildmatrix.protocols import ContainerSpec, Event
@@ -117,6 +117,13 @@ class LocalEngine:
         self.tags[tag] = f"sha256:{hashlib.sha256(tar.read_bytes()).hexdigest()}"
         return self.tags[tag]
 
+    def save_image(self, tag: str) -> Iterator[bytes]:
+        yield f"{tag} {self.tags[tag]}".encode()
+
+    def load_image(self, pieces: Iterable[bytes]) -> None:
+        tag, image = b"".join(pieces).decode().split()
+        self.tags[tag] = image
+
     def build_image(self, context: Path, tag: str, on_line: Callable[[str], None]) -> str:
         text = (context / "Dockerfile").read_text()
         for line in text.splitlines():
@@ -163,3 +170,6 @@ class LocalEngine:
 
     def remove_stale(self, label: str, value: str) -> int:
         return 0
+
+    def close(self) -> None:
+        pass

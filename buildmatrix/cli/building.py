@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from buildmatrix.cli.command import command
-from buildmatrix.cli.common import print_json, print_table, progress, say, workshop
+from buildmatrix.cli.common import print_json, print_table, progress, say, workers, workshop
 from buildmatrix.errors import AuditError, BuildError
 
 if TYPE_CHECKING:
@@ -69,6 +69,7 @@ def plan(
         **AT_ONCE,
         "fail-fast": "begin nothing after the first failed action",
         "frozen": "make nothing: exit 9 and list what is missing",
+        "executor": "dask://HOST:8786: compile on the workers of a Dask scheduler",
         "twice": "make all again, elsewhere and uncached, and compare; exit 4 if bytes differ",
         "archives": "folder of source archives, looked into before downloading",
         "mirror": "the same, as it was called before",
@@ -85,6 +86,7 @@ def build(
     frozen: bool = False,
     archives: str = "",
     mirror: str = "",
+    executor: str = "",
     twice: bool = False,
     json: bool = False,
     state: str = "",
@@ -96,7 +98,8 @@ def build(
     with progress() as reporter:
         folder = archives or mirror
         shop = workshop(matrix, only, state, reporter, jobs=jobs, works=works, archives=folder)
-        outcomes = build_all(shop, fail_fast=fail_fast, frozen=frozen)
+        with workers(shop, executor):
+            outcomes = build_all(shop, fail_fast=fail_fast, frozen=frozen)
         document = build_document(shop, outcomes)
         if twice:
             from buildmatrix.pipeline.reproducing import reproduce_all

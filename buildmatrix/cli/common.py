@@ -9,6 +9,7 @@ import json
 import os
 import re
 import sys
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,7 +17,7 @@ from buildmatrix.errors import UsageError
 from buildmatrix.upstreams import debian_mirror, python_index
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from buildmatrix.nouns import Scalar
     from buildmatrix.pipeline.workshop import Workshop
@@ -71,6 +72,11 @@ def index() -> str:
     return os.environ.get("BUILDMATRIX_PYTHON_INDEX", "") or python_index()
 
 
+def network() -> dict[str, str]:
+    """The variables that are set and decide how the network is reached."""
+    return {name: os.environ[name] for name in NETWORK if name in os.environ}
+
+
 def workshop(
     matrix: str,
     only: list[str] | None,
@@ -110,13 +116,31 @@ def workshop(
         engine_place=engine_place(),
         shared=os.environ.get("BUILDMATRIX_SHARED", ""),
         shares=os.environ.get("BUILDMATRIX_SHARED_READ_ONLY", "") in ("", "0"),
-        network={name: os.environ[name] for name in NETWORK if name in os.environ},
+        shares_images=os.environ.get("BUILDMATRIX_SHARED_IMAGES", "1") not in ("", "0"),
+        network=network(),
     )
 
 
 def engine_place() -> dict[str, str]:
     """The settings that say which container engine is meant, as the `docker` command has them."""
     return {name: os.environ[name] for name in ENGINE if os.environ.get(name)}
+
+
+@contextmanager
+def workers(shop: Workshop, executor: str) -> Iterator[None]:
+    """Have what compiles made on the workers at an address; an empty one names this machine."""
+    if not executor:
+        yield
+        return
+    if not (shop.shared and shop.shares):
+        raise UsageError(
+            "--executor: workers take what they need from a shared store, and none is written to",
+            hint="BUILDMATRIX_SHARED names it: a folder that all mount, or s3://BUCKET/PATH",
+        )
+    from buildmatrix.cluster.client import Cluster
+
+    with closing(Cluster(executor, shop.reporter)) as shop.executor:
+        yield
 
 
 def _at_least_none(flag: str, number: int) -> int:

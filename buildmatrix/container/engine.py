@@ -19,7 +19,7 @@ from buildmatrix.errors import BuildError, BuildmatrixError
 from buildmatrix.protocols import ContainerExit, ContainerSpec, EngineImage
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
     from pathlib import Path
 
 
@@ -101,6 +101,18 @@ class DockerEngine:
         self.client.api.tag(image, repository, version)
         self._drop(before, image)
         return image
+
+    def save_image(self, tag: str) -> Iterator[bytes]:
+        """An image with its tag, as `load_image` takes it on any machine."""
+        pieces: Iterator[bytes] = self.client.api.get_image(tag)
+        return pieces
+
+    def load_image(self, pieces: Iterable[bytes]) -> None:
+        """Take in an image that was saved. Raises BuildError with what the engine said."""
+        load: Any = self.client.api.load_image  # it has no types
+        for event in load(pieces):
+            if "error" in event:
+                raise BuildError(f"an image cannot be loaded: {event['error']}")
 
     def build_image(self, context: Path, tag: str, on_line: Callable[[str], None]) -> str:
         """Build the Dockerfile in `context`. Raises BuildError with what the step said."""

@@ -85,6 +85,6 @@ def enter(workshop: Workshop, tell: Callable[[str], None]) -> int:
     """Open the step with this process's input and output; the shell's exit status."""
     opened = step(workshop)
     engine = workshop.engine
-    with workshop.opened(opened.work, opened.resolved, opened.keys) as container:
+    with workshop.opened(opened.work, opened.keys) as container:
         tell(words(opened, workshop.jobs))
         return engine.attach(replace(container, argv=SHELL))

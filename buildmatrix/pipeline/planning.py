@@ -23,6 +23,10 @@ def on_record(workshop: Workshop) -> OnRecord:
     """Everything that the plan asks of the disk, read once so that the plan itself is pure."""
     unavailable = gaps(workshop)
     took = read_record(workshop.paths.seconds)
+    if workshop.remote is not None:
+        used = {work.toolchain for work in workshop.project.graph if work.stage is Stage.IMAGE}
+        toolchains = [workshop.project.toolchains[name] for name in sorted(used)]
+        images.borrow_records(toolchains, workshop.state, workshop.remote)
     recorded = images.recorded_all(workshop.project.toolchains.values(), workshop.state)
     for name, identity in recorded.identities.items():
         workshop.identities.setdefault(name, identity)

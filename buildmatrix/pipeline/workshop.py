@@ -2,30 +2,22 @@
 
 from __future__ import annotations
 
-import os
-import threading
 import time
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from functools import cached_property
 from typing import TYPE_CHECKING
 
 from buildmatrix import __version__, bootstrap, build, images, scratch, workload
-from buildmatrix.cachekey import digest
 from buildmatrix.graph import identify
 from buildmatrix.network import ImportedNetwork, NetworkSpec, origin
 from buildmatrix.nouns import Stage
-from buildmatrix.pipeline import compiling
+from buildmatrix.pipeline import compiling, sending
+from buildmatrix.pipeline.workplace import Workplace
 from buildmatrix.plan import material_of
-from buildmatrix.presence import Presence
 from buildmatrix.protocols import Note
 from buildmatrix.recipe import SourceSpec
 from buildmatrix.records import write_document
 from buildmatrix.resolved import ResolvedBuild
-from buildmatrix.schedule.sizing import Machine
-from buildmatrix.sources import Sources
-from buildmatrix.state import State
-from buildmatrix.store import Store
 from buildmatrix.toolchain import Identity, Toolchain
 from buildmatrix.workload import Calls
 from buildmatrix.works import BundleWork, ModelWork, ProductWork, Work
@@ -34,121 +26,46 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
     from pathlib import Path
 
+    from buildmatrix.nouns import Entry
     from buildmatrix.pipeline.project import Project
-    from buildmatrix.protocols import ContainerSpec, Engine, Reporter
+    from buildmatrix.pipeline.sending import Executor
+    from buildmatrix.protocols import ContainerSpec
     from buildmatrix.remote import Remote
     from buildmatrix.results import Results
+    from buildmatrix.schedule.sizing import Machine
     from buildmatrix.workload import Workload
 
-NOBODY = 65534  # who builds when root starts the build
 AGAIN = "/again/elsewhere"  # the working folder of a compile that is compared with the first
 
 
-@dataclass
-class Workshop:
-    """What making a work needs: the project, a place for the results, and the ways to the world.
-
-    Everything that is kept lies under `state`. `mirror` and `index` return the addresses of the
-    Debian mirror and of Python's package index; they are called only when something is fetched.
-    """
+@dataclass(kw_only=True)
+class Workshop(Workplace):
+    """A workplace with a project: all that making its works needs. With an `executor` what compiles
+    is made on workers."""
 
     project: Project
-    state: Path
-    reporter: Reporter
-    mirror: Callable[[], str]
-    index: Callable[[], str]
-    archives: Path | None = None
-    jobs: int = 1  # cores that compiles may use
-    works: int = 0  # at once; 0: as many as the machine carries
-    engine_place: Mapping[str, str] = field(default_factory=dict)  # what says which engine
-    shared: str = ""  # address of a store that machines share
-    shares: bool = True  # what is made here is put there too
-    network: Mapping[str, str] = field(default_factory=dict)  # variables for proxies, certificates
+    executor: Executor | None = None
     identities: dict[str, Identity] = field(default_factory=dict)
     seconds: dict[str, float] = field(default_factory=dict)
-    stopping: threading.Event = field(default_factory=threading.Event)
 
-    @cached_property
-    def presence(self) -> Presence:
-        """This workshop's part in the state folder, from which nothing goes while others are in."""
-        return Presence(self.paths.presence)
+    @property
+    def machine(self) -> Machine:
+        """What a build may use: of this machine, or of all workers."""
+        if self.executor is None:
+            return super().machine
+        return replace(self.executor.machine, works=self.works)
 
-    @cached_property
-    def store(self) -> Store:
-        self.presence.enter()
-        return Store(self.paths.store, self.warn, self.remote)
-
-    @cached_property
-    def remote(self) -> Remote | None:
-        """The store that machines share, where one is named. Raises UsageError for its address."""
-        if not self.shared:
-            return None
-        from buildmatrix.remote import Remote
-
-        return Remote(self.shared, writes=self.shares, tell=self.warn)
-
-    def warn(self, text: str) -> None:
-        """Tell of something that is not as it was written, and what was done about it."""
-        self.reporter.emit(Note("warning", text))
+    def stop(self) -> None:
+        """End what threads wait for, here and on workers; nothing can be made after that."""
+        if self.executor is not None:
+            self.executor.stop()
+        super().stop()
 
     def results(self) -> Results:
         """The file of all measurements, opened; close it when done."""
         from buildmatrix.results import Results
 
         return Results(self.paths.results, self.warn)
-
-    def sweep(self) -> None:
-        """Remove what killed builds of this state folder left on the disk."""
-        self.store.sweep()
-        self.sources.sweep()
-        scratch.sweep(self.state, "base-*")
-        scratch.sweep(self.paths.owners)
-
-    @cached_property
-    def sources(self) -> Sources:
-        return Sources(
-            self.paths.sources,
-            self.mirror,
-            self.index,
-            self.reporter,
-            self.archives,
-            self.network,
-            self.stopping.is_set,
-        )
-
-    @cached_property
-    def engine(self) -> Engine:
-        """Connected on first use: a build with nothing to do must not need Docker.
-
-        Containers of this state folder whose maker is dead are removed then, whatever they make:
-        nobody may ask for their key again. A build looks at its images first, so that threads find
-        the engine connected.
-        """
-        from buildmatrix.container import OWNER, STATE, DockerEngine
-
-        owner = scratch.claim(self.paths.owners, "owner-")
-        engine = DockerEngine(self.engine_place, {STATE: str(self.state), OWNER: owner.name})
-        for name in engine.owners(str(self.state)):
-            if not scratch.is_claimed(self.paths.owners / name):
-                engine.remove_stale(OWNER, name)
-        return engine
-
-    def stop(self) -> None:
-        """End what threads wait for, containers and downloads; nothing can be made after that."""
-        self.stopping.set()
-        if "engine" in self.__dict__:
-            self.engine.stop()
-
-    @property
-    def machine(self) -> Machine:
-        """What a build may use of this machine."""
-        memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-        return Machine(self.jobs, memory >> 20, self.works)
-
-    @property
-    def paths(self) -> State:
-        """Everything below `state`, by name."""
-        return State(self.state)
 
     def log_path(self, work: Work) -> Path:
         return self.paths.log(work.stage, work.name)
@@ -163,6 +80,8 @@ class Workshop:
         match work.subject:
             case Toolchain():
                 return self.image(work.subject)
+            case ResolvedBuild():
+                return _amount(self._compiled(work, keys, jobs))
             case SourceSpec():
                 identity = identify(work.subject)
                 return self.sources.fetch(
@@ -170,15 +89,16 @@ class Workshop:
                 )
             case _:
                 with self.store.workspace(keys[work.id]) as workspace:
-                    tree = self._tree(work, keys, workspace, jobs)
+                    tree = self._tree(work, keys, workspace)
+                    image, log = self.identities.get(work.toolchain), self.log_path(work).name
+                    seconds = time.monotonic() - started
                     entry = self.store.add(
                         keys[work.id],
                         tree,
                         material=material_of(work, keys),
-                        provenance=self._provenance(work, time.monotonic() - started),
+                        provenance=compiling.provenance(work, image, seconds, log),
                     )
-                size = sum(record.size for record in entry.files)
-                return f"{len(entry.files)} files, {size / 1e6:.1f} MB"
+                return _amount(entry)
 
     def image(self, toolchain: Toolchain, *, rebuild: bool = False) -> str:
         """Make or look at a toolchain's image, and note what it is."""
@@ -193,14 +113,24 @@ class Workshop:
             state=self.state,
             reporter=self.reporter,
             rebuild=rebuild,
+            remote=self.remote,
         )
+        if self.remote is not None:
+            self._lend_image(toolchain, identity, self.remote)
         self.identities[toolchain.name] = identity
         return f"{len(identity.packages)} packages, identity {identity.digest[:12]}"
 
-    def _tree(self, work: Work, keys: Mapping[str, str], workspace: Path, jobs: int) -> Path:
+    def _lend_image(self, toolchain: Toolchain, identity: Identity, remote: Remote) -> None:
+        images.lend_record(toolchain, state=self.state, remote=remote)
+        if not self.shares_images:
+            return
+        size = images.lend(toolchain, identity, engine=self.engine, state=self.state, remote=remote)
+        if size is not None:
+            words = f"{toolchain.name}: its image is in the shared store, {size / 1e6:.0f} MB"
+            self.reporter.emit(Note("info", words))
+
+    def _tree(self, work: Work, keys: Mapping[str, str], workspace: Path) -> Path:
         match work.subject:
-            case ResolvedBuild():
-                return self._built(work, work.subject, keys, workspace, jobs)
             case ModelWork():
                 return self._exported(work.subject, workspace)
             case BundleWork() if work.stage is Stage.BUNDLE:
@@ -215,71 +145,41 @@ class Workshop:
         and without what ccache remembers. Returns its tree, below `workspace`; nothing is kept."""
         match work.subject:
             case ResolvedBuild():
-                job = self._job(work, work.subject, keys, workspace)
+                job = self._job(self._order(work, keys), workspace)
                 cache, log = workspace / "ccache", self.paths.log(work.stage, f"{work.name} again")
                 job = replace(job, home=AGAIN, ccache=cache, log=log, jobs=self.jobs + 1)
-                return self._run(job, keys[work.id])
+                return compiling.run(job, keys[work.id], self)
             case _:
-                return self._tree(work, keys, workspace, self.jobs)
+                return self._tree(work, keys, workspace)
 
     # -- build and runner ------------------------------------------------------------------------
 
-    def _built(
-        self,
-        work: Work,
-        resolved: ResolvedBuild,
-        keys: Mapping[str, str],
-        workspace: Path,
-        jobs: int,
-    ) -> Path:
-        job = self._job(work, resolved, keys, workspace)
-        job = replace(job, jobs=jobs, minutes=job.minutes * self.machine.patience)
-        return self._run(job, keys[work.id])
-
-    def _run(self, job: build.Job, key: str) -> Path:
-        # Another state folder on this machine may make the same key.
-        maker = digest({"state": str(self.state), "key": key})
-        return compiling.run(job, maker=maker, engine=self.engine, reporter=self.reporter)
+    def _compiled(self, work: Work, keys: Mapping[str, str], jobs: int) -> Entry:
+        """Made in a container here, or on a worker where there are any."""
+        order = self._order(work, keys)
+        if self.executor is not None:
+            return sending.sent(order, self, self.executor, self.project.toolchains[work.toolchain])
+        folder = order.resolved.recipe.folder
+        return compiling.made(order, self, image=order.image.image, recipe=folder, jobs=jobs)
 
     @contextmanager
-    def opened(
-        self, work: Work, resolved: ResolvedBuild, keys: Mapping[str, str]
-    ) -> Iterator[ContainerSpec]:
+    def opened(self, work: Work, keys: Mapping[str, str]) -> Iterator[ContainerSpec]:
         """A build's container as it would be made now, all it needs in place; nothing is kept."""
         with scratch.folder(self.store.root / "tmp", "shell-") as workspace:
-            yield build.prepared(self._job(work, resolved, keys, workspace))
+            yield build.prepared(self._job(self._order(work, keys), workspace))
 
-    def _job(
-        self,
-        work: Work,
-        resolved: ResolvedBuild,
-        keys: Mapping[str, str],
-        workspace: Path,
-    ) -> build.Job:
-        mounts = compiling.inputs(
+    def _order(self, work: Work, keys: Mapping[str, str]) -> compiling.Order:
+        return compiling.order(
             work,
-            resolved,
             keys,
-            workspace,
-            project=self.project,
-            sources=self.sources,
-            store=self.store,
+            works=self.project.graph.by_id,
+            toolchain=self.project.toolchains[work.toolchain],
+            image=self.identities[work.toolchain],
         )
-        return build.Job(
-            id=work.id,
-            image=self.identities[work.toolchain].image,
-            script=resolved.script,
-            workspace=workspace,
-            mounts=mounts,
-            ccache=self.paths.ccache(resolved.recipe.name, work.toolchain),
-            products=resolved.products,
-            memory_gib=resolved.limits.memory_gib,
-            minutes=resolved.limits.minutes,
-            jobs=self.jobs,
-            user=os.geteuid() or NOBODY,
-            labels=(("buildmatrix.work", work.id),),
-            log=self.log_path(work),
-        )
+
+    def _job(self, order: compiling.Order, workspace: Path) -> build.Job:
+        folder = order.resolved.recipe.folder
+        return compiling.job(order, workspace, self, image=order.image.image, recipe=folder)
 
     # -- model, bundle, audit --------------------------------------------------------------------
 
@@ -366,13 +266,7 @@ class Workshop:
         write_document(out / "audit.json", Audit(findings, tree.facts).to_json())
         return out
 
-    def _provenance(self, work: Work, seconds: float) -> dict[str, object]:
-        identity = self.identities.get(work.toolchain)
-        return {
-            "seconds": round(seconds, 1),
-            "builder": f"buildmatrix {__version__}",
-            "image": identity.image if identity else "",
-            "packages": list(identity.packages) if identity and work.stage is Stage.BUILD else [],
-            "log": self.log_path(work).name,
-            "made_at": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
-        }
+
+def _amount(entry: Entry) -> str:
+    size = sum(record.size for record in entry.files)
+    return f"{len(entry.files)} files, {size / 1e6:.1f} MB"

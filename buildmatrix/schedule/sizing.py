@@ -29,6 +29,7 @@ class Machine:
     cores: int
     memory_mib: int
     works: int = 0  # at once; 0: as many as cores and memory carry
+    slots: int = 0  # compiles at once, of several machines together; 0: by the cores of this one
 
     def budget(self) -> Budget:
         """What all works together may claim at one moment."""
@@ -43,8 +44,17 @@ class Machine:
     @property
     def compiles(self) -> int:
         """How many works with many processes run at once."""
-        most = 1 if self.cores == 1 else max(COMPILES, self.cores // CORES_EACH)
+        one = 1 if self.cores == 1 else max(COMPILES, self.cores // CORES_EACH)
+        most = self.slots or one
         return min(most, self.works or most)
+
+    def processes(self, at_once: int) -> int:
+        """How many processes each of so many compiles runs.
+
+        Compiles at once share the cores evenly. Each runs up to twice its share: the kernel evens
+        them out, and what is left alone on the machine still fills it.
+        """
+        return min(self.cores, -(-2 * self.cores // at_once))
 
     @property
     def patience(self) -> int:
@@ -58,16 +68,12 @@ def tasks(
     machine: Machine,
     goals: Collection[str] = (),
 ) -> tuple[Task, ...]:
-    """What is to be made of these actions, with their expected seconds, as tasks.
-
-    Compiles at once share the cores evenly. Each runs up to twice its share of processes: the
-    kernel evens them out, and what is left alone on the machine still fills it.
-    """
+    """What is to be made of these actions, with their expected seconds, as tasks."""
     wanted = tuple(actions)
     compiles = sum(lane(works[action.id]) is Lane.COMPILE for action in wanted)
     at_once = min(machine.compiles, max(1, compiles))
-    jobs = min(machine.cores, -(-2 * machine.cores // at_once))
-    share = machine.cores // at_once
+    jobs = machine.processes(at_once)
+    share = max(1, machine.cores // at_once)
     made = []
     for action in wanted:
         work = works[action.id]

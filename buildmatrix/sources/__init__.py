@@ -11,7 +11,8 @@ import shutil
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from buildmatrix import scratch
+from buildmatrix import loans, scratch
+from buildmatrix.cachekey import digest
 from buildmatrix.entries import SHA256
 from buildmatrix.errors import BuildError, DamageError, SourceUnavailable
 from buildmatrix.recipe import (
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from buildmatrix.protocols import Reporter
+    from buildmatrix.remote import Remote
 
 
 @dataclass(frozen=True)
@@ -52,6 +54,7 @@ class Sources:
     folder: Path | None = None
     network: Mapping[str, str] = field(default_factory=dict)
     stopped: Callable[[], bool] = lambda: False
+    remote: Remote | None = None  # a store that machines share, looked into before the network
 
     def holds(self, identity: str) -> bool:
         held = self._held(identity)
@@ -83,6 +86,8 @@ class Sources:
         what is pinned (then nothing is kept).
         """
         said: list[str] = []
+        if (origin := self._borrowed(source, identity)) is not None:
+            return origin
         for alternate in source.alternates:
             try:
                 return self._try(source, alternate, identity, base, subject)
@@ -93,6 +98,47 @@ class Sources:
             details="\n".join(said),
             hint=way_out(source),
         )
+
+    def lend(self, identity: str) -> None:
+        """Put a source that is held into the shared store; what is there stays. Raises DamageError
+        for an archive that was damaged and is removed."""
+        if self.remote is None or loans.offered(self.remote, _shared_key(identity)) is not None:
+            return
+        archive = self._checked(identity)
+        origin = str(read_record(self._record(identity))["origin"])
+        loans.lend(
+            self.remote,
+            _shared_key(identity),
+            archive,
+            sha256=archive.name,
+            material={"source": identity, "origin": origin},
+        )
+
+    def _borrowed(self, source: SourceSpec, identity: str) -> str | None:
+        """Where the shared store has the source from, once it is copied and checked; None where
+        there is none, or not the pinned one."""
+        entry = loans.offered(self.remote, _shared_key(identity))
+        if self.remote is None or entry is None:
+            return None
+        (self.root / "archives").mkdir(parents=True, exist_ok=True)
+        with scratch.file(self.root, "fetch-") as temporary:
+            if not loans.borrow(self.remote, entry, temporary):
+                return None
+            try:
+                if source.tree is None:
+                    _check_hash(source, source.alternates[0], temporary)
+                _check_tree(source, temporary, where="the shared store")
+            except BuildError:
+                self.remote.pass_over(entry.key)
+                return None
+            origin = str(entry.material.get("origin", ""))
+            self._keep(identity, temporary, origin)
+        return f"the shared store, which has it from {origin}"
+
+    def _keep(self, identity: str, temporary: Path, origin: str) -> None:
+        sha256 = _sha256(temporary)
+        temporary.replace(self._archive(sha256))
+        write_record(self._record(identity), {"archive": sha256, "origin": origin})
 
     def unpack(self, identity: str, destination: Path) -> None:
         """The source's files in a new folder, from the verified archive."""
@@ -135,10 +181,8 @@ class Sources:
             self._bring(source, alternate, temporary, base, subject)
             _check_hash(source, alternate, temporary)
             _check_tree(source, temporary, where=describe(alternate))
-            sha256 = _sha256(temporary)
-            temporary.replace(self._archive(sha256))
-        origin = describe(alternate)
-        write_record(self._record(identity), {"archive": sha256, "origin": origin})
+            origin = describe(alternate)
+            self._keep(identity, temporary, origin)
         return origin
 
     def _bring(
@@ -276,6 +320,11 @@ def _tree_of(archive: Path, *, where: str) -> str:
     with scratch.folder(archive.parent, "tree-") as folder:
         unpack(archive, folder, on_error=lambda text: BuildError(text, where=where))
         return tree_id(folder)
+
+
+def _shared_key(identity: str) -> str:
+    """Under which the shared store has a source."""
+    return digest({"version": 1, "source": identity})
 
 
 def _sha256(path: Path) -> str:
