@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from buildmatrix.cachekey import changes
 from buildmatrix.nouns import Stage
 from buildmatrix.recipe import FolderAlternate, SourceSpec
 from buildmatrix.works import work_id
@@ -42,6 +43,16 @@ def changes_of(
     if isinstance(before, Mapping) and isinstance(after, Mapping):
         found += _needs(graph, before, after)
     return tuple(found)
+
+
+def in_short(graph: Graph, old: Mapping[str, object], new: Mapping[str, object]) -> str:
+    """The same on one line, values cut in their middle; empty when the two are equal."""
+    own = changes(*({n: v for n, v in one.items() if n != "needs"} for one in (old, new)))
+    words = [f"changed: {'; '.join(own)}"] if own else []
+    before, after = old.get("needs"), new.get("needs")
+    if isinstance(before, Mapping) and isinstance(after, Mapping):
+        words += [change.words for change in _needs(graph, before, after)]
+    return "; ".join(words)
 
 
 def _differ(path: str, old: object, new: object) -> Iterator[Change]:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from buildmatrix.cachekey import FORMAT, changes, digest
+from buildmatrix.cachekey import FORMAT, digest
+from buildmatrix.changed import in_short
 from buildmatrix.durations import estimates
 from buildmatrix.nouns import Action, Stage, Verb
 
@@ -69,7 +70,7 @@ def plan(graph: Graph, known: OnRecord) -> tuple[Action, ...]:
         if root:
             verb, reason = Verb.BLOCKED, work.blocked or f"needs {root}"
         else:
-            verb, reason = _verdict(work, keys, held, useful, known)
+            verb, reason = _verdict(graph, work, keys, held, useful, known)
             if work.id in wanted - useful - held:
                 reason = USELESS
         estimate = expected.get(work.id) if verb.makes else None
@@ -127,6 +128,7 @@ def _roots(graph: Graph, held: set[str], wanted: set[str]) -> dict[str, str]:
 
 
 def _verdict(
+    graph: Graph,
     work: Work,
     keys: Mapping[str, str],
     held: set[str],
@@ -145,5 +147,5 @@ def _verdict(
     if old is None:
         return Verb.RUN, "never made here"
     new = work.material if work.stage is Stage.IMAGE else material_of(work, keys)
-    words = "; ".join(changes(old, new))
-    return (Verb.RERUN, f"changed: {words}") if words else (Verb.RUN, "its record is gone")
+    words = in_short(graph, old, new)
+    return (Verb.RERUN, words) if words else (Verb.RUN, "its record is gone")

@@ -148,7 +148,8 @@ def test_a_change_says_what_it_was_and_touches_only_what_is_above(
     )
     assert actions["build:blas[blas=one,neon=true]@tc"].verb is Verb.SKIP
     assert actions["bundle:net-one"].verb is Verb.RERUN
-    assert "needs.runner:net@tc" in actions["bundle:net-one"].reason
+    reason = actions["bundle:net-one"].reason
+    assert reason.startswith("because its runner changed (runner:net@tc)"), "as `inv why` has it"
 
 
 def test_a_changed_compiler_reruns_all_that_it_made(works: Graph) -> None:
@@ -157,7 +158,7 @@ def test_a_changed_compiler_reruns_all_that_it_made(works: Graph) -> None:
     assert changed["build:net@tc"] == "RERUN"
     assert changed["model:face-cnn.caffe"] == "SKIP"
     reason = next(a.reason for a in plan(works, known) if a.id == "build:net@tc")
-    assert 'needs.image:tc: "identity" -> "another"' in reason
+    assert reason.startswith("because its image changed (image:tc)")
 
 
 def test_a_run_time_setting_is_in_no_key(tmp_path: Path) -> None:
