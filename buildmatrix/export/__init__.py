@@ -48,6 +48,8 @@ SHARED = (
     "sizes.py",
     "network.py",
     "reference.py",
+    "caffe_schema.py",
+    "messages.py",
     "channels.py",
     "pruning.py",
     "export/__init__.py",
@@ -59,8 +61,8 @@ LITE = ("flat", "quantize", "tflite_operators")
 NCNN = ("quantize", "ncnn_layers")
 
 FORMATS: Mapping[str, Format] = {
-    "caffe": Format("caffe", with_help_of=("messages",)),
-    "tensorflow": Format("tensorflow", with_help_of=("messages",), by_name=True),
+    "caffe": Format("caffe"),
+    "tensorflow": Format("tensorflow", by_name=True),
     "tflite": Format("tflite", with_help_of=LITE),
     "tflite-int8-symmetric": Format("tflite", ("symmetric",), LITE),
     "tflite-int8-asymmetric": Format("tflite", ("asymmetric",), LITE),

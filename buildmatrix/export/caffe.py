@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from google.protobuf import text_format
 
-from buildmatrix.export.messages import messages
+from buildmatrix.caffe_schema import ENUMS, SCHEMA
 from buildmatrix.export.rules import rounded
 from buildmatrix.layers import (
     ActivationSpec,
@@ -30,86 +30,16 @@ from buildmatrix.layers import (
     SliceSpec,
     SoftmaxSpec,
 )
+from buildmatrix.messages import messages
 from buildmatrix.network import INPUT, NetworkSpec, input_shape, steps
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from buildmatrix.export.messages import Enums, Schema
     from buildmatrix.layers import Layer
     from buildmatrix.network import Step
     from buildmatrix.reference import F32, Parameters
 
-# Numbered as upstream numbers it: BVLC/caffe, src/caffe/proto/caffe.proto at 99bd997 (proto2).
-SCHEMA: Schema = {
-    "NetParameter": {"name": (1, "string"), "layer": (100, "LayerParameter*")},
-    "LayerParameter": {
-        "name": (1, "string"),
-        "type": (2, "string"),
-        "bottom": (3, "string*"),
-        "top": (4, "string*"),
-        "blobs": (7, "BlobProto*"),
-        "concat_param": (104, "ConcatParameter"),
-        "convolution_param": (106, "ConvolutionParameter"),
-        "eltwise_param": (110, "EltwiseParameter"),
-        "inner_product_param": (117, "InnerProductParameter"),
-        "lrn_param": (118, "LRNParameter"),
-        "pooling_param": (121, "PoolingParameter"),
-        "power_param": (122, "PowerParameter"),
-        "relu_param": (123, "ReLUParameter"),
-        "slice_param": (126, "SliceParameter"),
-        "reshape_param": (133, "ReshapeParameter"),
-        "bias_param": (141, "BiasParameter"),
-        "scale_param": (142, "ScaleParameter"),
-        "input_param": (143, "InputParameter"),
-        "clip_param": (148, "ClipParameter"),
-    },
-    "BlobProto": {"data": (5, "float**"), "shape": (7, "BlobShape")},
-    "BlobShape": {"dim": (1, "int64**")},
-    "BiasParameter": {"axis": (1, "int32")},
-    "ClipParameter": {"min": (1, "float"), "max": (2, "float")},
-    "ConcatParameter": {"axis": (2, "int32")},
-    "ConvolutionParameter": {
-        "num_output": (1, "uint32"),
-        "pad": (3, "uint32*"),
-        "kernel_size": (4, "uint32*"),
-        "group": (5, "uint32"),
-        "stride": (6, "uint32*"),
-        "dilation": (18, "uint32*"),
-    },
-    "EltwiseParameter": {"operation": (1, "EltwiseOp")},
-    "InnerProductParameter": {"num_output": (1, "uint32")},
-    "LRNParameter": {
-        "local_size": (1, "uint32"),
-        "alpha": (2, "float"),
-        "beta": (3, "float"),
-        "k": (5, "float"),
-    },
-    "PoolingParameter": {
-        "pool": (1, "PoolMethod"),
-        "kernel_size": (2, "uint32"),
-        "stride": (3, "uint32"),
-        "pad": (4, "uint32"),
-        "kernel_h": (5, "uint32"),
-        "kernel_w": (6, "uint32"),
-        "stride_h": (7, "uint32"),
-        "stride_w": (8, "uint32"),
-        "pad_h": (9, "uint32"),
-        "pad_w": (10, "uint32"),
-        "round_mode": (13, "RoundMode"),
-    },
-    "PowerParameter": {"scale": (2, "float"), "shift": (3, "float")},
-    "ReLUParameter": {"negative_slope": (1, "float")},
-    "ReshapeParameter": {"shape": (1, "BlobShape")},
-    "ScaleParameter": {"axis": (1, "int32")},
-    "SliceParameter": {"slice_point": (2, "uint32*"), "axis": (3, "int32")},
-    "InputParameter": {"shape": (1, "BlobShape*")},
-}
-ENUMS: Enums = {
-    "PoolMethod": {"MAX": 0, "AVE": 1},
-    "EltwiseOp": {"PROD": 0, "SUM": 1},
-    "RoundMode": {"CEIL": 0, "FLOOR": 1},
-}
 METHODS = {"max": "MAX", "average": "AVE"}
 # Layers whose input has a height and a width.
 IMAGES = (ConvSpec, DeconvSpec, PoolSpec, LrnSpec)

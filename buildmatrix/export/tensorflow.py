@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from buildmatrix.export import layout
-from buildmatrix.export.messages import messages
 from buildmatrix.layers import (
     ActivationSpec,
     ClipSpec,
@@ -30,6 +29,7 @@ from buildmatrix.layers import (
     SliceSpec,
     UpsampleSpec,
 )
+from buildmatrix.messages import messages
 from buildmatrix.network import INPUT, input_shape, steps
 
 if TYPE_CHECKING:
@@ -37,8 +37,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from buildmatrix.export.messages import Schema
     from buildmatrix.layers import Layer
+    from buildmatrix.messages import Schema
     from buildmatrix.network import NetworkSpec, Step
     from buildmatrix.reference import Parameters
 

@@ -18,6 +18,12 @@ from buildmatrix.network import (
 )
 from buildmatrix.schema import Spec
 
+ENDINGS = (".onnx", ".prototxt")
+FROM = (
+    "the file, beside model.yaml: .onnx, or .prototxt of Caffe with the .caffemodel of its name "
+    "beside it"
+)
+
 
 class FileNetworkSpec(Spec):
     """`model.yaml` of a network in a file of somebody's own, which lies beside it."""
@@ -25,7 +31,7 @@ class FileNetworkSpec(Spec):
     version: FormVersion
     name: ModelName
     summary: Summary
-    file: Annotated[str, Field(alias="from", description="the ONNX file, beside model.yaml")]
+    file: Annotated[str, Field(alias="from", description=FROM)]
     input: InputSpec | None = Field(
         None, description="size of one image, where the file leaves it open"
     )
@@ -53,8 +59,8 @@ class FileNetworkSpec(Spec):
     @field_validator("file")
     @classmethod
     def _known(cls, name: str) -> str:
-        if not name.endswith(".onnx"):
-            raise ValueError(f"{name} is no .onnx file, which is the one format that is read")
+        if not name.endswith(ENDINGS):
+            raise ValueError(f"{name} is neither of ONNX nor of Caffe: {' or '.join(ENDINGS)}")
         return name
 
 

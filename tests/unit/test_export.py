@@ -16,7 +16,7 @@ from google.protobuf import text_format
 from buildmatrix import reference
 from buildmatrix.errors import InputError, UsageError
 from buildmatrix.export import FORMATS, caffe, export, tensorflow
-from buildmatrix.export.messages import messages
+from buildmatrix.messages import messages
 from buildmatrix.network import NetworkSpec, parameters
 from buildmatrix.schema import load
 from tests.onnx_files import written_models

@@ -14,7 +14,7 @@ from google.protobuf import text_format
 from buildmatrix.errors import InputError
 from buildmatrix.export import caffe, export, tensorflow
 from buildmatrix.export.able import gap
-from buildmatrix.export.messages import messages
+from buildmatrix.messages import messages
 from buildmatrix.network import NetworkSpec
 
 if TYPE_CHECKING:
