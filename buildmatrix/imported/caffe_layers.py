@@ -182,14 +182,11 @@ def lrn(net: Net, layer: Any) -> None:
         "beta": ("beta", 0.75),
         "bias": ("k", 1),
     }
-    net.add(
-        layer,
-        "LRN",
-        **{
-            name: getattr(how, ours) if how.HasField(ours) else default
-            for name, (ours, default) in sizes.items()
-        },
-    )
+    written: dict[str, Any] = {
+        name: getattr(how, ours) if how.HasField(ours) else default
+        for name, (ours, default) in sizes.items()
+    }
+    net.add(layer, "LRN", **written)
 
 
 def softmax(net: Net, layer: Any) -> None:

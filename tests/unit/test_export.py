@@ -13,9 +13,9 @@ import numpy as np
 import pytest
 from google.protobuf import text_format
 
-from buildmatrix import reference
+from buildmatrix import caffe_schema, reference
 from buildmatrix.errors import InputError, UsageError
-from buildmatrix.export import FORMATS, caffe, export, tensorflow
+from buildmatrix.export import FORMATS, export, tensorflow
 from buildmatrix.messages import messages
 from buildmatrix.network import NetworkSpec, parameters
 from buildmatrix.schema import load
@@ -75,7 +75,7 @@ def tiny() -> NetworkSpec:
 
 
 def test_the_field_numbers_are_upstream_s(tmp_path: Path) -> None:
-    network = messages("caffe", caffe.SCHEMA, caffe.ENUMS)["NetParameter"]
+    network = messages("caffe", caffe_schema.SCHEMA, caffe_schema.ENUMS)["NetParameter"]
     export(tiny(), format="caffe", destination=tmp_path)
     topology = text_format.Parse((tmp_path / "net.prototxt").read_text(), network())
     assert topology.SerializeToString() == TINY
@@ -97,7 +97,7 @@ def test_the_prototxt_can_be_read_by_people(exported: Path) -> None:
 def test_every_blob_of_the_caffemodel_is_a_weight_or_a_bias(
     net: NetworkSpec, exported: Path
 ) -> None:
-    trained = messages("caffe", caffe.SCHEMA, caffe.ENUMS)["NetParameter"]()
+    trained = messages("caffe", caffe_schema.SCHEMA, caffe_schema.ENUMS)["NetParameter"]()
     trained.ParseFromString((exported / "net.caffemodel").read_bytes())
     layers = {layer.name: layer for layer in trained.layer}  # type: ignore[attr-defined]
     assert sum(len(b.data) for layer in layers.values() for b in layer.blobs) == parameters(net)

@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from google.protobuf import text_format
 
+from buildmatrix import caffe_schema
 from buildmatrix.errors import InputError
-from buildmatrix.export import caffe, export, tensorflow
+from buildmatrix.export import export, tensorflow
 from buildmatrix.export.able import gap
 from buildmatrix.messages import messages
 from buildmatrix.network import NetworkSpec
@@ -50,7 +51,7 @@ GATED = network(
 
 def layers_of_caffe(net: NetworkSpec, folder: Path) -> dict[str, Any]:
     export(net, format="caffe", destination=folder)
-    made = messages("caffe", caffe.SCHEMA, caffe.ENUMS)["NetParameter"]()
+    made = messages("caffe", caffe_schema.SCHEMA, caffe_schema.ENUMS)["NetParameter"]()
     text_format.Parse((folder / "net.prototxt").read_text(), made)
     return {layer.name: layer for layer in made.layer}  # type: ignore[attr-defined]
 
@@ -101,7 +102,7 @@ def test_caffe_rounds_a_pooling_as_the_network_does_or_refuses(
         assert gap(net, "caffe").startswith("the format caffe has no windows or pads")
         return
     made = layers_of_caffe(net, tmp_path)["p"].pooling_param
-    assert (made.round_mode == caffe.ENUMS["RoundMode"]["FLOOR"]) == (said == "FLOOR")
+    assert (made.round_mode == caffe_schema.ENUMS["RoundMode"]["FLOOR"]) == (said == "FLOOR")
 
 
 def test_mxnet_is_told_every_layer_once_and_its_last_is_the_head(tmp_path: Path) -> None:
