@@ -18,7 +18,7 @@ from buildmatrix.compare.board import Between, Change, Move, observed
 from buildmatrix.compare.comparison import Comparison, Verdict
 from buildmatrix.compare.judge import LEAST_CHANGE, Ground
 from buildmatrix.compare.pairing import Pair, Side, paired
-from buildmatrix.compare.rounds import inflation, without_rounds
+from buildmatrix.compare.rounds import inflation, moves, without
 from buildmatrix.nouns import Status
 from buildmatrix.summary import Row
 
@@ -102,6 +102,7 @@ class _Tested:
     least: float
     evidence: Evidence
     p: float  # of the change beside the board's own
+    uneven: bool  # its two sides spread unlike
     move: Move
 
     def judged(self, rank: float, beside: float, *, rows: int, drift: float) -> Comparison:
@@ -112,6 +113,7 @@ class _Tested:
             up=self.evidence.up,
             drift=drift,
             same_program=self.pair.same_program,
+            uneven=self.uneven,
             move=self.move,
         )
         figures = replace(
@@ -140,10 +142,12 @@ def _sides(pair: Pair) -> tuple[Side, Side]:
 def _measured(pairs: Sequence[Pair], known: _Known | None, drift: float) -> list[_Tested]:
     """The evidence on each pair of one board and two runs."""
     both = [_sides(pair) for pair in pairs]
-    before = without_rounds([(base.figures, base.rounds) for base, _ in both])
-    after = without_rounds([(new.figures, new.rounds) for _, new in both])
+    runs = [[(side.figures, side.rounds) for side in run] for run in zip(*both, strict=True)]
+    of_rounds = [moves(run) for run in runs]
+    before, after = (without(own, run) for own, run in zip(of_rounds, runs, strict=True))
     table = list(zip(before, after, strict=True))
     changes, move = _observed(pairs, table, known)
+    move = replace(move, rounds=any(of_rounds))
     noise = blocks.noise([*before, *after])
     shifted = [(base, new * math.exp(-move.level)) for base, new in table]
     return [
@@ -152,6 +156,7 @@ def _measured(pairs: Sequence[Pair], known: _Known | None, drift: float) -> list
             least=max(LEAST_CHANGE, noise, drift) + move.widen,
             evidence=replace(evidence, interval=_widened(evidence.interval, move, sides)),
             p=change.p(move),
+            uneven=change.uneven,
             move=move,
         )
         for pair, sides, evidence, change in zip(

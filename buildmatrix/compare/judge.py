@@ -37,7 +37,23 @@ class Ground:
     up: bool  # the new blocks rank higher
     drift: float  # largest that was flagged in either run
     same_program: bool
+    uneven: bool  # its two sides spread unlike
     move: Move
+
+    @property
+    def least_p(self) -> float:
+        """The smallest chance that this row's test can give in its table."""
+        return smallest_p(*self.blocks) * self.rows
+
+    @property
+    def level(self) -> float:
+        """What the chance of a change must not exceed; half where figures had to be corrected.
+
+        A move that is taken out is an estimate, and all rows share its error; of sides that spread
+        unlike ranks tell less than their test believes (docs/statistics.md).
+        """
+        corrected = self.move.corrected or self.uneven
+        return FALSE_DISCOVERIES / 2 if corrected else FALSE_DISCOVERIES
 
 
 def plain(pair: Pair, verdict: Verdict = Verdict.UNKNOWN, reason: str = "") -> Comparison:
@@ -107,7 +123,7 @@ def _counted(pair: Pair, base: Side, new: Side) -> Comparison | None:
 def tested(comparison: Comparison, ground: Ground) -> Comparison:
     """The verdict by test: better or worse, the board, the same, or what is missing."""
     if (
-        _significant(comparison)
+        _significant(comparison, ground)
         and ground.up == (comparison.beside > 0)
         and (sure := _directed(comparison))
     ):
@@ -116,7 +132,7 @@ def tested(comparison: Comparison, ground: Ground) -> Comparison:
         return replace(
             sure, reason=f"all else {_by(comparison.common)}" if comparison.common else ""
         )
-    if comparison.interval is None or smallest_p(*ground.blocks) * ground.rows > FALSE_DISCOVERIES:
+    if comparison.interval is None or ground.least_p > ground.level:
         return replace(comparison, reason=_few(ground))
     if comparison.common and abs(comparison.common) >= LEAST_CHANGE:
         return replace(comparison, verdict=Verdict.BOARD, reason=pattern(ground.move))
@@ -125,7 +141,7 @@ def tested(comparison: Comparison, ground: Ground) -> Comparison:
     )
     if bound <= WIDEST_SAME:
         reason = f"a change, but below {comparison.least:.1%}, the least that counts here"
-        words = reason if _significant(comparison) else ""
+        words = reason if _significant(comparison, ground) else ""
         return replace(comparison, verdict=Verdict.SAME, within=bound, reason=words)
     return replace(comparison, reason=_missing(comparison, comparison.interval, ground))
 
@@ -146,7 +162,7 @@ def _by(share: float | None) -> str:
 
 
 def _few(ground: Ground) -> str:
-    needed = fewest_blocks(ground.rows, FALSE_DISCOVERIES)
+    needed = fewest_blocks(ground.rows, ground.level)
     table = f"a table of {ground.rows} rows" if ground.rows > 1 else "one row"
     before, after = ground.blocks
     return f"blocks: {before} against {after}; {table} needs {needed} on each side"
@@ -173,13 +189,13 @@ def _missing(comparison: Comparison, interval: Interval, ground: Ground) -> str:
         return f"{words}, and the board drifted by {ground.drift:.1%} in a run"
     if move.widen:
         return f"{words}, and the board's own level may have moved by {move.widen:.1%}"
-    if not _significant(comparison) and move.correlation:
+    if not _significant(comparison, ground) and move.correlation:
         return f"{words}: neighbouring blocks are alike (correlation {move.correlation:.1f})"
-    if not _significant(comparison) and move.deviation:
+    if not _significant(comparison, ground) and move.deviation:
         return f"{words}: a row's level differs by {move.deviation:.1%} from run to run by itself"
-    if _significant(comparison) and change < (comparison.least or 0.0):
+    if _significant(comparison, ground) and change < (comparison.least or 0.0):
         return f"{words}, but below {comparison.least:.1%}, the board's noise, no change counts"
-    if _significant(comparison):
+    if _significant(comparison, ground):
         return f"{words}, but blocks rank the other way: a few are far from the others"
     room = WIDEST_SAME - change
     fewest = min(ground.blocks)
@@ -188,8 +204,9 @@ def _missing(comparison: Comparison, interval: Interval, ground: Ground) -> str:
     return f"{words}: it takes {more} to tell"
 
 
-def _significant(comparison: Comparison) -> bool:
-    return all(p is not None and p <= FALSE_DISCOVERIES for p in (comparison.p, comparison.p_board))
+def _significant(comparison: Comparison, ground: Ground) -> bool:
+    chances = (comparison.p, comparison.p_board)
+    return all(p is not None and p <= ground.level for p in chances)
 
 
 def _up(share: float) -> float:

@@ -30,8 +30,8 @@ MOST_HIDDEN = 0.95  # share of a variance that may hide in a row of blocks that 
 TRIMS = (0.2, 0.0)  # Yuen's test and Welch's
 
 
-def without_rounds(rows: Sequence[tuple[Figures, Sequence[int]]]) -> list[Figures]:
-    """Figures of the rows of one run without what moved all of them from round to round.
+def moves(rows: Sequence[tuple[Figures, Sequence[int]]]) -> dict[int, float]:
+    """By which factor all rows of one run moved in each round; empty where noise explains it.
 
     Each row comes with the round of each figure. A round's move is the median of its rows, each
     relative to its own median (one step of Tukey's median polish), shrunk by the share of its
@@ -39,21 +39,27 @@ def without_rounds(rows: Sequence[tuple[Figures, Sequence[int]]]) -> list[Figure
     """
     table = _table(rows)
     if table.shape[0] < FEW_ROWS or not table.shape[1]:
-        return [figures for figures, _ in rows]
+        return {}
     centred = table - np.nanmedian(table, axis=1, keepdims=True)
     crowded = np.flatnonzero((~np.isnan(centred)).sum(axis=0) >= FEW_ROWS)
     if len(crowded) < FEW_BLOCKS:
-        return [figures for figures, _ in rows]
-    moves = np.nanmedian(centred[:, crowded], axis=0)
-    rest = centred[:, crowded] - moves
+        return {}
+    shared = np.nanmedian(centred[:, crowded], axis=0)
+    rest = centred[:, crowded] - shared
     noise = stats.median_abs_deviation(rest, axis=None, scale="normal", nan_policy="omit")
-    by_chance, seen = math.pi / 2 * noise**2 / len(table), float(moves.var(ddof=1))
+    by_chance, seen = math.pi / 2 * noise**2 / len(table), float(shared.var(ddof=1))
     if seen <= TWICE * by_chance:
-        return [figures for figures, _ in rows]
-    shrunk = (1 - by_chance / seen) * (moves - moves.mean())
-    of_round = dict(zip(_rounds(rows)[crowded].tolist(), np.exp(-shrunk).tolist(), strict=True))
+        return {}
+    shrunk = (1 - by_chance / seen) * (shared - shared.mean())
+    return dict(zip(_rounds(rows)[crowded].tolist(), np.exp(shrunk).tolist(), strict=True))
+
+
+def without(
+    moves: dict[int, float], rows: Sequence[tuple[Figures, Sequence[int]]]
+) -> list[Figures]:
+    """Figures of the rows of one run, each divided by the move of its round."""
     return [
-        figures * np.array([of_round.get(number, 1.0) for number in numbers])
+        figures / np.array([moves.get(number, 1.0) for number in numbers])
         for figures, numbers in rows
     ]
 

@@ -1,12 +1,16 @@
-"""What counting costs: the same passes on a virtual board with the plugin and on one without it.
+"""What a profile costs, in seconds and as ratios; run where matrix.yaml is.
 
     python -m tests.bench.profile_cost CELL STATE     a cell that is built in that state folder
 
-The two take turns on one machine, so the ratio stands also where the machine is busy.
+First the same passes on a virtual board with the plugin and on one without it; then the whole
+`inv profile` (a board of its own is switched on for it) and the smallest whole run of the cell: one
+block at batch 1 between two sentinels. What is held together takes turns on one machine, so a ratio
+stands also where the machine is busy.
 """
 
 from __future__ import annotations
 
+import subprocess
 import sys
 import tempfile
 import time
@@ -24,6 +28,7 @@ from buildmatrix.progress import Progress
 from buildmatrix.virtual import plugin
 
 TURNS, PASSES = 3, 20
+ONE_BLOCK = ("--rounds", "1", "--batches", "1", "--passes", str(PASSES))
 
 
 def main(cell: str, state: str) -> None:
@@ -54,12 +59,30 @@ def main(cell: str, state: str) -> None:
                         began = time.monotonic()
                         call(connection, line, timeout=900)
                         seconds[name].append(time.monotonic() - began)
+            whole = commands(cell, "cost-plain", state)
         finally:
             for name in boards:
                 virtual.down(shop.state, name=f"cost-{name}")
-    for name, each in seconds.items():
+    for name, each in (seconds | whole).items():
         say(f"{name}: {' '.join(f'{one:.2f}' for one in each)} s")
-    say(f"counted to plain, medians: {median(seconds['counted']) / median(seconds['plain']):.2f}")
+    say(f"counted to plain: {median(seconds['counted']) / median(seconds['plain']):.2f}")
+    say(f"profile to bench: {median(whole['profile']) / median(whole['bench']):.2f}")
+
+
+def commands(cell: str, board: str, state: str) -> dict[str, list[float]]:
+    """Seconds that a profile of a cell and a run of it took, each from its command to its end."""
+    lines = {
+        "profile": ("profile", cell, "--host", board),
+        "bench": ("bench", "--only", cell, "--host", board, *ONE_BLOCK, "--collect"),
+    }
+    seconds: dict[str, list[float]] = {name: [] for name in lines}
+    for _ in range(TURNS):
+        for name, line in lines.items():
+            began = time.monotonic()
+            argv = [sys.executable, "-m", "buildmatrix", *line, "--state", state]
+            subprocess.run(argv, check=True, stdout=subprocess.DEVNULL)
+            seconds[name].append(time.monotonic() - began)
+    return seconds
 
 
 if __name__ == "__main__":
