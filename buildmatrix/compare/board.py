@@ -143,8 +143,8 @@ def _change(
     """Change, variance and degrees of freedom of each row of (rows, blocks).
 
     Welch's degrees; of an uneven row those of the side that spreads more: Welch's are estimated,
-    and of 8 blocks a side, one spread ten times the other, they let a third more through where a
-    table of 27 rows decides (1.35 % for 1 %, of 540,000 rows of normal noise).
+    and of 8 blocks a side, one spread ten times the other, they let a third to a half more through
+    where a table of 27 rows decides (findings/welch-in-the-far-tail.sh).
     """
     (before, spread, few), (after, other, many) = (centres(side, trim) for side in (base, new))
     more = [inflation(alike, side.shape[1]) if alike else 1.0 for side in (base, new)]
