@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
 FORMAT = 1  # part of every key: bump it when the meaning of the material changes
 
@@ -31,6 +32,12 @@ def canonical(material: object) -> bytes:
 def digest(material: object) -> str:
     """sha256 of the canonical form, 64 hex digits."""
     return hashlib.sha256(canonical(material)).hexdigest()
+
+
+def file_digest(path: Path) -> str:
+    """sha256 of a file's content, read piece by piece."""
+    with path.open("rb") as content:
+        return hashlib.file_digest(content, "sha256").hexdigest()
 
 
 def changes(old: object, new: object) -> tuple[str, ...]:

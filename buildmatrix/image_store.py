@@ -6,12 +6,11 @@ others made, and needs the image only for what it has to compile itself.
 
 from __future__ import annotations
 
-import hashlib
 import platform
 from typing import TYPE_CHECKING
 
 from buildmatrix import entries, loans, scratch
-from buildmatrix.cachekey import digest
+from buildmatrix.cachekey import digest, file_digest
 from buildmatrix.nouns import Entry
 from buildmatrix.records import read_record, write_record
 
@@ -58,8 +57,7 @@ def lend_image(
         ):
             for piece in engine.save_image(tag):
                 packer.write(piece)
-        with packed.open("rb") as whole:
-            sha256 = hashlib.file_digest(whole, "sha256").hexdigest()
+        sha256 = file_digest(packed)
         loans.lend(remote, key, packed, sha256=sha256, material={"image": identity, "tag": tag})
         return packed.stat().st_size
 

@@ -206,8 +206,7 @@ class Store:
         written = entries.written(entry)
         self._write(self.entry_path(key), written)
         if self.remote is not None:
-            contents = {f.sha256: self.content_path(f.sha256) for f in files if f.sha256}
-            self.remote.offer(key, written, contents)
+            self.remote.offer(key, written, self._contents(entry))
         self._note_latest(entry)
         return entry
 
@@ -218,13 +217,16 @@ class Store:
             self._write(latest, entry.key.encode())
         (self.root / "failures" / f"{entry.key}.txt").unlink(missing_ok=True)
 
+    def _contents(self, entry: Entry) -> dict[str, Path]:
+        """Where the content of each file of an entry lies, by its hash."""
+        return {file.sha256: self.content_path(file.sha256) for file in entry.files if file.sha256}
+
     def lend(self, key: str) -> None:
         """Put what a key holds into the shared store, and wait until it is there."""
         entry = self.entry(key)
         if self.remote is None or entry is None:
             return
-        paths = {file.sha256: self.content_path(file.sha256) for file in entry.files if file.sha256}
-        here = {sha256: path for sha256, path in paths.items() if path.is_file()}
+        here = {name: path for name, path in self._contents(entry).items() if path.is_file()}
         self.remote.send(key, entries.written(entry), here)
 
     def remember_failure(self, key: str, text: str) -> None:

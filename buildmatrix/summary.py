@@ -143,16 +143,15 @@ class Row:
     @property
     def right(self) -> Right | None:
         """Of the pictures that were held out; the first round tells it, and only that."""
-        of_blocks = (mapping(block.environment.get("held_out")) for block in self.used)
-        found = next(filter(None, of_blocks), {})
-        count, of = found.get("right"), found.get("of")
+        counts = self._told("held_out")
+        count, of = counts.get("right"), counts.get("of")
         return Right(count, of) if isinstance(count, int) and isinstance(of, int) and of else None
 
     @property
     def layers(self) -> tuple[LayerFigures, ...]:
         """What each layer takes, where the stack was asked and told it."""
-        told = self._layers_told
-        passes, layers = told.get("passes"), told.get("rows")
+        answer = self._told("layers")
+        passes, layers = answer.get("passes"), answer.get("rows")
         if not isinstance(layers, list) or not isinstance(passes, int) or not passes:
             return ()
         images = passes * self.batch
@@ -164,11 +163,11 @@ class Row:
     @property
     def silence(self) -> str:
         """Why the stack told nothing of its layers; empty where it did, or was not asked."""
-        return str(self._layers_told.get("silent") or "")
+        return str(self._told("layers").get("silent") or "")
 
-    @property
-    def _layers_told(self) -> Mapping[str, object]:
-        of_blocks = (mapping(block.environment.get("layers")) for block in self.used)
+    def _told(self, what: str) -> Mapping[str, object]:
+        """What a block told beside its times; the first that did is the one that was asked."""
+        of_blocks = (mapping(block.environment.get(what)) for block in self.used)
         return next(filter(None, of_blocks), {})
 
     def figures(self, metric: Metric) -> tuple[float, ...]:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from buildmatrix.attest.parts import SBOM, STATEMENT, folder_of
 from buildmatrix.attest.statement import PREDICATE, TYPE
+from buildmatrix.cachekey import file_digest
 from buildmatrix.errors import AuditError, InputError
 
 if TYPE_CHECKING:
@@ -93,8 +94,7 @@ def _sha256(path: Path) -> str:
     """Of a file's bytes; of a link, of the text that it has."""
     if path.is_symlink():
         return link_digest(str(path.readlink()))
-    with path.open("rb") as content:
-        return hashlib.file_digest(content, "sha256").hexdigest()
+    return file_digest(path)
 
 
 def link_digest(target: str) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from buildmatrix.bench.request import ALL_CORES
+from buildmatrix.nouns import ALL_CORES
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

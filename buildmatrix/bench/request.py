@@ -13,13 +13,13 @@ from typing import TYPE_CHECKING, Any, Literal
 from buildmatrix.agent import CELL, DIGEST, source
 from buildmatrix.bench import door
 from buildmatrix.errors import BenchError, InputError
+from buildmatrix.nouns import ALL_CORES
 from buildmatrix.printable import printable
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from datetime import datetime
 
-ALL_CORES = "all"
 VERSION = max(door.REQUESTS)  # of a request: raise it when its fields change
 
 

@@ -10,11 +10,10 @@ from typing import TYPE_CHECKING, Any
 from buildmatrix.bench import beside
 from buildmatrix.bench.disturbance import disturbances, fastest_probe
 from buildmatrix.bench.energy import watts
-from buildmatrix.bench.request import ALL_CORES
 from buildmatrix.bench.warming import warming
 from buildmatrix.cachekey import digest
 from buildmatrix.errors import BenchError
-from buildmatrix.nouns import Measurement, Status
+from buildmatrix.nouns import ALL_CORES, Measurement, Status
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING
 from buildmatrix import __version__, bench, device
 from buildmatrix.bench.journal import parse
 from buildmatrix.bench.order import further, retakes
-from buildmatrix.bench.request import ALL_CORES, VERSION, Entrant, Request, request_of, run_id
+from buildmatrix.bench.request import VERSION, Entrant, Request, request_of, run_id
 from buildmatrix.bench.verdict import Golden, measurements
 from buildmatrix.boards.reach import visit
 from buildmatrix.errors import BenchError, DeviceError, InputError
 from buildmatrix.network import ImportedNetwork, NetworkSpec, origin
-from buildmatrix.nouns import Run, Severity
+from buildmatrix.nouns import ALL_CORES, Run, Severity
 from buildmatrix.pipeline.stored import shippable, stored
 from buildmatrix.protocols import Finished, Note, Started
 from buildmatrix.summary import rows, wide

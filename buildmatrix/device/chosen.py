@@ -5,13 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from buildmatrix.errors import InputError
+from buildmatrix.nouns import ALL_CORES
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from buildmatrix.nouns import DeviceInfo
-
-EVERY = "all"
 
 
 def numbered(board: DeviceInfo, cores: str) -> str:
@@ -20,7 +19,7 @@ def numbered(board: DeviceInfo, cores: str) -> str:
 
     Raises InputError for a board of one kind, and for processors that it does not have.
     """
-    if cores == EVERY:
+    if cores == ALL_CORES:
         return cores
     if cores in ("little", "big"):
         if len(board.clusters) < 2:

@@ -74,10 +74,9 @@ def constant(memory: Memory, addresses: range, number: int) -> int:
     where that is not so, where a call comes between, and for 32-bit code."""
     for address in () if memory.arm else reversed(addresses):
         word = memory.word(address) or 0
-        calls = word >> 26 == 0x25 or word & 0xFFFFFC1F == 0xD63F0000
         pair = word & 0x3A400000 == 0x28400000 and word >> 10 & 31 == number
         writes = word & 31 == number and not _stores(word) and word & 0x1C000000 != 0x14000000
-        if calls or pair or writes:
+        if _calls(word) or pair or writes:
             return word >> 5 & 0xFFFF if word & 0x7FE00000 == 0x52800000 else 0  # movz
     return 0
 
@@ -173,7 +172,7 @@ def _a64(memory: Memory, address: int, word: int, registers: Registers) -> None:
     elif word & 0xFFE0FFE0 == 0xAA0003E0:  # mov
         _set(registers, to, registers.get(word >> 16 & 31))
     elif word & 0x1C000000 == 0x14000000:  # branches and system instructions
-        if word >> 26 == 0x25 or word & 0xFFFFFC1F == 0xD63F0000:
+        if _calls(word):
             _called(registers, 19)
         elif word >> 20 == 0xD53:  # mrs
             _set(registers, to, None)
@@ -181,6 +180,11 @@ def _a64(memory: Memory, address: int, word: int, registers: Registers) -> None:
         _set(registers, to, None)
         if word & 0x3A000000 == 0x28000000:
             _set(registers, word >> 10 & 31, None)  # the second of a pair
+
+
+def _calls(word: int) -> bool:
+    """Whether an A64 word is bl or blr."""
+    return word >> 26 == 0x25 or word & 0xFFFFFC1F == 0xD63F0000
 
 
 def _stores(word: int) -> bool:

@@ -7,6 +7,7 @@ in `matrix`, `recipe` and `toolchain`; these are the resolved ones.
 from __future__ import annotations
 
 from buildmatrix.nouns.board import (
+    ALL_CORES,
     BoardAddress,
     ClockPolicy,
     Cluster,
@@ -43,6 +44,7 @@ from buildmatrix.nouns.stored import Bundle, Entry, FileRecord
 from buildmatrix.nouns.target import FPU_RANK, Target, version_tuple
 
 __all__ = [
+    "ALL_CORES",
     "FPU_RANK",
     "version_tuple",
     "Target",

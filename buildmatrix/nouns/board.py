@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+ALL_CORES = "all"  # of a run that is bound to none of a board's processors
+
 
 @dataclass(frozen=True, slots=True)
 class Meter:

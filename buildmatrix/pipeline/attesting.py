@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import hashlib
 import shutil
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 from buildmatrix import attest, extras, images
 from buildmatrix.attest.checking import link_digest
+from buildmatrix.cachekey import file_digest
 from buildmatrix.graph import identify
 from buildmatrix.pipeline.planning import plan_all
 from buildmatrix.recipe import DebianAlternate, GitAlternate, PypiAlternate, SourceSpec
@@ -45,16 +45,12 @@ def write_papers(
         handed = _handed(workshop, cell, kind, entry, folder)
         (folder / attest.SBOM).write_text(attest.sbom(handed))
         papers = sorted(path for path in folder.rglob("*") if path.is_file())
-        hashes = {path.relative_to(folder).as_posix(): _sha256(path) for path in papers}
+        hashes = {path.relative_to(folder).as_posix(): file_digest(path) for path in papers}
         write_document(folder / attest.STATEMENT, attest.statement(handed, hashes))
     except BaseException:  # half of the papers look like all of them
         shutil.rmtree(folder, ignore_errors=True)
         raise
     return (*papers, folder / attest.STATEMENT)
-
-
-def _sha256(path: Path) -> str:
-    return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
 def _handed(workshop: Workshop, cell: Cell, kind: str, entry: Entry, folder: Path) -> attest.Handed:

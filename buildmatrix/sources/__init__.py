@@ -6,13 +6,12 @@ trees/<identity>.json   which archive carries a source, and where it came from
 
 from __future__ import annotations
 
-import hashlib
 import shutil
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from buildmatrix import loans, scratch
-from buildmatrix.cachekey import digest
+from buildmatrix.cachekey import digest, file_digest
 from buildmatrix.entries import SHA256
 from buildmatrix.errors import BuildError, DamageError, SourceUnavailable
 from buildmatrix.recipe import (
@@ -136,7 +135,7 @@ class Sources:
         return f"the shared store, which has it from {origin}"
 
     def _keep(self, identity: str, temporary: Path, origin: str) -> None:
-        sha256 = _sha256(temporary)
+        sha256 = file_digest(temporary)
         temporary.replace(self._archive(sha256))
         write_record(self._record(identity), {"archive": sha256, "origin": origin})
 
@@ -164,7 +163,7 @@ class Sources:
     def _checked(self, identity: str) -> Path:
         held = self._held(identity)
         archive = self._archive(held or "none")
-        if not archive.is_file() or _sha256(archive) != held:
+        if not archive.is_file() or file_digest(archive) != held:
             archive.unlink(missing_ok=True)
             raise DamageError(
                 "a cached archive was damaged and is removed",
@@ -280,7 +279,7 @@ def describe(alternate: Alternate) -> str:
 
 def _check_hash(source: SourceSpec, alternate: Alternate, archive: Path) -> None:
     wanted = getattr(alternate, "sha256", None)
-    if wanted is None or (got := _sha256(archive)) == wanted:
+    if wanted is None or (got := file_digest(archive)) == wanted:
         return
     where = describe(alternate)
     if source.tree is not None and _tree_of(archive, where=where) == source.tree:
@@ -325,8 +324,3 @@ def _tree_of(archive: Path, *, where: str) -> str:
 def _shared_key(identity: str) -> str:
     """Under which the shared store has a source."""
     return digest({"version": 1, "source": identity})
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()
