@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 INV = re.compile(r"(?<![\w/.-])inv (?=[a-z])")  # as messages and notes write a command
 NO_UTF8 = re.compile(r"[\ud800-\udfff]")  # see os.fsdecode, 'surrogateescape'
 
-# What decides how the network is reached: git gets these as every other download does.
+# What says which container engine is meant.
 ENGINE = (
     "DOCKER_HOST",
     "DOCKER_CONTEXT",
@@ -35,6 +35,7 @@ ENGINE = (
     "DOCKER_CERT_PATH",
     "XDG_RUNTIME_DIR",
 )
+# What decides how the network is reached: git gets these as every other download does.
 NETWORK = (
     *("http_proxy", "https_proxy", "all_proxy", "no_proxy"),
     *("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY"),

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from buildmatrix.compare.blocks import Figures
 
     Floats = NDArray[np.float64]
+    Centres = tuple[Floats, Floats, int]  # see `rounds.centres`
 
 SURE = 3.0  # standard errors from which the board is believed to have moved
 MEDIAN_ERROR = 1.2533  # standard error of a median over that of a mean, for normal noise
@@ -115,8 +116,10 @@ def changes(table: Sequence[tuple[Figures, Figures]], alike: float) -> list[Chan
             by_place |= dict.fromkeys(places, unknown)
             continue
         before, after = (np.log([table[place][side] for place in places]) for side in (0, 1))
-        uneven = _uneven(before, after)
-        ways = [_change(before, after, trim, alike, uneven) for trim in TRIMS]
+        more = [inflation(alike, blocks) if alike else 1.0 for blocks in (old, fresh)]
+        sides = [(centres(before, trim), centres(after, trim)) for trim in TRIMS]
+        uneven = _uneven(*sides[0])
+        ways = [_change(*one, more, uneven) for one in sides]
         for at, place in enumerate(places):
             sizes, variances, freedoms = (
                 tuple(float(way[k][at]) for way in ways) for k in range(3)
@@ -125,12 +128,10 @@ def changes(table: Sequence[tuple[Figures, Figures]], alike: float) -> list[Chan
     return [by_place[place] for place in range(len(table))]
 
 
-def _uneven(base: Floats, new: Floats) -> NDArray[np.bool_]:
-    """Whether the sides of each row of (rows, blocks) spread unlike, by the ratio of variances.
-
-    Yuen's variances, so that a few far blocks on one side are no spread.
-    """
-    (_, spread, few), (_, other, many) = (centres(side, TRIMS[0]) for side in (base, new))
+def _uneven(base: Centres, new: Centres) -> NDArray[np.bool_]:
+    """Whether the sides of each row spread unlike, by the ratio of Yuen's variances: so a few far
+    blocks on one side are no spread."""
+    (_, spread, few), (_, other, many) = base, new
     ratio = many * np.maximum(other, 1e-24) / (few * np.maximum(spread, 1e-24))
     above = stats.f.sf(ratio, many - 1, few - 1)
     uneven: NDArray[np.bool_] = np.minimum(above, 1 - above) * 2 < UNEVEN
@@ -138,16 +139,16 @@ def _uneven(base: Floats, new: Floats) -> NDArray[np.bool_]:
 
 
 def _change(
-    base: Floats, new: Floats, trim: float, alike: float, uneven: NDArray[np.bool_]
+    base: Centres, new: Centres, more: Sequence[float], uneven: NDArray[np.bool_]
 ) -> tuple[Floats, Floats, Floats]:
-    """Change, variance and degrees of freedom of each row of (rows, blocks).
+    """Change, variance and degrees of freedom of each row; `more`: by how much the variance of each
+    side is larger, its neighbours being alike.
 
     Welch's degrees; of an uneven row those of the side that spreads more: Welch's are estimated,
     and of 8 blocks a side, one spread ten times the other, they let a third to a half more through
     where a table of 27 rows decides (findings/welch-in-the-far-tail.sh).
     """
-    (before, spread, few), (after, other, many) = (centres(side, trim) for side in (base, new))
-    more = [inflation(alike, side.shape[1]) if alike else 1.0 for side in (base, new)]
+    (before, spread, few), (after, other, many) = base, new
     one, two = np.maximum(spread, 1e-24), np.maximum(other, 1e-24)
     welch = (one + two) ** 2 / (one**2 / (few - 1) + two**2 / (many - 1))
     freedom = np.where(uneven, np.where(one > two, few, many) - 1, welch)

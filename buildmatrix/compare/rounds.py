@@ -55,11 +55,11 @@ def moves(rows: Sequence[tuple[Figures, Sequence[int]]]) -> dict[int, float]:
 
 
 def without(
-    moves: dict[int, float], rows: Sequence[tuple[Figures, Sequence[int]]]
+    factors: dict[int, float], rows: Sequence[tuple[Figures, Sequence[int]]]
 ) -> list[Figures]:
-    """Figures of the rows of one run, each divided by the move of its round."""
+    """Figures of the rows of one run, each divided by the factor of its round."""
     return [
-        figures / np.array([moves.get(number, 1.0) for number in numbers])
+        figures / np.array([factors.get(number, 1.0) for number in numbers])
         for figures, numbers in rows
     ]
 

@@ -70,8 +70,8 @@ def _model(net: Any, made: Net) -> ModelProto:
             made.tensors |= dict.fromkeys(layer.top, made.tensors[layer.bottom[0]])
         elif layer.type != "Silence":
             _add(layer, made)
-    leaving = [one for node in made.nodes for one in node.output if one not in _inputs(made)]
-    leaving = [one for one in leaving if one not in read]
+    read |= {one for node in made.nodes for one in node.input}
+    leaving = [one for node in made.nodes for one in node.output if one not in read]
     entry = helper.make_tensor_value_info(name, TensorProto.FLOAT, dims)
     ends = [helper.make_tensor_value_info(one, TensorProto.FLOAT, None) for one in leaving]
     graph = helper.make_graph(made.nodes, net.name or "net", [entry], ends, made.constants)
@@ -93,10 +93,6 @@ def _add(layer: Any, made: Net) -> None:
 def _only_trained(layer: Any) -> bool:
     phases = [rule.phase for rule in layer.include if rule.HasField("phase")]
     return bool(phases) and set(phases) == {TRAIN}
-
-
-def _inputs(made: Net) -> set[str]:
-    return {name for node in made.nodes for name in node.input}
 
 
 def _entry(net: Any, made: Net) -> tuple[str, list[int]]:

@@ -55,15 +55,10 @@ def audit_path(path: Path, choice: Choice = by_default) -> dict[str, Any]:
         raise InputError("no ELF file here", where=ascii(str(path))[1:-1])
     baseline = choice([one.machine for one in tree.facts])
     names = (name for one in tree.facts for name in one.needed) if alone else ()
-    needed = (name for name in names if not OF_MUSL.match(name))
+    needed = [name for name in names if not OF_MUSL.match(name)]
     policy = AuditPolicy(
         baseline.target,
-        provided=(
-            *glibc.LIBRARIES,
-            *baseline.provided,
-            *baseline.files,
-            *(needed if alone else ()),
-        ),
+        provided=(*glibc.LIBRARIES, *baseline.provided, *baseline.files, *needed),
         libraries=baseline.libraries,
         page_size=baseline.page_size,
         stray=True,
