@@ -227,14 +227,25 @@ class DockerEngine:
 
     def owners(self, state: str) -> frozenset[str]:
         """Who made the containers that are there, running or not, for a state folder."""
-        there = self.client.containers.list(all=True, filters={"label": f"{STATE}={state}"})
-        return frozenset(container.labels.get(OWNER, "") for container in there) - {""}
+        owners = {there.attrs["Labels"].get(OWNER) for there in self._with(STATE, state)}
+        return frozenset(owners - {None})
 
     def remove_stale(self, label: str, value: str) -> int:
-        stale = self.client.containers.list(all=True, filters={"label": f"{label}={value}"})
+        stale = self._with(label, value)
         for container in stale:
             _remove(container)
         return len(stale)
+
+    def _with(self, label: str, value: str) -> list[Any]:
+        """The containers that have a label, running or not, as the engine lists them.
+
+        Sparse: the SDK asks for each one by itself otherwise, and fails where one has gone since.
+        """
+        return list(
+            self.client.containers.list(
+                all=True, filters={"label": f"{label}={value}"}, sparse=True
+            )
+        )
 
 
 def _remove(container: Any) -> None:

@@ -8,6 +8,7 @@ import os
 import tarfile
 import threading
 import time
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -231,6 +232,32 @@ def test_nothing_is_left_behind(docker: tuple[Engine, str]) -> None:
     with pytest.raises(ZeroDivisionError):
         docker[0].run(spec(docker[1], "echo x; exec sleep 600"), lambda _: 1 / 0)  # type: ignore[arg-type]
     assert docker[0].remove_stale("buildmatrix.key", KEY) == 0
+
+
+@pytest.mark.docker
+def test_containers_that_go_while_they_are_looked_for_are_no_error(
+    docker: tuple[Engine, str],
+) -> None:
+    """As after an interrupt, when one thread removes what another one is listing."""
+    own, image = docker
+    assert isinstance(own, DockerEngine)
+    labels = {"buildmatrix.state": KEY, "buildmatrix.owner": "somebody"}
+    ended = threading.Event()
+
+    def come_and_go() -> None:
+        for _ in range(12):
+            own.run(replace(spec(image, "true"), labels=labels), lambda _: None)
+        ended.set()
+
+    thread = threading.Thread(target=come_and_go)
+    thread.start()
+    seen: set[str] = set()
+    while not ended.is_set() and thread.is_alive():
+        seen |= own.owners(KEY)
+    thread.join(60)
+    assert ended.is_set()
+    assert seen == {"somebody"}
+    assert own.owners(KEY) == frozenset()
 
 
 @pytest.mark.docker

@@ -179,7 +179,7 @@ class Bench:
         engine = DockerEngine()
         try:
             found = engine.client.containers.list(
-                all=True, filters={"label": f"buildmatrix.state={self.state}"}
+                all=True, filters={"label": f"buildmatrix.state={self.state}"}, ignore_removed=True
             )
             return [str(container.name) for container in found]
         finally:

@@ -49,7 +49,7 @@ def containers(state: Path) -> list[str]:
     engine = DockerEngine(os.environ)
     try:
         there = engine.client.containers.list(
-            all=True, filters={"label": f"buildmatrix.state={state}"}
+            all=True, filters={"label": f"buildmatrix.state={state}"}, ignore_removed=True
         )
         return [container.labels["buildmatrix.work"] for container in there]
     finally:
