@@ -162,23 +162,23 @@ def usable(path: Path) -> Iterator[None]:
         raise
     # A damaged file's own names stand in SQLite's message: they may be no UTF-8.
     except (sqlite3.DatabaseError, UnicodeDecodeError) as error:
-        raise InputError(
-            f"cannot be used as a results file: {error}",
-            where=str(path),
-            hint=_hint(error, path),
-        ) from error
+        text = f"cannot be used as a results file: {error}"
+        hint = (
+            "name another file, or see that this one is writable and in nobody's hands, and that "
+            "the disk has room"
+        )
+        if _is_damage(error):
+            text += "; it is damaged, or another program's"
+            hint = "put a copy of it in its place; "
+            hint += f"`sqlite3 {path} .recover` reads what is left of it"
+        raise InputError(text, where=str(path), hint=hint) from error
 
 
-def _hint(error: Exception, path: Path) -> str:
-    if getattr(error, "sqlite_errorcode", 0) & 0xFF in (
-        sqlite3.SQLITE_CORRUPT,
-        sqlite3.SQLITE_NOTADB,
-    ):
-        return f"put a copy of it in its place; `sqlite3 {path} .recover` reads what is left of it"
-    return (
-        "name another file, or see that this one is writable and in nobody's hands, and that the "
-        "disk has room"
-    )
+def _is_damage(error: Exception) -> bool:
+    """Whether it is what the file holds: its pages, or tables and columns (the error without a
+    cause of its own) that are not as we make them."""
+    code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_CORRUPT) & 0xFF
+    return code in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_ERROR)
 
 
 def _upgrade(db: sqlite3.Connection, path: Path) -> None:
@@ -188,7 +188,8 @@ def _upgrade(db: sqlite3.Connection, path: Path) -> None:
         raise InputError(
             f"written by a newer buildmatrix (format {version}, this one knows {len(UPGRADES)})",
             where=str(path),
-            hint="upgrade buildmatrix, or name another results file",
+            hint="upgrade buildmatrix, or name another results file; where no newer one wrote it, "
+            "it is damaged: put a copy of it in its place",
         )
     if version == len(UPGRADES):
         return

@@ -64,7 +64,7 @@ class Bench:
     root: Path
     state: Path
     right: dict[str, str] = field(default_factory=dict)
-    report: object = None
+    report: dict[str, object] = field(default_factory=dict)
     most: dict[str, int] = field(default_factory=dict)  # bytes of each file when all is built
 
     def prepare(self, toolchains: Path) -> None:
@@ -128,19 +128,34 @@ class Bench:
         self.run("build")
         return self.served()
 
-    def reported(self, ended: Ended) -> object:
+    def reported(self, ended: Ended) -> dict[str, object]:
         """What `report --json` publishes of the results, without the time of day."""
         assert ended.code == 0, ended.words
         document = json.loads(ended.words[ended.words.index("{") :])
         return {key: document[key] for key in document if key not in ("created", "tool")}
 
+    def published(self, ended: Ended) -> Iterator[str]:
+        """What a report must not do: end without the name of what is gone, show what was not
+        measured, or leave something out and not say that it was damaged."""
+        told = any(word in ended.words for word in NAMED)
+        if "Traceback" in ended.words:
+            yield f"report: {ended.words[-600:]}"
+        elif ended.code != 0 and not told:
+            yield f"report ends with {ended.code}: {ended.words[-400:]}"
+        if ended.code == 0 and (shown := self.reported(ended)) != self.report:
+            if invented := _beyond(shown, self.report):
+                yield f"report publishes what was not measured: {invented[:300]}"
+            elif not told:
+                yield "report leaves something out without a word"
+
     def size(self) -> dict[str, int]:
-        """Bytes of each file below the state folder; logs and the compiler's cache, which has a
-        bound of its own, apart."""
+        """Bytes of each file below the state folder; logs, the compiler's cache, which has a bound
+        of its own, and a damaged file of results, which is kept on purpose and told, apart."""
         return {
             str(path.relative_to(self.state)): path.stat().st_size
             for path in sorted(self.state.rglob("*"))
             if path.is_file() and not {"logs", "ccache"} & set(path.parts)
+            if ".damaged-" not in path.name
         }
 
     def age(self) -> None:
@@ -157,14 +172,7 @@ class Bench:
             yield f"build ends with {built.code}: {built.words[-400:]}"
         if "Traceback" in built.words:
             yield f"build: {built.words[-600:]}"
-        reported = self.run("report", "--json")
-        if "Traceback" in reported.words:
-            yield f"report: {reported.words[-600:]}"
-        if reported.code == 0:
-            if self.reported(reported) != self.report:
-                yield "report publishes another number"
-        elif not any(word in reported.words for word in NAMED):
-            yield f"report ends with {reported.code}: {reported.words[-400:]}"
+        yield from self.published(self.run("report", "--json"))
         if self.used() != self.right:
             yield "what is served is not what was built"
         more = self.size()
@@ -184,3 +192,16 @@ class Bench:
             return [str(container.name) for container in found]
         finally:
             engine.close()
+
+
+def _beyond(shown: dict[str, object], right: dict[str, object]) -> str:
+    """The first thing of a report that the right one has not; of a list some may be missing."""
+    for key, value in shown.items():
+        known = right.get(key)
+        if isinstance(value, list) and isinstance(known, list):
+            new = [one for one in value if one not in known]
+        else:
+            new = [] if value == known else [value]
+        if new:
+            return f"{key}: {new[0]}"
+    return ""

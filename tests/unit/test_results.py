@@ -227,6 +227,17 @@ def test_a_row_that_the_disk_changed_is_left_out_and_told(
     assert "1 rows were damaged on the disk and are left out; they are of run r1" in note
 
 
+def test_a_row_that_a_query_leaves_out_by_the_column_that_changed_is_told(path: Path) -> None:
+    with Results(path) as results:
+        results.insert([ROW])
+    changed(path, b"face-cnn", b"face-cno")
+    notes: list[str] = []
+    with Results(path, notes.append) as results:
+        assert results.latest("face-cnn") == results.latest() == ()
+    (note,) = notes
+    assert "1 rows were damaged on the disk and are left out; they are of run r1" in note
+
+
 def test_a_run_that_the_disk_changed_is_left_out_and_told(path: Path) -> None:
     with Results(path) as results:
         results.insert([replace(ROW, run=RUN.id)], RUN)
@@ -235,7 +246,8 @@ def test_a_run_that_the_disk_changed_is_left_out_and_told(path: Path) -> None:
     with Results(path, notes.append) as results:
         assert results.runs() == ()
         assert len(results.all()) == 1
-    assert len(notes) == 1
+    (note,) = notes
+    assert f"they are of run {RUN.id}" in note
 
 
 def test_rows_beside_a_page_that_is_gone_are_kept_in_a_new_file(path: Path) -> None:
@@ -260,13 +272,26 @@ def test_rows_beside_a_page_that_is_gone_are_kept_in_a_new_file(path: Path) -> N
     assert len(notes) == 1
 
 
-def test_a_file_whose_tables_cannot_be_read_is_left_as_it_is(path: Path) -> None:
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        (b"CREATE TABLE run (", b"CREATE TABLE run )"),
+        (b"            bundle TEXT", b"            bun\xb4le TEXT"),  # no UTF-8
+        (b"            bundle TEXT", b"            bunele TEXT"),
+    ],
+)
+def test_a_file_whose_tables_cannot_be_read_is_left_as_it_is(
+    path: Path, old: bytes, new: bytes
+) -> None:
     with Results(path) as results:
         results.insert([ROW])
-    changed(path, b"CREATE TABLE run (", b"CREATE TABLE run )")
+    changed(path, old, new)
     before = path.read_bytes()
-    with pytest.raises(InputError, match="cannot be used as a results file") as caught:
-        Results(path)
+    with (
+        pytest.raises(InputError, match=r"cannot be used as a results file.*damaged") as caught,
+        Results(path) as results,
+    ):
+        results.all()
     assert "put a copy of it in its place" in caught.value.hint
     assert path.read_bytes() == before
 
