@@ -23,6 +23,7 @@ from buildmatrix.errors import BuildmatrixError, InputError, RegressionError, Us
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from buildmatrix.estimate.model import Setting
     from buildmatrix.nightly import Night
     from buildmatrix.nouns import BoardAddress
     from buildmatrix.pipeline.workshop import Workshop
@@ -36,6 +37,8 @@ FORMATS = ("table", "json", "csv", "markdown", "html")
         "format": ", ".join(FORMATS),
         "out": "folder to write into: the page, JSON, CSV, Markdown, and the plots as SVG and PNG",
         "against": "study: put the table published in 2017 beside ours",
+        "estimated": "a real board that is not here: estimates of it, in a table of their own",
+        "threads": "of --estimated: cores that work (default: all that the board has)",
         "layers": "a cell: what each of its layers takes, if `bench --layers` asked it",
         "bundle": "a cell: pack all that is needed to repeat its row elsewhere",
         "host": "only results of this device",
@@ -51,23 +54,27 @@ def report(
     format: str = "table",
     out: str = "",
     against: str = "",
+    estimated: str = "",
+    threads: int = 0,
     layers: str = "",
     bundle: str = "",
     json: bool = False,
     state: str = "",
 ) -> None:
     """Show the newest results of every cell; emulated ones stand apart and say so."""
-    from buildmatrix.verdicts import publishing, reporting
+    from buildmatrix.verdicts import estimating, publishing, reporting
 
     if format not in FORMATS:
         raise UsageError(f"no format '{format}'", hint=f"one of {', '.join(FORMATS)}")
     if against not in ("", "study"):
         raise UsageError(f"--against {against} is not known", hint="--against study")
+    place = _estimated_on(estimated, threads, alone=bool(layers or bundle or format == "csv"))
     with progress() as reporter:
         shop = workshop(matrix, only, state, reporter, model=model)
         device = results_of(host, shop)
         measured = reporting.latest(shop, device=device, only=tuple(only or ()))
-        if not measured.rows and not against:
+        guessed = estimating.every(shop, place) if place else None
+        if not measured.rows and not against and not guessed:
             raise InputError("no results yet", hint="run `inv bench --collect`")
         if layers:
             measured = reporting.of_cell(measured, layers)
@@ -76,17 +83,39 @@ def report(
             say(f"{packed.path}  {packed.size / 1e6:.1f} MB\non a board: {packed.command}")
             return
         if out:
-            written = publishing.write(shop, measured, Path(out), study=bool(against))
+            written = publishing.write(
+                shop, measured, Path(out), study=bool(against), estimated=guessed
+            )
             say(f"written: {out}/ {', '.join(written)}")
             return
     if json or format == "json":
-        print_json(publishing.document(shop, measured))
+        print_json(publishing.document(shop, measured, estimated=guessed))
     elif layers:
         print_table(publishing.layers(measured))
     elif format == "table":
         print_table(publishing.table(shop, measured, study=bool(against)))
+        if guessed:
+            print_table(publishing.estimates(guessed))
     else:
-        say(publishing.text(shop, measured, format, study=bool(against)).rstrip("\n"))
+        told = publishing.text(shop, measured, format, study=bool(against), estimated=guessed)
+        say(told.rstrip("\n"))
+
+
+def _estimated_on(board: str, threads: int, *, alone: bool) -> Setting | None:
+    """The board that is asked for with --estimated; None where none is. `alone`: what is asked for
+    has no room for estimates."""
+    from buildmatrix.estimate import shown
+
+    if not board:
+        if threads:
+            raise UsageError("--threads is of estimates", hint="--estimated BOARD --threads N")
+        return None
+    if alone:
+        raise UsageError(
+            "--estimated has no place among measured rows: CSV, --layers and --bundle",
+            hint="leave one of them out",
+        )
+    return shown.setting(board, threads)
 
 
 @command({"host": "only results of this device"}, iterable=["only"])

@@ -101,3 +101,24 @@ class Order(TypedDict):
     near: float  # share of instructions within which two are not told apart
     reason: str
     notes: list[str]
+
+
+class OfCell(TypedDict):
+    """What is estimated of one cell: milliseconds, an order, or neither, and why in words."""
+
+    cell: str
+    milliseconds: Estimate | None
+    order: Order | None
+    refused: str
+
+
+class Estimates(TypedDict):
+    """What `inv report --estimated BOARD` puts into the report, apart from all that was measured:
+    every cell of the model, as on one real board that is not here."""
+
+    kind: Literal["estimated"]
+    model: str
+    board: str
+    about: str
+    threads: int
+    cells: list[OfCell]

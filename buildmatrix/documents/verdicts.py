@@ -6,6 +6,8 @@ from typing import Any, Literal, NotRequired
 
 from typing_extensions import TypedDict
 
+from buildmatrix.documents.estimating import Estimates
+
 StatusWord = Literal["ok", "wrong", "oom", "failed", "void", "skipped"]
 
 
@@ -106,6 +108,7 @@ class Report(TypedDict):
     rows: list[ReportRow]
     blocks: list[BlockRow]
     runs: NotRequired[list[RunRow]]
+    estimated: NotRequired[Estimates]  # `--estimated BOARD`; apart from what was measured
 
 
 class DifferenceRow(TypedDict):

@@ -74,7 +74,7 @@ def board(name: str) -> Board:
     if name not in boards():
         near = did_you_mean(name, [*boards()])
         raise UsageError(
-            f"--as {name}: no times were published for such a board here{near}",
+            f"'{name}': no times were published for such a board here{near}",
             hint=f"name one of {', '.join(boards())}",
         )
     return boards()[name]

@@ -27,6 +27,10 @@ NEAR = 0.27
 REASON = (
     "no milliseconds for {}: times that an estimate can be held against were published for ncnn"
 )
+UNPROFILED = (
+    "no milliseconds, which are told of ncnn alone, and no place among other cells, which is told "
+    "from what emulation counts: its present build has no profile"
+)
 MISSED = (
     "executed instructions are not time: of the study's six columns no build is here, and three of "
     "near kin stand in its order at batch 1, and a fourth, of MXNet, does not"
@@ -50,8 +54,8 @@ def document(asked: Candidate, others: Sequence[Candidate], network: str, place:
     """
     if asked.profile is None or not is_of(asked.profile, network):
         raise InputError(
-            f"{REASON.format(asked.cell.stack)}; its place among other cells is told from what "
-            f"emulation counts, and {asked.cell.id} has no profile of its present build",
+            UNPROFILED,
+            where=asked.cell.id,
             hint=f"inv profile {asked.cell.id} --host BOARD, a virtual board that counts",
         )
     own = asked.profile["instructions"]

@@ -87,9 +87,13 @@ def setting(name: str, threads: int) -> model.Setting:
 def check(cell: Cell, work: Workload) -> NetworkSpec:
     """The network of a cell. Raises InputError for one that is measured otherwise, or in int8."""
     if not isinstance(work, network.NetworkSpec):
-        raise InputError(f"{cell.id} measures calls of a library, and only networks are estimated")
+        raise InputError(
+            "measures calls of a library, and only networks are estimated", where=cell.id
+        )
     if is_int8(cell):
-        raise InputError(f"{cell.id} computes in int8, and only networks of floats are estimated")
+        raise InputError(
+            "computes in int8, and only networks of floats are estimated", where=cell.id
+        )
     return work
 
 

@@ -5,14 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from buildmatrix.plots import Chart
+from buildmatrix.plots import Chart, Interval, intervals
 
 if TYPE_CHECKING:
     from buildmatrix.compare import Comparison
     from buildmatrix.documents.profiling import Profile
     from buildmatrix.nouns import ElfFacts, Finding, Measurement
-    from buildmatrix.plots import Point
-    from buildmatrix.report import Grid, Judged, LayerTable
+    from buildmatrix.plots import Point, Spec
+    from buildmatrix.report import EstimatedTable, Grid, Judged, LayerTable
 
 FULL = "float32"  # what a cell computes in unless it says otherwise
 Facts = tuple[tuple[str, str], ...]  # name and what is known, in the order of reading
@@ -75,6 +75,7 @@ class Page:
     cells: tuple[Built, ...] = ()
     footnotes: tuple[str, ...] = ()
     per: str = "an image"  # what a figure is of
+    estimated: EstimatedTable | None = None  # apart from all that was measured
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -89,6 +90,14 @@ class Page:
     def emulated(self) -> int:
         """How many of the boards are emulated."""
         return sum(board.grid.emulated for board in self.boards)
+
+    @property
+    def intervals(self) -> Spec | None:
+        """The chart of what is estimated in milliseconds; None where nothing is."""
+        told = self.estimated
+        rows = told.rows if told else ()
+        known = [Interval(r.cell, r.ms, *r.interval) for r in rows if r.ms and r.interval]
+        return intervals(told.title, known) if told and known else None
 
     def chart(self, board: BoardSection) -> Chart:
         """The points of one board of this page, as `plots` wants them."""

@@ -19,6 +19,7 @@ from buildmatrix import plots, template
 from buildmatrix.page.answer import answers
 from buildmatrix.page.draw import inline_svg, vega
 from buildmatrix.page.executed import tables
+from buildmatrix.report.estimated import HEADS
 from buildmatrix.summary import time_text
 
 if TYPE_CHECKING:
@@ -78,11 +79,13 @@ def render(content: Page) -> str:
     scripts = (vega(), (FOLDER / "page.js").read_text(encoding="utf-8"))
     context: dict[str, object] = {
         "page": content,
+        "intervals": _drawn("estimated", spec) if (spec := content.intervals) else None,
         "boards": [_shown(content, board, f"b{n}") for n, board in enumerate(content.boards, 1)],
         "comparisons": [
             list(group) for _, group in groupby(sorted(content.comparisons, key=_kind), _kind)
         ],
         "executed": tables(one.profile for one in content.cells if one.profile),
+        "heads": HEADS,
         "looks": plots.styles(content.names),
         "field": field,
         "figure_text": time_text,
@@ -125,20 +128,20 @@ def _shown(content: Page, board: BoardSection, name: str) -> Shown:
         for scale in ("linear", "log")
         if chart.points
     }
-
-    def drawn(kind: str, spec: Spec) -> Drawn:
-        title = spec.pop("title")
-        return Drawn(f"{name}-{kind}", title["text"], title["subtitle"], spec, inline_svg(spec))
-
     return Shown(
         id=name,
         board=board,
         answers=winners,
-        lines=tuple(drawn(scale, spec) for scale, spec in lines.items()),
-        fronts=tuple(drawn(against, spec) for against, spec in fronts.items()),
+        lines=tuple(_drawn(f"{name}-{scale}", spec) for scale, spec in lines.items()),
+        fronts=tuple(_drawn(f"{name}-{against}", spec) for against, spec in fronts.items()),
         batches=tuple(sorted({point.batch for point in chart.points})),
         batch=batch,
     )
+
+
+def _drawn(name: str, spec: Spec) -> Drawn:
+    title = spec.pop("title")
+    return Drawn(name, title["text"], title["subtitle"], spec, inline_svg(spec))
 
 
 def _batch(chart: Chart) -> int:

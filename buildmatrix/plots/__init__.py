@@ -7,6 +7,7 @@ dark, and a file gets the value after the comma.
 from __future__ import annotations
 
 from buildmatrix.plots.chart import COLOURS, Chart, Point, Spec, Style, points, styles
+from buildmatrix.plots.intervals import Interval, intervals
 from buildmatrix.plots.lines import lines
 from buildmatrix.plots.pareto import AXES, Axis, pareto
 
@@ -15,9 +16,11 @@ __all__ = [
     "COLOURS",
     "Axis",
     "Chart",
+    "Interval",
     "Point",
     "Spec",
     "Style",
+    "intervals",
     "lines",
     "pareto",
     "points",

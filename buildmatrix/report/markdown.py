@@ -6,18 +6,28 @@ from typing import TYPE_CHECKING
 
 from buildmatrix.printable import printable
 from buildmatrix.report.accuracy import MARK, MEANING, judged
+from buildmatrix.report.estimated import HEADS
 from buildmatrix.summary import time_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from buildmatrix.report.accuracy import Judged
+    from buildmatrix.report.estimated import EstimatedTable
     from buildmatrix.report.grid import Grid
 
 
 def markdown(drawn: Iterable[Grid]) -> str:
     """Grids as Markdown tables, each with its title and notes; the best of a row is bold."""
     return "\n".join("\n".join(_markdown(grid)) for grid in drawn)
+
+
+def estimates_in_markdown(told: EstimatedTable) -> str:
+    """Estimates as a Markdown table with its notes; nothing of it is bold."""
+    head = [f"### {_escaped(told.title)}\n", _line(HEADS), _line(["---", "---:", "---:", "---"])]
+    rows = (_line(map(_escaped, row.fields)) for row in told.rows)
+    notes = (f"- {_escaped(note)}" for note in told.notes)
+    return "\n".join([*(head if told.rows else head[:1]), *rows, "", *notes, ""])
 
 
 def _markdown(grid: Grid) -> Iterator[str]:

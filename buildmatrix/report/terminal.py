@@ -11,12 +11,14 @@ from rich.text import Text
 
 from buildmatrix.printable import printable
 from buildmatrix.report.accuracy import MARK, MEANING, judged
+from buildmatrix.report.estimated import HEADS
 from buildmatrix.summary import time_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
     from buildmatrix.report.accuracy import Judged
+    from buildmatrix.report.estimated import EstimatedTable
     from buildmatrix.report.grid import Grid
     from buildmatrix.report.layers import LayerTable
 
@@ -46,6 +48,18 @@ def layers(tables: Iterable[LayerTable], *, width: int = 100) -> Group:
         else:
             parts += [Text(printable(one.silence)), Text()]
     return Group(*parts)
+
+
+def estimates(told: EstimatedTable) -> Group:
+    """Estimates, in a table that no measured time stands in."""
+    drawn = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=(0, 1))
+    for head in HEADS:
+        drawn.add_column(head, justify="right" if head in HEADS[1:3] else "left", overflow="fold")
+    for row in told.rows:
+        drawn.add_row(*(Text(printable(words)) for words in row.fields))
+    title = Text(printable(told.title), style="bold")
+    notes = (Text(printable(note), style="dim") for note in told.notes)
+    return Group(title, *([drawn] if told.rows else []), Text(), *notes)
 
 
 def _layers(one: LayerTable, longest: int) -> Table:

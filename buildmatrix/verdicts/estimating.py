@@ -1,7 +1,7 @@
 """Estimates of a project's cells, from what its state folder keeps: profiles and runs of one's own.
 
 Milliseconds for cells of the stack that times were published of, an order for the others; never a
-row, and never compared with one.
+row, and never compared with one. A report has them in a table of their own.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from buildmatrix.profile import kept
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from buildmatrix.documents.estimating import Estimate, Order
+    from buildmatrix.documents.estimating import Estimate, Estimates, OfCell, Order
     from buildmatrix.documents.profiling import Profile
     from buildmatrix.estimate.model import Setting
     from buildmatrix.network import NetworkSpec
@@ -41,8 +41,39 @@ def one(
 
     Raises InputError for a cell that neither can be told of.
     """
+    return _told(workshop, cell, place, _profiles(workshop), run)
+
+
+def every(workshop: Workshop, place: Setting) -> Estimates:
+    """What is estimated of each cell of the project's network, and why nothing is of others."""
+    project, profiles = workshop.project, _profiles(workshop)
+    model = project.network.name
+    return {
+        "kind": "estimated",
+        "model": model,
+        "board": place.board.name,
+        "about": shown.about(place.board),
+        "threads": place.threads,
+        "cells": [
+            _of_cell(workshop, cell, place, profiles)
+            for cell in project.cells
+            if cell.model == model
+        ],
+    }
+
+
+def _of_cell(workshop: Workshop, cell: Cell, place: Setting, profiles: Kept) -> OfCell:
+    try:
+        made, ranked = _told(workshop, cell, place, profiles)
+    except InputError as refused:
+        return {"cell": cell.id, "milliseconds": None, "order": None, "refused": refused.brief}
+    return {"cell": cell.id, "milliseconds": made, "order": ranked, "refused": ""}
+
+
+def _told(
+    workshop: Workshop, cell: Cell, place: Setting, profiles: Kept, run: str = ""
+) -> tuple[Estimate | None, Order | None]:
     net = shown.check(cell, workshop.project.networks[cell.model])
-    profiles = _profiles(workshop)
     if shown.is_timed(cell):
         known = _knowledge(workshop, cell, net, place, profiles, run)
         return shown.document(cell, net, place, bits=_bits(workshop, cell), known=known), None

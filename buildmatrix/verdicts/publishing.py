@@ -16,6 +16,7 @@ from buildmatrix.workload import described
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from buildmatrix.documents.estimating import Estimates
     from buildmatrix.pipeline.workshop import Workshop
     from buildmatrix.verdicts.comparing import Compared
     from buildmatrix.verdicts.reporting import RowsWithNotes
@@ -24,8 +25,11 @@ if TYPE_CHECKING:
 UNPUBLISHED = ("owner", "power")
 
 
-def document(workshop: Workshop, measured: RowsWithNotes) -> dict[str, Any]:
-    """The `report` document, version 1: rows and blocks, and the runs that they are of."""
+def document(
+    workshop: Workshop, measured: RowsWithNotes, *, estimated: Estimates | None = None
+) -> dict[str, Any]:
+    """The `report` document, version 1: rows and blocks, and the runs that they are of; estimates
+    under a name of their own."""
     about = described(workshop.project.network)
     rows = report.document(
         measured.rows,
@@ -46,7 +50,7 @@ def document(workshop: Workshop, measured: RowsWithNotes) -> dict[str, Any]:
         }
         for run in measured.runs
     ]
-    return {**rows, "runs": runs}
+    return {**rows, "runs": runs, **({"estimated": estimated} if estimated else {})}
 
 
 def grids(
@@ -61,6 +65,11 @@ def grids(
 def table(workshop: Workshop, measured: RowsWithNotes, *, study: bool = False) -> object:
     """The grids as something that rich prints."""
     return report.table(grids(workshop, measured, study=study))
+
+
+def estimates(estimated: Estimates) -> object:
+    """Estimates as something that rich prints."""
+    return report.estimates(report.estimated(estimated))
 
 
 def layers(measured: RowsWithNotes) -> object:
@@ -81,15 +90,21 @@ def text(
     *,
     study: bool = False,
     compared: Compared | None = None,
+    estimated: Estimates | None = None,
 ) -> str:
     """The report as 'csv', 'markdown' or 'html'."""
     match form:
         case "csv":
             return report.csv(measured.rows)
         case "markdown":
-            return report.markdown(grids(workshop, measured, study=study))
+            parts = [report.markdown(grids(workshop, measured, study=study))]
+            if estimated:
+                parts.append(report.estimates_in_markdown(report.estimated(estimated)))
+            return "\n".join(filter(None, parts))
         case _:
-            return page.render(content(workshop, measured, study=study, compared=compared))
+            return page.render(
+                content(workshop, measured, study=study, compared=compared, estimated=estimated)
+            )
 
 
 def write(
@@ -99,17 +114,22 @@ def write(
     *,
     study: bool = False,
     compared: Compared | None = None,
+    estimated: Estimates | None = None,
 ) -> list[str]:
     """Every form of the report into a folder, and plots of the boards that have a figure; the
-    names written."""
+    names written. CSV is of measured rows, and has no estimates."""
     folder.mkdir(parents=True, exist_ok=True)
-    shown = content(workshop, measured, study=study, compared=compared)
+    shown = content(workshop, measured, study=study, compared=compared, estimated=estimated)
     texts = {
         "report.html": page.render(shown),
-        "report.json": json.dumps(document(workshop, measured), indent=1) + "\n",
+        "report.json": json.dumps(document(workshop, measured, estimated=estimated), indent=1)
+        + "\n",
         "report.csv": text(workshop, measured, "csv"),
-        "report.md": text(workshop, measured, "markdown", study=study),
+        "report.md": text(workshop, measured, "markdown", study=study, estimated=estimated),
     }
+    if spec := shown.intervals:
+        texts["plot-estimated.svg"] = page.svg(spec)
+        (folder / "plot-estimated.png").write_bytes(page.png(spec))
     for number, board in enumerate(shown.boards, start=1):
         for scale in ("linear", "log") if board.points else ():
             spec = plots.lines(shown.chart(board), logarithmic=scale == "log")

@@ -15,6 +15,7 @@ from buildmatrix.workload import described
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
+    from buildmatrix.documents.estimating import Estimates
     from buildmatrix.nouns import Run
     from buildmatrix.pipeline.workshop import Workshop
     from buildmatrix.verdicts.comparing import Compared
@@ -27,6 +28,7 @@ def content(
     *,
     study: bool = False,
     compared: Compared | None = None,
+    estimated: Estimates | None = None,
 ) -> page.Page:
     """All that the HTML page says."""
     about = described(workshop.project.network)
@@ -46,6 +48,7 @@ def content(
         study=published,
         cells=tuple(built(workshop, measured.rows)),
         per=about.per,
+        estimated=report.estimated(estimated) if estimated else None,
     )
 
 

@@ -68,7 +68,7 @@ def test_cells_are_ordered_by_what_they_execute_and_near_ones_are_not_told_apart
 
 
 def test_a_cell_without_a_profile_is_refused_and_told_what_to_do() -> None:
-    with pytest.raises(InputError, match="has no profile of its present build") as caught:
+    with pytest.raises(InputError, match="its present build has no profile") as caught:
         order.document(_candidate("asked", None), [], "face-cnn", PI3)
     assert caught.value.hint == "inv profile asked --host BOARD, a virtual board that counts"
 
@@ -77,10 +77,10 @@ def test_the_command_tells_no_milliseconds_of_another_stack(tmp_path: Path) -> N
     words = ("estimate", "caffe-blis", "--as", "pi3", "--state", str(tmp_path))
     refused = run(*words, cwd=ROOT)
     assert refused.returncode == 3, refused.stderr
-    assert "no milliseconds for caffe: times that an estimate can be held against" in refused.stderr
+    assert "caffe-blis: no milliseconds, which are told of ncnn alone" in refused.stderr
     kept.write(tmp_path / "profiles" / "caffe-blis.json", _profile("caffe-blis", 52.0))
     stale = run(*words, cwd=ROOT)
-    assert "caffe-blis has no profile of its present build" in stale.stderr
+    assert "its present build has no profile" in stale.stderr
     calibrated = run(*words, "--calibrate", "r1", cwd=ROOT)
     assert "runs of caffe are not taken into the fit" in calibrated.stderr
 
