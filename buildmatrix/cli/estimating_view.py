@@ -131,7 +131,8 @@ def _parts(title: str, rows: Sequence[PartRow]) -> Table:
     made.add_column("share", justify="right")
     made.add_column("of", overflow="fold")
     for row in rows:
-        made.add_row(f"{row['estimated_ms']:.3g}", f"{row['share']:.0%}", Text(row["name"]))
+        ms = row["estimated_ms"]
+        made.add_row("-" if ms is None else f"{ms:.3g}", f"{row['share']:.0%}", Text(row["name"]))
     return made
 
 

@@ -11,7 +11,7 @@ class PartRow(TypedDict):
     """A part of the estimated time, 0 to 1 of it: a kind of work, or a layer."""
 
     name: str
-    estimated_ms: float
+    estimated_ms: float | None  # None where no milliseconds may be told
     share: float
 
 

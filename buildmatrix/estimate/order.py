@@ -32,8 +32,9 @@ UNPROFILED = (
     "from what emulation counts: its present build has no profile"
 )
 MISSED = (
-    "executed instructions are not time: of the study's six columns no build is here, and three of "
-    "near kin stand in its order at batch 1, and a fourth, of MXNet, does not"
+    "tried: an order by executed instructions, which are not time: of the study's six columns no "
+    "build is here, and three of near kin stand in its order at batch 1, and a fourth, of MXNet, "
+    "does not"
 )
 
 

@@ -37,6 +37,12 @@ MOVED = 0.03  # a coefficient that a run moves by less is not told of
 DIFFERS = (
     "the published times are of ncnn as it was in 2020 to 2022; this cell's version may be faster"
 )
+BEYOND = (
+    f"such estimates were off by more than {validation.BOUND:.0%} (median) or "
+    f"{validation.TAIL:.0%} (nine of ten), or their order by less than {validation.ORDER}; tried: "
+    "costs of nine kinds of work, factors of cores and boards, chosen without what is held out "
+    "(docs/estimate.md)"
+)
 SLOWER = "32-bit programs take {:.2f} times as long for arithmetic, as fitted over all boards"
 STALE = "the kept profile is of another build of this cell, and does not count"
 WIDTHS = "the cell's programs are {}-bit; this board's times were published for {}-bit ones"
@@ -127,6 +133,7 @@ def document(
     made = fitted.held_out[held]
     rows = table.published()
     errors = validation.figures(rows, made)
+    timed = errors.is_within
     factor = validation.factor(rows, made)
     below, above = _neighbours(ms, place, values)
     return {
@@ -140,23 +147,25 @@ def document(
         "batch": 1,
         "multiply_adds": network.multiply_adds(net),
         "counted": arithmetic,
-        "estimated_ms_per_image": ms if errors.is_within else None,
-        "estimated_interval_ms": (ms / factor, ms * factor) if errors.is_within else None,
+        "estimated_ms_per_image": ms if timed else None,
+        "estimated_interval_ms": (ms / factor, ms * factor) if timed else None,
         "covers": validation.COVERED,
         "held_out": held.value,
         "errors": _figures(errors),
         "slower_than": below,
         "faster_than": above,
-        "parts": _largest({part.value: one for part, one in parts.items()}),
-        "layers": _largest(layers)[:SHOWN],
+        "parts": _largest({part.value: one for part, one in parts.items()}, timed=timed),
+        "layers": _largest(layers, timed=timed)[:SHOWN],
         "own_rows": known.own,
-        "changed": changes(net, place, known),
-        "notes": _notes(bits, place, known),
+        "changed": changes(net, place, known, timed=timed),
+        "notes": _notes(bits, place, known, timed=timed),
         "validation": _validation(held, made),
     }
 
 
-def changes(net: NetworkSpec, place: model.Setting, known: Knowledge) -> list[str]:
+def changes(
+    net: NetworkSpec, place: model.Setting, known: Knowledge, *, timed: bool = True
+) -> list[str]:
     """What the last real run changed: this estimate, then the coefficients, the largest first."""
     if known.before is None:
         return []
@@ -168,15 +177,18 @@ def changes(net: NetworkSpec, place: model.Setting, known: Knowledge) -> list[st
     moved = {name: value / before.get(name, 1.0) - 1 for name, value in after.items()}
     ordered = sorted(moved, key=lambda name: -abs(moved[name]))
     return [
-        f"this estimate: {old:.3g} to {new:.3g} ms",
+        f"this estimate: {old:.3g} to {new:.3g} ms"
+        if timed
+        else f"this estimate: {new / old - 1:+.0%}",
         *(f"{name}: {moved[name]:+.0%}" for name in ordered if abs(moved[name]) >= MOVED),
     ]
 
 
-def _notes(bits: int, place: model.Setting, known: Knowledge) -> list[str]:
+def _notes(bits: int, place: model.Setting, known: Knowledge, *, timed: bool) -> list[str]:
     times = known.fitted.coefficients["32-bit programs"]
     other = [WIDTHS.format(bits, place.board.bits), SLOWER.format(times)]
     return [
+        *(() if timed else [BEYOND]),
         DIFFERS,
         *(other if bits != place.board.bits else ()),
         *([STALE] if known.stale else ()),
@@ -207,11 +219,15 @@ def _parts(asks: Mapping[str, float]) -> Mapping[Part, float]:
     return {part: asks[part.value] for part in Part}
 
 
-def _largest(times: Mapping[str, float]) -> list[PartRow]:
+def _largest(times: Mapping[str, float], *, timed: bool) -> list[PartRow]:
     whole = sum(times.values()) or 1.0  # of a network that asks for nothing
     ordered = sorted(times, key=times.__getitem__, reverse=True)
     return [
-        {"name": name, "estimated_ms": times[name], "share": times[name] / whole}
+        {
+            "name": name,
+            "estimated_ms": times[name] if timed else None,
+            "share": times[name] / whole,
+        }
         for name in ordered
     ]
 

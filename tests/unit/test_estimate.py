@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import io
+import re
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from rich.console import Console
 
 from buildmatrix import network, schema
+from buildmatrix.cli.estimating_view import explained, sentence
 from buildmatrix.errors import InputError, UsageError
 from buildmatrix.estimate import board, calibration, fit, model, shown, validation
 from buildmatrix.estimate.validation import Held
@@ -201,6 +205,20 @@ def test_held_out_errors_are_within_the_bound_or_no_milliseconds_are_told() -> N
     assert told["estimated_ms_per_image"] is None
     assert told["estimated_interval_ms"] is None
     assert told["slower_than"] or told["faster_than"]
+    assert {row["estimated_ms"] for row in (*told["parts"], *told["layers"])} == {None}
+    assert told["notes"][0] == shown.BEYOND
+    moved = replace(worse, coefficients={**worse.coefficients, "matrix products": 3.0})
+    after = shown.Knowledge(moved, own=1, before=worse)
+    changed = shown.document(NCNN, FACE, place, bits=64, known=after)
+    text = sentence(valid("estimate", changed), place.board)
+    assert "estimated: no milliseconds, only the order: faster than shufflenet" in text
+    assert "changed: this estimate: +" in text
+    assert not re.search(r"\d ms", text)
+    console = Console(file=io.StringIO())
+    console.print(explained(changed))
+    parts, _, _ = console.file.getvalue().partition("published milliseconds")  # type: ignore[attr-defined]
+    assert re.findall(r"^ *- +\d+%", parts, re.MULTILINE), "shares, and no milliseconds"
+    assert not re.search(r"\d\.\d", parts)
 
 
 def _profile(millions: float, **changes: Any) -> Any:

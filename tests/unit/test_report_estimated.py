@@ -19,7 +19,7 @@ from tests.unit.test_estimate_order import PI3, _candidate
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from buildmatrix.documents.estimating import Estimates, OfCell
+    from buildmatrix.documents.estimating import Estimate, Estimates, OfCell, Order
 
 HEAD = "estimated, not measured: face-cnn, as on Raspberry Pi 3B, four Cortex-A53, 1200 MHz"
 MEASURED = 33.25
@@ -110,22 +110,20 @@ def _document(*cells: OfCell) -> Estimates:
     }
 
 
+def _of_cell(made: Estimate | None = None, ranked: Order | None = None) -> OfCell:
+    return {"cell": "x", "milliseconds": made, "order": ranked, "refused": ""}
+
+
 def test_other_stacks_have_a_place_and_no_milliseconds() -> None:
     timed = shown.document(NCNN, FACE, PI3, bits=32, known=shown.Knowledge(shown.shipped()))
-    many, few = _candidate("many", 160.0), _candidate("few", 40.0)
-    near = _candidate("near", 170.0)
-    ranked = [
-        order.document(
-            one, [other for other in (many, few, near) if other is not one], "face-cnn", PI3
-        )
-        for one in (many, few)
-    ]
-    told = report.estimated(
-        _document(
-            *({"cell": "x", "milliseconds": None, "order": one, "refused": ""} for one in ranked),
-            {"cell": "ncnn", "milliseconds": timed, "order": None, "refused": ""},
-        )
+    many, few, near = (
+        _candidate(*one) for one in (("many", 160.0), ("few", 40.0), ("near", 170.0))
     )
+    orders = (
+        order.document(many, [few, near], "face-cnn", PI3),
+        order.document(few, [many, near], "face-cnn", PI3),
+    )
+    told = report.estimated(_document(*(_of_cell(None, one) for one in orders), _of_cell(timed)))
     assert [one.cell for one in told.rows] == ["ncnn", "few", "many"]
     assert [one.ms is None for one in told.rows] == [False, True, True]
     assert told.rows[2].fields[1:] == (
