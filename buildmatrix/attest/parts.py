@@ -36,6 +36,7 @@ class Origin:
     digest: Mapping[str, str] | None = None  # as in-toto names algorithms: sha256, gitTree
     made_from: tuple[str, ...] = ()  # ids of other origins
     licences: tuple[str, ...] = ()  # files that came along, relative to the papers' folder
+    signature: str = ""  # of a source, in words
 
 
 @dataclass(frozen=True, slots=True)

@@ -104,5 +104,10 @@ def _origin(one: Origin) -> Component:
         properties=[
             *(Property(name=f"buildmatrix:{k}", value=v) for k, v in sorted(digest.items())),
             *([Property(name="buildmatrix:from", value=one.address)] if one.address else []),
+            *(
+                [Property(name="buildmatrix:signature", value=one.signature)]
+                if one.signature
+                else []
+            ),
         ],
     )

@@ -14,7 +14,6 @@ if TYPE_CHECKING:
 
 TYPE = "https://in-toto.io/Statement/v1"
 PREDICATE = "https://slsa.dev/provenance/v1"
-UNSIGNED = "no signature was checked: it is what its pinned hash or tree says"
 
 
 def statement(handed: Handed, papers: Mapping[str, str]) -> dict[str, object]:
@@ -54,6 +53,6 @@ def _resource(origin: Origin) -> dict[str, object]:
         resource["uri"] = origin.purl or origin.address
     if origin.digest:
         resource["digest"] = dict(origin.digest)
-    if origin.kind == "source":
-        resource["annotations"] = {"signature": UNSIGNED}
+    if origin.signature:
+        resource["annotations"] = {"signature": origin.signature}
     return resource

@@ -194,7 +194,7 @@ def _explained(action: ExplainedRow) -> str:
 
 @command(
     {
-        "verify": "read what is held again: hash and tree",
+        "verify": "read what is held again: hash, tree, and the signature where there is one",
         "archives": "folder that gets a file of every source, for `inv build --archives`",
         "mirror": "the same, as it was called before",
     },
@@ -230,6 +230,12 @@ def sources(
     damaged = [row["source"] for row in document["sources"] if row["state"] == "damaged"]
     if damaged:
         raise BuildError(f"damaged: {', '.join(damaged)}", hint="run `inv build` to fetch them")
+    forged = [row["source"] for row in document["sources"] if row["state"] == "badly signed"]
+    if forged:
+        raise BuildError(
+            f"badly signed: {', '.join(forged)}",
+            hint="find out who made the pinned file before it is built",
+        )
 
 
 TASKS = (cells, plan, build, why, sources)

@@ -160,6 +160,7 @@ SOURCES = {
     "out of reach": "yellow",
     "unlocked": "yellow",
     "damaged": "bold red",
+    "badly signed": "bold red",
 }
 
 
@@ -170,6 +171,8 @@ def sources(document: Sources) -> RenderableType:
         words += [f"[yellow]{escape(spoken(row['reason']))}[/]"] if row["reason"] else []
         words += [f"next: {escape(spoken(row['way_out']))}"] if row["way_out"] else []
         words += [f"written: {escape(row['file'])}"] if row["file"] else []
+        if (signature := row["signature"]) is not None:
+            words.append(f"signature {signature['state']}: {escape(signature['reason'])}")
         words.append(f"for {', '.join(row['cells'])}")
         colour = SOURCES[row["state"]] or "none"
         listing.add(

@@ -119,7 +119,16 @@ def workshop(
         shares=os.environ.get("BUILDMATRIX_SHARED_READ_ONLY", "") in ("", "0"),
         shares_images=os.environ.get("BUILDMATRIX_SHARED_IMAGES", "1") not in ("", "0"),
         network=network(),
+        keyrings=keyrings(),
     )
+
+
+def keyrings() -> tuple[Path, ...]:
+    """What signatures of sources are held against: Debian's, or those that a variable names."""
+    from buildmatrix.sources.signature import KEYRINGS
+
+    named = os.environ.get("BUILDMATRIX_KEYRINGS", "")
+    return tuple(map(Path, named.split(":"))) if named else KEYRINGS
 
 
 def engine_place() -> dict[str, str]:

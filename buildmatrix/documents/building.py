@@ -9,7 +9,9 @@ from typing_extensions import TypedDict
 from buildmatrix.nouns import Basis, ElfFacts, Finding
 
 Rung = Literal["rendered", "runner", "built", "ran", "measured"]
-SourceState = Literal["held", "verified", "damaged", "unlocked", "out of reach", "not fetched"]
+SourceState = Literal[
+    "held", "verified", "damaged", "badly signed", "unlocked", "out of reach", "not fetched"
+]
 
 
 class Shown(TypedDict):
@@ -191,6 +193,12 @@ class Toolchains(TypedDict):
     toolchains: list[ToolchainRow]
 
 
+class SignatureRow(TypedDict):
+    state: Literal["good", "bad", "not checked", "none"]
+    reason: str
+    key: str  # fingerprint of the primary key, where one is known
+
+
 class SourceRow(TypedDict):
     source: str
     identity: str
@@ -199,6 +207,7 @@ class SourceRow(TypedDict):
     alternates: list[str]
     way_out: str
     file: str  # written for --archives
+    signature: SignatureRow | None  # asked for by --verify
     cells: list[str]
 
 

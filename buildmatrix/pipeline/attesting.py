@@ -11,6 +11,7 @@ from buildmatrix.attest.checking import link_digest
 from buildmatrix.cachekey import file_digest
 from buildmatrix.graph import identify
 from buildmatrix.pipeline.planning import plan_all
+from buildmatrix.pipeline.signing import signature_of
 from buildmatrix.recipe import DebianAlternate, GitAlternate, PypiAlternate, SourceSpec
 from buildmatrix.records import write_document
 from buildmatrix.resolved import ResolvedBuild
@@ -132,7 +133,15 @@ def _source(workshop: Workshop, id: str, source: SourceSpec, folder: Path) -> at
         digest["gitTree"] = source.tree
     name, version, purl = package_url(alternate)
     return attest.Origin(
-        id, "source", name or source.name, version, describe(alternate), purl, digest, (), paths
+        id=id,
+        kind="source",
+        name=name or source.name,
+        version=version,
+        address=describe(alternate),
+        purl=purl,
+        digest=digest,
+        licences=paths,
+        signature=str(signature_of(workshop, source)),
     )
 
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from buildmatrix.errors import BuildmatrixError, SourceUnavailable
 from buildmatrix.graph import identify
 from buildmatrix.pipeline.planning import gaps
+from buildmatrix.pipeline.signing import signature_of
 from buildmatrix.recipe import SourceSpec
 from buildmatrix.sources import describe, file_name, way_out
 
@@ -16,18 +17,21 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from pathlib import Path
 
-    from buildmatrix.documents.building import SourceRow, Sources, SourceState
+    from buildmatrix.documents.building import SignatureRow, SourceRow, Sources, SourceState
     from buildmatrix.pipeline.workshop import Workshop
+    from buildmatrix.sources.signature import Signature
     from buildmatrix.works import Work
 
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """Where a source stands: a word, why, and the file that was written of it."""
+    """Where a source stands: a word, why, the file that was written of it, and its signature where
+    that was asked for."""
 
     state: SourceState
     reason: str = ""
     file: str = ""
+    signature: Signature | None = None
 
 
 def standings(workshop: Workshop) -> dict[str, Standing]:
@@ -37,7 +41,7 @@ def standings(workshop: Workshop) -> dict[str, Standing]:
 
 
 def verify(workshop: Workshop, now: Mapping[str, Standing]) -> dict[str, Standing]:
-    """Read all that is held again: hash and tree. What is damaged is removed."""
+    """Read all that is held again: hash, tree and signature. What is damaged is removed."""
     return {
         work.id: _verified(workshop, source) if now[work.id].state == "held" else now[work.id]
         for work, source, _ in _needed(workshop)
@@ -73,10 +77,17 @@ def sources_document(workshop: Workshop, now: Mapping[str, Standing]) -> Sources
                 "alternates": [describe(alternate) for alternate in source.alternates],
                 "way_out": way_out(source) if one.state in ("out of reach", "unlocked") else "",
                 "file": one.file,
+                "signature": _signature_row(one.signature),
                 "cells": users,
             }
         )
     return {"version": 1, "sources": rows}
+
+
+def _signature_row(signature: Signature | None) -> SignatureRow | None:
+    if signature is None:
+        return None
+    return {"state": signature.state, "reason": signature.reason, "key": signature.key}
 
 
 def _needed(workshop: Workshop) -> Iterator[tuple[Work, SourceSpec, list[str]]]:
@@ -108,7 +119,8 @@ def _verified(workshop: Workshop, source: SourceSpec) -> Standing:
     except BuildmatrixError as fault:
         reason = f"{fault.brief}; removed, it is fetched again when it is needed"
         return Standing("damaged", reason)
-    return Standing("verified")
+    signature = signature_of(workshop, source)
+    return Standing("verified" if signature.state != "bad" else "badly signed", "", "", signature)
 
 
 def _copied(workshop: Workshop, work: Work, source: SourceSpec, folder: Path) -> Standing:

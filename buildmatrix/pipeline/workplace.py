@@ -13,6 +13,7 @@ from buildmatrix.presence import Presence
 from buildmatrix.protocols import Note
 from buildmatrix.schedule.sizing import Machine
 from buildmatrix.sources import Sources
+from buildmatrix.sources.signature import KEYRINGS
 from buildmatrix.state import State
 from buildmatrix.store import Store
 
@@ -45,6 +46,7 @@ class Workplace:
     shares: bool = True  # what is made here is put there too
     shares_images: bool = True  # images of toolchains too, some 400 MB each
     network: Mapping[str, str] = field(default_factory=dict)  # variables for proxies, certificates
+    keyrings: tuple[Path, ...] = KEYRINGS  # that signatures of sources are held against
     stopping: threading.Event = field(default_factory=threading.Event)
 
     @cached_property

@@ -45,6 +45,9 @@ class DebianAlternate(Spec):
     package: Name = Field(description="the source package, whose pool folder has the file")
     file: FileName
     sha256: Sha256
+    dsc: FileName | Literal[""] = Field(
+        "", description="its signed list of files, for `inv sources --verify`"
+    )
 
 
 class PypiAlternate(Spec):

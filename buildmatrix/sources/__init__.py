@@ -197,7 +197,7 @@ class Sources:
             return
         match alternate:
             case DebianAlternate():
-                self._download(self._in_pool(alternate), temporary, subject)
+                self._download(self._in_pool(alternate, alternate.file), temporary, subject)
             case PypiAlternate():
                 url = pypi.locate(self.index(), alternate.package, alternate.file)
                 self._download(url, temporary, subject)
@@ -212,9 +212,15 @@ class Sources:
             case FolderAlternate():
                 archive_folder(base, alternate.path, temporary)
 
-    def _in_pool(self, alternate: DebianAlternate) -> str:
+    def bring_dsc(self, alternate: DebianAlternate, destination: Path, subject: str) -> None:
+        """The signed list of a Debian source package, from where its files come from. Raises
+        SourceUnavailable."""
+        if not self._in_folder(alternate.dsc, destination):
+            self._download(self._in_pool(alternate, alternate.dsc), destination, subject)
+
+    def _in_pool(self, alternate: DebianAlternate, file: str) -> str:
         initial = alternate.package[: 4 if alternate.package.startswith("lib") else 1]
-        return f"{self.mirror()}/pool/main/{initial}/{alternate.package}/{alternate.file}"
+        return f"{self.mirror()}/pool/main/{initial}/{alternate.package}/{file}"
 
     def _in_folder(self, name: str, temporary: Path) -> bool:
         if not name or self.folder is None or not (self.folder / name).is_file():

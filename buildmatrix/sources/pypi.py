@@ -7,6 +7,7 @@ import http.client
 import json
 import re
 import urllib.request
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from urllib.parse import urljoin
 
@@ -23,37 +24,71 @@ ANCHOR = re.compile(r"<a\s([^<>]*)>\s*([^<\s]+)\s*</a>", re.I)
 ADDRESS = re.compile(r"""href\s*=\s*["']([^"'#]+)""", re.I)
 
 
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """A file on a package's page; `link` may be relative."""
+
+    name: str
+    link: str
+    attested: bool
+
+
+@dataclass(frozen=True, slots=True)
+class _Page:
+    """What an index says of a package: its address, media type and text."""
+
+    url: str
+    kind: str
+    text: str
+
+
 def locate(index: str, package: str, file: str) -> str:
     """The address of one file of a package. Raises SourceUnavailable when the index lacks it.
 
     `index` is the base address of a simple index (PEP 503, PEP 691), with credentials or without.
     """
-    page = f"{index.rstrip('/')}/{normalized(package)}/"
-    request = address.request(page, {"Accept": f"{JSON}, text/html;q=0.5"})
+    page = _page(index, package)
+    listed = {one.name: one for one in _listed(page, package)}
+    if file not in listed:
+        raise SourceUnavailable(f"the Python index lists no {file} of {package}")
+    return address.with_credentials_of(page.url, urljoin(page.url, listed[file].link))
+
+
+def attested(index: str, package: str, file: str) -> bool:
+    """Whether the index offers an attestation of who published a file (PEP 740). Raises
+    SourceUnavailable when it does not answer."""
+    return any(one.attested for one in _listed(_page(index, package), package) if one.name == file)
+
+
+def _page(index: str, package: str) -> _Page:
+    url = f"{index.rstrip('/')}/{normalized(package)}/"
+    request = address.request(url, {"Accept": f"{JSON}, text/html;q=0.5"})
     try:
         with urllib.request.urlopen(request, timeout=60) as response:
             kind = response.headers.get_content_type()
-            text = response.read(LARGEST).decode(errors="replace")
-        for name, link in links(text, kind):
-            if name == file:
-                return address.with_credentials_of(page, urljoin(page, link))
+            return _Page(url, kind, response.read(LARGEST).decode(errors="replace"))
     except (OSError, http.client.HTTPException) as error:
         reason = address.shown(str(error)) or type(error).__name__
         raise SourceUnavailable(f"the Python index does not answer: {reason}") from None
+
+
+def _listed(page: _Page, package: str) -> tuple[Listed, ...]:
+    try:
+        return tuple(links(page.text, page.kind))
     except (ValueError, KeyError, TypeError):
         raise SourceUnavailable(f"the Python index's page of {package} is not one") from None
-    raise SourceUnavailable(f"the Python index lists no {file} of {package}")
 
 
-def links(text: str, kind: str) -> Iterator[tuple[str, str]]:
-    """(file name, address) of each file on a package's page; `kind` is its media type."""
+def links(text: str, kind: str) -> Iterator[Listed]:
+    """Each file on a package's page, whose media type `kind` is."""
     if kind == JSON:
         for entry in json.loads(text)["files"]:
-            yield entry["filename"], entry["url"]
+            yield Listed(entry["filename"], entry["url"], bool(entry.get("provenance")))
     else:
         for attributes, name in ANCHOR.findall(text):
             if link := ADDRESS.search(attributes):
-                yield html.unescape(name), html.unescape(link[1])
+                offered = "data-provenance" in attributes.lower()
+                yield Listed(html.unescape(name), html.unescape(link[1]), offered)
 
 
 def normalized(package: str) -> str:

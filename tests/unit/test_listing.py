@@ -91,6 +91,6 @@ def test_the_words_of_a_failed_cell_may_be_several_lines() -> None:
 def test_a_way_out_names_the_command_by_which_the_program_was_called() -> None:
     row = {"source": "blas", "identity": "0" * 40, "alternates": ["folder blas"], "cells": ["one"]}
     words = {"state": "out of reach", "reason": "see `inv cells`", "way_out": "run `inv sources`"}
-    document = {"version": 1, "sources": [{**row, **words, "file": ""}]}
+    document = {"version": 1, "sources": [{**row, **words, "file": "", "signature": None}]}
     text = shown(building_view.sources(document), 100)  # type: ignore[arg-type]
     assert ("`buildmatrix cells`" in text, "`buildmatrix sources`" in text) == (True, True)

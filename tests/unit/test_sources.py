@@ -169,8 +169,11 @@ def test_a_wheel_comes_from_the_index_whatever_its_pages_look_like(
 
 def test_an_index_may_answer_in_json() -> None:
     page = {"files": [{"filename": "a-1.tar.gz", "url": "https://files.example/a-1.tar.gz"}]}
-    found = list(pypi.links(json.dumps(page), pypi.JSON))
-    assert found == [("a-1.tar.gz", "https://files.example/a-1.tar.gz")]
+    (found,) = pypi.links(json.dumps(page), pypi.JSON)
+    assert (found.name, found.link) == ("a-1.tar.gz", "https://files.example/a-1.tar.gz")
+    assert not found.attested
+    page["files"][0]["provenance"] = "https://files.example/a-1.tar.gz.provenance"  # PEP 740
+    assert next(pypi.links(json.dumps(page), pypi.JSON)).attested
 
 
 def deb(data: bytes) -> bytes:

@@ -1,0 +1,44 @@
+"""What is known of the signatures of sources: asked where each of them came from."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from buildmatrix import scratch
+from buildmatrix.errors import SourceUnavailable
+from buildmatrix.graph import identify
+from buildmatrix.recipe import DebianAlternate, PypiAlternate
+from buildmatrix.sources import pypi, signature
+from buildmatrix.sources.signature import Signature
+
+if TYPE_CHECKING:
+    from buildmatrix.pipeline.workshop import Workshop
+    from buildmatrix.recipe import SourceSpec
+
+
+def signature_of(workshop: Workshop, source: SourceSpec) -> Signature:
+    """The signature of a source that is held, by the alternate that brought it.
+
+    What cannot be asked now is no error: it is told as not checked.
+    """
+    _, alternate = workshop.sources.archive(source, identify(source))
+    try:
+        match alternate:
+            case DebianAlternate() if alternate.dsc:
+                return _of_debian(workshop, source, alternate)
+            case PypiAlternate() if pypi.attested(
+                workshop.index(), alternate.package, alternate.file
+            ):
+                return Signature("not checked", "the Python index offers an attestation (PEP 740)")
+            case _:
+                return signature.without(alternate)
+    except SourceUnavailable as gap:
+        hint = f" ({gap.hint})" if gap.hint else ""
+        return Signature("not checked", f"{gap.brief}{hint}")
+
+
+def _of_debian(workshop: Workshop, source: SourceSpec, alternate: DebianAlternate) -> Signature:
+    rings = signature.present(workshop.keyrings)
+    with scratch.file(workshop.sources.root, "fetch-") as dsc:
+        workshop.sources.bring_dsc(alternate, dsc, f"signature of {source.name}")
+        return signature.judge(dsc, alternate.file, alternate.sha256, rings)
