@@ -20,8 +20,9 @@ from __future__ import annotations
 
 import re
 
-from buildmatrix.agent.calls import LONGEST, PREFIX, Mode, ask, call, command, failure
+from buildmatrix.agent.calls import LONGEST, PREFIX, Mode, ask, call, command
 from buildmatrix.agent.program import Program, program, source
+from buildmatrix.agent.refusals import failure
 
 __all__ = [
     "CELL",

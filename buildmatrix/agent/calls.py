@@ -9,7 +9,8 @@ from itertools import chain
 from typing import TYPE_CHECKING, Literal
 
 from buildmatrix.agent.program import joined, program
-from buildmatrix.errors import DeviceError, UsageError
+from buildmatrix.agent.refusals import ABSENT, failure, refusal, unreached
+from buildmatrix.errors import UsageError
 from buildmatrix.protocols import CommandResult
 
 if TYPE_CHECKING:
@@ -24,8 +25,7 @@ PREFIX = ".buildmatrix"  # relative to $HOME on the board
 
 _SAFE = r"[A-Za-z0-9_+@=,~.-]+"
 FOLDER = re.compile(rf"/?(?!-|/)(?!(?:.*/)?\.\.(?:/|$)){_SAFE}(?:/{_SAFE})*/?")
-# Exit statuses of enter.sh, stored.sh and carried.sh.
-ABSENT, HOMELESS, UNREACHED, DAMAGED = 90, 91, 92, 93
+SPARE = 8  # lines that a start-up file may read from what is sent
 
 
 def ask(
@@ -43,28 +43,24 @@ def ask(
     `stdin` gives what the line reads; it is called again when the board has no agent yet, which
     `bare` says beforehand. Mode "work" makes the prefix; "keep" puts no more than the agent into
     one that is there; "look" writes nothing. Without a prefix `$fresh` is set for the line.
-    Raises DeviceError where the command is never reached, where the home folder is missing, and
-    for scripts that do not arrive; LinkLost from the connection.
+    Raises DeviceError where the command is never reached, and for what the scripts that begin it
+    refuse; LinkLost from the connection.
     """
 
     def once(*, carried: bool) -> CommandResult:
         mark = secrets.token_hex(6)
-        text = command(line, mark=mark, prefix=prefix, mode=mode, carried=carried)
-        given = stdin() if stdin else ()
-        fed = chain([program().carried], given) if carried else given
-        return unframed(connection.run(text, timeout=timeout, stdin=fed), mark)
+        fed = carried or stdin is not None
+        text = command(line, mark=mark, prefix=prefix, mode=mode, carried=carried, fed=fed)
+        head = b"\n" * SPARE + mark.encode() + b"\n" if fed else b""
+        head += program().carried if carried else b""
+        sent = chain([head], stdin() if stdin else ()) if fed else ()
+        return unframed(connection.run(text, timeout=timeout, stdin=sent), mark)
 
     result = once(carried=bare)
     if result.status == ABSENT:
         result = once(carried=True)
-    if result.status == HOMELESS:
-        home = result.stdout.decode(errors="replace").strip()
-        raise DeviceError(
-            f"the home folder {home} does not exist on the board, or is not open to that user",
-            hint="make it there as root and give it to that user, or log in as another user",
-        )
-    if result.status == DAMAGED:
-        raise failure(result)
+    if (error := refusal(result)) is not None:
+        raise error
     return result
 
 
@@ -85,16 +81,25 @@ def call(
 
 
 def command(
-    line: str, *, mark: str, prefix: str, mode: Mode = "work", carried: bool = False
+    line: str,
+    *,
+    mark: str,
+    prefix: str,
+    mode: Mode = "work",
+    carried: bool = False,
+    fed: bool = False,
 ) -> str:
-    """The program of one call, without line breaks. Raises UsageError for an odd prefix."""
+    """The program of one call, without line breaks; `fed` says that something is sent to it.
+
+    Raises UsageError for an odd prefix.
+    """
     if not FOLDER.fullmatch(prefix):
         raise UsageError(
             f"'{prefix}' cannot be the folder on the board",
             hint="use letters, digits, '-', '_', '.' and '/', without '..'",
         )
     words = (mark, program().digest, prefix, mode, line)
-    scripts = ("enter", "carried") if carried else ("enter", "stored")
+    scripts = ("enter", *(["fed"] if fed else []), "carried" if carried else "stored")
     return f"set -- {shlex.join(words)};{joined(*scripts)}"
 
 
@@ -107,36 +112,9 @@ def unframed(result: CommandResult, mark: str) -> CommandResult:
     _, mark_seen, answer = result.stdout.partition(begin)
     words = result.stderr.partition(begin)[2] if begin in result.stderr else result.stderr
     if not mark_seen:
-        raise _unreached(result)
+        raise unreached(result)
     answer = answer.removeprefix(begin)  # where both streams are one, the mark of each is there
     ends = list(end.finditer(answer))
     if not ends:  # it was killed, or the board went down
         return CommandResult(result.status or -1, answer, words)
     return CommandResult(int(ends[-1][1]), answer[: ends[-1].start()], words)
-
-
-def failure(result: CommandResult) -> DeviceError:
-    """What a failed call means for the user: a full disk, a missing tool, or the board's words."""
-    words = result.stderr.decode(errors="replace").strip()
-    ended = "was killed" if result.status < 0 else f"failed with status {result.status}"
-    hints = {
-        "No space left": "free space on the board, or remove old bundles with deploy --prune",
-        "Read-only file system": "remount the board's file system writable, or check its card",
-        "Permission denied": "check who owns the folder on the board",
-        "not found": "install the missing tool on the board: sh, tar, gzip, sha256sum, coreutils",
-    }
-    hint = next((text for sign, text in hints.items() if sign in words), "run the command again")
-    return DeviceError(f"a command on the board {ended}", details=words, hint=hint)
-
-
-def _unreached(result: CommandResult) -> DeviceError:
-    """Nothing of ours ran: the login shell, or a file that it reads, did something else."""
-    printed = (result.stdout + b"\n" + result.stderr).decode(errors="replace").strip()
-    ended = "was killed" if result.status < 0 else f"ended with status {result.status}"
-    return DeviceError(
-        f"the board's answer is not one: its login shell {ended} before it ran the command",
-        details=printed[:400] or "it printed nothing",
-        hint="look for `exit` or `exec` in what that shell reads at its start, for sessions that "
-        "are not interactive too (~/.bashrc, ~/.zshenv, ~/.ssh/rc), and for a forced command in "
-        "authorized_keys or sshd_config; `ssh` to it with `true` must print nothing and end with 0",
-    )

@@ -41,7 +41,7 @@ identity() {
     peek /proc/1/comm
     say init "$line $(readlink -f /sbin/init)"
     say home "${HOME-}"
-    [ ! -d "${HOME-}" ] || say homedir yes
+    case ${HOME-} in /*) [ ! -d "$HOME" ] || say homedir yes ;; esac
 }
 
 machine() { # FILE: for which machine it is, the bytes 18 and 19 of its ELF header

@@ -6,6 +6,7 @@ import hashlib
 import io
 import os
 import random
+import re
 import shlex
 import subprocess
 from typing import TYPE_CHECKING, BinaryIO
@@ -103,6 +104,14 @@ class Board(LocalShell):
             yield chunk
 
 
+def begin_of_stream(sent: bytes) -> int:
+    """Where what a line reads begins: after the mark and, where they are sent, the scripts."""
+    head = re.match(rb"\n+\w+\n", sent)
+    assert head
+    carried = program().carried
+    return head.end() + len(carried) * sent.startswith(carried, head.end())
+
+
 class CutLink(Board):
     """The link breaks once, after `after` bytes of the first stream."""
 
@@ -115,9 +124,8 @@ class CutLink(Board):
     ) -> CommandResult:
         if self.after is None or "receive " not in script:
             return super().run(script, timeout=timeout, stdin=stdin)
-        whole, carried = b"".join(stdin or ()), program().carried
-        start = len(carried) if whole.startswith(carried) else 0
-        head, self.after = whole[: start + self.after], None
+        whole = b"".join(stdin or ())
+        head, self.after = whole[: begin_of_stream(whole) + self.after], None
         super().run(script, timeout=timeout, stdin=[head])
         raise LinkLost("the connection broke")
 

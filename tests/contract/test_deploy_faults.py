@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from buildmatrix import deploy
-from buildmatrix.agent import PREFIX, failure, program
+from buildmatrix.agent import PREFIX, failure
 from buildmatrix.errors import DeviceError, LinkLost
 from buildmatrix.protocols import CommandResult
 from tests.contract import deploy_board
@@ -23,6 +23,7 @@ from tests.contract.deploy_board import (
     Board,
     CutLink,
     Memory,
+    begin_of_stream,
     complete,
     files,
     leftovers,
@@ -115,8 +116,8 @@ def test_a_dead_link_that_the_board_does_not_notice(home: Path, store: Memory) -
             self, script: str, *, timeout: float, stdin: Iterable[bytes] | None = None
         ) -> CommandResult:
             def waiting() -> Iterable[bytes]:
-                whole, carried = b"".join(stdin or ()), program().carried
-                yield whole[: half + (len(carried) if whole.startswith(carried) else 0)]
+                whole = b"".join(stdin or ())
+                yield whole[: begin_of_stream(whole) + half]
                 ended.wait(60)
 
             halted = "receive " in script

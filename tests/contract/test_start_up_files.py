@@ -70,6 +70,47 @@ def test_a_shell_that_ends_is_told_and_is_its_board_s_own_trouble(
     assert "before it ran the command" in look.detail
 
 
+def test_a_read_that_takes_lines_of_ours_takes_none_that_counts(
+    board: BoardAddress, home: Path
+) -> None:
+    (home / ".bashrc").write_text("read -r one; read -r another two\n")
+    store = Memory()
+    bundle = store.bundle("c", files("lib/a"))
+    with connect(board, timeout=30, known_hosts=None) as connection:
+        put(connection, store, bundle)
+        assert deploy.active(connection) == {"c": bundle.digest}
+
+
+@pytest.mark.parametrize(
+    ("line", "brief", "hint"),
+    [
+        ("cat > /dev/null", "was read there by something else", "`cat`"),
+        ("exec < /dev/null", "was read there by something else", "`exec <`"),
+        ("export HOME=.", "HOME on the board is '.', and that is no absolute path", "SetEnv"),
+        ("export HOME=-", "HOME on the board is '-', and that is no absolute path", "SetEnv"),
+        ("unset HOME", "HOME on the board is '', and that is no absolute path", "SetEnv"),
+        ("ulimit -n 12", "may open 12 files, and 32 are needed", "limits.conf"),
+        ("ulimit -n 5", "may open too few files, and 32 are needed", "limits.conf"),
+        ("set -r", "ended with status 1 before it ran the command", "`chsh -s /bin/sh`"),
+        ("PATH=/nowhere", "ended with status 127 before it ran the command", "PATH"),
+        ("ulimit -f 1", "was killed", "`ulimit -a`"),
+    ],
+)
+def test_what_a_start_up_file_takes_away_is_told_with_what_to_look_for(
+    board: BoardAddress, home: Path, line: str, brief: str, hint: str
+) -> None:
+    (home / ".bashrc").write_text(line + "\n")
+    store = Memory()
+    bundle = store.bundle("c", files("lib/a", size=100_000))
+    with (
+        connect(board, timeout=30, known_hosts=None) as connection,
+        pytest.raises(DeviceError) as caught,
+    ):
+        put(connection, store, bundle)
+    assert brief in caught.value.brief
+    assert hint in caught.value.hint
+
+
 def test_both_streams_in_one_and_the_options_of_others_are_no_trouble(
     board: BoardAddress, home: Path
 ) -> None:

@@ -173,8 +173,14 @@ class Bench:
         if "Traceback" in built.words:
             yield f"build: {built.words[-600:]}"
         yield from self.published(self.run("report", "--json"))
-        if self.used() != self.right:
-            yield "what is served is not what was built"
+        if (served := self.used()) != self.right:
+            lost, new = self.right.keys() - served.keys(), served.keys() - self.right.keys()
+            other = [key for key in served if served[key] != self.right.get(key)]
+            yield (
+                "what is served is not what was built: "
+                f"gone {sorted(lost)}, new {sorted(new)}, other content {other}; "
+                f"the build said: {built.words[-400:]}"
+            )
         more = self.size()
         if len(more) > len(self.most) + 2:  # a build that was killed, this one, one that is young
             yield f"files that no whole build leaves: {sorted(more.keys() - self.most.keys())}"
