@@ -2,7 +2,8 @@
 
 Held out three ways: a row's network with its family, its board with all its placings, and both.
 The two rivals are fitted to the same rows: milliseconds proportional to a figure of the network
-(its multiply-adds, or the instructions that emulation counts), over cores and clock.
+(its multiply-adds, or the instructions that emulation counts), over cores and clock; and once more
+with a power of the cores that is fitted too, which is more than was asked of a simple rival.
 """
 
 from __future__ import annotations
@@ -34,6 +35,8 @@ BOUND, TAIL, ORDER = 0.25, 0.5, 0.9  # median and ninth decile of errors; rank c
 CHOICES = tuple(Choice(*each) for each in itertools.product((0.15, 0.3), (0.1, 0.25)))
 FOLDS = 3  # of boards, in what is fitted to, to choose by
 COVERED = 0.9  # of held-out rows that an interval takes in
+ALL_CORES = (1.0,)  # a rival's power of threads: each adds as much as the first
+POWERS = tuple(tenth / 10 for tenth in range(11))
 
 
 class Held(StrEnum):
@@ -102,13 +105,24 @@ def chosen(rows: Sequence[Row], asked: Asked) -> Choice:
     return min(CHOICES, key=off)
 
 
-def by_figure(figures: Mapping[str, float]) -> Method:
+def by_figure(figures: Mapping[str, float], powers: Sequence[float] = ALL_CORES) -> Method:
     """The rival: time is a figure of the network over cores and clock, times what the rows of the
-    board say, or those of all boards where the board was held out."""
+    board say, or those of all boards where the board was held out. The cores count to that one of
+    `powers` which brings the rows nearest to one another."""
 
     def method(rows: Sequence[Row]) -> Guess:
+        def alone(row: Row) -> float:
+            return figures[row.network] / boards()[row.board].mhz
+
+        def apart(power: float) -> float:
+            each = [math.log(row.ms / alone(row) * row.threads**power) for row in rows]
+            middle = median(each)
+            return sum(abs(one - middle) for one in each)
+
+        power = min(powers, key=apart)
+
         def base(row: Row) -> float:
-            return figures[row.network] / (boards()[row.board].mhz * row.threads)
+            return alone(row) / math.pow(row.threads, power)
 
         def guess(row: Row) -> float:
             placed = [one for one in rows if (one.board, one.threads) == (row.board, row.threads)]

@@ -87,7 +87,7 @@ def show(
     figures = {held: validation.figures(rows, made[held]) for held in Held}
     for held, one in figures.items():
         line = f"{one.median:7.1%} {one.ninth:7.1%} {one.ranks:6.2f}"
-        sys.stdout.write(f"{name:32} {held.value:8} {line}\n")
+        sys.stdout.write(f"{name:45} {held.value:8} {line}\n")
     return figures
 
 
@@ -99,17 +99,19 @@ def beside(title: str, boards: Sequence[str], made: Mapping[Row, Mapping[Held, f
         known = [row for row in every if row.board in boards]
         sys.stdout.write(f"{title}, {len(known)} rows: median error, ninth decile, least rank\n")
         ours = {held: [made[row][held] for row in known] for held in Held}
-        rival = {held: _of(known, every, held, figures) for held in Held}
         model = show("the model", known, ours)
-        other = show(f"proportional to {name}", known, rival)
-        ratios = (f"{one.value} {model[one].median / other[one].median:.2f}" for one in Held)
-        sys.stdout.write(f"the model's median error over that: {', '.join(ratios)}\n")
+        for more, powers in (("", validation.ALL_CORES), (", threads fitted", validation.POWERS)):
+            method = validation.by_figure(figures, powers)
+            rival = {held: _of(known, every, held, method) for held in Held}
+            other = show(f"proportional to {name}{more}", known, rival)
+            ratios = (f"{one.value} {model[one].median / other[one].median:.2f}" for one in Held)
+            sys.stdout.write(f"the model's median error over that: {', '.join(ratios)}\n")
 
 
 def _of(
-    rows: Sequence[Row], every: Sequence[Row], held: Held, figures: Mapping[str, float]
+    rows: Sequence[Row], every: Sequence[Row], held: Held, method: validation.Method
 ) -> list[float]:
-    times = validation.estimates(every, held, validation.by_figure(figures))
+    times = validation.estimates(every, held, method)
     each = dict(zip(every, times, strict=True))
     return [each[row] for row in rows]
 

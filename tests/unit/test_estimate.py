@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import math
 import re
 from dataclasses import replace
 from pathlib import Path
@@ -131,6 +132,27 @@ def test_no_row_is_estimated_by_a_fit_that_saw_its_family_or_board() -> None:
     for training in seen:
         assert {one.family for one in training} < {one.family for one in rows}
         assert {one.board for one in training} < {one.board for one in rows}
+
+
+def test_a_rival_finds_how_far_the_cores_of_a_board_it_has_not_seen_share_the_work() -> None:
+    asked = board.asked()
+    figures = {name: asks["multiply-adds"] for name, asks in asked.items()}
+
+    def ms(row: Row) -> float:
+        return (
+            3 * figures[row.network] / (board.boards()[row.board].mhz * math.pow(row.threads, 0.4))
+        )
+
+    rows = [replace(row, ms=ms(row)) for row in board.published()]
+    simple, fitted = (
+        validation.figures(rows, validation.estimates(rows, Held.BOARD, method)).ninth
+        for method in (
+            validation.by_figure(figures),
+            validation.by_figure(figures, validation.POWERS),
+        )
+    )
+    assert fitted == pytest.approx(0.0, abs=1e-9)
+    assert simple > 0.5
 
 
 def test_what_is_chosen_is_chosen_without_the_rows_that_are_held_out(
