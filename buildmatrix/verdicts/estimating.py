@@ -41,12 +41,15 @@ def one(
 
     Raises InputError for a cell that neither can be told of.
     """
-    return _told(workshop, cell, place, _profiles(workshop), run)
+    # Milliseconds want this cell's profile, an order that of every other.
+    needed = (cell,) if shown.is_timed(cell) else workshop.project.cells
+    return _told(workshop, cell, place, _profiles(workshop, needed), run)
 
 
 def every(workshop: Workshop, place: Setting) -> Estimates:
     """What is estimated of each cell of the project's network, and why nothing is of others."""
-    project, profiles = workshop.project, _profiles(workshop)
+    project = workshop.project
+    profiles = _profiles(workshop, project.cells)
     model = project.network.name
     return {
         "kind": "estimated",
@@ -85,9 +88,8 @@ def _told(
     return None, _order(workshop, cell, net, place, profiles)
 
 
-def _profiles(workshop: Workshop) -> Kept:
+def _profiles(workshop: Workshop, cells: Sequence[Cell]) -> Kept:
     """Those of the builds that are stored now; where none is kept, the store is not looked at."""
-    cells = workshop.project.cells
     read = {cell.id: kept.read(workshop.paths.profile(cell.id)) for cell in cells}
     made = {name: profile for name, profile in read.items() if profile is not None}
     now = stored(workshop, audits=False) if made else {}
