@@ -89,11 +89,21 @@ def prepared(job: Job) -> ContainerSpec:
     for folder in (out, work, job.ccache):
         folder.mkdir(parents=True, exist_ok=True)
         if os.geteuid() == 0:  # the container's user is somebody else then
-            os.chown(folder, job.user, job.user)
+            _hand_over(folder, job.user)
     (job.workspace / "ccache.conf").write_text(CCACHE_CONF)
     script = job.workspace / "script.sh"
     script.write_text(f"set -eu\n{job.script}")
     return _spec(job, script, work, out)
+
+
+def _hand_over(folder: Path, user: int) -> None:
+    """Give a folder to a user, and all in it where something there is another's: root's copy of a
+    state folder keeps no owners, and ccache would fail every build."""
+    if any(path.lstat().st_uid != user for path in (folder, *folder.iterdir())):
+        for _, folders, files, at in os.fwalk(folder):  # which a build of now cannot lead elsewhere
+            os.chown(at, user, user)
+            for name in (*folders, *files):
+                os.chown(name, user, user, dir_fd=at, follow_symlinks=False)
 
 
 def _spec(job: Job, script: Path, work: Path, out: Path) -> ContainerSpec:

@@ -52,10 +52,10 @@ def flips(bench: Bench, count: int, dice: random.Random) -> list[str]:
     """One bit of one file flipped; each time the state is whole before."""
     pristine = bench.root / "pristine"
     found: list[str] = []
-    shutil.copytree(bench.state, pristine, symlinks=True)
+    subprocess.run(["cp", "-a", bench.state, pristine], check=True)  # with owners
     for number in range(count):
         shutil.rmtree(bench.state)
-        shutil.copytree(pristine, bench.state, symlinks=True)
+        subprocess.run(["cp", "-a", pristine, bench.state], check=True)
         progress("flipped bits", number, found)
         file, bit = flip(bench.state, dice)
         found += [f"flip {number} of bit {bit} in {file}: {fault}" for fault in bench.faults()]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
 from typing import TYPE_CHECKING, Any, TypedDict
@@ -168,6 +169,21 @@ def test_a_build_cannot_configure_the_cache_of_the_next(project: Path, tmp_path:
     )
     assert "(/ccache.conf) max_size = 5.0G" in text
     assert "(/ccache.conf) compiler_check = content" in text
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root's copy has other owners")
+def test_a_copy_of_a_state_folder_that_keeps_no_owners_builds(
+    project: Path, tmp_path: Path
+) -> None:
+    compiled = SCRIPT.replace("-shared", "-c", 1) + "touch /out/lib/again\n"
+    write_recipe(project, "tiny", compiled)
+    cli.run("build", "--only", "tiny-1", cwd=project, state=tmp_path / "state")
+    shutil.copytree(tmp_path / "state", tmp_path / "copy")
+    (cache,) = (tmp_path / "copy" / "ccache").iterdir()
+    assert [path.stat().st_uid for path in cache.iterdir()], "ccache was used"
+    assert {path.stat().st_uid for path in cache.iterdir()} == {0}
+    write_recipe(project, "tiny", compiled.replace("-c", "-O1 -c", 1))
+    cli.run("build", "--only", "tiny-1", cwd=project, state=tmp_path / "copy")
 
 
 def test_a_build_that_downloads_is_told_that_there_is_no_network(
