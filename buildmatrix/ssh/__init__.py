@@ -21,10 +21,12 @@ from buildmatrix.ssh.login import log_in
 from buildmatrix.ssh.trust import ALGORITHMS
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Mapping, Sequence
     from pathlib import Path
 
 __all__ = ["Hop", "Keyring", "SshConnection", "connect", "fingerprint", "join_address", "route"]
+
+AGAIN = 15.0  # seconds for a second connection, to end what is past its deadline
 
 # What matters is raised; without a handler, logging would print paramiko's tracebacks on stderr.
 logging.getLogger("paramiko").addHandler(logging.NullHandler())
@@ -47,13 +49,19 @@ def connect(
     nobody lets us in, a configuration that cannot be used. LinkLost: the rest.
     """
     hops = route(board, config=config, known_hosts=known_hosts, pins=pins)
+    return _connected(hops, keyring or Keyring(), timeout)
+
+
+def _connected(hops: Sequence[Hop], keyring: Keyring, timeout: float) -> SshConnection:
     with contextlib.ExitStack() as undo:
         chain = Chain()
         undo.callback(chain.close)
         with Deadline(timeout, chain.cut) as deadline:
-            _pass(chain, hops, keyring or Keyring(), deadline)
+            _pass(chain, hops, keyring, deadline)
         undo.pop_all()
-    return SshConnection(chain, hops[-1].where)
+    return SshConnection(
+        chain, hops[-1].where, lambda: _connected(hops, keyring.without_a_person(), AGAIN)
+    )
 
 
 def fingerprint(

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 import paramiko
 
-from buildmatrix.errors import LinkLost
+from buildmatrix.errors import DeviceError, LinkLost
 from buildmatrix.protocols import CommandResult
 from buildmatrix.ssh import ending
 from buildmatrix.ssh.failures import Deadline, translated
@@ -35,9 +35,11 @@ class SshConnection:
     After LinkLost the connection is closed for good: connect again.
     """
 
-    def __init__(self, chain: Chain, where: str) -> None:
+    def __init__(self, chain: Chain, where: str, again: Callable[[], SshConnection]) -> None:
+        """`again` logs in once more, within seconds."""
         self._chain = chain
         self._where = where
+        self._again = again
         self._served = False  # whether a session was granted before
 
     def __enter__(self) -> SshConnection:
@@ -60,8 +62,8 @@ class SshConnection:
         mark = secrets.token_hex(8)
 
         def give_up() -> None:
-            with contextlib.suppress(OSError, EOFError, paramiko.SSHException):
-                ending.end(transport, mark)
+            with contextlib.suppress(OSError, EOFError, paramiko.SSHException, DeviceError):
+                self._end(transport, mark)
             self.close()
 
         with Deadline(timeout, give_up) as deadline, translated(self._where):
@@ -73,6 +75,15 @@ class SshConnection:
         if fault is not None:
             raise fault
         return result
+
+    def _end(self, transport: paramiko.Transport, mark: str) -> None:
+        """End what was begun with a mark; over a connection of its own where the server grants one
+        session a connection."""
+        try:
+            ending.end(transport, mark)
+        except paramiko.ChannelException:
+            with self._again() as another:
+                ending.end(another._chain.last, mark)
 
     def _session(self, transport: paramiko.Transport, timeout: float) -> paramiko.Channel:
         """A new session. OpenSSH with `MaxSessions 1` counts the one before for a moment longer

@@ -37,6 +37,13 @@ class Keyring:
         self._unlocked: dict[Path, paramiko.PKey | None] = {}
         self._lock = threading.Lock()  # boards in parallel: one question at a time, and once
 
+    def without_a_person(self) -> Keyring:
+        """What is unlocked now, and nobody is asked for the rest."""
+        other = Keyring()
+        with self._lock:
+            other._unlocked = dict(self._unlocked)
+        return other
+
     def unlock(self, path: Path) -> paramiko.PKey | None:
         """The key in a file that has a passphrase; None when nobody gives it."""
         with self._lock:

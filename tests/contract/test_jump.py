@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 __all__ = ["servers"]
 
 BOARD = BoardAddress("pi3", "board", port=0, user="")
+PATIENT = 150  # seconds: three servers' logins on a machine with other work took over 30
 
 
 class Lab:
@@ -46,7 +47,9 @@ class Lab:
         every = f"Host *\nHostName 127.0.0.1\nUser {USER}\nIdentityFile {self.servers.identity}"
         self.config.write_text("\n".join([extra, *lines, every]))
 
-    def connect(self, timeout: float = 30, pins: dict[str, str] | None = None) -> SshConnection:
+    def connect(
+        self, timeout: float = PATIENT, pins: dict[str, str] | None = None
+    ) -> SshConnection:
         return connect(
             BOARD, timeout=timeout, known_hosts=self.known_hosts, config=self.config, pins=pins
         )
@@ -81,8 +84,8 @@ def test_two_jump_hosts(lab: Lab) -> None:
     data = bytes(range(256)) * 4096
     with lab.connect() as board:
         assert lab.sessions() == [1, 1, 1]
-        assert board.run("cat", timeout=30, stdin=[data]).stdout == data
-        port = board.run('set -- $SSH_CONNECTION; echo "$4"', timeout=30).stdout
+        assert board.run("cat", timeout=PATIENT, stdin=[data]).stdout == data
+        port = board.run('set -- $SSH_CONNECTION; echo "$4"', timeout=PATIENT).stdout
         assert int(port) == lab.board.port
     until(lambda: lab.sessions() == [0, 0, 0])  # closing closes the chain
 
@@ -94,18 +97,18 @@ def test_ssh_itself_agrees(lab: Lab) -> None:
     argv = ["ssh", "-F", str(lab.config), "-o", "BatchMode=yes", "board", "echo $SSH_CONNECTION"]
     theirs = subprocess.check_output(argv, text=True)
     with lab.connect() as board:
-        ours = board.run("echo $SSH_CONNECTION", timeout=30).stdout.decode()
+        ours = board.run("echo $SSH_CONNECTION", timeout=PATIENT).stdout.decode()
     assert theirs.split()[3] == ours.split()[3] == str(lab.board.port)
 
 
 def test_fingerprint_behind_jump_hosts(lab: Lab) -> None:
     """Nobody has to know the board's key to look at it; the jump hosts' must be known."""
     lab.knows(lab.first, lab.second)
-    shown = fingerprint("board", timeout=30, known_hosts=lab.known_hosts, config=lab.config)
+    shown = fingerprint("board", timeout=PATIENT, known_hosts=lab.known_hosts, config=lab.config)
     assert shown == ("ssh-ed25519", lab.board.pin)
     lab.knows(lab.first)
     with pytest.raises(DeviceError, match="not known") as caught:
-        fingerprint("board", timeout=30, known_hosts=lab.known_hosts, config=lab.config)
+        fingerprint("board", timeout=PATIENT, known_hosts=lab.known_hosts, config=lab.config)
     assert caught.value.where == f"jump host 127.0.0.1:{lab.second.port}"
 
 
@@ -170,16 +173,16 @@ def test_one_deadline_for_the_chain(lab: Lab) -> None:
         began = time.monotonic()
         with pytest.raises(LinkLost, match="no answer within 2 s"):
             lab.connect(timeout=2)
-        assert time.monotonic() - began < 30
+        assert time.monotonic() - began < PATIENT
     until(lambda: lab.sessions() == [0, 0, 0])
 
 
 def test_a_jump_host_that_goes_away_is_a_lost_link(lab: Lab) -> None:
     with lab.connect() as board:
         children = f"/proc/{lab.first.process.pid}/task/{lab.first.process.pid}/children"
-        script = f"sleep 0.2; kill $(cat {children}); sleep 30"
+        script = f"sleep 0.2; kill $(cat {children}); sleep {2 * PATIENT}"
         with pytest.raises(LinkLost, match="lost"):
-            board.run(script, timeout=20)
+            board.run(script, timeout=PATIENT)
 
 
 TYPES = ("rsa", "ed25519", "ecdsa")
@@ -198,18 +201,18 @@ def test_whichever_key_is_pinned_or_known_is_found(
     """A server shows one key of several: the one that we ask for."""
     key = three.host_keys[number]
     target = three.target(servers.identity, host_key=fingerprint_of(key))
-    connect(target, timeout=30, known_hosts=None).close()
+    connect(target, timeout=PATIENT, known_hosts=None).close()
     known_hosts = tmp_path / "known_hosts"
     known_hosts.write_text(f"[127.0.0.1]:{three.port} {public(key)}\n")
     target = three.target(servers.identity, host_key="")
-    connect(target, timeout=30, known_hosts=known_hosts).close()
+    connect(target, timeout=PATIENT, known_hosts=known_hosts).close()
 
 
 def test_a_pin_that_none_of_them_has(servers: Servers, three: Sshd, tmp_path: Path) -> None:
     other = fingerprint_of(make_key(tmp_path / "stranger"))
     target = three.target(servers.identity, host_key=other)
     with pytest.raises(DeviceError, match="host key changed") as caught:
-        connect(target, timeout=30, known_hosts=None)
+        connect(target, timeout=PATIENT, known_hosts=None)
     assert f"pinned is {other}, offered now is ssh-ed25519" in caught.value.brief
 
 
@@ -220,7 +223,7 @@ def test_a_revoked_key_is_refused(servers: Servers, tmp_path: Path, pinned: bool
     known_hosts.write_text(f"{server.known}@revoked * {public(server.host_keys[0])}\n")
     target = server.target(servers.identity, host_key=server.pin if pinned else "")
     with pytest.raises(DeviceError, match="revoked"):
-        connect(target, timeout=30, known_hosts=known_hosts)
+        connect(target, timeout=PATIENT, known_hosts=known_hosts)
 
 
 def test_hashed_known_hosts(servers: Servers, tmp_path: Path) -> None:
@@ -230,5 +233,5 @@ def test_hashed_known_hosts(servers: Servers, tmp_path: Path) -> None:
     subprocess.run(["ssh-keygen", "-q", "-H", "-f", known_hosts], check=True, capture_output=True)
     assert "127.0.0.1" not in known_hosts.read_text()
     connect(
-        server.target(servers.identity, host_key=""), timeout=30, known_hosts=known_hosts
+        server.target(servers.identity, host_key=""), timeout=PATIENT, known_hosts=known_hosts
     ).close()
