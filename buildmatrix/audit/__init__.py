@@ -21,6 +21,9 @@ from buildmatrix.audit import (
     odd,
     paths,
     refused,
+    room,
+    threads,
+    unasked,
     versions,
 )
 from buildmatrix.audit.rule import ERROR, WARNING, Rule
@@ -92,7 +95,21 @@ _RULES = (
          neon.neon_unknown),
 )
 # fmt: on
-MODULES = (entry, libraries, memory, names, needs, notes, odd, paths, refused, versions)
+MODULES = (
+    entry,
+    libraries,
+    memory,
+    names,
+    needs,
+    notes,
+    odd,
+    paths,
+    refused,
+    room,
+    threads,
+    unasked,
+    versions,
+)
 RULES = tuple(
     sorted(chain(_RULES, *(module.RULES for module in MODULES)), key=lambda rule: rule.code)
 )

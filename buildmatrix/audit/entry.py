@@ -26,6 +26,14 @@ def no_code(tree: Tree) -> Iterator[Fault]:
             yield facts.file, "its entry point lies in no code: the first instruction is none"
 
 
+def no_function(tree: Tree) -> Iterator[Fault]:
+    """glibc calls what is listed, be it 0; a file that it never loads is not asked."""
+    for facts in tree.own:
+        if facts.linking.no_functions:
+            words = some(facts.linking.no_functions, FEW)
+            yield facts.file, f"has the loader call what is no code of the file: {words}"
+
+
 def no_landing_pad(tree: Tree) -> Iterator[Fault]:
     """Of a processor that has BTI; no Raspberry Pi's does, and there the mark means nothing."""
     if "bti" not in features_of(tree.target):
@@ -56,6 +64,14 @@ def _imported(tree: Tree, facts: ElfFacts) -> tuple[str, ...]:
 
 
 RULES = (
+    Rule(
+        "BM155",
+        ERROR,
+        "The file names a place without code for the loader to call.",
+        "Name functions alone in .init_array, .fini_array and -Wl,-init; `readelf -dW FILE` shows "
+        "DT_INIT and where the arrays lie.",
+        no_function,
+    ),
     Rule(
         "BM119",
         ERROR,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
-from buildmatrix.audit.process import is_program
+from buildmatrix.audit.process import is_program, is_static
 from buildmatrix.audit.rule import ERROR, WARNING, Rule
 from buildmatrix.nouns import version_tuple
 
@@ -21,6 +21,8 @@ DONE = {
     "EM_ARM": frozenset((0, 1, 2, 13, 17, 18, 19, 20, 21, 22, 23, 160)),
     "EM_AARCH64": frozenset((0, 257, 258, *range(1024, 1033))),
 }
+# Of the procedure linkage table, bound lazily: else 'unexpected PLT reloc type'.
+STUBS = {"EM_ARM": frozenset((13, 22, 160)), "EM_AARCH64": frozenset((1026, 1031, 1032))}
 NAMES = {
     ("EM_ARM", 3): "R_ARM_REL32",
     ("EM_ARM", 10): "R_ARM_THM_CALL",
@@ -114,13 +116,26 @@ def unknown_relocation(tree: Tree) -> Iterator[Fault]:
         if odd:
             words = ", ".join(NAMES.get((machine, kind), f"type {kind}") for kind in odd)
             yield facts.file, f"asks the loader for relocations that it does not do: {words}"
+        elif lazy := _lazily_refused(facts):
+            words = ", ".join(map(str, lazy))
+            yield facts.file, f"has relocations of stubs that the loader refuses: type {words}"
         if facts.linking.android_relocations:
             yield facts.file, "has relocations packed for Android, which glibc does not read"
 
 
+def _lazily_refused(facts: ElfFacts) -> list[int]:
+    """The types in the procedure linkage table that the loader takes for none of it, unless it
+    binds all names at the start."""
+    if {"BIND_NOW", "NOW"}.intersection(facts.linking.flags) or is_static(facts):
+        return []
+    of_stubs = STUBS.get(facts.machine, frozenset())
+    return [t for t in facts.linking.stub_relocations if of_stubs and t not in of_stubs]
+
+
 def soft_float_header(tree: Tree) -> Iterator[Fault]:
     for facts in tree.own:
-        if tree.target.float_abi == "hard" and facts.linking.soft_float_by_header:
+        asked = tree.target.float_abi == "hard" and not is_static(facts)
+        if asked and facts.linking.soft_float_by_header:
             yield (
                 facts.file,
                 "its header says soft-float and nothing in it passes a float: the linker found no "

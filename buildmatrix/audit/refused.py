@@ -6,7 +6,8 @@ from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
 from buildmatrix.audit.process import is_program
-from buildmatrix.audit.rule import ERROR, NOTE, Rule
+from buildmatrix.audit.rule import ERROR, Rule
+from buildmatrix.audit.threads import NO_ROOM, SURPLUS, no_room, reserves
 from buildmatrix.nouns.target import version_tuple
 
 if TYPE_CHECKING:
@@ -15,13 +16,6 @@ if TYPE_CHECKING:
     from buildmatrix.audit.process import Process
     from buildmatrix.audit.tree import Fault, Tree
     from buildmatrix.nouns import ElfFacts
-
-# What glibc keeps for libraries that are opened later (rtld.optional_static_tls and its surplus
-# for the namespaces, 2.31 to 2.41).
-TLS_SURPLUS = 1664
-TPREL = {"EM_ARM": 19, "EM_AARCH64": 1030}  # R_ARM_TLS_TPOFF32, R_AARCH64_TLS_TPREL
-# Libraries of the compiler and of libc are there before any is opened.
-BASE = ("ld-linux", "libc.", "libc-", "libm.", "libstdc++.", "libgcc_s.", "libgomp.", "libpthread")
 
 
 def not_a_library(tree: Tree) -> Iterator[Fault]:
@@ -44,12 +38,9 @@ def not_a_library(tree: Tree) -> Iterator[Fault]:
     for facts, opener in _opened(tree):
         if "NOOPEN" in facts.linking.flags:
             yield facts.file, f"has DF_1_NOOPEN, and {opener.file} names it to open it (dlopen)"
-        if _reserves(facts) and facts.linking.tls_size > TLS_SURPLUS:
-            yield (
-                facts.file,
-                f"needs {facts.linking.tls_size} bytes of static TLS, and {opener.file} names it "
-                "to open it: 'cannot allocate memory in static TLS block'",
-            )
+        if reserves(facts) and facts.linking.tls_size > SURPLUS and not is_program(opener):
+            yield facts.file, f"needs {facts.linking.tls_size} bytes {NO_ROOM.format(opener.file)}"
+    yield from no_room(tree)
 
 
 def _other_libc(process: Process, libc: ElfFacts, floor: str) -> str:
@@ -64,14 +55,6 @@ def _other_libc(process: Process, libc: ElfFacts, floor: str) -> str:
     versions = [name for name in defined if name[:1].isdigit()]
     newest = max(versions, key=version_tuple, default=floor)
     return "" if newest == floor else newest
-
-
-def static_tls(tree: Tree) -> Iterator[Fault]:
-    started = _started(tree)
-    for facts in tree.own:
-        mine = not PurePosixPath(facts.file).name.startswith(BASE)
-        if _reserves(facts) and mine and not is_program(facts) and facts.file not in started:
-            yield facts.file, "has thread-local variables of the initial-exec model (STATIC_TLS)"
 
 
 def _opened(tree: Tree) -> Iterator[tuple[ElfFacts, ElfFacts]]:
@@ -91,13 +74,6 @@ def _started(tree: Tree) -> frozenset[str]:
     return frozenset(f.file for p in tree.processes if p.is_program for f in p.files)
 
 
-def _reserves(facts: ElfFacts) -> bool:
-    """Whether it wants its thread-local variables in the block that is made at the start: it says
-    so, or has the relocation for it (GNU ld for AArch64 sets no flag)."""
-    flagged = "STATIC_TLS" in facts.linking.flags
-    return flagged or TPREL.get(facts.machine) in facts.linking.relocations
-
-
 RULES = (
     Rule(
         "BM148",
@@ -106,13 +82,5 @@ RULES = (
         "Link it as a shared library for Linux (-shared); one that is opened at run time without "
         "-z nodlopen and without -ftls-model=initial-exec.",
         not_a_library,
-    ),
-    Rule(
-        "BM164",
-        NOTE,
-        "The library takes room that the loader keeps for thread-local variables.",
-        "Harmless where a program needs the library; opened at run time (dlopen, Python), several "
-        "of them can end in 'cannot allocate memory in static TLS block'.",
-        static_tls,
     ),
 )

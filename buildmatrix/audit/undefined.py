@@ -41,7 +41,7 @@ def undefined_in(processes: Sequence[Process], libc_floor: str) -> Iterator[Unde
     exporters, judged, told = Exporters(processes), set[object](), set[str]()
     forgiving = bool(libc_floor) and version_tuple(libc_floor) >= FORGIVING
     for process in processes:
-        around = _Around.of(process)
+        around = Around.of(process)
         for facts in process.files:
             if facts.file in told or facts.symbols is None:
                 continue
@@ -64,7 +64,7 @@ def undefined_in(processes: Sequence[Process], libc_floor: str) -> Iterator[Unde
 
 
 @dataclass(frozen=True, slots=True)
-class _Around:
+class Around:
     """What of a process decides about the names of all of its files."""
 
     answered: frozenset[str]  # names by which its files are asked for
@@ -73,7 +73,7 @@ class _Around:
     rest: tuple[object, ...]  # what a verdict hangs on beside the files
 
     @classmethod
-    def of(cls, process: Process) -> _Around:
+    def of(cls, process: Process) -> Around:
         board = tuple(dict.fromkeys(process.of_the_board))
         files = [one for one in process.loaded if one.facts is not None]
         sonames = {one.facts.soname for one in files if one.facts is not None}
@@ -112,10 +112,10 @@ def mismatched_in(processes: Sequence[Process], libc_floor: str) -> Iterator[Mis
             for one in facts.symbols.imports if facts.symbols and case not in judged else ():
                 if not (one.thread_local or one.name in own):
                     continue
-                definer = _definer(one, facts, scope, forgiving=forgiving)
-                table = definer.symbols if definer is not None else None
-                if definer and table and (one.name in table.thread_local) != one.thread_local:
-                    yield Mismatch(facts, one, definer)
+                there = definer(one, facts, scope, forgiving=forgiving)
+                table = there.symbols if there is not None else None
+                if there and table and (one.name in table.thread_local) != one.thread_local:
+                    yield Mismatch(facts, one, there)
             judged.add(case)
 
 
@@ -128,14 +128,14 @@ def _defined(
     *,
     forgiving: bool,
 ) -> bool:
-    if _definer(one, asker, scope, forgiving=forgiving) is not None:
+    if definer(one, asker, scope, forgiving=forgiving) is not None:
         return True
     if one.version:
         return one.library not in answered  # the board's: held to its versions
     return offered.offers(board, one.name)
 
 
-def _definer(
+def definer(
     one: Import, asker: ElfFacts, scope: Sequence[ElfFacts], *, forgiving: bool
 ) -> ElfFacts | None:
     """The file of the process whose definition the loader takes."""

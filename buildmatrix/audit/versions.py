@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
+from buildmatrix.audit.process import is_static
 from buildmatrix.audit.rule import ERROR, Rule
 from buildmatrix.nouns import version_tuple
 
@@ -31,13 +32,13 @@ def undefined_version(tree: Tree) -> Iterator[Fault]:
     for process in tree.runs:
         for facts in process.files:
             for need in facts.linking.versions_needed:
-                message = "" if need.weak else _unmet(tree, process, need)
+                message = "" if need.weak else unmet(tree, process, need)
                 if message and (facts.file, message) not in told:
                     told.add((facts.file, message))
                     yield facts.file, message
 
 
-def _unmet(tree: Tree, process: Process, need: VersionNeed) -> str:
+def unmet(tree: Tree, process: Process, need: VersionNeed) -> str:
     """What is wrong with a need for a version in a process; empty where it is met or not known."""
     provider = next((one for one in process.loaded if one.answers_to(need.library)), None)
     if provider is None:
@@ -79,6 +80,8 @@ def relr(tree: Tree) -> Iterator[Fault]:
     """Packed relative relocations: glibc wants them announced, and before 2.36 knows none."""
     floor = tree.target.libc_floor
     for facts in tree.own:
+        if is_static(facts):
+            continue  # it does its own
         if not facts.linking.relr or any(_announces(n) for n in facts.linking.versions_needed):
             continue
         if _asks_libc(facts):

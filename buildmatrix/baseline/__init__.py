@@ -60,6 +60,7 @@ class Baseline:
     provided: tuple[str, ...] = ()  # sonames that are there beside libc's
     files: tuple[str, ...] = ()  # what those are links to
     page_size: int = 0  # bytes; 0: not known
+    memory: int = 0  # bytes, at most; 0: not known
     seen: str = ""  # when a board was last asked: ISO 8601, UTC
 
     @property
@@ -97,6 +98,7 @@ class Baseline:
             "libstdcxx": self.libstdcxx or None,
             "libraries": {name: list(versions) for name, versions in self.libraries.items()},
             "page_size": self.page_size or None,
+            "memory": self.memory or None,
             "limits_off": list(self.limits_off),
             "seen": self.seen or None,
         }
@@ -142,6 +144,7 @@ def of_board(info: DeviceInfo, kind: Baseline | None, *, seen: str, cached: bool
         libraries=info.libraries,
         provided=tuple(info.libraries),
         page_size=info.page_size or 0,
+        memory=info.memory_kib * 1024,
         seen=seen,
     )
 

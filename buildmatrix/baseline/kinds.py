@@ -127,4 +127,5 @@ def _on(name: str, suite: str) -> Baseline:
         provided=tuple(libraries),
         files=tuple(os["files"]),
         page_size=row["page_size"],
+        memory=row["memory_mib"] << 20,
     )

@@ -10,7 +10,9 @@ branches     all branches of a file at once     callers      who may come to an 
 marks        which bytes are instructions       rows        symbols as arrays
 calls        time_t and dlopen                  archive      members of static libraries
 headerless   files whose section headers are gone
-sections     tables lie inside the file         facts        all of it, for one file
+sections     tables lie inside the file         segments     and sections in what is mapped
+started      what the loader calls by a list    unasked      weak functions that are called
+facts        all of it, for one file
 texts        names of symbols in the file names        any bytes as text
 contents     one file on disk, whatever it is     packages     files that are not read
 """

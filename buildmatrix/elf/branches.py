@@ -17,7 +17,7 @@ from buildmatrix.elf.marks import A32, AT_LEAST, AT_MOST, SHORTEST, T32, mapping
 from buildmatrix.elf.tables import EXECINSTR, PROGBITS
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator
+    from collections.abc import Collection, Iterator, Mapping
 
     from numpy.typing import NDArray
 
@@ -52,15 +52,32 @@ def branches_of(memory: Memory, named: Collection[str]) -> Branches:
     are left out."""
     jumps: list[Ways] = []
     calls: list[Ways] = []
-    for index, section in enumerate(memory.image.sections):
-        if not (section.flags & EXECINSTR and section.type == PROGBITS):
-            continue
-        for is_call, way in _ways32(memory, index) if memory.arm else _ways64(memory, section):
-            stubs = _are_stubs(memory, way.targets)
-            calls.append(_behind(memory, named, Ways(way.sources[stubs], way.targets[stubs])))
-            direct = Ways(way.sources[~stubs], way.targets[~stubs])
-            (calls if is_call else jumps).append(direct)
+    for is_call, way in _ways(memory):
+        stubs = _are_stubs(memory, way.targets)
+        calls.append(_behind(memory, named, Ways(way.sources[stubs], way.targets[stubs])))
+        direct = Ways(way.sources[~stubs], way.targets[~stubs])
+        (calls if is_call else jumps).append(direct)
     return Branches(_joined(jumps), _joined(calls))
+
+
+def branches_to(memory: Memory, named: Collection[str]) -> Mapping[str, Addresses]:
+    """Where the branches to each of these functions of other files stand, in order."""
+    found: dict[str, list[Addresses]] = {}
+    for _, way in _ways(memory):
+        stubs = _are_stubs(memory, way.targets)
+        sources, targets = way.sources[stubs], way.targets[stubs]
+        for place in distinct(targets).tolist():
+            _, name = memory.import_at(place) or (0, "")
+            if name in named:
+                found.setdefault(name, []).append(sources[targets == place])
+    return {name: np.sort(np.concatenate(parts)) for name, parts in found.items()}
+
+
+def _ways(memory: Memory) -> Iterator[tuple[bool, Ways]]:
+    """The branches of every executable section, and whether they are calls."""
+    for index, section in enumerate(memory.image.sections):
+        if section.flags & EXECINSTR and section.type == PROGBITS:
+            yield from _ways32(memory, index) if memory.arm else _ways64(memory, section)
 
 
 def _joined(ways: list[Ways]) -> Ways:

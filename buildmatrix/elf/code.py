@@ -18,11 +18,10 @@ from buildmatrix.elf.asking import asks_cpu
 from buildmatrix.elf.compiled import compiled
 from buildmatrix.elf.constants import ENOUGH, constants
 from buildmatrix.elf.hits import features, multiplies, places, read_code
-from buildmatrix.elf.memory import Memory
 from buildmatrix.elf.outlined import guarded
 from buildmatrix.elf.reach import Walk
 from buildmatrix.elf.roots import discovered, is_program
-from buildmatrix.elf.rows import are_functions, program
+from buildmatrix.elf.rows import are_functions
 from buildmatrix.elf.unreached import unreached
 from buildmatrix.isa.a64 import ASKS
 
@@ -30,6 +29,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from buildmatrix.elf.hits import Code
+    from buildmatrix.elf.memory import Memory
     from buildmatrix.elf.tables import Image
     from buildmatrix.elf.units import Units
     from buildmatrix.nouns import FeatureUse, Multiplies
@@ -51,23 +51,21 @@ class CodeFacts:
     asks_cpu: bool = False
 
 
-def code_facts(image: Image, units: Units | None) -> CodeFacts:
-    """What the code of one file says; unknown where nothing tells code from data. `units` are
-    those of its debug information.
+def code_facts(image: Image, memory: Memory | None, units: Units | None) -> CodeFacts:
+    """What the code of one file says; unknown where nothing tells code from data. `memory` is None
+    for a file whose code is not read, `units` are those of its debug information.
 
     Raises Damaged where sections overlap.
     """
-    readable = program(image)
-    if readable is None:
+    if memory is None:
         # Big-endian ARM code is there and not read; of another machine nothing is asked.
         return CodeFacts(neon_instructions=0 if image.little_endian else None)
     if image.segments and not image.sections:
         return CodeFacts(neon_instructions=None)  # nothing tells where its code begins
-    memory = Memory(readable)
-    code = read_code(readable, _pointers(memory))
+    code = read_code(memory.program, _pointers(memory))
     if not code.known:
         return CodeFacts(neon_instructions=None)
-    counts, uses = multiplies(code), features(readable, code)
+    counts, uses = multiplies(code), features(memory.program, code)
     if not image.segments:
         return CodeFacts(counts.float32, counts, uses)
     asks = any(use.feature == ASKS.feature for use in uses) or asks_cpu(memory)

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 
 from buildmatrix.elf import archive, packages
 from buildmatrix.elf.facts import facts_of
-from buildmatrix.elf.headerless import sections_of
+from buildmatrix.elf.headerless import check_kept, hides_the_dynamic, sections_of
 from buildmatrix.elf.sections import check_tables, faults, has_no_code
+from buildmatrix.elf.segments import check_segments
 from buildmatrix.elf.tables import MAGIC, Image
 from buildmatrix.nouns import ElfFacts, OddFile, Oddity
 
@@ -91,9 +92,11 @@ def _one(data: memoryview, name: str) -> Iterator[Content]:
         if image.type == CORE:
             yield OddFile(name, Oddity.NO_CODE, "a core file: the memory of a process that ended")
             return
-        if image.headerless:
+        if image.headerless or hides_the_dynamic(image):
             image = Image(data, sections=sections_of(image))
         check_tables(image)
+        check_kept(image)
+        check_segments(image)
         absent = _why_no_code(image)
         yield OddFile(name, Oddity.NO_CODE, absent) if absent else _facts(image, name)
         if not absent and (form := _unread_form(image)):
@@ -128,7 +131,10 @@ def _why_no_code(image: Image) -> str:
 def _unread_form(image: Image) -> str:
     """A form that hides something: the code, or what the compiler was told."""
     if image.headerless:
-        return "no section headers: instructions and build attributes are not read, only linking"
+        return (
+            "no section headers to go by: instructions and build attributes are not read, only "
+            "linking"
+        )
     section = image.named(".debug_info")
     if section is None or not section.flags & 0x800:  # SHF_COMPRESSED
         return ""

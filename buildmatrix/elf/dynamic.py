@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from buildmatrix.elf import tables as table
@@ -16,8 +16,12 @@ if TYPE_CHECKING:
 
 # Tags and flags as gABI chapter 5 and GNU's <elf.h> number them.
 NEEDED, SONAME, RPATH, SYMBOLIC, TEXTREL, RUNPATH, BIND_NOW = 1, 14, 15, 16, 22, 29, 24
-INIT, FINI, FLAGS, FLAGS_1, RELR = 12, 13, 30, 0x6FFFFFFB, 36
+FLAGS, FLAGS_1, RELR, JMPREL = 30, 0x6FFFFFFB, 36, 23
+CALLED = {12: "DT_INIT", 13: "DT_FINI"}
+ARRAYS = {(25, 27): "DT_INIT_ARRAY", (26, 28): "DT_FINI_ARRAY", (32, 33): "DT_PREINIT_ARRAY"}
 AUDIT, DEPAUDIT, AUXILIARY, FILTER = 0x6FFFFEFC, 0x6FFFFEFB, 0x7FFFFFFD, 0x7FFFFFFF
+ET_EXEC = 2
+WRITABLE = 2  # PF_W
 HASHES = (4, 0x6FFFFEF5)  # DT_HASH, DT_GNU_HASH
 ANDROID_RELOCATIONS = (0x6000000F, 0x60000011, 0x6FFFE000)  # DT_ANDROID_REL, _RELA, _RELR
 FLAG_WORDS = {0x2: "SYMBOLIC", 0x4: "TEXTREL", 0x8: "BIND_NOW", 0x10: "STATIC_TLS"}
@@ -36,8 +40,9 @@ class Dynamic:
     rpath: tuple[str, ...] = ()
     runpath: tuple[str, ...] = ()
     flags: tuple[str, ...] = ()
-    init: int = 0  # address of the function that the loader calls first, 0 for none
-    fini: int = 0  # and last
+    called: Mapping[str, int] = field(default_factory=dict)  # DT_INIT, DT_FINI: their addresses
+    arrays: tuple[tuple[str, int, int], ...] = ()  # of functions to call: name, address, bytes
+    stubs: int = 0  # address of the relocations of stubs (DT_JMPREL)
     relr: bool = False
     android_relocations: bool = False
     hashed: bool = False
@@ -67,8 +72,13 @@ def dynamic(image: Image) -> Dynamic:
         rpath=_paths(texts(RPATH)),
         runpath=_paths(texts(RUNPATH)),
         flags=_flags(entries),
-        init=sum(entries[INIT][:1]),
-        fini=sum(entries[FINI][:1]),
+        called={name: entries[tag][0] for tag, name in CALLED.items() if tag in entries},
+        arrays=tuple(
+            (name, entries[tag][0], entries[size][0])
+            for (tag, size), name in ARRAYS.items()
+            if tag in entries and size in entries
+        ),
+        stubs=sum(entries[JMPREL][:1]),
         relr=RELR in entries,
         android_relocations=any(tag in entries for tag in ANDROID_RELOCATIONS),
         hashed=any(tag in entries for tag in HASHES),
@@ -107,9 +117,28 @@ def load_alignment(image: Image) -> int:
     return min(asked, default=0)
 
 
+def fixed(image: Image) -> tuple[int, int]:
+    """The addresses at which a program must lie, the first and the one behind the last; (0, 0) for
+    what lies anywhere."""
+    loaded = [s for s in image.segments if s.type == table.PT_LOAD and image.type == ET_EXEC]
+    ends = [s.address + s.memory_size for s in loaded]
+    return min((s.address for s in loaded), default=0), max(ends, default=0)
+
+
+def variables(image: Image) -> int:
+    """Bytes of the writable segments: Linux promises a process all of them at the start."""
+    loaded = [s for s in image.segments if s.type == table.PT_LOAD]
+    return sum(s.memory_size for s in loaded if s.flags & WRITABLE)
+
+
 def tls_size(image: Image) -> int:
     """Bytes that each thread needs for the file's own variables."""
     return sum(s.memory_size for s in image.segments if s.type == table.PT_TLS)
+
+
+def tls_alignment(image: Image) -> int:
+    """To how many bytes those are aligned; 0 where there are none."""
+    return max((s.alignment for s in image.segments if s.type == table.PT_TLS), default=0)
 
 
 def executable_stack(image: Image) -> bool:

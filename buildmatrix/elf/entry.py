@@ -9,7 +9,7 @@ import numpy as np
 from buildmatrix.elf.memory import Memory
 from buildmatrix.elf.roots import exported, roots
 from buildmatrix.elf.rows import EM_AARCH64, EM_ARM, program
-from buildmatrix.elf.tables import EXECINSTR, NOBITS, PT_LOAD
+from buildmatrix.elf.started import is_code
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from buildmatrix.elf.roots import Root
     from buildmatrix.elf.tables import Image
 
-EXECUTE = 1  # PF_X
 # The note in which linkers say what all objects of a file were compiled for. Source: Linux
 # Extensions to gABI (NT_GNU_PROPERTY_TYPE_0), ELF for the Arm 64-bit Architecture.
 PROPERTY_NOTE, PROPERTY_TYPE = ".note.gnu.property", 5
@@ -29,25 +28,11 @@ STOPS, STOPS_MASK = (0xD4200000, 0xD4400000), 0xFFE0001F
 
 
 def entry_is_code(image: Image) -> bool:
-    """Whether the entry point is an address of code: of a section of instructions, or where there
-    are no sections of a segment that may be executed, behind the headers."""
+    """Whether the entry point is an address of code at which an instruction may begin."""
     address = image.entry & ~1 if image.machine == EM_ARM else image.entry
     if image.machine in (EM_ARM, EM_AARCH64) and address % (2 if image.entry & 1 else 4):
         return False
-    segment = next(
-        (
-            s
-            for s in image.segments
-            if s.type == PT_LOAD and s.address <= address < s.address + s.file_size
-        ),
-        None,
-    )
-    if segment is None or not segment.flags & EXECUTE:
-        return False
-    code = [s for s in image.sections if s.flags & EXECINSTR and s.type != NOBITS]
-    if code:
-        return any(s.address <= address < s.address + s.size for s in code)
-    return address - segment.address + segment.offset >= image.headers_end
+    return is_code(image, address)
 
 
 def unlanded(image: Image) -> tuple[tuple[str, ...], tuple[str, ...]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from buildmatrix.elf import attributes as arm
@@ -9,16 +10,21 @@ from buildmatrix.elf import dynamic, versions
 from buildmatrix.elf.calls import opens, time64
 from buildmatrix.elf.code import code_facts
 from buildmatrix.elf.entry import entry_is_code, unlanded
+from buildmatrix.elf.memory import Memory
 from buildmatrix.elf.pages import largest_page
 from buildmatrix.elf.relocations import relocations
+from buildmatrix.elf.rows import program
+from buildmatrix.elf.started import no_functions
 from buildmatrix.elf.switches import machine_switches
 from buildmatrix.elf.symbols import blas, symbols
 from buildmatrix.elf.tables import TYPES, VERSYM, machine_name
+from buildmatrix.elf.unasked import unasked
 from buildmatrix.nouns import ElfFacts, Linking
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from buildmatrix.elf.relocations import Relocations
     from buildmatrix.elf.tables import Image
     from buildmatrix.elf.units import Units
     from buildmatrix.nouns import Symbols, VersionNeed
@@ -31,12 +37,14 @@ def facts_of(image: Image, name: str) -> ElfFacts:
     is_arm = image.machine == EM_ARM
     tags = arm.attributes(image) if is_arm else {}
     asked = dynamic.dynamic(image)
-    moved = relocations(image)
+    moved = relocations(image, asked.stubs)
     needs = tuple(versions.needed(image).values())
-    table = symbols(image, moved.copied)
+    table = replace(symbols(image, moved.copied), unasked=unasked(image))
     strong = [need.version for need in needs if not need.weak]
     units = _units(image)
-    code = code_facts(image, units)
+    readable = program(image)
+    memory = Memory(readable) if readable is not None else None
+    code = code_facts(image, memory, units)
     return ElfFacts(
         file=name,
         machine=machine_name(image),
@@ -62,7 +70,7 @@ def facts_of(image: Image, name: str) -> ElfFacts:
         machine_switches=machine_switches(image, units),
         blas=blas(table.exports),
         time64=time64(image, table.imports),
-        linking=_linking(image, asked, moved.types, needs, table),
+        linking=_linking(image, memory, asked, moved, needs, table),
         symbols=table,
     )
 
@@ -78,8 +86,9 @@ def _units(image: Image) -> Units | None:
 
 def _linking(
     image: Image,
+    memory: Memory | None,
     asked: dynamic.Dynamic,
-    relocation_types: tuple[int, ...],
+    moved: Relocations,
     needs: Sequence[VersionNeed],
     table: Symbols,
 ) -> Linking:
@@ -98,16 +107,21 @@ def _linking(
         versioned=image.first(VERSYM) is not None,
         alignment=dynamic.load_alignment(image),
         largest_page=largest_page(image),
+        fixed=dynamic.fixed(image),
+        variables=dynamic.variables(image),
         relr=asked.relr,
         android_relocations=asked.android_relocations,
-        relocations=relocation_types,
+        relocations=moved.types,
+        stub_relocations=moved.of_stubs,
         osabi=image.osabi,
         odd_header=image.odd_header,
         soft_float_flag=soft,
         soft_float_by_header=soft and arm.float_abi(0, arm.attributes(image)) != "soft",
         tls_size=dynamic.tls_size(image),
+        tls_alignment=dynamic.tls_alignment(image),
         opens=opens(image, table.imports),
         entry_is_code=entry_is_code(image),
+        no_functions=no_functions(memory) if memory is not None else (),
         unlanded=called,
         unlanded_exports=offered,
     )

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from buildmatrix.elf import tables
 from buildmatrix.elf.rows import relocation_rows
+from buildmatrix.elf.sections import has_no_code
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -21,6 +22,19 @@ DT_REL, DT_RELSZ, DT_PLTRELSZ, DT_PLTREL, DT_JMPREL = 17, 18, 2, 20, 23
 DT_GNU_HASH, DT_VERSYM = 0x6FFFFEF5, 0x6FFFFFF0
 DT_VERDEF, DT_VERDEFNUM, DT_VERNEED, DT_VERNEEDNUM = 0x6FFFFFFC, 0x6FFFFFFD, 0x6FFFFFFE, 0x6FFFFFFF
 STRTAB = 3
+KEPT = {
+    DT_STRTAB: "DT_STRTAB",
+    DT_SYMTAB: "DT_SYMTAB",
+    DT_RELA: "DT_RELA",
+    DT_REL: "DT_REL",
+    DT_JMPREL: "DT_JMPREL",
+    DT_HASH: "DT_HASH",
+    DT_GNU_HASH: "DT_GNU_HASH",
+    DT_VERSYM: "DT_VERSYM",
+    DT_VERDEF: "DT_VERDEF",
+    DT_VERNEED: "DT_VERNEED",
+}
+SMALLEST = 8  # bytes, of a table with one row
 
 
 def sections_of(image: Image) -> tuple[Section, ...]:
@@ -70,6 +84,30 @@ def sections_of(image: Image) -> tuple[Section, ...]:
         if tag in entries:
             add(name, kind, entries[tag], None, entries.get(number, 0))
     return tuple(made)
+
+
+def hides_the_dynamic(image: Image) -> bool:
+    """Whether the section headers tell of another dynamic section than the loader goes by."""
+    segment = next((s for s in image.segments if s.type == tables.PT_DYNAMIC), None)
+    if segment is None or has_no_code(image):
+        return False
+    return all(s.type != tables.DYNAMIC or s.offset != segment.offset for s in image.sections)
+
+
+def check_kept(image: Image) -> None:
+    """The tables that the loader reads are there. Raises Damaged for one that was taken out
+    (`objcopy -R .gnu.version_r`): its section header is gone, and its bytes are zero."""
+    segment = next((s for s in image.segments if s.type == tables.PT_DYNAMIC), None)
+    if segment is None or image.headerless or has_no_code(image):
+        return
+    there = [(s.address, s.address + s.size) for s in image.sections if s.flags & tables.ALLOC]
+    entries = _entries(image, image.data[segment.offset : segment.offset + segment.file_size])
+    for tag in KEPT.keys() & entries.keys():
+        address = entries[tag]
+        if not any(start <= address < end for start, end in there):
+            _, offset, room = _place(image, address)
+            if not any(image.data[offset : offset + min(room, SMALLEST)]):
+                raise tables.Damaged(f"the section that {KEPT[tag]} names was taken out")
 
 
 def _entries(image: Image, data: memoryview) -> Mapping[int, int]:

@@ -11,7 +11,16 @@ import numpy as np
 
 from buildmatrix.elf.bounds import function_starts
 from buildmatrix.elf.decoded import Pages
-from buildmatrix.elf.tables import ALLOC, DYNSYM, EXECINSTR, NOBITS, REL, RELA, WRITE
+from buildmatrix.elf.tables import (
+    ALLOC,
+    DYNSYM,
+    EXECINSTR,
+    NOBITS,
+    PT_LOAD,
+    REL,
+    RELA,
+    WRITE,
+)
 from buildmatrix.elf.taken import taken
 from buildmatrix.isa.branches import adr
 
@@ -171,9 +180,15 @@ class Memory:
         for section in self.image.sections:
             inside = section.address <= place <= section.address + section.size - size
             if inside and section.flags & ALLOC and section.type != NOBITS:
-                offset = section.offset + place - section.address
-                return int.from_bytes(self.image.data[offset : offset + size], "little")
+                return self._number(section.offset + place - section.address, size)
+        for segment in self.image.segments if self.image.headerless else ():
+            end = segment.address + segment.file_size
+            if segment.type == PT_LOAD and segment.address <= place <= end - size:
+                return self._number(segment.offset + place - segment.address, size)
         return 0
+
+    def _number(self, offset: int, size: int) -> int:
+        return int.from_bytes(self.image.data[offset : offset + size], "little")
 
     def _symbol(self, index: int) -> tuple[int, str]:
         for table in self.program.symbols:

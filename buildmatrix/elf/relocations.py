@@ -16,14 +16,17 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Relocations:
-    """`types` are the numbers of the processor's ABI; `copied` are indices of dynamic symbols."""
+    """Numbers of the processor's ABI: all `types` that occur, and those `of_stubs`. `copied` are
+    indices of dynamic symbols."""
 
     types: tuple[int, ...] = ()
+    of_stubs: tuple[int, ...] = ()
     copied: frozenset[int] = frozenset()
 
 
-def relocations(image: Image) -> Relocations:
-    """Those that the loader does: of the sections it maps, where there is a dynamic section.
+def relocations(image: Image, stubs: int) -> Relocations:
+    """Those that the loader does: of the sections it maps, where there is a dynamic section. At the
+    address `stubs` are those of the procedure linkage table.
 
     A static program does its own, and an object's are the linker's.
     """
@@ -31,10 +34,13 @@ def relocations(image: Image) -> Relocations:
         return Relocations()
     copy = COPY.get(image.machine, -1)
     types: set[int] = set()
+    of_stubs: set[int] = set()
     copied: set[int] = set()
     for section in image.sections:
         if section.type in (REL, RELA) and section.flags & ALLOC:
             symbols, kinds = relocation_rows(image, section)
-            types.update(distinct(kinds).tolist())
+            occurring = distinct(kinds).tolist()
+            types.update(occurring)
+            of_stubs.update(occurring if section.address == stubs else ())
             copied.update(symbols[kinds == copy].tolist())
-    return Relocations(tuple(sorted(types)), frozenset(copied))
+    return Relocations(tuple(sorted(types)), tuple(sorted(of_stubs)), frozenset(copied))

@@ -54,7 +54,7 @@ def roots(memory: Memory) -> Iterator[Root]:
     image = memory.image
     asked = dynamic(image)
     size = 8 if image.wide else 4
-    for label, address in (("DT_INIT", asked.init), ("DT_FINI", asked.fini)):
+    for label, address in asked.called.items():
         if memory.section(address):
             yield Root(address, label)
     for section in image.sections:

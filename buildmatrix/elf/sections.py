@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 
 # What Python raises on bytes that are not what they claim. A bug of ours would look the same, so
 # the cause stays chained.
+LAST = 1 << 62  # no program of any machine has an address behind it
 PLAIN = (
     *(ArithmeticError, AssertionError, AttributeError, LookupError, MemoryError),
     *(TypeError, ValueError),
@@ -42,7 +43,9 @@ def check_tables(image: Image) -> None:
             raise Damaged(f"section {section.name} ends at byte {end}, the file at {size}")
     for segment in image.segments:
         end = segment.offset + segment.file_size
-        if end > size and not has_no_code(image):
+        if segment.address + segment.memory_size > LAST:
+            raise Damaged(f"segment {segment.type:#x} lies at {segment.address:#x}, the kernel's")
+        if segment.file_size and end > size and not has_no_code(image):
             raise Damaged(f"segment {segment.type:#x} ends at byte {end}, the file at {size}")
     if image.headerless:
         return  # where its tables end is not written down

@@ -131,8 +131,8 @@ class Image:
 
     @property
     def headerless(self) -> bool:
-        """Whether the section header table was stripped."""
-        return not self._section_table
+        """Whether the section header table was stripped, or is not gone by."""
+        return not self._section_table or self._given is not None
 
     @property
     def headers_end(self) -> int:

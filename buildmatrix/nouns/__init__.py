@@ -27,6 +27,7 @@ from buildmatrix.nouns.elf import (
     OddFile,
     Oddity,
     Symbols,
+    Unasked,
     VersionNeed,
 )
 from buildmatrix.nouns.findings import AuditPolicy, Finding, Severity, WantedMultiplies
@@ -65,6 +66,7 @@ __all__ = [
     "VersionNeed",
     "Import",
     "Symbols",
+    "Unasked",
     "Linking",
     "ElfFacts",
     "Oddity",

@@ -69,6 +69,15 @@ class Import:
 
 
 @dataclass(frozen=True, slots=True)
+class Unasked:
+    """A weak name that may be defined by nobody, and is called without a look whether it is."""
+
+    name: Import
+    path: tuple[str, ...] = ()  # how a run comes to the call, as in FeatureUse
+    exports: tuple[str, ...] = ()  # the exported functions that come to it whoever calls them
+
+
+@dataclass(frozen=True, slots=True)
 class Symbols:
     """The dynamic symbol table as the loader uses it. Too large for a document."""
 
@@ -77,6 +86,7 @@ class Symbols:
     exports: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     thread_local: frozenset[str] = frozenset()  # those of the exports that are of each thread
     hidden: frozenset[str] = frozenset()  # and those that no name without a version binds to
+    unasked: tuple[Unasked, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,16 +104,21 @@ class Linking:
     versioned: bool = True  # its symbols have versions (.gnu.version), be it only the base one
     alignment: int = 0  # least p_align of a loaded segment, bytes; 0: none
     largest_page: int = 0  # with which its segments can be mapped, whatever p_align says, bytes
+    fixed: tuple[int, int] = (0, 0)  # the addresses that a program asks for, first and behind last
+    variables: int = 0  # bytes of memory that the kernel must promise it: writable segments
     relr: bool = False  # DT_RELR, known to glibc from 2.36 on
     android_relocations: bool = False  # packed in a form that Android's loader alone knows
     relocations: tuple[int, ...] = ()  # the types that occur, sorted
+    stub_relocations: tuple[int, ...] = ()  # those of the procedure linkage table
     osabi: int = 0  # EI_OSABI
     odd_header: tuple[str, ...] = ()  # header fields that glibc refuses in a library: EI_PAD
     soft_float_flag: bool = False  # e_flags: EF_ARM_ABI_FLOAT_SOFT, which glibc's loader refuses
     soft_float_by_header: bool = False  # that flag alone says so, no attribute does
     tls_size: int = 0  # bytes of thread-local variables (PT_TLS)
+    tls_alignment: int = 0  # of those, bytes
     opens: tuple[str, ...] = ()  # names of libraries in its data, where it calls dlopen
     entry_is_code: bool = True  # of a library it says nothing
+    no_functions: tuple[str, ...] = ()  # what the loader calls and is no code: DT_INIT_ARRAY 0x0
     # AArch64, in a file marked for BTI: what has no landing pad of what the loader and libc call
     # through a pointer (_start, DT_INIT, main), and of the functions that it offers.
     unlanded: tuple[str, ...] = ()

@@ -53,4 +53,5 @@ class AuditPolicy:
     # not here is one of which nothing is known.
     libraries: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     page_size: int = 0  # bytes, of the board's kernel; 0: not known, no limit
+    memory: int = 0  # bytes, of the board, at most; 0: not known, no limit
     stray: bool = False  # other people's files: only what does not start is an error

@@ -61,6 +61,7 @@ def audit_path(path: Path, choice: Choice = by_default) -> dict[str, Any]:
         provided=(*glibc.LIBRARIES, *baseline.provided, *baseline.files, *needed),
         libraries=baseline.libraries,
         page_size=baseline.page_size,
+        memory=baseline.memory,
         stray=True,
     )
     return _document(baseline, Audit(audit.judge_tree(tree, policy), tree.facts))
@@ -100,6 +101,7 @@ def _against(
         target=baseline.target,
         libraries=baseline.libraries,
         page_size=baseline.page_size,
+        memory=baseline.memory,
     )
     return _document(baseline, Audit(audit.judge_tree(tree, policy), tree.facts))
 

@@ -45,6 +45,13 @@ PART = (
     *("arm-odd-opened-elsewhere-gcc12", "aarch64-odd-opened-by-static-gcc12"),
     *("aarch64-odd-folder-atomics-gcc12", "arm-odd-folder-first-gcc12"),
     *("aarch64-odd-folder-tls-gcc12", "arm-odd-place-link-loop-gcc12"),
+    *("arm-odd-weak-called-gcc12", "aarch64-odd-weak-library-gcc12", "arm-odd-weak-idle-gcc12"),
+    *("aarch64-odd-list-init-array-zero-gcc12", "arm-odd-list-fini-array-ones-gcc12"),
+    *("arm-odd-list-init-taken-out-gcc12", "aarch64-odd-list-init-taken-out-gcc12"),
+    *("arm-odd-taken-out-relocations-gcc12", "aarch64-odd-taken-out-versions-gcc12"),
+    *("arm-odd-static-assembly-gcc12", "aarch64-odd-static-room-gcc12"),
+    *("aarch64-odd-tls-aligned-64-gcc12", "arm-odd-tls-two-1000-1000-gcc12"),
+    *("arm-odd-mapped-not-executable-gcc12", "aarch64-odd-mapped-shifted-gcc12"),
 )
 
 

@@ -155,7 +155,7 @@ def test_a_program_without_section_headers_is_read_as_the_loader_reads_it(
     assert facts.symbols is not None
     assert [one.name for one in facts.symbols.imports] == ["f"]
     assert (facts.neon_instructions, facts.features) == (None, None)
-    assert (odd.oddity, odd.details.split(":")[0]) == (Oddity.UNREAD, "no section headers")
+    assert (odd.oddity, odd.details.split(":")[0]) == (Oddity.UNREAD, "no section headers to go by")
 
 
 def test_facts_come_back_from_a_document_as_they_were(tmp_path: Path) -> None:

@@ -13,6 +13,8 @@ from tests.proof.cases import (
     later,
     linkers,
     links,
+    lists,
+    mapped,
     opened,
     others,
     paths,
@@ -21,7 +23,9 @@ from tests.proof.cases import (
     starts,
     symbols,
     system,
+    threads,
     units,
+    weak,
     whole,
 )
 
@@ -49,6 +53,10 @@ def every() -> tuple[Case, ...]:
                 *later.ROWS,
                 *others.ROWS,
                 *links.ROWS,
+                *weak.ROWS,
+                *lists.ROWS,
+                *mapped.ROWS,
+                *threads.ROWS,
                 *units.ROWS,
                 *languages.ROWS,
             )

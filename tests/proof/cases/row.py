@@ -15,6 +15,10 @@ BOTH = (ARM, AARCH64)
 WITH: Mapping[str, str] = {"value.c": VALUE, "main.c": MAIN}
 ALONE: Mapping[str, str] = {"main.c": "int main(void) { return 0; }\n"}
 PLAIN = (LIB.format("value.c"), PROGRAM.format(""))
+START = {
+    ARM: "\t.globl _start\n_start:\n\tmov r0, #0\n\tmov r7, #1\n\tsvc #0\n",
+    AARCH64: "\t.globl _start\n_start:\n\tmov x0, #0\n\tmov x8, #93\n\tsvc #0\n",
+}
 LOADERS = {ARM: "ld-linux-armhf.so.3", AARCH64: "ld-linux-aarch64.so.1"}
 OLDEST = "$CC.2.28"  # zig's word for the glibc to link for
 
@@ -47,7 +51,7 @@ def cases(rows: Iterable[Row]) -> Iterator[Case]:
                 machine,
                 row.compiler,
                 row.what,
-                row.files,
+                {n: text.replace("$START", START[machine]) for n, text in row.files.items()},
                 tuple(steps),
                 everywhere=row.everywhere,
                 undecidable=row.undecidable,

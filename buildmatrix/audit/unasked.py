@@ -1,0 +1,73 @@
+"""The rule about weak functions: who calls one without a look whether it is there needs it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from buildmatrix.audit import offered
+from buildmatrix.audit.rule import ERROR, Rule
+from buildmatrix.audit.some import some
+from buildmatrix.audit.undefined import Around, definer
+from buildmatrix.audit.versions import unmet
+from buildmatrix.nouns import VersionNeed, version_tuple
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from buildmatrix.audit.process import Process
+    from buildmatrix.audit.tree import Fault, Tree
+    from buildmatrix.nouns import ElfFacts, Import, Unasked
+
+FEW = 3  # functions that one message names
+
+
+def called_unasked(tree: Tree) -> Iterator[Fault]:
+    """Of programs alone: who opens a library may bring its weak names."""
+    told: set[tuple[str, str]] = set()
+    for process in tree.runs:
+        for facts in process.files if process.is_program else ():
+            for one in facts.symbols.unasked if facts.symbols is not None else ():
+                key = (facts.file, one.name.name)
+                way = _way(process, facts, one) if key not in told else ""
+                if way and _missing(tree, process, facts, one.name):
+                    told.add(key)
+                    yield (
+                        facts.file,
+                        f"calls {one.name.name}, a weak name, without a look whether it is there, "
+                        f"and nothing that {process.root.file} loads defines it: {way} jumps to "
+                        "address 0",
+                    )
+
+
+def _way(process: Process, facts: ElfFacts, one: Unasked) -> str:
+    """How a run comes to the call, in words; empty where it need not."""
+    if one.path:
+        return ", ".join(one.path)
+    beside = (f.symbols for f in process.files if f is not facts and f.symbols is not None)
+    imported = {name.name for table in beside for name in table.imports}
+    names = sorted(imported.intersection(one.exports))
+    return f"who calls {some(names, FEW)}" if names else ""
+
+
+def _missing(tree: Tree, process: Process, facts: ElfFacts, name: Import) -> bool:
+    """Whether it is sure that nobody defines the name."""
+    around = Around.of(process)
+    if not around.closed or definer(name, facts, (*process.files,), forgiving=True) is not None:
+        return False
+    if not name.version:
+        return not offered.offers(around.board, name.name)
+    floor, number = tree.target.libc_floor, name.version.removeprefix("GLIBC_")
+    if number == name.version or not floor:
+        return bool(unmet(tree, process, VersionNeed(name.library, name.version)))
+    return version_tuple(number) > version_tuple(floor)
+
+
+RULES = (
+    Rule(
+        "BM137",
+        ERROR,
+        "A function that may be missing (a weak name) is called as if it were there.",
+        "Link with the library that defines it, or ask for its address before the call.",
+        called_unasked,
+    ),
+)

@@ -1,0 +1,185 @@
+"""What ends a program at its start beside libraries and names: room, lists, weak functions."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import pytest
+
+from buildmatrix import audit, elf
+from buildmatrix.baseline import kinds
+from buildmatrix.nouns import AuditPolicy, ElfFacts, ElfTree, Import, Symbols, Unasked
+from tests.elf_factory import make
+from tests.unit.test_audit_loader import (
+    LIBC,
+    ORIGIN,
+    PI4,
+    POLICY,
+    asking,
+    codes,
+    library,
+    linked,
+    offering,
+    program,
+    told,
+)
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+GIB = 1 << 30
+USER = program("liba.so", "libc.so.6", runpath=ORIGIN)
+
+
+def calls_maybe(facts: ElfFacts, *, path: tuple[str, ...] = (), exports: str = "") -> ElfFacts:
+    unasked = Unasked(Import("maybe"), path, (exports,) if exports else ())
+    return replace(facts, symbols=Symbols(unasked=(unasked,)))
+
+
+def test_a_weak_function_that_is_called_without_a_look_must_be_there() -> None:
+    start = calls_maybe(program("libc.so.6"), path=("_start", "main"))
+    assert told(start) == [
+        "BM137 bin/prog: calls maybe, a weak name, without a look whether it is there, and nothing "
+        "that bin/prog loads defines it: _start, main jumps to address 0"
+    ]
+    there = offering(library("lib/liba.so", "libc.so.6"), "maybe")
+    assert told(calls_maybe(USER, path=("main",)), there) == []
+
+
+def test_of_a_library_it_counts_where_somebody_calls_what_leads_to_it() -> None:
+    weak = calls_maybe(library("lib/liba.so", "libc.so.6"), exports="value")
+    offers = replace(weak, symbols=replace(weak.symbols or Symbols(), exports={"value": ("",)}))
+    assert [line.partition(", and")[0] for line in told(asking(USER, "value"), offers)] == [
+        "BM137 lib/liba.so: calls maybe, a weak name, without a look whether it is there"
+    ]
+    assert told(USER, offers) == []
+    assert told(offers) == [], "who opens it may bring the name"
+
+
+@pytest.mark.parametrize(
+    ("fixed", "expected"),
+    [
+        ((0, 0), []),
+        ((0x400000, 0x410000), []),
+        ((0, 0x10000), ["BM169 bin/prog"]),
+        ((0x1000, 0x10000), []),
+        ((1 << 40, (1 << 40) + 4096), ["BM154 bin/prog"]),
+        ((1 << 48, (1 << 48) + 4096), ["BM169 bin/prog"]),
+    ],
+)
+def test_addresses_that_linux_gives_a_64_bit_program(
+    fixed: tuple[int, int], expected: list[str]
+) -> None:
+    assert codes(linked(program(elf_type="ET_EXEC"), fixed=fixed)) == expected
+
+
+@pytest.mark.parametrize(
+    ("board", "fixed", "expected"),
+    [
+        ("pi2-32", (0x1000, 0x2000), "BM169"),
+        ("pi2-32", (0x2000, 0x4000), ""),
+        ("pi2-32", (0xBF000000, 0xBF001000), "BM169"),
+        ("pi3-32", (0x1000, 0x2000), "BM154"),
+        ("pi3-32", (0xBF000000, 0xBF001000), "BM154"),
+        ("pi3-32", (0xFFFEF000, 0xFFFEF800), "BM154"),
+        ("pi3-32", (0xFFFF0000, 0xFFFF1000), "BM169"),
+    ],
+)
+def test_addresses_that_linux_gives_a_32_bit_program(
+    board: str, fixed: tuple[int, int], expected: str
+) -> None:
+    """As Debian 12's kernels for armhf and arm64 did in QEMU."""
+    facts = linked(program(elf_type="ET_EXEC", machine="EM_ARM", float_abi="hard"), fixed=fixed)
+    policy = AuditPolicy(kinds.kind(board, "EM_ARM").target, provided=LIBC)
+    found = {f.code for f in audit.judge_tree(ElfTree((facts,)), policy)}
+    assert found & {"BM154", "BM169"} == ({expected} if expected else set())
+
+
+def test_larger_pages_reach_further_up() -> None:
+    facts = linked(program(elf_type="ET_EXEC"), fixed=(0x1000, 0x10000), alignment=65536)
+    assert codes(facts, policy=replace(POLICY, page_size=16384)) == ["BM169 bin/prog"]
+
+
+def test_variables_need_memory() -> None:
+    pi4 = replace(POLICY, memory=kinds.kind("pi4-64", "").memory)
+    assert pi4.memory == 8 * GIB
+    assert told(linked(program(), variables=17 * GIB), policy=pi4) == [
+        "BM170 bin/prog: has 17.0 GiB of variables, the board at most 8.0 GiB of memory: Linux "
+        "promises none of them"
+    ]
+    assert told(linked(program(), variables=16 * GIB), policy=pi4) == [], "with swap"
+    assert told(linked(program(), variables=17 * GIB)) == [], "of no board that is known"
+
+
+def test_the_loader_is_given_functions_to_call() -> None:
+    assert told(linked(library("lib/liba.so"), no_functions=("DT_INIT_ARRAY 0x0",))) == [
+        "BM155 lib/liba.so: has the loader call what is no code of the file: DT_INIT_ARRAY 0x0"
+    ]
+
+
+OPENER = linked(program("libc.so.6", runpath=ORIGIN), opens=("liba.so", "libb.so"))
+
+
+def opened(name: str, size: int, aligned: int = 8) -> ElfFacts:
+    made = library(f"lib/{name}", "libc.so.6")
+    return linked(made, flags=("STATIC_TLS",), tls_size=size, tls_alignment=aligned)
+
+
+def test_opened_libraries_share_the_room_for_thread_local_variables() -> None:
+    both = told(OPENER, opened("liba.so", 1000), opened("libb.so", 1000))
+    assert both[0] == (
+        "BM156 bin/prog: names libraries to open (dlopen) that want 2000 bytes of static TLS "
+        "together, and the loader keeps 1664: lib/liba.so, lib/libb.so"
+    )
+    few = codes(OPENER, opened("liba.so", 600), opened("libb.so", 600))
+    assert few == ["BM164 lib/liba.so", "BM164 lib/libb.so"]
+
+
+def test_the_room_is_aligned_as_at_the_start() -> None:
+    libb = library("lib/libb.so", "libc.so.6")
+    (line, _note) = told(OPENER, opened("liba.so", 64, 64), libb)
+    assert line == (
+        "BM148 lib/liba.so: needs 64 bytes aligned to 64 of static TLS, and bin/prog names it to "
+        "open it: 'cannot allocate memory in static TLS block'"
+    )
+    assert codes(OPENER, opened("liba.so", 64, 32), libb) == ["BM164 lib/liba.so"]
+    so_too = linked(OPENER, tls_size=8, tls_alignment=64)
+    assert codes(so_too, opened("liba.so", 64, 64), libb) == ["BM164 lib/liba.so"]
+
+
+def test_a_library_may_make_another_ones_variables_static() -> None:
+    cell = Import("cell", thread_local=True)
+    taker = linked(library("lib/liba.so", "libb.so", runpath=("$ORIGIN",)), relocations=(1030,))
+    taker = replace(taker, symbols=Symbols((cell,)))
+    giver = linked(library("lib/libb.so", "libc.so.6"), tls_size=4000, tls_alignment=4)
+    giver = replace(giver, symbols=Symbols((), {"cell": ("",)}, frozenset(("cell",))))
+    assert "BM148 lib/libb.so" in codes(linked(OPENER, opens=("liba.so",)), taker, giver)
+
+
+def test_stubs_bound_late_have_relocations_of_their_own() -> None:
+    odd = linked(program(), stub_relocations=(0, 1026))
+    assert told(odd) == ["BM134 bin/prog: has relocations of stubs that the loader refuses: type 0"]
+    assert told(linked(odd, flags=("BIND_NOW", "PIE"))) == []
+
+
+def test_what_a_static_program_says_to_no_loader_is_not_judged() -> None:
+    alone = linked(program(elf_type="ET_EXEC"), interpreter="", flags=(), relr=True)
+    old = replace(POLICY, target=replace(PI4, libc_floor="2.31"))
+    assert told(alone, policy=old) == []
+    assert codes(linked(program(), relr=True), policy=old) == ["BM132 bin/prog"]
+
+
+def test_a_segment_without_bytes_in_the_file_may_lie_behind_its_end(tmp_path: Path) -> None:
+    """As GNU ld places variables of a program that has nothing else to write."""
+    image = bytearray(make(machine="EM_AARCH64"))
+    table = int.from_bytes(image[32:40], "little")
+    row = table + 56  # PT_GNU_STACK, the second of the factory
+    image[row + 8 : row + 16] = (1 << 20).to_bytes(8, "little")
+    path = tmp_path / "x.so"
+    path.write_bytes(image)
+    assert elf.survey_file(path).odd == ()
+    image[row + 32 : row + 40] = (1).to_bytes(8, "little")
+    path.write_bytes(image)
+    (odd,) = elf.survey_file(path).odd
+    assert "ends at byte 1048577" in odd.details
