@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from buildmatrix.audit.process import is_program
 from buildmatrix.audit.rule import ERROR, WARNING, Rule
 from buildmatrix.audit.some import some
 from buildmatrix.audit.tree import OBJECT
@@ -92,10 +91,10 @@ def _called(tree: Tree, facts: ElfFacts, use: FeatureUse) -> frozenset[str]:
 
 
 def _imported(tree: Tree, facts: ElfFacts, exports: Sequence[str]) -> frozenset[str]:
-    """Of a library that only the tree's own programs load, the names that one of them, or what it
-    loads, imports; of another one all."""
+    """Of a program, or a library that only the tree's own programs load, the names that one of
+    them, or what it loads, imports; of another library all."""
     offered, around = frozenset(exports), tree.around.get(facts.file, ())
-    if not offered or is_program(facts):
+    if not offered:
         return frozenset()
     if not all(process.is_program for process in around):
         return offered

@@ -10,11 +10,17 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from buildmatrix.nouns import version_tuple
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
 # Made by scripts/offered_symbols of Debian's packages: a line for each library, its soname first.
 LIST = Path(__file__).with_name("offered.txt")
+
+PRIVATE = "GLIBC_PRIVATE"  # the version of names that glibc keeps to itself
+MACHINES = ("EM_ARM", "EM_AARCH64")  # whose libraries are listed
+NEWEST = (2, 41)  # of the glibcs that are listed
 
 # libstdc++'s names are too many to list; these beginnings are nobody else's.
 STDCXX = "libstdc++.so.6"
@@ -54,6 +60,19 @@ def offers(libraries: Iterable[str], name: str) -> bool:
         name in _names().get(library, ()) or (library == STDCXX and name.startswith(STDCXX_NAMES))
         for library in libraries
     )
+
+
+def has_version(library: str, name: str, version: str, libc_floor: str) -> bool:
+    """Whether the board's library may have a name of that version; no where it is sure that none
+    of the listed ones has. A newer version than theirs, or another library's, may."""
+    known = _names()
+    if version == PRIVATE:
+        listed = known.get(f"{PRIVATE}@{libc_floor}")
+        return listed is None or name in listed
+    number = version.removeprefix("GLIBC_")
+    if library not in known or number == version or version_tuple(number) > NEWEST:
+        return True
+    return any(name in names for key, names in known.items() if not key.startswith(PRIVATE))
 
 
 def linked_with(name: str) -> str:

@@ -54,7 +54,9 @@ def undefined_in(processes: Sequence[Process], libc_floor: str) -> Iterator[Unde
             names = [
                 one
                 for one in facts.symbols.imports
-                if not _defined(one, facts, scope, answered, around.board, forgiving=forgiving)
+                if not _defined(
+                    one, facts, scope, answered, around.board, libc_floor, forgiving=forgiving
+                )
                 and (around.closed or one.library in answered)
                 and (process.is_program or not one.name.startswith(PYTHON))
             ]
@@ -125,13 +127,19 @@ def _defined(
     scope: Sequence[ElfFacts],
     answered: frozenset[str],
     board: Sequence[str],
+    libc_floor: str,
     *,
     forgiving: bool,
 ) -> bool:
     if definer(one, asker, scope, forgiving=forgiving) is not None:
         return True
     if one.version:
-        return one.library not in answered  # the board's: held to its versions
+        if one.library in answered:
+            return False
+        # The board's, held to its versions; a name may be missing all the same.
+        return asker.machine not in offered.MACHINES or offered.has_version(
+            one.library, one.name, one.version, libc_floor
+        )
     return offered.offers(board, one.name)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import mmap
+import zlib
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -11,7 +12,7 @@ from buildmatrix.elf.facts import facts_of
 from buildmatrix.elf.headerless import check_kept, hides_the_dynamic, sections_of
 from buildmatrix.elf.sections import check_tables, faults, has_no_code
 from buildmatrix.elf.segments import check_segments
-from buildmatrix.elf.tables import MAGIC, Image
+from buildmatrix.elf.tables import MAGIC, NOBITS, Image
 from buildmatrix.nouns import ElfFacts, OddFile, Oddity
 
 if TYPE_CHECKING:
@@ -23,7 +24,12 @@ MAGICS = (MAGIC, *archive.MAGICS, *BITCODE)
 LONGEST_MAGIC = max(map(len, (*MAGICS, *packages.MAGICS)))
 LINKED_LATER = "no code in it: it is linked later"
 CORE = 4  # ET_CORE
+SHF_COMPRESSED = 0x800
 COMPRESSED_ZSTD = 2  # ELFCOMPRESS_ZSTD, which pyelftools does not know
+COMPRESSION_HEADER = {False: 12, True: 24}  # bytes of Elf32_Chdr and Elf64_Chdr
+SKELETON, LONG_UNIT = 4, 0xFFFFFFFF  # DW_UT_skeleton; a length that has 64 bits
+FIRST_UNIT = 16  # bytes that tell what kind of unit the first is
+UNTOLD = "what the compiler was told is not read"
 
 Content = ElfFacts | OddFile
 
@@ -136,9 +142,30 @@ def _unread_form(image: Image) -> str:
             "linking"
         )
     section = image.named(".debug_info")
-    if section is None or not section.flags & 0x800:  # SHF_COMPRESSED
+    if section is None or section.type == NOBITS:
         return ""
-    form = image.numbers(0, "I", image.content(section))[0]
-    if form == COMPRESSED_ZSTD:
-        return "debug information compressed with zstd: what the compiler was told is not read"
+    if image.named(".gnu_debugaltlink") is not None:
+        return f"debug information shared with another file (dwz): {UNTOLD}"
+    content = image.content(section)
+    if section.flags & SHF_COMPRESSED:
+        if image.numbers(0, "I", content)[0] == COMPRESSED_ZSTD:
+            return f"debug information compressed with zstd: {UNTOLD}"
+        header = COMPRESSION_HEADER[image.wide]
+        try:
+            content = memoryview(zlib.decompressobj().decompress(content[header:], FIRST_UNIT))
+        except zlib.error:
+            return f"debug information that cannot be decompressed: {UNTOLD}"
+    if len(content) >= FIRST_UNIT and _is_skeleton(image, content):
+        return f"debug information split off into other files (.dwo): {UNTOLD}"
     return ""
+
+
+def _is_skeleton(image: Image, content: memoryview) -> bool:
+    """Whether the first unit names the file that has the rest: by its kind in DWARF 5 (7.5.1.2),
+    and in DWARF 4 by a section that nothing else has there."""
+    long = image.numbers(0, "I", content)[0] == LONG_UNIT
+    at = 12 if long else 4
+    version = image.numbers(at, "H", content)[0]
+    if version == 4:
+        return image.named(".debug_addr") is not None
+    return version == 5 and content[at + 2] == SKELETON

@@ -94,6 +94,15 @@ def test_such_a_source_file_of_a_program_counts_where_the_program_comes_there() 
     assert _of_instructions(dead) == ["BM117"]
 
 
+def test_a_function_of_the_program_counts_where_a_library_calls_it() -> None:
+    back = replace(USE, exports=("back",), compiled=None)
+    start = replace(PROGRAM, features=(back,), symbols=Symbols((), {"back": ("",)}))
+    plain = replace(LIBRARY, features=())
+    assert _of_instructions(start, plain) == ["BM117"]
+    calls = replace(plain, symbols=Symbols((Import("back"),)))
+    assert _of_instructions(start, calls) == ["BM116"]
+
+
 def test_a_recipe_that_says_dispatched_settles_it() -> None:
     assert _of_instructions(LIBRARY, policy=replace(POLICY, dispatched=(LIBRARY.file,))) == []
 

@@ -370,6 +370,24 @@ def test_a_name_that_nobody_in_the_process_defines() -> None:
     assert told(exporting, user) == [], "a program may offer names to its libraries"
 
 
+def test_a_name_of_a_version_that_the_board_has_may_be_missing() -> None:
+    floor = replace(POLICY, target=replace(PI4, libc_floor="2.36"))
+    for name, version, missing in (
+        ("printf", "GLIBC_2.17", False),
+        ("invented", "GLIBC_2.17", True),
+        ("invented", "GLIBC_2.99", False),  # said by the rule about the floor
+        ("__libc_dlopen_mode", "GLIBC_PRIVATE", True),  # lost in 2.34
+        ("__libc_early_init", "GLIBC_PRIVATE", False),
+    ):
+        needed = Import(name, version, "libc.so.6")
+        found = codes(asking(program("libc.so.6"), needed), policy=floor)
+        assert found == ["BM143 bin/prog"] * missing, name
+    lost = Import("__libc_dlopen_mode", "GLIBC_PRIVATE", "libc.so.6")
+    older = replace(POLICY, target=replace(PI4, libc_floor="2.31"))
+    assert codes(asking(program("libc.so.6"), lost), policy=older) == []
+    assert codes(asking(program("libc.so.6"), lost)) == [], "of no glibc that is known"
+
+
 def test_the_boards_own_names_are_known() -> None:
     assert told(asking(program("libc.so.6"), "printf", "memcpy")) == []
     assert codes(asking(program("libc.so.6"), "cosf")) == ["BM143 bin/prog"]

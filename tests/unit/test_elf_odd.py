@@ -12,6 +12,7 @@ import pytest
 
 from buildmatrix import elf
 from buildmatrix.audit.document import Audit
+from buildmatrix.elf.tables import Image
 from buildmatrix.errors import InputError
 from buildmatrix.nouns import Oddity
 from buildmatrix.pipeline.auditing import audit_path
@@ -156,6 +157,23 @@ def test_a_program_without_section_headers_is_read_as_the_loader_reads_it(
     assert [one.name for one in facts.symbols.imports] == ["f"]
     assert (facts.neon_instructions, facts.features) == (None, None)
     assert (odd.oddity, odd.details.split(":")[0]) == (Oddity.UNREAD, "no section headers to go by")
+
+
+@pytest.mark.parametrize(
+    ("kind", "said"), [(4, "debug information split off into other files (.dwo)"), (1, "")]
+)
+def test_debug_information_in_other_files_is_not_read_and_said(
+    tmp_path: Path, kind: int, said: str
+) -> None:
+    """The first unit of -gsplit-dwarf is of kind 4, DW_UT_skeleton; -g writes units of kind 1."""
+    image = bytearray(make(producer="GNU C17 12.2.0 -march=armv7-a"))
+    section = Image(bytes(image)).named(".debug_info")
+    assert section is not None
+    image[section.offset + 4 : section.offset + 7] = (5, 0, kind)
+    path = tmp_path / "x.so"
+    path.write_bytes(image)
+    forms = [odd.details.split(":")[0] for odd in elf.survey_file(path).odd]
+    assert forms == ([said] if said else [])
 
 
 def test_facts_come_back_from_a_document_as_they_were(tmp_path: Path) -> None:

@@ -32,9 +32,51 @@ def _hidden(number: int, what: str) -> Row:
     )
 
 
+# A stand-in for the C library, with names that no board's has, or a board's no longer.
+STAND_IN = {
+    "old.c": "void *__libc_dlopen_mode(const char *n, int f) { return 0; }\n"
+    "int invented(void) { return 0; }\n",
+    "old.map": "GLIBC_PRIVATE { global: __libc_dlopen_mode; };\n"
+    "GLIBC_2.17 { global: invented; };\n",
+}
+ON_STAND_IN = (
+    "$CC -shared -nostdlib -Wl,-soname,libc.so.6 -Wl,--version-script,old.map old.c -o old.so",
+    LIB.format("value.c ./old.so -Wl,-z,lazy"),
+    PROGRAM.format("-Wl,--allow-shlib-undefined"),
+)
+SVE = '__asm__ volatile(".arch armv8.2-a+sve\\n\\tptrue p0.b"); return 0;'
+
+
+def _asks_stand_in(declared: str, call: str) -> dict[str, str]:
+    other = f"{declared}\nint other(void) {{ return {call} != 0; }}\n"
+    return {**STAND_IN, "value.c": f"{other}int value(void) {{ return 0; }}\n", "main.c": CALLS}
+
+
 ROWS = (
     _hidden(1, "a name without version, of which the library has the first version, hidden"),
     _hidden(2, "the same of the second version: nothing without version binds to it"),
+    Row(
+        "name-private",
+        "a name that glibc keeps to itself, and has lost since 2.34",
+        ON_STAND_IN,
+        _asks_stand_in("void *__libc_dlopen_mode(const char *, int);", '__libc_dlopen_mode("", 1)'),
+    ),
+    Row(
+        "name-invented",
+        "a name that glibc never had, of a version that it has",
+        ON_STAND_IN,
+        _asks_stand_in("int invented(void);", "invented()"),
+    ),
+    Row(
+        "called-back",
+        "a library calls a function of the program, by its name, which needs SVE",
+        (LIB.format("value.c"), PROGRAM.format("-rdynamic -Wl,--allow-shlib-undefined")),
+        {
+            "value.c": "int back(void);\nint value(void) { return back(); }\n",
+            "main.c": CALLS + f"int back(void) {{ {SVE} }}\n",
+        },
+        (AARCH64,),
+    ),
     Row(
         "marked-gcs",
         "marked for guarded control stacks, which neither the kernel nor glibc asks for",
