@@ -49,7 +49,8 @@ class Dynamic:
 
 
 def dynamic(image: Image) -> Dynamic:
-    """Reads the section of type SHT_DYNAMIC up to its DT_NULL. Raises Damaged."""
+    """Reads the section of type SHT_DYNAMIC up to its DT_NULL; of what may be there once, glibc
+    takes the last. Raises Damaged."""
     section = image.first(table.DYNAMIC)
     if section is None or section.type == table.NOBITS:
         return Dynamic()
@@ -61,24 +62,27 @@ def dynamic(image: Image) -> Dynamic:
         entries[tag].append(value)
 
     def texts(*tags: int) -> tuple[str, ...]:
-        return tuple(strings.at(value) for tag in tags for value in entries[tag])
+        values = [value for tag in tags for value in entries[tag]]
+        if any(value >= len(strings.data) for value in values):
+            raise table.Damaged("the dynamic section names a text outside the string table")
+        return tuple(map(strings.at, values))
 
     return Dynamic(
         present=True,
-        soname="".join(texts(SONAME)[:1]),
+        soname="".join(texts(SONAME)[-1:]),
         needed=texts(NEEDED),
         filters=texts(FILTER),
         auditors=texts(AUDIT, DEPAUDIT),
         rpath=_paths(texts(RPATH)),
         runpath=_paths(texts(RUNPATH)),
         flags=_flags(entries),
-        called={name: entries[tag][0] for tag, name in CALLED.items() if tag in entries},
+        called={name: entries[tag][-1] for tag, name in CALLED.items() if tag in entries},
         arrays=tuple(
-            (name, entries[tag][0], entries[size][0])
+            (name, entries[tag][-1], entries[size][-1])
             for (tag, size), name in ARRAYS.items()
             if tag in entries and size in entries
         ),
-        stubs=sum(entries[JMPREL][:1]),
+        stubs=sum(entries[JMPREL][-1:]),
         relr=RELR in entries,
         android_relocations=any(tag in entries for tag in ANDROID_RELOCATIONS),
         hashed=any(tag in entries for tag in HASHES),

@@ -60,9 +60,15 @@ def no_functions(memory: Memory) -> tuple[str, ...]:
     odd = (
         f"{name} {address:#x}"
         for name, address in called
-        if memory.section(address) is None and not is_code(image, address & low)
+        if not _may_begin(memory, address)
+        or (memory.section(address) is None and not is_code(image, address & low))
     )
     return tuple(dict.fromkeys(odd))
+
+
+def _may_begin(memory: Memory, address: int) -> bool:
+    """Whether an instruction may begin there: in Thumb code anywhere, with the low bit set."""
+    return bool(memory.arm and address & 1) or address % 4 == 0
 
 
 def _entries(memory: Memory) -> Iterator[tuple[str, int]]:

@@ -144,6 +144,16 @@ def test_sections_that_share_bytes_are_refused(tmp_path: Path) -> None:
     assert "share bytes of the file" in odd.details
 
 
+def test_a_text_outside_the_string_table_is_none(tmp_path: Path) -> None:
+    image = bytearray(make(needed=["libx.so"]))
+    section = Image(bytes(image)).named(".dynamic")
+    assert section is not None
+    struct.pack_into("<I", image, section.offset + 4, 1 << 20)
+    (tmp_path / "x.so").write_bytes(image)
+    (odd,) = elf.survey(tmp_path).odd
+    assert "names a text outside the string table" in odd.details
+
+
 def test_a_program_without_section_headers_is_read_as_the_loader_reads_it(
     tmp_path: Path,
 ) -> None:

@@ -36,6 +36,12 @@ ROWS = (
         {"value.c": "int cell = 5;\nint value(void) { return 0; }\n", "main.c": MAIN},
     ),
     Row(
+        "list-init-unaligned",
+        "DT_INIT of a library lies in the middle of an instruction",
+        (LIB.format("value.c -Wl,--defsym,odd=value+2 -Wl,-init,odd"), PROGRAM.format("")),
+        machines=(AARCH64,),
+    ),
+    Row(
         "list-init-taken-out",
         ".init_array of a library is taken out: where relocations say all, it is written anew",
         (*PLAIN, "$TRIPLE-objcopy -R .init_array tree/lib/libvalue.so"),
@@ -52,6 +58,12 @@ ROWS = (
             ("relocations", ".rela.dyn -R .rel.dyn", "lib/libvalue.so"),
             ("hash", ".gnu.hash", "lib/libvalue.so"),
         )
+    ),
+    Row(
+        "list-without-headers",
+        "a library without section headers, whose constructors the loader finds all the same",
+        (*PLAIN, "$TRIPLE-objcopy --strip-section-headers tree/lib/libvalue.so"),
+        compiler="gcc14",
     ),
     Row(
         "static-pie-relr",
