@@ -15,6 +15,7 @@ from invoke.parser.argument import Argument
 from invoke.tasks import Task, task
 
 from buildmatrix import extras
+from buildmatrix.cli import certificates
 from buildmatrix.cli.common import spoken
 from buildmatrix.errors import BuildmatrixError, UsageError
 from buildmatrix.printable import printable
@@ -84,6 +85,7 @@ def command(explained: dict[str, str] | None = None, **options: Any) -> Callable
         def guarded(*arguments: Any, **settings: Any) -> None:
             signal.signal(signal.SIGTERM, _interrupt)  # clean up as for Ctrl-C
             try:
+                certificates.settle(os.environ)
                 body(*arguments, **settings)
                 sys.stdout.flush()
             except BuildmatrixError as error:

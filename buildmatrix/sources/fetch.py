@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import http.client
 import shutil
+import ssl
 import subprocess
 import tempfile
 import time
@@ -62,7 +63,12 @@ def download(
         except OSError as error:
             if error.errno in NO_SERVERS_FAULT:
                 raise  # the disk is full, say: no alternate helps
-            reason = address.shown(str(getattr(error, "reason", error)))
+            fault = getattr(error, "reason", error)
+            if isinstance(fault, ssl.SSLCertVerificationError):
+                brief = f"its certificate is not trusted: {fault.verify_message}"
+                brief += "; SSL_CERT_FILE names a file of CA certificates that are"
+                raise SourceUnavailable(brief, where=where) from None
+            reason = address.shown(str(fault))
             if attempt == TRIES:
                 raise SourceUnavailable(f"no answer: {reason}", where=where) from None
         time.sleep(2**attempt / 2)
@@ -127,7 +133,6 @@ def _git(
     # An own, small environment: no credential helper may ask, no user configuration may redirect.
     environment = {
         **network,
-        **({"GIT_SSL_CAINFO": network["SSL_CERT_FILE"]} if "SSL_CERT_FILE" in network else {}),
         "PATH": "/usr/local/bin:/usr/bin:/bin",
         "GIT_TERMINAL_PROMPT": "0",
         "GIT_CONFIG_GLOBAL": "/dev/null",
