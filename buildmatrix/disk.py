@@ -5,10 +5,16 @@ from __future__ import annotations
 import errno
 import os
 import pwd
+import resource
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from buildmatrix.errors import BuildmatrixError
 
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+RAISE_FILES = "raise it for this shell: ulimit -n 1024"
 FULL = {errno.ENOSPC: "is full", errno.EDQUOT: "has used up its quota"}
 
 
@@ -17,6 +23,10 @@ def explained(error: OSError) -> BuildmatrixError:
     path = Path(os.fsdecode(error.filename or error.filename2 or ""))
     named = error.filename is not None or error.filename2 is not None
     where = str(path) if named else None
+    if errno.EMFILE in _numbers(error):
+        limit = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+        brief = f"too many open files: this program may have {limit} at once"
+        return BuildmatrixError(brief, where=where, hint=RAISE_FILES)
     if error.errno in FULL:
         return _full(error.errno, path if named else None)
     if error.errno == errno.EROFS:
@@ -36,6 +46,25 @@ def explained(error: OSError) -> BuildmatrixError:
         return BuildmatrixError(brief, where=where, hint="`inv doctor` looks at this machine")
     brief = error.strerror or str(error)
     return BuildmatrixError(brief, where=where, hint="see that the file is there and can be read")
+
+
+def _numbers(error: BaseException) -> Iterator[int | None]:
+    """Of the error and of those that it was made of: requests' holds urllib3's, and that ours."""
+    if isinstance(error, OSError):
+        yield error.errno
+    for part in error.args:
+        if isinstance(part, BaseException):
+            yield from _numbers(part)
+
+
+def closed(folder: Path) -> Path | None:
+    """The first thing in a folder, two levels down at most, that this user may not use: a folder
+    not to be written, a file not to be read. None: all of it is open."""
+    for path in sorted([folder, *folder.glob("*"), *folder.glob("*/*")]):
+        needed = os.R_OK | os.W_OK | os.X_OK if path.is_dir() else os.R_OK
+        if not path.is_symlink() and not os.access(path, needed, effective_ids=True):
+            return path
+    return None
 
 
 def _full(number: int, path: Path | None) -> BuildmatrixError:

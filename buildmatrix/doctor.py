@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import platform
+import resource
 import shutil
 import sys
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from buildmatrix import disk
 from buildmatrix.errors import BuildmatrixError
 from buildmatrix.state import State
 from buildmatrix.usage import weight
@@ -21,6 +24,7 @@ if TYPE_CHECKING:
 
 DISK_GIB = 10  # an image, a few stacks and a virtual board
 MEMORY_GIB = 4
+FILES = 256  # open at once; a build with two cells ends at 32
 GC = "made by the first build; `inv gc` removes what is of no use any more"
 
 
@@ -50,7 +54,7 @@ def _machine(state: Path) -> Iterator[Check]:
         f"{free:.0f} GiB free at {folder}",
         f"{DISK_GIB} GiB are wanted; another place: --state or BUILDMATRIX_STATE",
     )
-    yield Check("state folder", True if state.exists() else None, _weights(State(state)), GC)
+    yield _state(state)
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
     yield Check(
         "memory",
@@ -58,6 +62,15 @@ def _machine(state: Path) -> Iterator[Check]:
         f"{memory:.0f} GiB, {os.cpu_count()} cores",
         "compile with fewer --jobs",
     )
+    files = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+    yield Check("open files", files >= FILES, f"{files} at once", disk.RAISE_FILES)
+
+
+def _state(folder: Path) -> Check:
+    if folder.exists() and (path := disk.closed(folder)) is not None:
+        refusal = disk.explained(PermissionError(errno.EACCES, "", str(path)))
+        return Check("state folder", ok=False, found=f"{path}: {refusal.brief}", hint=refusal.hint)
+    return Check("state folder", True if folder.exists() else None, _weights(State(folder)), GC)
 
 
 def _weights(paths: State) -> str:
