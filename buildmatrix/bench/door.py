@@ -7,9 +7,16 @@ that are not named here are kept as they came.
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Annotated, Any, Literal, NoReturn
+from typing import TYPE_CHECKING, Annotated, Any, Literal, NoReturn, Self
 
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    TypeAdapter,
+    ValidationError,
+    model_validator,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -52,6 +59,13 @@ class Skipped(_Form):
     by: Annotated[list[Count], Field(min_length=2, max_length=2)] | None = None
     needs_kib: Count = 0
     available_kib: Count = 0
+
+    @model_validator(mode="after")
+    def _says_why(self) -> Self:
+        needs = self.by is not None and {"needs_kib", "available_kib"} <= self.model_fields_set
+        if needs == (self.out_of_memory is not None):
+            raise ValueError("either out_of_memory or by, needs_kib and available_kib are wanted")
+        return self
 
 
 class Line(_Form):

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 FAULTS = (
     *(tarfile.TarError, zipfile.BadZipFile, EOFError, ValueError, zlib.error, lzma.LZMAError),
     *(RuntimeError, NotImplementedError, struct.error),  # zipfile: encrypted; unknown method
+    IndexError,  # zipfile: a member without a name
 )
 NO_ARCHIVES_FAULT = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO, errno.EACCES)
 DEB = b"!<arch>\n"  # ar(5), the outer format of deb(5)

@@ -437,6 +437,19 @@ def test_only_the_last_line_may_be_torn() -> None:
 
 
 @pytest.mark.parametrize(
+    "why",
+    [{"ouory": 2}, {"by": [1, 2]}, {"needs_kib": 2, "available_kib": 1}, {"out_of_memory": None}],
+)
+def test_a_skipped_block_that_does_not_say_why_is_named(why: dict[str, Any]) -> None:
+    line = json.loads(journal_line(0))
+    names = ("block", "round", "sentinel", "cell", "batch", "started", "before")
+    kept = {name: line[name] for name in names}
+    with pytest.raises(BenchError, match="line 2 of the journal is not a block"):
+        parse(f"{EVENT}\n{json.dumps(kept | {'skipped': why})}\n{journal_line(1)}\n")
+    parse(f"{EVENT}\n{json.dumps(kept | {'skipped': {'out_of_memory': 2}})}\n")
+
+
+@pytest.mark.parametrize(
     "line",
     [
         journal_line(0)[5:],

@@ -399,6 +399,14 @@ def test_what_unpacks_to_more_than_any_source_has_is_refused_before_it_fills_the
     assert sum(p.stat().st_size for p in (tmp_path / "out").rglob("*")) < 1 << 20
 
 
+def test_a_zip_whose_member_has_no_name_is_refused(tmp_path: Path) -> None:
+    """Python's zipfile looks at the last letter of the name."""
+    named = packed("zip", {"nnn": 1})
+    (tmp_path / "a").write_bytes(named.replace(b"nnn", b"\0nn"))
+    with pytest.raises(BuildError, match="cannot be unpacked"):
+        unpack(tmp_path / "a", tmp_path / "out", on_error=BuildError)
+
+
 @pytest.mark.parametrize("kind", ["tar", "zip"])
 def test_an_archive_of_too_many_files_is_refused(
     tmp_path: Path, kind: str, monkeypatch: pytest.MonkeyPatch
