@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from buildmatrix import glibc
 from buildmatrix.deciding import Deciding
 from buildmatrix.nouns import AuditPolicy, Cell, Options, Scalar, Stage, WantedMultiplies
+from buildmatrix.pinned import UNLOCKED, identify
 from buildmatrix.recipe import (
     ARCHITECTURE,
     DependencySpec,
@@ -31,8 +32,6 @@ if TYPE_CHECKING:
     from buildmatrix.recipe import AuditSpec
     from buildmatrix.toolchain import Toolchain
     from buildmatrix.works import Subject
-
-UNLOCKED = "unlocked"  # stands where a commit will
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,8 +114,14 @@ class _Builder:
 
     def _image(self, cell: Cell) -> str:
         toolchain = self.inputs.toolchains[cell.toolchain]
+        needs = tuple(self._source(one, cell) for one in toolchain.spec.sources)
         return self._put(
-            Stage.IMAGE, toolchain.name, toolchain, cell=cell, material=toolchain.definition
+            Stage.IMAGE,
+            toolchain.name,
+            toolchain,
+            cell=cell,
+            material=toolchain.definition,
+            needs=needs,
         )
 
     def _source(self, source: SourceSpec, cell: Cell) -> str:
@@ -307,23 +312,6 @@ class _Builder:
                 other = self.inputs.recipes[dependency.recipe]
                 audited += self._audited(other, {**options, **dependency.options}, cell)
         return audited
-
-
-def identify(source: SourceSpec) -> str:
-    """What a source is, whichever alternate brings it: its tree id, or its only alternate's hash.
-
-    An unlocked branch has no identity yet; its name stands in, and the work is blocked.
-    """
-    if source.tree is not None:
-        return source.tree
-    alternate = source.alternates[0]
-    match alternate.kind:
-        case "debian" | "pypi" | "archive":
-            return alternate.sha256
-        case "git":
-            return alternate.commit or f"{UNLOCKED}-{alternate.branch}"
-        case "folder":
-            return f"folder-{alternate.path}"
 
 
 def _unlocked(source: SourceSpec) -> str:

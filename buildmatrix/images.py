@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from buildmatrix.remote import Remote
 
 Bootstrap = Callable[[str, Path, Callable[[str], None]], None]  # (suite, tar, on_line)
+LayOut = Callable[[Path], None]  # (folder): a toolchain's sources, each below its name
 NOBODY = "65534:65534"
 
 
@@ -77,13 +78,14 @@ def ensure(
     *,
     engine: Engine,
     bootstrap: Bootstrap,
+    lay_out: LayOut,
     state: Path,
     reporter: Reporter,
     rebuild: bool = False,
     remote: Remote | None = None,
 ) -> Identity:
     """The image: here, or of the shared store, or made. Raises BuildError when it cannot be made or
-    fails its test."""
+    fails its test, SourceUnavailable when it lacks a file."""
     subject = work_id(Stage.IMAGE, toolchain.name)
 
     def say(line: str) -> None:
@@ -101,6 +103,7 @@ def ensure(
         base = _base(toolchain, engine, bootstrap, state, say, anew=rebuild)
         with tempfile.TemporaryDirectory(prefix="buildmatrix-image-") as folder:
             (Path(folder) / "Dockerfile").write_text(toolchain.dockerfile(base=base))
+            lay_out(Path(folder))
             image = engine.build_image(Path(folder), tag, say)
     _smoke(toolchain, engine=engine, image=image, say=say)
     identity = Identity(

@@ -1,9 +1,10 @@
 """Toolchains: a compiler in an image, for a target.
 
 A toolchain is a folder `toolchains/<name>/` with `toolchain.yaml`, a Dockerfile template, a CMake
-toolchain file template and a smoke test. Its identity in cache keys is its definition plus the
-exact list of installed package versions: rebuilding an unchanged image invalidates nothing, a
-changed compiler invalidates everything, visibly.
+toolchain file template and a smoke test. Files that no Debian package has are pinned as a
+recipe's sources are, and lie unpacked beside the Dockerfile. Its identity in cache keys is its
+definition plus the exact list of installed package versions: rebuilding an unchanged image
+invalidates nothing, a changed compiler invalidates everything, visibly.
 """
 
 from __future__ import annotations
@@ -14,10 +15,11 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Annotated, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from buildmatrix.cachekey import digest
 from buildmatrix.nouns import Target
+from buildmatrix.pinned import SourceSpec, identify
 from buildmatrix.schema import DISTINCT, Document, Spec, read
 from buildmatrix.shelf import Shelf
 
@@ -84,11 +86,25 @@ class ToolchainSpec(Spec):
     packages: Annotated[list[Package], Field(min_length=1), DISTINCT] = Field(
         description="Debian packages to install, the compiler's among them"
     )
+    sources: Annotated[list[SourceSpec], DISTINCT] = Field(
+        [], description="what is no Debian package: unpacked beside the Dockerfile, by name"
+    )
     emulator: str = Field(description="runs a target program in the image; for the smoke test")
     # These may be another toolchain's, as ../debian/smoke.sh.
     dockerfile: str = Field("Dockerfile.j2", description="how its image is made")
     cmake: str = Field("toolchain.cmake.j2", description="CMake's toolchain file")
     smoke: str = Field("smoke.sh", description="compiles and runs a program when it is made")
+
+    @field_validator("sources")
+    @classmethod
+    def _of_everybody(cls, sources: list[SourceSpec]) -> list[SourceSpec]:
+        """An image is one thing, whatever cell asks for it, and is shared by its identity."""
+        for source in sources:
+            if source.when:
+                raise ValueError(f"{source.name}: a toolchain has no options for 'when'")
+            if any(one.kind in ("git", "folder") for one in source.alternates):
+                raise ValueError(f"{source.name}: only a file with a hash: debian, pypi, archive")
+        return sources
 
 
 @dataclass(frozen=True)
@@ -113,9 +129,12 @@ class Toolchain:
     def definition(self) -> dict[str, object]:
         """Everything written that decides the image, the base excepted: it only carries packages,
         and those are listed by version in the identity."""
-        written = self.spec.model_dump(exclude={"summary", "base"})
+        written = self.spec.model_dump(exclude={"summary", "base", "sources"})
+        # Where a source comes from does not decide what it is; without any, keys are as ever.
+        taken = {one.name: identify(one) for one in self.spec.sources}
         return {
             **written,
+            **({"sources": taken} if taken else {}),
             "dockerfile": self.dockerfile(base="BASE"),
             "cmake": self.cmake_file,
             "smoke": dict(self.smoke_files),
@@ -131,6 +150,7 @@ class Toolchain:
             "base": base,
             "architecture": self.spec.architecture,
             "packages": sorted(self.spec.packages),
+            "target": self.spec.target.model_dump(),
         }
         return _render(path, context)
 

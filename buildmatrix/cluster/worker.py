@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from buildmatrix import disk, extras, images, scratch
 from buildmatrix.cluster.errands import EXTENSION, offer
 from buildmatrix.errors import BuildError, BuildmatrixError, DamageError
-from buildmatrix.graph import identify
+from buildmatrix.pinned import identify
 from buildmatrix.pipeline import compiling
 from buildmatrix.pipeline.sending import Answer
 from buildmatrix.protocols import Note, Output

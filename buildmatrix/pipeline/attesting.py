@@ -9,7 +9,7 @@ from urllib.parse import quote
 from buildmatrix import attest, extras, images
 from buildmatrix.attest.checking import link_digest
 from buildmatrix.cachekey import file_digest
-from buildmatrix.graph import identify
+from buildmatrix.pinned import identify
 from buildmatrix.pipeline.planning import plan_all
 from buildmatrix.pipeline.signing import signature_of
 from buildmatrix.recipe import DebianAlternate, GitAlternate, PypiAlternate, SourceSpec

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 
 from buildmatrix import __version__, build
 from buildmatrix.cachekey import digest
-from buildmatrix.graph import identify
 from buildmatrix.nouns import Stage
+from buildmatrix.pinned import identify
 from buildmatrix.pipeline.project import HARNESS
 from buildmatrix.plan import material_of
 from buildmatrix.protocols import Mount, Output

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Literal
 
 from buildmatrix import disk, extras
 from buildmatrix.errors import AuditError, BuildmatrixError, DamageError, SourceUnavailable
-from buildmatrix.graph import identify
 from buildmatrix.nouns import Action, Stage
+from buildmatrix.pinned import identify
 from buildmatrix.pipeline.stored import read_audit
 from buildmatrix.protocols import Finished, Started
 from buildmatrix.recipe import SourceSpec

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Literal, Protocol
 
 from buildmatrix import images
 from buildmatrix.errors import BuildError
-from buildmatrix.graph import identify
+from buildmatrix.pinned import identify
 from buildmatrix.protocols import Output
 from buildmatrix.recipe import SourceSpec
 from buildmatrix.resolved import ResolvedBuild

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from buildmatrix import scratch
 from buildmatrix.errors import SourceUnavailable
-from buildmatrix.graph import identify
+from buildmatrix.pinned import identify
 from buildmatrix.recipe import DebianAlternate, PypiAlternate
 from buildmatrix.sources import pypi, signature
 from buildmatrix.sources.signature import Signature

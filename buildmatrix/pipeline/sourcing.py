@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from buildmatrix.errors import BuildmatrixError, SourceUnavailable
-from buildmatrix.graph import identify
+from buildmatrix.pinned import identify
 from buildmatrix.pipeline.planning import gaps
 from buildmatrix.pipeline.signing import signature_of
 from buildmatrix.recipe import SourceSpec

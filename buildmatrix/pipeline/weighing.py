@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 
 from buildmatrix import images
 from buildmatrix.garbage import Item, Kind
-from buildmatrix.graph import identify
 from buildmatrix.nouns import Stage
+from buildmatrix.pinned import identify
 from buildmatrix.pipeline.planning import plan_all
 from buildmatrix.recipe import SourceSpec
 from buildmatrix.records import read_record

@@ -8,9 +8,9 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from buildmatrix import __version__, bootstrap, build, images, scratch, workload
-from buildmatrix.graph import identify
 from buildmatrix.network import ImportedNetwork, NetworkSpec, origin
 from buildmatrix.nouns import Stage
+from buildmatrix.pinned import identify
 from buildmatrix.pipeline import compiling, sending
 from buildmatrix.pipeline.workplace import Workplace
 from buildmatrix.plan import material_of
@@ -20,7 +20,7 @@ from buildmatrix.records import write_document
 from buildmatrix.resolved import ResolvedBuild
 from buildmatrix.toolchain import Identity, Toolchain
 from buildmatrix.workload import Calls
-from buildmatrix.works import BundleWork, ModelWork, ProductWork, Work
+from buildmatrix.works import BundleWork, ModelWork, ProductWork, Work, work_id
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -83,10 +83,7 @@ class Workshop(Workplace):
             case ResolvedBuild():
                 return _amount(self._compiled(work, keys, jobs))
             case SourceSpec():
-                identity = identify(work.subject)
-                return self.sources.fetch(
-                    work.subject, identity, base=self.project.root, subject=work.id
-                )
+                return self._fetched(work.subject, work.id)
             case _:
                 with self.store.workspace(keys[work.id]) as workspace:
                     tree = self._tree(work, keys, workspace)
@@ -100,16 +97,26 @@ class Workshop(Workplace):
                     )
                 return _amount(entry)
 
+    def _fetched(self, source: SourceSpec, subject: str) -> str:
+        return self.sources.fetch(source, identify(source), base=self.project.root, subject=subject)
+
     def image(self, toolchain: Toolchain, *, rebuild: bool = False) -> str:
         """Make or look at a toolchain's image, and note what it is."""
 
         def base(suite: str, tar: Path, on_line: Callable[[str], None]) -> None:
             bootstrap.debootstrap(suite, self.mirror(), tar, on_line)
 
+        def lay_out(folder: Path) -> None:
+            for source in toolchain.spec.sources:
+                if not self.sources.holds(identify(source)):
+                    self._fetched(source, work_id(Stage.IMAGE, toolchain.name))
+                self.sources.unpack(identify(source), folder / source.name)
+
         identity = images.ensure(
             toolchain,
             engine=self.engine,
             bootstrap=base,
+            lay_out=lay_out,
             state=self.state,
             reporter=self.reporter,
             rebuild=rebuild,

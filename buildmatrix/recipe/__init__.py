@@ -8,24 +8,26 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from buildmatrix.pinned import (
+    Alternate,
+    ArchiveAlternate,
+    DebianAlternate,
+    FolderAlternate,
+    GitAlternate,
+    PypiAlternate,
+    SourceSpec,
+)
 from buildmatrix.recipe.check import check
 from buildmatrix.recipe.options import Recipe, applies, build_options, used_options
 from buildmatrix.recipe.spec import (
     ARCHITECTURE,
-    Alternate,
-    ArchiveAlternate,
     AuditSpec,
     BenchSpec,
     BuildSpec,
-    DebianAlternate,
     DependencySpec,
-    FolderAlternate,
-    GitAlternate,
     OptionSpec,
-    PypiAlternate,
     RecipeSpec,
     RunnerSpec,
-    SourceSpec,
 )
 from buildmatrix.schema import read
 from buildmatrix.shelf import Shelf

@@ -237,6 +237,7 @@ def test_an_image_is_made_proved_and_remembered(tmp_path: Path) -> None:
             found,
             engine=engine,
             bootstrap=no_bootstrap,
+            lay_out=lambda _: None,
             state=tmp_path / "state",
             reporter=RecordingReporter(),
             rebuild=rebuild,
@@ -265,6 +266,7 @@ def test_a_compiler_that_fails_its_smoke_test_is_no_toolchain(tmp_path: Path) ->
             found,
             engine=engine,
             bootstrap=no_bootstrap,
+            lay_out=lambda _: None,
             state=tmp_path / "state",
             reporter=RecordingReporter(),
         )

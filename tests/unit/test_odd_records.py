@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from buildmatrix.errors import InputError
-from buildmatrix.graph import identify
+from buildmatrix.pinned import identify
 from buildmatrix.pipeline.planning import plan_all
 from buildmatrix.recipe import SourceSpec
 from buildmatrix.results import Results

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from buildmatrix.errors import SourceUnavailable
-from buildmatrix.graph import identify
+from buildmatrix.pinned import identify
 from buildmatrix.pipeline.signing import signature_of
 from buildmatrix.recipe import (
     ArchiveAlternate,
