@@ -24,7 +24,13 @@ if TYPE_CHECKING:
     Vector = NDArray[np.float64]
     Numbers = np.float64 | Vector
 
-ARITHMETIC = (Part.PRODUCTS, Part.GROUPED, Part.DEPTHWISE)
+ARITHMETIC = (
+    Part.PRODUCTS,
+    Part.GROUPED,
+    Part.DEPTHWISE,
+    Part.ODD_DEPTHWISE,
+    Part.EXPONENTIALS,
+)
 MEMORY = (Part.WEIGHTS, Part.VALUES, Part.PASSES, Part.TILES, Part.COPIES)
 MHZ, BANDWIDTH = 1400.0, 8.0  # of the board that the coefficients are meant for
 QUAD = 4  # multiply-adds of an instruction
@@ -74,12 +80,16 @@ def coefficients(
     with runs of one's own.
 
     The middles are what is known of such kernels: matrix products of ncnn reach half of a
-    Cortex-A53, a depthwise window waits for memory, a value that is moved costs a few cycles.
+    Cortex-A53, a depthwise window waits for memory, a value that is moved costs a few cycles. Where
+    instructions were counted, half as many cycles more: an exponential takes 2.7 of them for four
+    multiply-adds, a depthwise window without a kernel of its own 12 where others take 2 to 3.
     """
     middles = {
         Part.PRODUCTS: 2.0,
         Part.GROUPED: 2.0,
         Part.DEPTHWISE: 4.5,
+        Part.ODD_DEPTHWISE: 18.0,
+        Part.EXPONENTIALS: 4.0,
         Part.WEIGHTS: 4.0,
         Part.VALUES: 3.0,
         Part.PASSES: 3.0,

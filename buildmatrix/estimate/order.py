@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 # Held-out times of ncnn that were taken to be proportional to executed instructions were off by
 # this much in the middle (tests/bench/estimates.py): cells that are nearer are not told apart.
-NEAR = 0.27
+NEAR = 0.26
 REASON = (
     "no milliseconds for {}: times that an estimate can be held against were published for ncnn"
 )

@@ -40,7 +40,7 @@ DIFFERS = (
 BEYOND = (
     f"such estimates were off by more than {validation.BOUND:.0%} (median) or "
     f"{validation.TAIL:.0%} (nine of ten), or their order by less than {validation.ORDER}; tried: "
-    "costs of nine kinds of work, factors of cores and boards, chosen without what is held out "
+    "costs of eleven kinds of work, factors of cores and boards, chosen without what is held out "
     "(docs/estimate.md)"
 )
 SLOWER = "32-bit programs take {:.2f} times as long for arithmetic, as fitted over all boards"

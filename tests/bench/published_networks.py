@@ -1,8 +1,10 @@
 """The networks whose times were published for real boards, as layers.
 
-Shapes are those of ncnn's benchmark page (Tencent/ncnn, benchmark/*.param) and of the papers that
-they come from, with batch normalizations folded. Weights are of no interest to an estimate. What
-only reorders a detector's few boxes (permutations, priors, the last step) is left out.
+Layers and shapes are those of ncnn's benchmark page (Tencent/ncnn, benchmark/*.param, as it had
+them for the published times), with batch normalizations folded where the files fold them. Weights
+are of no interest to an estimate. Where no layer of ours is the file's, one stands for it that
+moves as many values: a sigmoid for a swish, a rectifier for a batch normalization that stands
+alone, a shuffle for a permutation. What is done with a detector's boxes at its end is left out.
 """
 
 from __future__ import annotations
@@ -131,13 +133,15 @@ def squeezenet(drawing: Drawing) -> None:
     drawing.pool(3, 2)
     for squeeze, expand in ((48, 192), (48, 192), (64, 256), (64, 256)):
         _fire(drawing, squeeze, expand)
-    drawing.conv(1000)
+    drawing.conv(1000, pad=1)
     drawing.everywhere()
     drawing.add("softmax")
 
 
 def squeezenet_ssd(drawing: Drawing) -> None:
-    sources = [(_fires(drawing), 16, 84)]
+    fifth = _fires(drawing)
+    sources = [(drawing.add("relu"), 16, 84)]
+    drawing.last = fifth
     drawing.pool(3, 2)
     for squeeze, expand in ((48, 192), (48, 192), (64, 256)):
         _fire(drawing, squeeze, expand)
@@ -158,7 +162,9 @@ def _heads(drawing: Drawing, sources: Sequence[tuple[str, int, int]], kernel: in
         for count in outputs:
             drawing.last = source
             drawing.conv(count, kernel, relu=False)
+            drawing.add("shuffle", groups=count)
             flat.append(drawing.add("flatten"))
+    drawing.add("concat", flat[::2])
     drawing.add("concat", flat[1::2])
     drawing.add("softmax")
 
@@ -217,25 +223,27 @@ def _inverted(
     stride: int = 1,
     squeeze: int = 0,
     act: str = "relu",
+    expanded: bool = True,
 ) -> None:
     """Wide in the middle, with a way around where the shapes allow it."""
     before, shape = drawing.last, drawing.shape()
-    if hidden != shape[0]:
+    if expanded:
         drawing.conv(hidden, act=act)
-    drawing.depthwise(kernel, stride, act=act)
+    drawing.depthwise(kernel, stride, act=act, relu=not squeeze)
     if squeeze:
-        _weighted(drawing, squeeze)
+        _weighted(drawing, squeeze, gate="hard-sigmoid")
+        drawing.add(act)
     after = drawing.conv(outputs, relu=False)
     if stride == 1 and shape[0] == outputs:
         drawing.add("add", [before, after])
 
 
-def _weighted(drawing: Drawing, squeeze: int) -> None:
+def _weighted(drawing: Drawing, squeeze: int, *, act: str = "relu", gate: str = "sigmoid") -> None:
     """Channels weighted by what a small network says of their averages."""
     before, channels = drawing.last, drawing.shape()[0]
     drawing.everywhere()
-    drawing.conv(squeeze)
-    drawing.conv(channels, act="sigmoid")
+    drawing.conv(squeeze, act=act)
+    drawing.conv(channels, act=gate)
     drawing.add("mul", [before, drawing.last])
 
 
@@ -271,7 +279,8 @@ V3 = (  # kernel, hidden, outputs, weighted, hard swish, stride
 
 
 def mobilenet_v3(drawing: Drawing) -> None:
-    drawing.conv(16, 3, 2, act="hard-swish")
+    first = drawing.conv(16, 3, 2, relu=False)
+    drawing.add("mul", [first, drawing.add("hard-sigmoid")])
     for kernel, hidden, outputs, weighted, swish, stride in V3:
         _inverted(
             drawing,
@@ -281,9 +290,11 @@ def mobilenet_v3(drawing: Drawing) -> None:
             stride=stride,
             squeeze=hidden // 4 if weighted else 0,
             act="hard-swish" if swish else "relu",
+            expanded=hidden != 16,
         )
     drawing.conv(960, act="hard-swish")
     drawing.everywhere()
+    drawing.add("hard-swish")
     drawing.add("fc", outputs=1280)
     drawing.add("hard-swish")
     drawing.add("fc", outputs=1000)
@@ -311,38 +322,29 @@ def proxylessnasnet(drawing: Drawing) -> None:
     _classified(drawing)
 
 
+SWISH = "sigmoid"  # stands for it
 EFFICIENT = ((24, 2, 3, 2), (40, 2, 5, 2), (80, 3, 3, 2), (112, 3, 5, 1), (192, 4, 5, 2))
-
-
-def _swish(drawing: Drawing) -> str:
-    """x times its sigmoid: two layers in ncnn's files of that network too."""
-    before = drawing.last
-    return drawing.add("mul", [before, drawing.add("sigmoid")])
 
 
 def _efficient(drawing: Drawing, outputs: int, hidden: int, kernel: int, stride: int) -> None:
     before, shape = drawing.last, drawing.shape()
     if hidden != shape[0]:
-        drawing.conv(hidden, relu=False)
-        _swish(drawing)
-    drawing.depthwise(kernel, stride, relu=False)
-    _swish(drawing)
-    _weighted(drawing, shape[0] // 4)
+        drawing.conv(hidden, act=SWISH)
+    drawing.depthwise(kernel, stride, act=SWISH)
+    _weighted(drawing, shape[0] // 4, act=SWISH)
     after = drawing.conv(outputs, relu=False)
     if stride == 1 and shape[0] == outputs:
         drawing.add("add", [before, after])
 
 
 def efficientnet_b0(drawing: Drawing) -> None:
-    drawing.conv(32, 3, 2, relu=False)
-    _swish(drawing)
+    drawing.conv(32, 3, 2, act=SWISH)
     _efficient(drawing, 16, 32, 3, 1)
     for outputs, count, kernel, stride in (*EFFICIENT, (320, 1, 3, 1)):
         for place in range(count):
             hidden = drawing.shape()[0] * 6
             _efficient(drawing, outputs, hidden, kernel, stride if place == 0 else 1)
-    drawing.conv(1280, relu=False)
-    _swish(drawing)
+    drawing.conv(1280, act=SWISH)
     _classified(drawing)
 
 
@@ -369,7 +371,8 @@ def shufflenet(drawing: Drawing) -> None:
     for outputs, count in ((240, 4), (480, 8), (960, 4)):
         for place in range(count):
             _shuffled(drawing, outputs, first=place == 0)
-    _classified(drawing)
+    drawing.everywhere()
+    drawing.conv(1000, relu=False)
 
 
 def _shuffled(drawing: Drawing, outputs: int, *, first: bool) -> None:
@@ -379,12 +382,12 @@ def _shuffled(drawing: Drawing, outputs: int, *, first: bool) -> None:
     if first:
         way = drawing.pool(3, 2, "average")
         drawing.last = before
-    plain = channels == 24
-    drawing.conv(54 if plain else outputs // 4, groups=1 if plain else 3)
+    plain, added = channels == 24, outputs - channels if first else outputs
+    drawing.conv(added // 4, groups=1 if plain else 3)
     if not plain:
         drawing.add("shuffle", groups=3)
     drawing.depthwise(3, 2 if first else 1, relu=False)
-    after = drawing.conv(outputs - channels if first else outputs, groups=3, relu=False)
+    after = drawing.conv(added, groups=3, relu=False)
     drawing.add("concat" if first else "add", [way, after])
     drawing.add("relu")
 
