@@ -48,7 +48,9 @@ def tested(table: Sequence[tuple[Figures, Figures]]) -> list[Evidence]:
         base, new = (np.array([table[place][side] for place in places]) for side in (0, 1))
         exact = not tied and old * fresh <= QUICK
         rank = stats.mannwhitneyu(new, base, axis=1, method="exact" if exact else "asymptotic")
-        p[places], up[places] = rank.pvalue, rank.statistic > old * fresh / 2
+        # Where all blocks are one figure SciPy 1.17 says p = 1, and 1.18 that it is no number.
+        level = (base == base[:, :1]).all(axis=1) & (new == base[:, :1]).all(axis=1)
+        p[places], up[places] = np.where(level, 1, rank.pvalue), rank.statistic > old * fresh / 2
         if min(old, fresh) >= FEWEST:
             for place, interval in zip(places, change_intervals(base, new), strict=True):
                 intervals[place] = interval
