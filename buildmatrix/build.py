@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
 from dataclasses import dataclass
@@ -181,8 +182,10 @@ def _stray(path: Path, out: Path) -> str | None:
         if link.is_absolute():
             return f"is an absolute link, to {link}"
         try:
-            inside = path.resolve().is_relative_to(out.resolve())
-        except (OSError, RuntimeError):
-            return f"is a link that leads round in a circle, to {link}"
+            path.stat()
+        except OSError as error:  # Path.resolve() has not told a circle since Python 3.13
+            if error.errno == errno.ELOOP:
+                return f"is a link that leads round in a circle, to {link}"
+        inside = path.resolve().is_relative_to(out.resolve())
         return None if inside else f"is a link out of /out, to {link}"
     return None if stat.S_ISREG(mode) or stat.S_ISDIR(mode) else "is neither file, folder nor link"

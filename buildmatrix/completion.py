@@ -28,7 +28,7 @@ def answer(arguments: list[str]) -> str:
     """
     noun, matrix, state = (*arguments, "", "", "")[:3]
     path = Path(matrix or "matrix.yaml")
-    kept = State(Path(state) if state else path.resolve().parent / ".buildmatrix")
+    kept = State(Path(state) if state else shelf.project_folder(path) / ".buildmatrix")
     return "".join(f"{name}\n" for name in _names(noun, path, kept))
 
 
@@ -41,7 +41,7 @@ def _names(noun: str, matrix: Path, state: State) -> list[str]:
             virtual = sorted(folder.name for folder in folders)
             return [*_project(matrix, state).get("hosts", []), *virtual]
         case "recipes" | "toolchains" | "models":
-            return [*shelf.folders(matrix.resolve().parent, noun)]
+            return [*shelf.folders(shelf.project_folder(matrix), noun)]
         case _:
             return []
 
@@ -69,7 +69,7 @@ def _project(matrix: Path, state: State) -> dict[str, list[str]]:
 
 def _written(matrix: Path) -> Iterator[Path]:
     """The files that decide which cells there are, as far as they are the project's own."""
-    folder = matrix.resolve().parent
+    folder = shelf.project_folder(matrix)
     patterns = ("recipes/*/recipe.yaml", "toolchains/*/toolchain.yaml", "models/*/model.yaml")
     if matrix.is_file():
         yield matrix.resolve()

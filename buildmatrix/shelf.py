@@ -7,6 +7,7 @@ itself under the same name wins.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -33,7 +34,9 @@ def shipped(kind: Kind) -> Path:
 def folders(root: Path, kind: Kind) -> dict[str, Path]:
     """Name -> folder of everything of a kind that a project in `root` may name, sorted by name."""
     places = (shipped(kind), root / kind)
-    found = {one.parent.name: one.parent for at in places for one in at.glob(f"*/{FILES[kind]}")}
+    # Listed by a pattern, for a link that leads nowhere is there too: reading it says what is wrong.
+    files = (file for at in places for file in at.glob(f"*/{FILES[kind]}*"))
+    found = {file.parent.name: file.parent for file in files if file.name == FILES[kind]}
     return dict(sorted(found.items()))
 
 
@@ -44,6 +47,13 @@ class Offer:
     name: str
     folder: Path
     origin: Literal["project", "shipped"]
+
+
+def project_folder(matrix: Path) -> Path:
+    """The folder of the project whose matrix that is or will be, through links. A link that leads
+    round in a circle ends at itself: whoever reads the matrix says what is wrong with it."""
+    # Path.resolve() raises for a circle before Python 3.13.
+    return Path(os.path.realpath(matrix)).parent  # noqa: TID251
 
 
 def offers(root: Path, kind: Kind) -> tuple[Offer, ...]:

@@ -9,6 +9,7 @@ from buildmatrix.cli.command import command
 from buildmatrix.cli.common import print_json, print_table, progress, say, state_of, workshop
 from buildmatrix.cli.devices import access, devices_of
 from buildmatrix.errors import AuditError, InputError, UsageError
+from buildmatrix.shelf import project_folder
 
 if TYPE_CHECKING:
     from buildmatrix.pipeline.baselines import Choice
@@ -96,7 +97,7 @@ def _choice(target: str, host: str, matrix: str, state: str) -> Choice | None:
     from buildmatrix.pipeline import baselines
 
     if target:
-        return baselines.named(target, Path(matrix).resolve().parent / "toolchains")
+        return baselines.named(target, project_folder(Path(matrix)) / "toolchains")
     if not host:
         return None
     from buildmatrix.boards import seen

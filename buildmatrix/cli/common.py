@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from buildmatrix.errors import UsageError
+from buildmatrix.shelf import project_folder
 from buildmatrix.upstreams import debian_mirror, python_index
 
 if TYPE_CHECKING:
@@ -47,8 +48,9 @@ PIPED = 160  # columns of a table that goes into a pipe
 
 def state_of(matrix: str, state: str) -> Path:
     """The state folder: --state, else $BUILDMATRIX_STATE, else beside the matrix."""
-    chosen = state or os.environ.get("BUILDMATRIX_STATE", "")
-    return Path(chosen).resolve() if chosen else Path(matrix).resolve().parent / ".buildmatrix"
+    if chosen := state or os.environ.get("BUILDMATRIX_STATE", ""):
+        return Path(os.path.realpath(chosen))
+    return project_folder(Path(matrix)) / ".buildmatrix"
 
 
 def share_board_images(matrix: str, state: str) -> None:

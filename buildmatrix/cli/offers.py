@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from buildmatrix.cli.command import command
 from buildmatrix.cli.common import print_json, print_table, progress, say, state_of, workshop
+from buildmatrix.shelf import project_folder
 
 if TYPE_CHECKING:
     from buildmatrix.shelf import Kind
@@ -17,13 +18,13 @@ COPY = {"copy": "bring one home, into the project's own folder, to change it the
 @command(COPY)
 def recipes(_c: Any, matrix: str = "matrix.yaml", copy: str = "", json: bool = False) -> None:
     """List the recipes that a project may name, its own and those that are shipped."""
-    _offered("recipes", _root(matrix), copy, json)
+    _offered("recipes", project_folder(Path(matrix)), copy, json)
 
 
 @command(COPY)
 def models(_c: Any, matrix: str = "matrix.yaml", copy: str = "", json: bool = False) -> None:
     """List the models that a project may name, its own and those that are shipped."""
-    _offered("models", _root(matrix), copy, json)
+    _offered("models", project_folder(Path(matrix)), copy, json)
 
 
 @command({**COPY, "rebuild": "make the images from nothing"}, iterable=["only"])
@@ -41,7 +42,7 @@ def toolchains(
     from buildmatrix.pipeline.project import load_toolchains
     from buildmatrix.pipeline.rebuilding import make_toolchains
 
-    root = _root(matrix)
+    root = project_folder(Path(matrix))
     if copy:
         _bring("toolchains", root, copy)
         return
@@ -59,11 +60,6 @@ def toolchains(
         from buildmatrix.cli import building_view
 
         print_table(building_view.toolchains(document))
-
-
-def _root(matrix: str) -> Path:
-    """The project's folder, also where there is no project yet."""
-    return Path(matrix).resolve().parent
 
 
 def _offered(kind: Literal["recipes", "models"], root: Path, copy: str, json: bool) -> None:

@@ -83,8 +83,8 @@ def _objects(data: memoryview, name: str, path: Path, root: Path | None) -> Iter
 def _elsewhere(folder: Path, member: str, root: Path | None) -> memoryview:
     """An object that a thin archive names. Raises ValueError where it is not there."""
     path = folder / member
-    allowed = root is None or path.resolve().is_relative_to(root.resolve())
-    if not (allowed and path.is_file()):
+    there = path.is_file()  # asked first: a link that leads round in a circle is not there
+    if not (there and (root is None or path.resolve().is_relative_to(root.resolve()))):
         raise ValueError(f"a thin archive holds no objects, and {member} is not there")
     return _bytes(path)
 

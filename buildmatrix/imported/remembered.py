@@ -30,9 +30,9 @@ def recalled(spec: FileNetworkSpec, folder: Path, *, reader: str, records: Path)
 
     Raises InputError for a file that cannot be read.
     """
-    content = (folder / spec.file).resolve()
+    content = str(folder.resolve() / spec.file)
     written = spec.model_dump(mode="json", by_alias=True)
-    path = records / f"{digest([written, str(content), reader])}.json"
+    path = records / f"{digest([written, content, reader])}.json"
     if (net := _on_record(path, folder)) is not None:
         note_use(path)
         return net

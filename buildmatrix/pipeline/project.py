@@ -89,7 +89,7 @@ def load(
     document = schema.read(path)
     if include and isinstance(document.data, dict):
         document.data["include"] = [*document.data.get("include", ()), *include]
-    root = path.resolve().parent
+    root = shelf.project_folder(path)
     recipes = recipe.load_all(shown(root / "recipes"), shelf.folders(root, "recipes"))
     toolchains = load_toolchains(root)
     expanded = matrix.expand(document, recipes, toolchains)

@@ -126,6 +126,28 @@ def test_a_wrong_call_says_what_and_ends_with_its_code(
     assert done.stdout == ""
 
 
+@pytest.mark.parametrize(
+    ("link", "arguments", "code", "message"),
+    [
+        ("matrix.yaml", ["cells"], 3, "matrix.yaml: cannot be read as text: "),
+        ("matrix.yaml", ["audit", "net-one"], 3, "matrix.yaml: cannot be read as text: "),
+        ("recipes/net/recipe.yaml", ["plan"], 3, "recipe.yaml: cannot be read as text: "),
+        ("models/face-cnn/model.yaml", ["cells"], 3, "model.yaml: cannot be read as text: "),
+        ("round", ["audit", "./round"], 2, "no such file or folder: ./round"),
+        ("round", ["build", "--state", "round"], 1, "/round/store/objects: Too many levels"),
+    ],
+)
+def test_a_link_round_in_a_circle_is_told(
+    project: Path, link: str, arguments: list[str], code: int, message: str
+) -> None:
+    place = project / link
+    place.unlink(missing_ok=True)
+    place.symlink_to(place.name)
+    done = run(*arguments, cwd=project)
+    assert (done.returncode, message in done.stderr) == (code, True), done.stderr
+    assert "Traceback" not in done.stderr
+
+
 @pytest.mark.parametrize("command", sorted(namespace.task_names))
 def test_the_help_of_every_command_says_how_it_is_called(command: str, tmp_path: Path) -> None:
     done = run(command, "--help", cwd=tmp_path)

@@ -100,6 +100,8 @@ def test_a_matrix_that_cannot_be_read_offers_what_it_did(project: Path) -> None:
 
 def test_nothing_is_offered_where_no_project_is(tmp_path: Path) -> None:
     assert offered("cells", tmp_path) == []
+    (tmp_path / "matrix.yaml").symlink_to("matrix.yaml")
+    assert offered("cells", tmp_path) == []
     assert "caffe" in offered("recipes", tmp_path)
 
 

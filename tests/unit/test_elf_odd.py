@@ -118,6 +118,16 @@ def test_a_thin_archive_in_a_tree_reaches_no_file_outside(tmp_path: Path) -> Non
     assert "../x.o is not there" in tree.odd[0].details
 
 
+def test_an_object_of_a_thin_archive_that_is_a_link_in_a_circle_is_not_there(
+    tmp_path: Path,
+) -> None:
+    thin = b"!<thin>\n" + factory.member("//", b"x.o/\n") + factory.member("/0", b"")
+    (tmp_path / "thin.a").write_bytes(thin)
+    (tmp_path / "x.o").symlink_to("x.o")
+    tree = elf.survey(tmp_path)
+    assert ["x.o is not there" in odd.details for odd in tree.odd if odd.file == "thin.a"] == [True]
+
+
 def test_a_text_is_no_elf_file(tmp_path: Path) -> None:
     (tmp_path / "notes.txt").write_text("hello")
     with pytest.raises(InputError, match=r"notes\.txt: no ELF file"):
