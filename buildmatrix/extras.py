@@ -26,7 +26,7 @@ EXTRAS: Mapping[str, Extra] = {
         "the model formats of ONNX and TensorFlow Lite", ("onnx", "tflite", "flatbuffers")
     ),
     "onnx": Extra("models out of ONNX files", ("onnxruntime",)),
-    "verdicts": Extra("the statistics of results", ("scipy", "ruptures")),
+    "verdicts": Extra("the statistics of results", ("scipy",)),
     "plots": Extra("plots and pages", ("vl_convert",)),
     "sbom": Extra("papers of what is handed over", ("cyclonedx",)),
     "shared": Extra("stores that machines share", ("fsspec",)),

@@ -34,7 +34,7 @@ def shipped(kind: Kind) -> Path:
 def folders(root: Path, kind: Kind) -> dict[str, Path]:
     """Name -> folder of everything of a kind that a project in `root` may name, sorted by name."""
     places = (shipped(kind), root / kind)
-    # Listed by a pattern, for a link that leads nowhere is there too: reading it says what is wrong.
+    # By a pattern, which takes dead links too: reading one says what is wrong with it.
     files = (file for at in places for file in at.glob(f"*/{FILES[kind]}*"))
     found = {file.parent.name: file.parent for file in files if file.name == FILES[kind]}
     return dict(sorted(found.items()))

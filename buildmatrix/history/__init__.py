@@ -1,7 +1,7 @@
 """Many nights of one matrix: every figure on record, the steps in it, and what changed then.
 
 Pure: rows of stored runs in, series with steps out, and pages made of them. `verdicts.histories`
-reads the record. Steps are found by ruptures' exact search (PELT) beside what the whole board did;
+reads the record. Steps are found by an exact search beside what the whole board did;
 docs/statistics.md says how often they err.
 """
 

@@ -186,6 +186,7 @@ def test_a_figure_that_never_moves_takes_nothing_from_the_other_rows() -> None:
     new = [timed(counts, "caffe", 1), timed([2 * time for time in times], "mxnet", 1)]
     still, moved = compare(base, new)
     assert (still.verdict, still.p) == (Verdict.SAME, 1)
+    assert moved.p is not None
     assert moved.p < 0.001
 
 

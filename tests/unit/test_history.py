@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
 
-from buildmatrix.history.steps import common, jumps, steps
+from buildmatrix.history.steps import FEW_NIGHTS, cheapest, common, jumps, steps
 from buildmatrix.nouns import Status
 from buildmatrix.state import State
 from buildmatrix.verdicts import histories
@@ -19,9 +22,12 @@ from tests.unit import commands
 from tests.unit.rows import row
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
     from numpy.typing import NDArray
+
+    Floats = NDArray[np.float64]
 
 NIGHTS = 40
 STEP = Planted(row=4, night=20, size=0.08)
@@ -46,6 +52,30 @@ def state(tmp_path_factory: pytest.TempPathFactory) -> State:
     levels[STEP.row, STEP.night :] += np.log1p(STEP.size)
     record(paths, replace(made, steps=(STEP,), levels=levels), rng)
     return paths
+
+
+def cost(row: Floats, cut: Sequence[int], price: float) -> float:
+    parts = np.split(row, list(cut))
+    return sum(float(((part - part.mean()) ** 2).sum()) for part in parts) + price * len(cut)
+
+
+@given(
+    figures=st.lists(st.integers(0, 6), min_size=4, max_size=11),
+    price=st.sampled_from([0.5, 1.0, 3.0]),
+)
+@example([1, 5, 5, 2, 2, 5], 1.0)  # where PELT, by its pruning, finds a dearer one
+def test_no_cut_costs_less(figures: list[int], price: float) -> None:
+    row = np.array(figures, dtype=float)
+    found = cheapest(row, price)
+    nights = range(1, len(row))
+    others = [
+        cost(row, cut, price)
+        for many in range(len(row) // FEW_NIGHTS)
+        for cut in itertools.combinations(nights, many)
+        if all(b - a >= FEW_NIGHTS for a, b in itertools.pairwise((0, *cut, len(row))))
+    ]
+    assert cost(row, found, price) == pytest.approx(min(others))
+    assert all(b - a >= FEW_NIGHTS for a, b in itertools.pairwise((0, *found, len(row))))
 
 
 def test_steps_of_5_percent_are_told_within_three_nights_and_nothing_else_is() -> None:
