@@ -37,17 +37,18 @@ def estimate(
     place = shown.setting(as_, threads)
     with progress() as reporter:
         shop = workshop(matrix, None, state, reporter)
-    made, ranked = estimating.one(shop, shop.project.cell(cell), place, run=calibrate)
+    made = estimating.one(shop, shop.project.cell(cell), place, run=calibrate)
     if json:
-        print_json(made or ranked)
-    elif made is not None:
+        print_json(made)
+        return
+    if made["kind"] == "estimated":
         say(estimating_view.sentence(made, place.board))
-        if explain:
-            print_table(estimating_view.explained(made))
-    elif ranked is not None:
-        say(estimating_view.ranked(ranked, place.board))
-        if explain:
-            print_table(estimating_view.ordered(ranked))
+        table = estimating_view.explained(made)
+    else:
+        say(estimating_view.ranked(made, place.board))
+        table = estimating_view.ordered(made)
+    if explain:
+        print_table(table)
 
 
 TASKS = (estimate,)

@@ -8,7 +8,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from buildmatrix.estimate.shown import about
+from buildmatrix.estimate.shown import about, rounded
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -56,7 +56,8 @@ def _figure(made: Estimate) -> str:
     if ms is None or interval is None:
         return f"estimated: no milliseconds, only the order: {_order(made)}"
     low, high = interval
-    return f"estimated: {ms:.3g} ms an image, {low:.3g} to {high:.3g} in nine of ten such cases"
+    between = f"{rounded(low)} to {rounded(high)}"
+    return f"estimated: {rounded(ms)} ms an image, {between} in nine of ten such cases"
 
 
 def _order(made: Estimate) -> str:
@@ -132,7 +133,7 @@ def _parts(title: str, rows: Sequence[PartRow]) -> Table:
     made.add_column("of", overflow="fold")
     for row in rows:
         ms = row["estimated_ms"]
-        made.add_row("-" if ms is None else f"{ms:.3g}", f"{row['share']:.0%}", Text(row["name"]))
+        made.add_row("-" if ms is None else rounded(ms), f"{row['share']:.0%}", Text(row["name"]))
     return made
 
 

@@ -45,18 +45,23 @@ class Counted(TypedDict):
     times: float
 
 
-class Estimate(TypedDict):
-    """`inv estimate CELL --as BOARD`. Times are None where held-out errors are beyond the bound:
-    then only the order is told."""
+class Placed(TypedDict):
+    """Which cell, as on which real board."""
 
-    version: Literal[1]
-    kind: Literal["estimated"]
     cell: str
     model: str
     board: str
     core: str
     threads: int
     batch: Literal[1]
+
+
+class Estimate(Placed):
+    """`inv estimate CELL --as BOARD`. Times are None where held-out errors are beyond the bound:
+    then only the order is told."""
+
+    version: Literal[1]
+    kind: Literal["estimated"]
     multiply_adds: int
     counted: Counted | None  # where the cell has a kept profile
     estimated_ms_per_image: float | None
@@ -85,18 +90,12 @@ class Ordered(TypedDict):
     told_apart: bool  # from it; nearer ones may stand in the other order on a board
 
 
-class Order(TypedDict):
+class Order(Placed):
     """`inv estimate CELL --as BOARD` of a stack that no times were published for: no milliseconds,
     an order among the cells of its network that were profiled."""
 
     version: Literal[1]
     kind: Literal["estimated order"]
-    cell: str
-    model: str
-    board: str
-    core: str
-    threads: int
-    batch: Literal[1]
     cells: list[Ordered]  # that with the fewest instructions first
     near: float  # share of instructions within which two are not told apart
     reason: str

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from buildmatrix.errors import InputError
 from buildmatrix.estimate.counted import executed, is_of
+from buildmatrix.estimate.shown import placed
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -68,12 +69,7 @@ def document(asked: Candidate, others: Sequence[Candidate], network: str, place:
     return {
         "version": 1,
         "kind": "estimated order",
-        "cell": asked.cell.id,
-        "model": network,
-        "board": place.board.name,
-        "core": place.board.core,
-        "threads": place.threads,
-        "batch": 1,
+        **placed(asked.cell, network, place),
         "cells": sorted(rows, key=lambda row: row["instructions"]),
         "near": NEAR,
         "reason": REASON.format(asked.cell.stack),

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
         ErrorFigures,
         Estimate,
         PartRow,
+        Placed,
     )
     from buildmatrix.documents.profiling import Profile
     from buildmatrix.estimate.board import Board
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     from buildmatrix.workload import Workload
 
 STACK = "ncnn"  # whose times were published
+KILO = 999.5  # rounds to a thousand
 SHOWN = 5  # of a network's layers
 MOVED = 0.03  # a coefficient that a run moves by less is not told of
 DIFFERS = (
@@ -139,12 +141,7 @@ def document(
     return {
         "version": 1,
         "kind": "estimated",
-        "cell": cell.id,
-        "model": net.name,
-        "board": place.board.name,
-        "core": place.board.core,
-        "threads": place.threads,
-        "batch": 1,
+        **placed(cell, net.name, place),
         "multiply_adds": network.multiply_adds(net),
         "counted": arithmetic,
         "estimated_ms_per_image": ms if timed else None,
@@ -163,6 +160,18 @@ def document(
     }
 
 
+def placed(cell: Cell, model_name: str, place: model.Setting) -> Placed:
+    """What both kinds of estimates begin with."""
+    return {
+        "cell": cell.id,
+        "model": model_name,
+        "board": place.board.name,
+        "core": place.board.core,
+        "threads": place.threads,
+        "batch": 1,
+    }
+
+
 def changes(
     net: NetworkSpec, place: model.Setting, known: Knowledge, *, timed: bool = True
 ) -> list[str]:
@@ -177,7 +186,7 @@ def changes(
     moved = {name: value / before.get(name, 1.0) - 1 for name, value in after.items()}
     ordered = sorted(moved, key=lambda name: -abs(moved[name]))
     return [
-        f"this estimate: {old:.3g} to {new:.3g} ms"
+        f"this estimate: {rounded(old)} to {rounded(new)} ms"
         if timed
         else f"this estimate: {new / old - 1:+.0%}",
         *(f"{name}: {moved[name]:+.0%}" for name in ordered if abs(moved[name]) >= MOVED),
@@ -254,6 +263,11 @@ def _validation(held: Held, made: Sequence[float]) -> list[CheckRow]:
         }
         for row, ms in zip(table.published(), made, strict=True)
     ]
+
+
+def rounded(ms: float) -> str:
+    """Milliseconds to three digits, from a thousand on to whole ones."""
+    return f"{ms:.3g}" if ms < KILO else f"{ms:.0f}"
 
 
 def about(board: Board) -> str:

@@ -34,9 +34,7 @@ class Kept:
     stale: frozenset[str]
 
 
-def one(
-    workshop: Workshop, cell: Cell, place: Setting, *, run: str = ""
-) -> tuple[Estimate | None, Order | None]:
+def one(workshop: Workshop, cell: Cell, place: Setting, *, run: str = "") -> Estimate | Order:
     """What is estimated of a cell: milliseconds or an order. `run` is taken into the fit before.
 
     Raises InputError for a cell that neither can be told of.
@@ -67,25 +65,28 @@ def every(workshop: Workshop, place: Setting) -> Estimates:
 
 def _of_cell(workshop: Workshop, cell: Cell, place: Setting, profiles: Kept) -> OfCell:
     try:
-        made, ranked = _told(workshop, cell, place, profiles)
+        made = _told(workshop, cell, place, profiles)
     except InputError as refused:
         return {"cell": cell.id, "milliseconds": None, "order": None, "refused": refused.brief}
-    return {"cell": cell.id, "milliseconds": made, "order": ranked, "refused": ""}
+    if made["kind"] == "estimated":
+        return {"cell": cell.id, "milliseconds": made, "order": None, "refused": ""}
+    return {"cell": cell.id, "milliseconds": None, "order": made, "refused": ""}
 
 
 def _told(
     workshop: Workshop, cell: Cell, place: Setting, profiles: Kept, run: str = ""
-) -> tuple[Estimate | None, Order | None]:
+) -> Estimate | Order:
     net = shown.check(cell, workshop.project.networks[cell.model])
     if shown.is_timed(cell):
         known = _knowledge(workshop, cell, net, place, profiles, run)
-        return shown.document(cell, net, place, bits=_bits(workshop, cell), known=known), None
+        return shown.document(cell, net, place, bits=_bits(workshop, cell), known=known)
     if run:
         raise InputError(
             f"--calibrate {run}: runs of {cell.stack} are not taken into the fit, whose times are "
             "of ncnn"
         )
-    return None, _order(workshop, cell, net, place, profiles)
+    asked, others = _candidate(workshop, cell, profiles), _others(workshop, cell, profiles)
+    return order.document(asked, others, net.name, place)
 
 
 def _profiles(workshop: Workshop, cells: Sequence[Cell]) -> Kept:
@@ -127,13 +128,6 @@ def _knowledge(
         profile=profiles.present.get(cell.id),
         stale=cell.id in profiles.stale,
     )
-
-
-def _order(
-    workshop: Workshop, cell: Cell, net: NetworkSpec, place: Setting, profiles: Kept
-) -> Order:
-    asked, others = _candidate(workshop, cell, profiles), _others(workshop, cell, profiles)
-    return order.document(asked, others, net.name, place)
 
 
 def _others(workshop: Workshop, cell: Cell, profiles: Kept) -> Sequence[Candidate]:

@@ -21,6 +21,7 @@ from buildmatrix.estimate.work import Part, total, works
 from buildmatrix.network import NetworkSpec
 from buildmatrix.nouns import Cell, Measurement
 from buildmatrix.results import Results
+from tests.bench.published_networks import drawn
 from tests.documents import valid
 from tests.unit.commands import run
 from tests.unit.rows import RUN
@@ -61,6 +62,14 @@ def test_an_estimate_says_what_it_is_and_has_an_interval_around_it() -> None:
     assert low < made["estimated_ms_per_image"] < high  # type: ignore[has-type]
     assert "mean_ms_per_image" not in made
     assert sum(row["share"] for row in made["parts"]) == pytest.approx(1)  # type: ignore[attr-defined]
+
+
+def test_a_second_and_more_is_told_without_an_exponent() -> None:
+    place = shown.setting("pi3", 1)
+    known = shown.Knowledge(shown.shipped())
+    made = shown.document(NCNN, drawn("vgg16"), place, bits=32, known=known)
+    told = sentence(made, place.board).splitlines()[1]
+    assert re.fullmatch(r"estimated: \d{4} ms an image, \d{4} to \d{4} in nine of ten .*", told)
 
 
 def test_more_threads_are_faster_and_less_than_as_many_times() -> None:
