@@ -69,6 +69,8 @@ def readable(journal: str) -> Journal:
     blocks: dict[int, BlockResult] = {}
     events: list[Event] = []
     for line in journal.split("\n"):
+        if '"block"' not in line and '"event"' not in line:
+            continue  # a million of them would each be read for nothing
         with suppress(ValueError, TypeError, KeyError, AttributeError):
             _take(line, blocks, events)
     return Journal(tuple(blocks.values()), tuple(events))

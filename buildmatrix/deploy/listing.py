@@ -7,6 +7,7 @@ its last line counts as no answer.
 from __future__ import annotations
 
 import re
+from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
@@ -113,9 +114,8 @@ def read_lines(answer: bytes) -> Lines:
 
 def _parts(lines: Lines) -> Mapping[str, tuple[Part, ...]]:
     sizes = {path: int(size) for size, path in lines["size"]}
-    parts: dict[str, tuple[Part, ...]] = {}
+    parts: dict[str, list[Part]] = defaultdict(list)
     for sha256, path in lines["sum"]:
-        name = path.rpartition("/")[2]
         if path in sizes:
-            parts[name] = (*parts.get(name, ()), Part(sizes[path], sha256))
-    return parts
+            parts[path.rpartition("/")[2]].append(Part(sizes[path], sha256))
+    return {name: tuple(found) for name, found in parts.items()}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Literal
@@ -61,12 +62,12 @@ def parse(name: str, text: str, *, now: float | None = None) -> DeviceInfo:
 
 
 def _answers(text: str) -> dict[str, tuple[str, ...]]:
-    answers: dict[str, tuple[str, ...]] = {}
+    answers: dict[str, list[str]] = defaultdict(list)
     for line in text.splitlines():
         key, equals, value = line.partition("=")
         if equals:
-            answers[key] = (*answers.get(key, ()), value.strip())
-    return answers
+            answers[key].append(value.strip())
+    return {key: tuple(values) for key, values in answers.items()}
 
 
 def _state(board: DeviceInfo, answers: Answers, now: float | None) -> DeviceInfo:
@@ -227,9 +228,9 @@ def _libraries(answers: Answers) -> dict[str, tuple[str, ...]]:
     {'libgomp.so.1': ('GOMP_5.1',)}
     """
     folders: dict[str, str] = {}
-    versions: dict[str, tuple[str, ...]] = {}
+    versions: dict[str, list[str]] = defaultdict(list)
     for line in answers.get("library", ()):
         match = VERSIONED.fullmatch(line)
         if match and folders.setdefault(match[2], match[1]) == match[1]:
-            versions[match[2]] = (*versions.get(match[2], ()), match[3])
-    return versions
+            versions[match[2]].append(match[3])
+    return {soname: tuple(highest) for soname, highest in versions.items()}

@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import json
-import tempfile
-from functools import cache
-from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 from buildmatrix import matrix, network, recipe, schema, toolchain
@@ -17,6 +14,7 @@ from tests.unit import projects
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
 S = TypeVar("S", bound=schema.Spec)
 
@@ -46,14 +44,9 @@ layers:
 """
 
 
-@cache
-def _project() -> Path:
-    return projects.write(Path(tempfile.mkdtemp(prefix="buildmatrix-fuzz-")))
-
-
 def _matrix(data: bytes, folder: Path) -> None:
     (folder / "matrix.yaml").write_bytes(data)
-    root = _project()
+    root = projects.write(folder / "project")
     recipes, chains = recipe.load_all(root / "recipes"), toolchain.load_all(root / "toolchains")
     cells = matrix.expand(schema.read(folder / "matrix.yaml"), recipes, chains).cells
     json.dumps([cell.id for cell in cells]).encode()

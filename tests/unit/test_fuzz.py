@@ -45,6 +45,27 @@ def test_a_spoilt_input_raises_only_errors_of_ours(name: str) -> None:
     each()
 
 
+@pytest.mark.parametrize(
+    "line",
+    [
+        b"",
+        b"=",
+        b"{}",
+        b'{"block":0}',
+        b"cpu=0|",
+        b"cpuinfo=a:",
+        b"library=/lib/a GLIBC_2",
+        b"size 1 p/%b\nsum %b  p/%b" % ((b"a" * 64,) * 3),
+    ],
+)
+def test_an_answer_of_one_line_again_and_again_is_read_in_one_go(line: bytes) -> None:
+    """What copied all before it for each line took minutes for a megabyte of them."""
+    data = (line + b"\n") * (1_000_000 // (len(line) + 1))
+    for name in ("probe", "listing", "journal"):
+        with contextlib.suppress(BuildmatrixError):
+            READERS[name].read(data, Path())
+
+
 def test_a_glob_that_is_longer_than_any_name_fits_nothing() -> None:
     assert fits("a", "*" * 1_000)
     assert not fits("a", "*" * 1_001)
