@@ -82,6 +82,11 @@ class State:
         return self.root / "seen.json"
 
     @property
+    def scripts(self) -> Path:
+        """Boards that have the agent, by address, with its digest."""
+        return self.root / "scripts.json"
+
+    @property
     def offered(self) -> Path:
         """Cells and boards that a shell completes, as they were when a file was last written."""
         return self.root / "offered.json"

@@ -72,9 +72,12 @@ def call(
     prefix: str = PREFIX,
     stdin: Callable[[], Iterable[bytes]] | None = None,
     mode: Mode = "work",
+    bare: bool = False,
 ) -> CommandResult:
     """The same for a line that must succeed. Raises DeviceError with the board's own words."""
-    result = ask(connection, line, timeout=timeout, prefix=prefix, stdin=stdin, mode=mode)
+    result = ask(
+        connection, line, timeout=timeout, prefix=prefix, stdin=stdin, mode=mode, bare=bare
+    )
     if result.status != 0:
         raise failure(result)
     return result

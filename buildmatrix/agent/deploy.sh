@@ -148,8 +148,8 @@ arrive() { # names on stdin, as tar begins with each: hashes what is whole, more
 # shellcheck disable=SC2046,SC2086 # words: no object's path has a space
 adopt() { # what was brought whole becomes objects; fails, and says what, when something is not
     join "$work/in"
-    [ -z "$joined" ] || sha256sum $joined >> "$work/sums"
-    judge "$work/in" $(cat "$work/sums")
+    [ -z "$joined" ] || sums="$sums $(sha256sum $joined)"
+    judge "$work/in" $sums
     sync # content before names: a power cut must not leave an empty file under a good name
     [ -z "$good" ] || mv -f $good objects/
     for part in parts/*; do
@@ -164,8 +164,8 @@ adopt() { # what was brought whole becomes objects; fails, and says what, when s
 receive() { # gzip or zstd; stdin: a compressed tar of objects and rests, then of trees and orders
     mkdir -p objects parts bundles cells runs "$work/in" || exit
     export TAR_OPTIONS=--blocking-factor=128 # GNU tar reads a pipe in pieces of 10 KiB else
-    { "$1" -dc || : > "$work/torn"; } |
-        { tar -xvf - -C "$work/in" || : > "$work/torn"; } | arrive > "$work/sums"
+    sums=$({ "$1" -dc || : > "$work/torn"; } |
+        { tar -xvf - -C "$work/in" || : > "$work/torn"; } | arrive)
     if [ -e "$work/torn" ]; then
         keep "$work/in"
         rm -rf "$work"

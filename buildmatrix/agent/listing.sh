@@ -5,17 +5,18 @@ listing() {
     for tree in bundles/*; do
         [ ! -d "$tree" ] || echo "bundle ${tree#bundles/}"
     done
-    ls -l cells runs/*/cells runs/current/leases 2> /dev/null | sed -n \
+    ls -ln cells runs/*/cells 2> /dev/null | sed -n \
         -e 's|.* \([^ ]*\) -> \.\./bundles/|cell \1 |p' \
-        -e 's|.* -> \.\./\.\./\.\./bundles/|held |p' \
-        -e 's|.* [0-9]* -> \([0-9.a-f-]* [0-9.]*\)$|lease \1|p' |
-        while read -r kind rest; do
-            if [ "$kind" = lease ] && alive "${rest% *}"; then # a benchmark is at work, and whose
-                kind=busy rest=$(sed -n 's/^owner //p' runs/current/settings 2> /dev/null)
-            fi
-            echo "$kind $rest"
-        done
+        -e 's|.* -> \.\./\.\./\.\./bundles/|held |p'
+    [ ! -d runs/current/leases ] || leases
     echo end
+}
+
+leases() { # is a benchmark at work, and whose
+    ls -ln runs/current/leases 2> /dev/null | sed -n 's|.* [0-9]* -> \([0-9.a-f-]* [0-9.]*\)$|\1|p' |
+        while read -r holder rest; do
+            ! alive "$holder" || echo "busy $(sed -n 's/^owner //p' runs/current/settings 2> /dev/null)"
+        done
 }
 
 glance() { # what a deploy asks first; nothing is looked at where nothing was ever deployed
@@ -26,4 +27,13 @@ glance() { # what a deploy asks first; nothing is looked at where nothing was ev
     echo fresh
     command -v zstd > /dev/null && echo zstd
     echo end
+}
+
+greet() { # what a deploy asks first: what the board is, and what stands there
+    answer=$(
+        brief 2> /dev/null
+        echo end=1
+        glance
+    )
+    printf '%s\n' "$answer"
 }

@@ -21,31 +21,53 @@ peeks() { # FOLDER FILE...: sets $lines to the first line of each, with | in bet
     done
 }
 
-elf() { # FILE: its ELF header in hexadecimal
-    { od -An -v -tx1 -N40 "$1" || hexdump -v -n40 -e '1/1 "%02x"' "$1"; } | tr -d ' \n'
+header() { # FILE: its first 40 bytes, as hexadecimal words
+    od -An -v -tx1 -N40 "$1" || hexdump -v -n40 -e '1/1 " %02x"' "$1"
 }
 
-identity() {
+elf() { # the header of /bin/sh, and sets $own, for which machine it is: the bytes 18 and 19
+    # shellcheck disable=SC2046 # words
+    set -- $(header /bin/sh)
+    printf elf=
+    printf %s "$@"
+    echo
+    if [ $# -lt 20 ]; then
+        own=
+        say longbit "$(getconf LONG_BIT)"
+        return
+    fi
+    shift 18
+    own="$1 $2"
+}
+
+identity() { # what a gate must know; a process for each question would cost more than the question
     tree=/proc/device-tree
-    say model "$(tr -d '\000' < $tree/model)"
-    say compatible "$(tr '\000' ' ' < $tree/compatible)"
-    say fwcfg "$(ls -d $tree/fw-cfg*)"
-    say kernel "$(uname -sr)"
-    say machine "$(uname -m)"
-    say kernelarch "$(cat /proc/sys/kernel/arch)"
-    say symbol "$(head -n 1 /proc/kallsyms)" # as many digits as a kernel address has
-    say elf "$(elf /bin/sh)"
-    say longbit "$(getconf LONG_BIT)"
-    say cores "$(getconf _NPROCESSORS_ONLN || nproc)"
-    say pagesize "$(getconf PAGESIZE || grep -m 1 KernelPageSize /proc/self/smaps)"
-    peek /proc/1/comm
-    say init "$line $(readlink -f /sbin/init)"
+    peek $tree/model
+    say model "$line"
+    peek $tree/compatible
+    say compatible "$line"
+    set -- $tree/fw-cfg*
+    [ ! -e "$1" ] || say fwcfg "$1"
+    # shellcheck disable=SC2046 # words
+    set -- $(uname -srm)
+    say kernel "${1-} ${2-}"
+    say machine "${3-}"
+    peek /proc/sys/kernel/arch
+    say kernelarch "$line"
+    peek /proc/kallsyms # as many digits as a kernel address has
+    say symbol "$line"
+    elf
+    peek "$sys/devices/system/cpu/online"
+    if [ "$line" ]; then say online "$line"; else say cores "$(getconf _NPROCESSORS_ONLN || nproc)"; fi
     say home "${HOME-}"
     case ${HOME-} in /*) [ ! -d "$HOME" ] || say homedir yes ;; esac
 }
 
-machine() { # FILE: for which machine it is, the bytes 18 and 19 of its ELF header
-    od -An -v -tx1 -j18 -N2 "$1" || hexdump -v -s18 -n2 -e '1/1 " %02x"' "$1"
+kernel() { # what is told of it, and decides nothing
+    say pagesize "$(getconf PAGESIZE || grep -m 1 KernelPageSize /proc/self/smaps)"
+    peek /proc/1/comm
+    [ "$line" != init ] || line="$line $(readlink -f /sbin/init)"
+    say init "$line"
 }
 
 highest() { # PREFIX; stdin: a file. The highest PREFIX_1.2.3 in it; busybox' grep has no -z
@@ -66,18 +88,25 @@ highest() { # PREFIX; stdin: a file. The highest PREFIX_1.2.3 in it; busybox' gr
 library() { # STEM PREFIX: the versions that the userland's own copies of a library define
     for file in /lib/*-linux-*/"$1".so.[0-9] /lib/"$1".so.[0-9] /lib64/"$1".so.[0-9] \
         "$other"/*-linux-*/"$1".so.[0-9] "$other"/"$1".so.[0-9]; do
-        if [ ! -f "$file" ] || [ "$(machine "$file")" != "$own" ]; then continue; fi
+        [ -f "$file" ] || continue
+        # shellcheck disable=SC2046 # words
+        set -- "$1" "$2" $(header "$file")
+        [ "${21-} ${22-}" = "$own" ] || continue
         say library "$file $(highest "$2" < "$file")"
     done
 }
 
-software() { # its libc, by every way that may answer, and the symbol versions of its libraries
-    getconf GNU_LIBC_VERSION | each libc
+libc() { # by the first way that knows it; a process more is asked only where there is need
+    found=$(getconf GNU_LIBC_VERSION)
+    case $found in "glibc "[0-9]*) say libc "$found"; return ;; esac
     ldd --version 2>&1 | head -n 2 | each libc
     for file in /lib/*-linux-gnu*/libc.so.6 /lib/libc.so.6 /lib/ld-musl-*.so.1; do
         [ ! -x "$file" ] || "$file" 2>&1 < /dev/null | head -n 2 | each libc
     done
-    own=$(machine /bin/sh) other=/usr/lib
+}
+
+libraries() { # the symbol versions of the userland's own
+    other=/usr/lib
     [ ! -L /lib ] || other=/usr/local/lib
     library libc GLIBC
     library libstdc++ GLIBCXX
@@ -106,31 +135,48 @@ cores() { # each processor: where it is among its like, and which clocks and zon
     done
 }
 
-places() { # memory and disk
-    grep -E '^Mem(Total|Free|Available)' /proc/meminfo | each meminfo
+tables() { # what /proc says in lines, by one process; Features are the same on every core
+    sed -n -e '1,/^Features/s/^Features/cpuinfo=&/p' -e '1,/^vendor_id/s/^vendor_id/cpuinfo=&/p' \
+        -e 's/^processor/cpuinfo=&/p' -e 's/^CPU part/cpuinfo=&/p' \
+        -e 's/^Hardware[^A-Z]/cpuinfo=&/p' -e 's/^Model/cpuinfo=&/p' -e 's/^MemTotal/meminfo=&/p' \
+        -e 's/^MemFree/meminfo=&/p' -e 's/^MemAvailable/meminfo=&/p' /proc/cpuinfo /proc/meminfo
+}
+
+place() { # the disk
     there=${HOME-}/.buildmatrix
     [ -d "$there" ] || there=${HOME:-/}
-    df -P -k "$there/" | each disk
-    # shellcheck disable=SC2046 # the fields of its last line
-    set -- $(df -P -k "$there/" | tail -n 1)
-    say mount "$(grep -F " ${6-} " /proc/mounts | tail -n 1)"
+    # shellcheck disable=SC2046 # words: the last six are the fields of the last line
+    set -- $(df -P -k "$there/")
+    while [ $# -gt 6 ]; do shift; done
+    say disk "$*"
+    mounted=
+    while read -r device point type rest; do
+        [ "$point" != "${6-}" ] || mounted="$device $point $type $rest" # the last one counts
+    done < /proc/mounts
+    say mount "$mounted"
+}
+
+brief() { # what the gate before a deploy must know
+    export LC_ALL=C PATH="$PATH:/usr/sbin:/sbin:/opt/vc/bin"
+    sys=${BUILDMATRIX_SYS:-/sys}
+    identity
+    libc
+    tables
+    cores
+    place
+    peek /proc/loadavg
+    say load "$line"
+    peek "$sys/devices/platform/soc/soc:firmware/get_throttled"
+    if command -v vcgencmd > /dev/null && said=$(vcgencmd get_throttled); then line=$said; fi
+    say throttled "$line"
+    say epoch "$(date +%s)"
 }
 
 probe() {
-    export LC_ALL=C PATH="$PATH:/usr/sbin:/sbin:/opt/vc/bin"
-    sys=${BUILDMATRIX_SYS:-/sys}
     answer=$({
-        identity
-        software
-        grep -m 1 ^Features /proc/cpuinfo | each cpuinfo # the same on every core
-        grep -m 1 ^vendor_id /proc/cpuinfo | each cpuinfo
-        grep -E '^(processor|CPU part|Hardware|Model)' /proc/cpuinfo | each cpuinfo
-        cores
-        places
-        say load "$(cat /proc/loadavg)"
-        say throttled "$(vcgencmd get_throttled ||
-            cat "$sys/devices/platform/soc/soc:firmware/get_throttled")"
-        say epoch "$(date +%s)"
+        brief
+        kernel
+        libraries
     } 2> /dev/null)
     printf '%s\nend=1\n' "$answer"
 }

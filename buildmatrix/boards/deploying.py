@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from buildmatrix import deploy
 from buildmatrix.boards.greeting import SayOnce, greet
-from buildmatrix.boards.reach import Access, connect, visit
+from buildmatrix.boards.reach import Access, connect, has_agent, lacks_agent, visit
 from buildmatrix.errors import DeviceError
 from buildmatrix.protocols import Finished, Note, Started
 
@@ -78,8 +78,11 @@ def deploy_all(cells: Sequence[Stored], board: BoardAddress, means: Means) -> De
     say = _begun(subject, cells, board, means)
 
     def put(connection: Connection) -> tuple[Greeting, deploy.Pushed, int]:
-        greeting = greet(connection, board.name, cells, say)
-        return greeting, *_put(connection, board, greeting, means)
+        bare = lacks_agent(board, means.access)
+        greeting = greet(connection, board.name, cells, say, bare=bare)
+        done = _put(connection, board, greeting, means)
+        has_agent(board, means.access)  # a push leaves it there, and so did the question otherwise
+        return greeting, *done
 
     greeting, pushed, removed = visit(board, means.access, put, means.reporter, subject)
     seconds = time.monotonic() - began

@@ -5,9 +5,7 @@ All is asked in one round trip.
 
 from __future__ import annotations
 
-import gzip
 import time
-import zlib
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -25,6 +23,7 @@ if TYPE_CHECKING:
     from buildmatrix.pipeline.stored import Stored
     from buildmatrix.protocols import Connection, Level, Reporter
 
+QUESTION = "greet"  # as agent.call takes it; of its answer each reader skips the other's lines
 MARGIN_KIB = 16 * 1024  # left free on the board's disk beside the bundle
 SHOWN = 3  # findings of the audit that explain one refusal
 
@@ -59,31 +58,24 @@ def greet(
     say: SayOnce,
     *,
     writes: bool = True,
+    bare: bool = False,
 ) -> Greeting:
     """Ask the board `name` what it is, and hold the cells against it.
 
-    Without `writes` not even the board's scripts are put there. Raises DeviceError for an answer
+    Without `writes` not even the board's scripts are put there; `bare` says that it has none, as
+    far as is known. Raises DeviceError for an answer
     that is none, and when no cell can run there.
     """
-    answer = question(connection, writes=writes)
+    answer = question(connection, writes=writes, bare=bare)
     about = device.parse(name, answer.decode(errors="replace"), now=time.time())
     fit, refused = _gate(about, cells, say)
     return Greeting(about, deploy.read_listing(answer), fit, refused)
 
 
-def question(connection: Connection, *, writes: bool = True) -> bytes:
-    """What is the board, and what stands there: one round trip, compressed on the way."""
-    line = f"{{ {device.QUESTION}; {deploy.QUESTION}; }} | gzip -c"
+def question(connection: Connection, *, writes: bool = True, bare: bool = False) -> bytes:
+    """What is the board, as far as a gate must know, and what stands there: one round trip."""
     mode: Mode = "keep" if writes else "look"
-    answer = call(connection, line, timeout=deploy.SHORT, mode=mode).stdout
-    try:
-        return gzip.decompress(answer)
-    except (OSError, EOFError, zlib.error) as error:
-        raise DeviceError(
-            f"the board's answer is damaged: {error}",
-            details=ascii(answer[:200]),
-            hint="see that `gzip` works there, and that nothing prints in the background",
-        ) from error
+    return call(connection, QUESTION, timeout=deploy.SHORT, mode=mode, bare=bare).stdout
 
 
 def _gate(

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 import time
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from buildmatrix import ssh, virtual
+from buildmatrix.agent import program
 from buildmatrix.errors import InputError, LinkLost
 from buildmatrix.nouns import BoardAddress
 from buildmatrix.protocols import Note
@@ -41,6 +43,7 @@ class Access:
     config: Path | None = None
     pins: Mapping[str, str] = field(default_factory=dict)  # host:port to "SHA256:…"
     keyring: ssh.Keyring = field(default_factory=ssh.Keyring)
+    scripts: Path | None = None  # record of the boards that have the agent: address to digest
 
 
 def find(host: str, *, devices: Mapping[str, BoardAddress], state: Path) -> BoardAddress:
@@ -117,6 +120,24 @@ def trust(address: str, fingerprint: str, *, state: Path) -> None:
 def pins(state: Path) -> dict[str, str]:
     """What `device trust` pinned: host:port to "SHA256:…"."""
     return {address: str(key) for address, key in read_record(State(state).trust).items()}
+
+
+def lacks_agent(board: BoardAddress, access: Access) -> bool:
+    """Is the board one that this version's agent was never put on from here, as far as is known?
+
+    It is sent with the first question then, which saves asking twice. Without a record: no.
+    """
+    if access.scripts is None:
+        return False
+    return read_record(access.scripts).get(spoken(board)) != program().digest
+
+
+def has_agent(board: BoardAddress, access: Access) -> None:
+    """Remember that it is there now."""
+    if access.scripts is not None and lacks_agent(board, access):
+        record = {**read_record(access.scripts), spoken(board): program().digest}
+        with contextlib.suppress(OSError):  # a state folder that is full: asked twice next time
+            write_record(access.scripts, record)
 
 
 def connect(board: BoardAddress, access: Access, *, timeout: float = CONNECT) -> SshConnection:

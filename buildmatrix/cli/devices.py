@@ -39,10 +39,12 @@ ACTIONS = ["up", "down", "info", "trust", "list", "cycle"]
 def access(state: Path, *, asks: bool = True) -> Access:
     """How this person gets into boards. Without a terminal, or with `asks` off, nobody is asked."""
     from buildmatrix.boards import reach
+    from buildmatrix.state import State
 
     folder = Path.home() / ".ssh"
     keyring = _keyring(asks=asks and sys.stdin.isatty())
-    return reach.Access(folder / "known_hosts", folder / "config", reach.pins(state), keyring)
+    files = folder / "known_hosts", folder / "config"
+    return reach.Access(*files, reach.pins(state), keyring, State(state).scripts)
 
 
 @functools.cache

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Literal
 
-from buildmatrix.device.hardware import clusters, policies, zones
+from buildmatrix.device.hardware import clusters, cores_of, policies, zones
 from buildmatrix.errors import DeviceError
 from buildmatrix.nouns import DeviceInfo
 
@@ -39,7 +39,8 @@ def parse(name: str, text: str, *, now: float | None = None) -> DeviceInfo:
             details=text[:400],
             hint="check that `ssh` to it starts a POSIX shell that prints nothing by itself",
         )
-    cores = _number(_first(answers, "cores")) or sum(key == "processor" for key, _ in cpuinfo)
+    cores = _number(_first(answers, "cores")) or cores_of(_first(answers, "online"))
+    cores = cores or sum(key == "processor" for key, _ in cpuinfo)
     available = _number(meminfo.get("MemAvailable", "")) or _number(meminfo.get("MemFree", ""))
     board = DeviceInfo(
         name=name,

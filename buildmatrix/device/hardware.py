@@ -63,6 +63,19 @@ def zones(lines: Iterable[str]) -> tuple[ThermalZone, ...]:
     return tuple(found)
 
 
+def cores_of(online: str) -> int:
+    """How many processors a list of the kernel names; 0 for what is none.
+
+    >>> cores_of("0-3"), cores_of("0,2-3"), cores_of(""), cores_of("0-99999999")
+    (4, 3, 0, 0)
+    """
+    most = 8192  # CONFIG_NR_CPUS of any kernel
+    form = re.compile(r"(\d{1,4})(?:-(\d{1,4}))?", re.ASCII)
+    spans = [form.fullmatch(word) for word in online.split(",")]
+    counts = [int(s[2] or s[1]) - int(s[1]) + 1 if s else 0 for s in spans]
+    return sum(counts) if all(0 < count <= most for count in counts) else 0
+
+
 def _fields(line: str, count: int) -> list[str]:
     """Exactly so many, empty where the board is silent."""
     fields = [field.strip() for field in line.split("|")]

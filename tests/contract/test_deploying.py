@@ -98,6 +98,27 @@ def sessions(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     return asked
 
 
+def test_a_board_never_met_is_sent_the_scripts_with_the_first_question(
+    bench: Bench, sessions: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And asked twice where they are not there any more; a lost record sends them once more."""
+    record = tmp_path / "scripts.json"
+    access = Access(scripts=record)
+    monkeypatch.setattr(Bench, "means", lambda b, **_: Means(access, b.store, b.reporter, Wish()))
+    bench.deploy(bench.store.bundle("cell", files("lib/a")))
+    assert sessions == ["session"] * 2
+    bench.deploy()
+    assert sessions == ["session"] * 3
+    for script in (bench.home / PREFIX / "agent").iterdir():
+        script.unlink()
+    bench.deploy()
+    assert sessions == ["session"] * 5
+    record.unlink()
+    record.mkdir()
+    bench.deploy()
+    assert sessions == ["session"] * 6
+
+
 def test_nothing_changed_is_one_round_trip_and_few_bytes(bench: Bench, sessions: list[str]) -> None:
     """Of a matrix of twelve cells; logging in is counted too."""
     cells = [bench.store.bundle(f"cell{n}", files("lib/a") | {"n": b"%d" % n}) for n in range(12)]
