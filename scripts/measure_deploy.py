@@ -69,6 +69,9 @@ FOREIGN = (
     "zlib1g",
 )
 SHARE = 0.15  # of the first variant's bytes, at most, for each further one
+WAYS = ("buildmatrix", "rsync -az", "scp -Cr")
+# user, nice, system, irq and softirq of all processors, in hundredths of a second: proc_stat(5)
+BUSY = "read -r _ a b c d e f g h < /proc/stat; echo $((a + b + c + f + g))"
 NOTHING = 3_000  # bytes, at most, when nothing changed, beside those of logging in
 
 Put = Callable[[Bundle, Path, BoardAddress], int]  # what goes there, its folder, where; calls made
@@ -81,6 +84,8 @@ class Step:
     seconds: float
     bytes: int
     calls: int  # on the connection; 0 where nobody counted
+    there: float  # CPU seconds of the board; 0 where it is this machine
+    here: float  # and of this process with what it starts
 
 
 def main() -> int:
@@ -116,14 +121,10 @@ def main() -> int:
         folders = [checked_out(shop, bundle, Path(scratch)) for bundle in bundles]
         if not options.here:
             put_rsync_on(target, Path(scratch))
-        ways: dict[str, Put] = {
-            "buildmatrix": ours(shop),
-            "rsync -az": far.rsync,
-            "scp -Cr": far.scp,
-        }
-        steps: dict[str, list[list[Step]]] = {name: [] for name in ways}
+        steps: dict[str, list[list[Step]]] = {name: [] for name in WAYS}
         for turn in range(options.rounds):
-            for name, put in ways.items():
+            ways: tuple[Put, ...] = (ours(shop), far.rsync, far.scp)
+            for name, put in zip(WAYS, ways, strict=True):
                 sys.stderr.write(f"round {turn + 1} of {options.rounds}: {name}\n")
                 say(target, "cd && rm -rf .buildmatrix there && mkdir there && sync")
                 steps[name].append([])
@@ -131,11 +132,11 @@ def main() -> int:
                     *zip(bundles, folders, strict=True),
                     (bundles[-1], folders[-1]),
                 ]:
-                    with slow(target, shape) as link:
+                    with slow(target, shape) as link, cpu_of(target, far) as used:
                         began = time.monotonic()
                         calls = put(bundle, folder, replace(target, port=link.port))
                         seconds = time.monotonic() - began
-                    steps[name][-1].append(Step(seconds, link.up + link.down, calls))
+                    steps[name][-1].append(Step(seconds, link.up + link.down, calls, *used))
                     sys.stderr.write(f"  {bundle.cell}: {steps[name][-1][-1]}\n")
     best = {name: quickest(rounds) for name, rounds in steps.items()}
     load, kind = os.getloadavg()[0], "sshd" if options.here else "virtual Pi 3"
@@ -145,6 +146,21 @@ def main() -> int:
     )
     show([*(f"{b.cell} ({b.size / 1e6:.1f} MB)" for b in bundles), "nothing changed"], best)
     return judge(best, stacks_of(shop, bundles), login)
+
+
+@contextmanager
+def cpu_of(target: BoardAddress, far: Far) -> Iterator[list[float]]:
+    """Filled with the CPU seconds that passed on the board and here, over a connection beside."""
+    used: list[float] = []
+    with ssh.connect(target, timeout=30, known_hosts=None) as beside:
+
+        def now() -> tuple[float, float]:
+            ticks = beside.run(BUSY, timeout=60).stdout if far.emulated else b"0"
+            return int(ticks) / 100, sum(os.times()[:4])
+
+        before = now()
+        yield used
+        used += [after - begun for begun, after in zip(before, now(), strict=True)]
 
 
 def slow(target: BoardAddress, shape: links.Link) -> Link:
@@ -193,12 +209,17 @@ def comparable(shop: Workshop, bundles: Sequence[Bundle]) -> None:
 
 
 def ours(shop: Workshop) -> Put:
-    """As `inv deploy` does, once it knows the bundles: one connection, and the question first."""
+    """As `inv deploy` does, once it knows the bundles: one connection, and the question first.
+
+    For one round: the board is one that it never met before.
+    """
+    met: list[BoardAddress] = []
 
     def put(bundle: Bundle, _folder: Path, target: BoardAddress) -> int:
         with ssh.connect(target, timeout=30, known_hosts=None) as connection:
             counting = Counting(connection)
-            answer = greeting.question(counting)
+            answer = greeting.question(counting, bare=not met)
+            met.append(target)
             device.parse("pi3", answer.decode(errors="replace"))
             deploy.push(
                 counting,
@@ -234,6 +255,7 @@ class Far:
     target: BoardAddress
     folder: str  # where theirs goes
     rsync_path: str
+    emulated: bool = True
 
     def rsync(self, _bundle: Bundle, folder: Path, target: BoardAddress) -> int:
         remote = shlex.join(["ssh", *options_of(target)])
@@ -287,7 +309,7 @@ def sshd_here(scratch: Path) -> Iterator[Far]:
     server = servers.start(f"SetEnv HOME={home}", "Subsystem sftp internal-sftp")
     (scratch / "known_hosts").write_text(server.known)
     try:
-        yield Far(server.target(servers.identity), f"{home}/there/", "rsync")
+        yield Far(server.target(servers.identity), f"{home}/there/", "rsync", emulated=False)
     finally:
         servers.stop(server)
 
@@ -349,6 +371,8 @@ def show(labels: Sequence[str], best: Mapping[str, Sequence[Step]]) -> None:
     for row, label in enumerate(labels):
         cells = (f"{s[row].bytes / 1e6:13.3f} MB{s[row].seconds:5.1f} s" for s in best.values())
         sys.stdout.write(f"{label:{wide}}" + "".join(cells) + "\n")
+        cpu = (f"{f'{s[row].there:.1f} + {s[row].here:.1f} s':>22}" for s in best.values())
+        sys.stdout.write(f"{'  of CPU, there and here':{wide}}" + "".join(cpu) + "\n")
 
 
 def log_in(target: BoardAddress) -> int:
