@@ -25,6 +25,7 @@ PREFIX = ".buildmatrix"  # relative to $HOME on the board
 
 _SAFE = r"[A-Za-z0-9_+@=,~.-]+"
 FOLDER = re.compile(rf"/?(?!-|/)(?!(?:.*/)?\.\.(?:/|$)){_SAFE}(?:/{_SAFE})*/?")
+BEGUN = re.compile(r"set -- ([0-9a-f]{12}) ")
 SPARE = 8  # lines that a start-up file may read from what is sent
 
 
@@ -111,7 +112,7 @@ def unframed(result: CommandResult, mark: str) -> CommandResult:
 
     Raises DeviceError when the command was never reached: what the board printed instead is told.
     """
-    begin, end = f"\n<{mark}\n".encode(), re.compile(rb"\n>%b (\d{1,3})\n" % mark.encode())
+    begin, end = f"\n<{mark}\n".encode(), _end(mark)
     _, mark_seen, answer = result.stdout.partition(begin)
     words = result.stderr.partition(begin)[2] if begin in result.stderr else result.stderr
     if not mark_seen:
@@ -121,3 +122,13 @@ def unframed(result: CommandResult, mark: str) -> CommandResult:
     if not ends:  # it was killed, or the board went down
         return CommandResult(result.status or -1, answer, words)
     return CommandResult(int(ends[-1][1]), answer[: ends[-1].start()], words)
+
+
+def end_of(script: str) -> re.Pattern[bytes] | None:
+    """What stands at the end of the answer to a command of `command`; None for other scripts."""
+    words = BEGUN.match(script)
+    return _end(words[1]) if words else None
+
+
+def _end(mark: str) -> re.Pattern[bytes]:
+    return re.compile(rb"\n>%b (\d{1,3})\n" % mark.encode())

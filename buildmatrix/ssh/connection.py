@@ -14,17 +14,19 @@ from typing import TYPE_CHECKING
 
 import paramiko
 
+from buildmatrix.agent.calls import end_of
 from buildmatrix.errors import DeviceError, LinkLost
 from buildmatrix.protocols import CommandResult
 from buildmatrix.ssh import ending
 from buildmatrix.ssh.failures import Deadline, translated
+from buildmatrix.ssh.hearing import hear
 
 if TYPE_CHECKING:
+    import re
     from collections.abc import Callable, Iterable, Iterator
 
     from buildmatrix.ssh.chain import Chain
 
-BLOCK = 128 * 1024
 REFUSALS, PAUSE = 20, 0.1  # times, seconds: how long a session that ended may count
 AHEAD = 16  # chunks that wait for the link at most
 
@@ -69,7 +71,7 @@ class SshConnection:
         with Deadline(timeout, give_up) as deadline, translated(self._where):
             channel = self._session(transport, timeout)
             channel.exec_command(f"exec sh -c {shlex.quote(ending.marked(script, mark))}")
-            result, fault = _exchange(channel, stdin or ())
+            result, fault = _exchange(channel, stdin or (), end_of(script))
             if deadline.passed or (result.status == -1 and not transport.is_active()):
                 raise EOFError  # paramiko's -1 is 'no status': a signal, or a lost link
         if fault is not None:
@@ -106,7 +108,7 @@ class SshConnection:
 
 
 def _exchange(
-    channel: paramiko.Channel, chunks: Iterable[bytes]
+    channel: paramiko.Channel, chunks: Iterable[bytes], over: re.Pattern[bytes] | None
 ) -> tuple[CommandResult, BaseException | None]:
     """Feed and drain at once: both streams share a window, so one left unread stops the other.
 
@@ -114,8 +116,8 @@ def _exchange(
     """
     with ThreadPoolExecutor(2) as pool, contextlib.closing(channel):
         feeding = pool.submit(_feed, channel, chunks)
-        draining = pool.submit(_drain, channel.recv_stderr)
-        out, err = _drain(channel.recv), draining.result()
+        draining = pool.submit(hear, channel, channel.recv_stderr)
+        out, err = hear(channel, channel.recv, over), draining.result()
         result = CommandResult(channel.recv_exit_status(), out, err)
     return result, feeding.exception()
 
@@ -152,7 +154,3 @@ def _ahead(chunks: Iterable[bytes]) -> Iterator[bytes]:
             yield chunk
     finally:
         maker.shutdown(cancel_futures=True)
-
-
-def _drain(receive: Callable[[int], bytes]) -> bytes:
-    return b"".join(iter(lambda: receive(BLOCK), b""))

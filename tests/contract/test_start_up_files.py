@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import pwd
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -11,7 +12,7 @@ import pytest
 from buildmatrix import bench, deploy, device
 from buildmatrix.boards import fleet, reach
 from buildmatrix.errors import DeviceError
-from buildmatrix.ssh import connect
+from buildmatrix.ssh import connect, hearing
 from tests.contract import bench_board
 from tests.contract.bench_board import only
 from tests.contract.deploy_board import Memory, files, put
@@ -19,8 +20,6 @@ from tests.fakes import RecordingReporter
 from tests.sshd import Servers, servers
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from buildmatrix.nouns import BoardAddress
 
 __all__ = ["servers"]
@@ -120,3 +119,31 @@ def test_both_streams_in_one_and_the_options_of_others_are_no_trouble(
         bench.start(connection, only("one"))
         assert bench.state(connection).run == "r1"
         bench.collect(connection, reporter=RecordingReporter(), deadline=300, poll=0.1)
+
+
+@pytest.mark.parametrize("says", ["echo noise", ":"])
+def test_a_job_that_goes_on_in_the_background_is_waited_for_a_moment(
+    board: BoardAddress, home: Path, says: str
+) -> None:
+    """It holds the session open, whether it prints or not."""
+    job = f"(for i in 1 2 3 4 5 6 7 8 9; do {says}; sleep 3; done) & echo $! > ~/job"
+    (home / ".bashrc").write_text(job + "\n")
+    store = Memory()
+    bundle = store.bundle("c", files("lib/a"))
+    with connect(board, timeout=30, known_hosts=None) as connection:
+        assert device.probe(connection, "pi", timeout=15).home == str(home)
+        assert Path(f"/proc/{(home / 'job').read_text().strip()}").exists(), "it is there still"
+        put(connection, store, bundle)
+        assert deploy.active(connection) == {"c": bundle.digest}
+
+
+def test_a_board_that_prints_without_end_is_ended(
+    board: BoardAddress, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(hearing, "MOST", 4 << 20)
+    (home / ".bashrc").write_text("yes\n")
+    with (
+        connect(board, timeout=30, known_hosts=None) as connection,
+        pytest.raises(DeviceError, match="printed more than 4 MiB"),
+    ):
+        device.probe(connection, "pi", timeout=60)
