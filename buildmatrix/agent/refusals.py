@@ -12,6 +12,10 @@ if TYPE_CHECKING:
 # Exit statuses of enter.sh, fed.sh, stored.sh and carried.sh.
 ABSENT, HOMELESS, UNREACHED, DAMAGED, EATEN, NARROW = 90, 91, 92, 93, 94, 95
 START_UP = "~/.bashrc, ~/.zshenv, ~/.ssh/rc"
+RAISE = (
+    "raise it: `ulimit -n` in what that user's shell reads at its start, nofile in "
+    "/etc/security/limits.conf, or the limit of what starts the SSH server"
+)
 
 
 def refusal(result: CommandResult) -> DeviceError | None:
@@ -31,8 +35,7 @@ def refusal(result: CommandResult) -> DeviceError | None:
     if result.status == NARROW:
         return DeviceError(
             f"a process on the board may open {said or 'too few'} files, and 32 are needed",
-            hint="raise it: `ulimit -n` in what that user's shell reads at its start, nofile in "
-            "/etc/security/limits.conf, or the limit of what starts the SSH server",
+            hint=RAISE,
         )
     if result.status == EATEN:
         return DeviceError(
@@ -51,10 +54,13 @@ def failure(result: CommandResult) -> DeviceError:
     hints = {
         "No space left": "free space on the board, or remove old bundles with deploy --prune",
         "Read-only file system": "remount the board's file system writable, or check its card",
+        "oo many open files": RAISE,  # mksh ends where another shell goes on
         "Permission denied": "check who owns the folder on the board",
         "not found": "install the missing tool on the board: sh, tar, gzip, sha256sum, coreutils",
     }
     again = "run the command again"
+    if not words:
+        again += "; if it fails without a word again, see `ulimit -a` there"
     if result.status < 0 or result.status > 128:
         again += "; if it is killed again, see `ulimit -a` and the last lines of `dmesg` there"
     hint = next((text for sign, text in hints.items() if sign in words), again)
@@ -70,6 +76,8 @@ def unreached(result: CommandResult) -> DeviceError:
         f"are not interactive too ({START_UP}), and for a forced command in "
         "authorized_keys or sshd_config; `ssh` to it with `true` must print nothing and end with 0"
     )
+    if result.status < 0:  # ksh93 does not outlive a limit of 16 open files
+        hint = f"see `ulimit -a` there: a limit may kill that user's shell; and {hint}"
     if "restricted" in printed:
         hint = "its login shell is a restricted one: `chsh -s /bin/sh` there as root, or log in as "
         hint += "another user"

@@ -10,7 +10,7 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
-from buildmatrix.agent import ask
+from buildmatrix.agent import call
 from buildmatrix.device.answer import parse
 from buildmatrix.device.chosen import numbered
 from buildmatrix.device.gate import FPU_NEEDS, explained, meant_for, unfit
@@ -39,15 +39,15 @@ __all__ = [
 
 
 def probe(connection: Connection, name: str, *, timeout: float = PATIENCE) -> DeviceInfo:
-    """Ask the board `name`; LinkLost when it does not answer, DeviceError when not a Linux."""
-    result = ask(connection, QUESTION, timeout=timeout, mode="look")
+    """Ask the board `name`; LinkLost when it does not answer, DeviceError when no Linux does."""
+    result = call(connection, QUESTION, timeout=timeout, mode="look")
     return parse(name, result.stdout.decode(errors="replace"), now=time.time())
 
 
 def sonames(connection: Connection, name: str, *, timeout: float = PATIENCE) -> tuple[str, ...]:
     """The shared libraries in the folders of the board's loader; DeviceError for half a list."""
-    lines = ask(connection, "sonames", timeout=timeout, mode="look").stdout.decode(errors="replace")
-    *names, end = lines.split() or [""]
+    answer = call(connection, "sonames", timeout=timeout, mode="look").stdout
+    *names, end = answer.decode(errors="replace").split() or [""]
     if end != "end":
         raise DeviceError(f"{name} did not say to the end which libraries it has", details=end)
     return tuple(names)

@@ -13,6 +13,7 @@ import pytest
 from buildmatrix import bench, deploy, device
 from buildmatrix.agent import PREFIX, source
 from buildmatrix.bench.journal import parse
+from buildmatrix.errors import DeviceError
 from tests.contract import bench_board
 from tests.contract.bench_board import Board, collect, only
 from tests.contract.deploy_board import Memory, complete, files, put
@@ -44,6 +45,17 @@ def test_a_bundle_goes_there_back_and_away(board: Board) -> None:
     assert complete(board.home, first)
     assert deploy.prune(board, keep=1) == 1
     assert device.probe(board, "peer").cores > 0
+
+
+@pytest.mark.parametrize("files_at_once", [5, 10, 12, 16])
+def test_few_open_files_are_told_by_whatever_shell(board: Board, files_at_once: int) -> None:
+    """mksh ends with words of its own, ksh93 by a signal."""
+    shell = (board.tools / "sh").readlink()
+    (board.tools / "sh").unlink()
+    board.tool("sh", f'ulimit -n {files_at_once}; exec {shell} "$@"')
+    with pytest.raises(DeviceError) as caught:
+        device.probe(board, "peer")
+    assert "`ulimit -" in caught.value.hint
 
 
 def test_beats_do_not_end_a_wait_and_a_kill_is_out_of_memory(board: Board) -> None:
