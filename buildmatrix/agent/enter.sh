@@ -7,7 +7,6 @@ mark=$1 digest=$2 prefix=$3 mode=$4 line=$5
 # shellcheck disable=SC2064 # the mark as it is now
 trap "exit=\$?; printf \"\\n>%s %s\\n\" $mark \$exit" 0
 printf "\n<%s\n" "$mark"
-{ { :; } 9< /dev/null; } 9< /dev/null || exit 95
 printf "\n<%s\n" "$mark" >&2
 # shellcheck disable=SC3045 # a shell that has none of it goes on; one that can open nothing says nothing
 case $(ulimit -n || echo unknown) in "" | ? | [12]? | 3[01]) ulimit -n; exit 95 ;; esac

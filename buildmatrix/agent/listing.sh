@@ -29,11 +29,10 @@ glance() { # what a deploy asks first; nothing is looked at where nothing was ev
     echo end
 }
 
-greet() { # what a deploy asks first: what the board is, and what stands there
-    answer=$(
+greet() { # what a deploy asks first: what the board is, and what stands there; compressed
+    {
         brief 2> /dev/null
         echo end=1
         glance
-    )
-    printf '%s\n' "$answer"
+    } | gzip -c
 }

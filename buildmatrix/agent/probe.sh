@@ -55,7 +55,7 @@ identity() { # what a gate must know; a process for each question would cost mor
     peek /proc/sys/kernel/arch
     say kernelarch "$line"
     peek /proc/kallsyms # as many digits as a kernel address has
-    say symbol "$line"
+    say symbol "${line%%[!0-9a-f]*}"
     elf
     peek "$sys/devices/system/cpu/online"
     if [ "$line" ]; then say online "$line"; else say cores "$(getconf _NPROCESSORS_ONLN || nproc)"; fi
@@ -119,7 +119,7 @@ libraries() { # the symbol versions of the userland's own
 
 cores() { # each processor: where it is among its like, and which clocks and zones there are
     for at in "$sys"/devices/system/cpu/cpu[0-9]*; do
-        peeks "$at" cpu_capacity regs/identification/midr_el1 cpufreq/cpuinfo_max_freq online
+        peeks "$at" cpu_capacity regs/identification/midr_el1 cpufreq/cpuinfo_max_freq
         say cpu "${at##*/cpu}|$lines"
     done
     for at in "$sys"/devices/system/cpu/cpufreq/policy* "$sys"/devices/system/cpu/cpu0/cpufreq; do
@@ -137,9 +137,10 @@ cores() { # each processor: where it is among its like, and which clocks and zon
 
 tables() { # what /proc says in lines, by one process; Features are the same on every core
     sed -n -e '1,/^Features/s/^Features/cpuinfo=&/p' -e '1,/^vendor_id/s/^vendor_id/cpuinfo=&/p' \
-        -e 's/^processor/cpuinfo=&/p' -e 's/^CPU part/cpuinfo=&/p' \
-        -e 's/^Hardware[^A-Z]/cpuinfo=&/p' -e 's/^Model/cpuinfo=&/p' -e 's/^MemTotal/meminfo=&/p' \
-        -e 's/^MemFree/meminfo=&/p' -e 's/^MemAvailable/meminfo=&/p' /proc/cpuinfo /proc/meminfo
+        -e 's/^processor.*: /cpuinfo=processor:/p' -e 's/^CPU part.*: /cpuinfo=CPU part:/p' \
+        -e 's/^Hardware[^A-Z]/cpuinfo=&/p' -e 's/^Model/cpuinfo=&/p' \
+        -e 's/^MemTotal: */meminfo=MemTotal:/p' -e 's/^MemFree: */meminfo=MemFree:/p' \
+        -e 's/^MemAvailable: */meminfo=MemAvailable:/p' /proc/cpuinfo /proc/meminfo
 }
 
 place() { # the disk
@@ -165,7 +166,7 @@ brief() { # what the gate before a deploy must know
     cores
     place
     peek /proc/loadavg
-    say load "$line"
+    say load "${line%% *}"
     peek "$sys/devices/platform/soc/soc:firmware/get_throttled"
     if command -v vcgencmd > /dev/null && said=$(vcgencmd get_throttled); then line=$said; fi
     say throttled "$line"

@@ -5,7 +5,9 @@ All is asked in one round trip.
 
 from __future__ import annotations
 
+import gzip
 import time
+import zlib
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -75,7 +77,15 @@ def greet(
 def question(connection: Connection, *, writes: bool = True, bare: bool = False) -> bytes:
     """What is the board, as far as a gate must know, and what stands there: one round trip."""
     mode: Mode = "keep" if writes else "look"
-    return call(connection, QUESTION, timeout=deploy.SHORT, mode=mode, bare=bare).stdout
+    answer = call(connection, QUESTION, timeout=deploy.SHORT, mode=mode, bare=bare).stdout
+    try:
+        return gzip.decompress(answer)
+    except (OSError, EOFError, zlib.error) as error:
+        raise DeviceError(
+            f"the board's answer is damaged: {error}",
+            details=ascii(answer[:200]),
+            hint="see that `gzip` works there, and that nothing prints in the background",
+        ) from error
 
 
 def _gate(

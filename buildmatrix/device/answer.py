@@ -203,7 +203,7 @@ def _page_size(text: str) -> int | None:
 
 def _kernel_bits(answers: Answers) -> int | None:
     """By the width of a kernel address: uname and personality may say otherwise."""
-    address = re.match(r"(?:[0-9a-f]{8}){1,2}(?= )", _first(answers, "symbol"))
+    address = re.match(r"(?:[0-9a-f]{8}){1,2}(?= |$)", _first(answers, "symbol"))
     if address:
         return len(address[0]) * 4
     for word in (_first(answers, "kernelarch"), _first(answers, "machine")):

@@ -32,7 +32,7 @@ def policies(lines: Iterable[str]) -> tuple[ClockPolicy, ...]:
 
 
 def clusters(lines: Iterable[str], cpuinfo: Sequence[tuple[str, str]] = ()) -> tuple[Cluster, ...]:
-    """Processors by kind, strongest last; lines 'number|capacity|MIDR|hardware max|online'.
+    """Processors by kind, strongest last; lines 'number|capacity|MIDR|hardware max'.
 
     A 32-bit kernel shows no MIDR: the part comes from /proc/cpuinfo then. Processors that are off
     count by what the kernel knows of them.
@@ -40,7 +40,7 @@ def clusters(lines: Iterable[str], cpuinfo: Sequence[tuple[str, str]] = ()) -> t
     parts = _parts(cpuinfo)
     kinds: dict[tuple[str, int | None, int | None], list[int]] = {}
     for line in lines:
-        number, capacity, midr, khz, _ = _fields(line, 5)
+        number, capacity, midr, khz = _fields(line, 4)
         if not number.isdecimal():
             continue
         part = _part_of(midr) or parts.get(int(number), "")
