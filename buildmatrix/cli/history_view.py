@@ -26,7 +26,8 @@ def table(document: History) -> RenderableType:
 def _board(board: HistoryBoard) -> RenderableType:
     nights = board["nights"]
     kind = ", emulated" if board["emulated"] else ""
-    title = f"{board['device']}{kind}: {len(nights)} nights, {len(board['rows'])} rows"
+    count = f"{len(nights)} night{'s' if len(nights) > 1 else ''}"
+    title = f"{board['device']}{kind}: {count}, {len(board['rows'])} rows"
     days = {night["id"]: night["at"][:10] for night in nights}
     order = {name: place for place, name in enumerate(days)}
     steps = sorted(_steps(board), key=lambda one: -order[one[2]["night"]])

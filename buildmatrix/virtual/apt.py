@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
 SUITE = "bookworm"
 KEYRING = Path("/usr/share/keyrings/debian-archive-keyring.gpg")
+REACHED = ("Acquire::http", "Acquire::https")
 CONF = """\
 APT::Architecture "{1}"; APT::Architectures {{ "{1}"; }};
 APT::Install-Recommends "false"; APT::Sandbox::User ""; Acquire::Languages "none";
@@ -25,7 +26,8 @@ Dir::Etc::sourceparts "{0}/etc/none"; Debug::NoLocking "true";
 class Apt:
     """Package lists in a directory of our own, verified with the host's archive keyring.
 
-    `settings` are further lines of apt.conf(5).
+    A mirror is reached as this machine's own apt reaches one: proxy, certificates. `settings` are
+    further lines of apt.conf(5).
     """
 
     def __init__(
@@ -48,7 +50,8 @@ class Apt:
         (directory / "status").touch()
         source = f"deb [signed-by={KEYRING}] {mirror} {suite} main\n"
         (directory / "etc" / "sources.list").write_text(source)
-        (directory / "apt.conf").write_text(CONF.format(directory, architecture) + settings)
+        conf = _own_settings() + CONF.format(directory, architecture) + settings
+        (directory / "apt.conf").write_text(conf)
         self._settings = {"APT_CONFIG": str(directory / "apt.conf")}
         self._archives = directory / "cache" / "archives"
         self._run("apt-get", "-qq", "update")
@@ -70,6 +73,13 @@ class Apt:
 
     def _run(self, *argv: str, cwd: Path | None = None) -> bytes:
         return host.run(argv, cwd=cwd, settings=self._settings)
+
+
+def _own_settings() -> str:
+    """How /etc/apt says that mirrors are reached, as lines of apt.conf(5)."""
+    trees = (host.run(["apt-config", "dump", tree]).decode() for tree in REACHED)
+    lines = (line for tree in trees for line in tree.splitlines(keepends=True))
+    return "".join(line for line in lines if not line.endswith(' "";\n'))  # heads of trees
 
 
 def listing(folder: Path) -> str:

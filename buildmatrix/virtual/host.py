@@ -28,6 +28,7 @@ PACKAGES = {  # program -> the Debian package it comes in
     "mke2fs": "e2fsprogs",
     "apt-get": "apt",
     "apt-cache": "apt",
+    "apt-config": "apt",
     "dpkg-deb": "dpkg",
     "tar": "tar",
     "ssh": "openssh-client",
