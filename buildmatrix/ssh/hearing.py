@@ -42,10 +42,11 @@ def hear(
                     f"the board printed more than {MOST >> 20} MiB, and no answer has that",
                     hint="look for a job with `&` in what that user's shell reads at its start",
                 )
-            if over is not None and not closing.is_alive():
+            if over is not None:
                 tail += piece
                 if over.search(tail):
                     closing.start()
+                    over = None  # what still comes says nothing
                 tail = tail[-TAIL:]
     finally:
         closing.cancel()

@@ -1,0 +1,59 @@
+"""What a command prints, when somebody else goes on printing."""
+
+from __future__ import annotations
+
+import re
+import time
+from typing import TYPE_CHECKING
+from unittest import mock
+
+import pytest
+
+from buildmatrix.errors import DeviceError
+from buildmatrix.ssh import hearing
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+OVER = re.compile(rb"\n>mark (\d{1,3})\n")
+
+
+def test_what_still_comes_after_the_channel_was_closed_does_no_harm(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(hearing, "LINGER", 0.01)
+    channel = mock.Mock()
+
+    def stream() -> Iterator[bytes]:
+        yield b"answer"
+        yield b"\n>mark 0\n"
+        while not channel.close.called:
+            time.sleep(0.001)
+        yield from (b"y\n", b"y\n", b"")
+
+    pieces = stream()
+    assert hearing.hear(channel, lambda _: next(pieces), OVER) == b"answer\n>mark 0\ny\ny\n"
+    channel.close.assert_called_once_with()
+
+
+def test_an_end_in_two_pieces_is_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(hearing, "LINGER", 0.01)
+    channel = mock.Mock()
+
+    def stream() -> Iterator[bytes]:
+        yield b"answer\n>ma"
+        yield b"rk 0\n"
+        while not channel.close.called:
+            time.sleep(0.001)
+        yield b""
+
+    pieces = stream()
+    assert hearing.hear(channel, lambda _: next(pieces), OVER).endswith(b">mark 0\n")
+
+
+def test_more_than_any_answer_has_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(hearing, "MOST", 100)
+    channel = mock.Mock()
+    with pytest.raises(DeviceError, match="the board printed more than"):
+        hearing.hear(channel, lambda _: b"y\n" * 40)
+    channel.close.assert_called_once_with()
