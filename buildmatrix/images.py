@@ -20,6 +20,7 @@ from buildmatrix.protocols import ContainerSpec, Mount, Note, Output
 from buildmatrix.records import read_record, write_record
 from buildmatrix.state import State
 from buildmatrix.toolchain import Identity, Toolchain
+from buildmatrix.toolchain_lock import changes
 from buildmatrix.works import work_id
 
 if TYPE_CHECKING:
@@ -182,14 +183,8 @@ def base_tag(suite: str) -> str:
 
 def changed_packages(old: Identity, new: Identity) -> str:
     """What a rebuild changed, in words."""
-    before = dict(p.split("=", 1) for p in old.packages)
-    after = dict(p.split("=", 1) for p in new.packages)
-    words = [
-        f"{name} {before.get(name, 'none')} -> {after.get(name, 'none')}"
-        for name in sorted({*before, *after})
-        if before.get(name) != after.get(name)
-    ]
-    return f"{new.toolchain}: " + ("; ".join(words) or "the definition changed, no package did")
+    words = "; ".join(changes(old.packages, new.packages))
+    return f"{new.toolchain}: {words or 'the definition changed, no package did'}"
 
 
 # Debian keeps target libraries in two places: multiarch, and the cross compiler's own.

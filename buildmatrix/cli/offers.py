@@ -27,20 +27,31 @@ def models(_c: Any, matrix: str = "matrix.yaml", copy: str = "", json: bool = Fa
     _offered("models", project_folder(Path(matrix)), copy, json)
 
 
-@command({**COPY, "rebuild": "make the images from nothing"}, iterable=["only"])
+@command(
+    {
+        **COPY,
+        "rebuild": "make the images from nothing",
+        "lock": "list the images' packages in toolchains.lock, which builds are held to",
+    },
+    iterable=["only"],
+)
 def toolchains(
     _c: Any,
     matrix: str = "matrix.yaml",
     only: Any = None,
     rebuild: bool = False,
+    lock: bool = False,
     copy: str = "",
     json: bool = False,
     state: str = "",
 ) -> None:
-    """List toolchains and their images; with --rebuild, make them anew and say what changed."""
+    """List toolchains and their images; make them anew, or lock them, and say what changed.
+
+    Without --only those are locked that the matrix uses.
+    """
     from buildmatrix.pipeline.documents import chosen_toolchains, toolchains_document
+    from buildmatrix.pipeline.locking import renewed, used
     from buildmatrix.pipeline.project import load_toolchains
-    from buildmatrix.pipeline.rebuilding import make_toolchains
 
     root = project_folder(Path(matrix))
     if copy:
@@ -48,12 +59,13 @@ def toolchains(
         return
     with progress() as reporter:
         chosen = chosen_toolchains(root, tuple(only or ()))
-        rebuilt = None
-        if rebuild:
+        changed = None
+        if rebuild or lock:
             shop = workshop(matrix, [], state, reporter)
-            rebuilt = make_toolchains(shop, [offer.name for offer in chosen], anew=True)
+            names = [offer.name for offer in chosen] if rebuild or only else used(shop)
+            changed = renewed(shop, names, rebuild=rebuild, lock=lock)
         there, where = load_toolchains(root), state_of(matrix, state)
-        document = toolchains_document(chosen, there, state=where, rebuilt=rebuilt)
+        document = toolchains_document(chosen, there, state=where, changed=changed)
     if json:
         print_json(document)
     else:

@@ -48,7 +48,7 @@ EXAMPLES = {
     "schema": ("schema --out .schemas",),
     "shell": ("shell dot-neon-true",),
     "sources": ("sources", "sources --archives folder"),
-    "toolchains": ("toolchains", "toolchains --copy armv7hf-bookworm"),
+    "toolchains": ("toolchains", "toolchains --lock", "toolchains --copy armv7hf-bookworm"),
     "why": ("why dot-neon-true",),
 }
 

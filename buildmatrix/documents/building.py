@@ -183,7 +183,7 @@ class ToolchainRow(TypedDict):
     identity: str
     image: str
     packages: list[str]
-    changed: str  # by the rebuild asked for, in words
+    changed: str  # by what was asked for: in a rebuilt image, or in the lock
 
 
 class Toolchains(TypedDict):

@@ -37,7 +37,6 @@ if TYPE_CHECKING:
     )
     from buildmatrix.nouns import Action, Cell
     from buildmatrix.pipeline.making import Outcome
-    from buildmatrix.pipeline.rebuilding import Rebuilt
     from buildmatrix.pipeline.reproducing import Reproduction
     from buildmatrix.pipeline.workshop import Workshop
     from buildmatrix.shelf import Offer
@@ -249,15 +248,14 @@ def toolchains_document(
     toolchains: Mapping[str, Toolchain],
     *,
     state: Path,
-    rebuilt: Mapping[str, Rebuilt] | None = None,
+    changed: Mapping[str, str] | None = None,
 ) -> Toolchains:
-    """Images on record in a state folder; of those rebuilt just now, what changed in words."""
+    """Images on record in a state folder; of those made or locked now, what changed in words."""
     rows: list[ToolchainRow] = []
     for offer in offers:
         name = offer.name
         toolchain = toolchains[name]
         identity = images.recorded(toolchain, state)
-        change = (rebuilt or {}).get(name)
         rows.append(
             {
                 "name": name,
@@ -267,7 +265,7 @@ def toolchains_document(
                 "identity": identity.digest if identity else "",
                 "image": identity.image if identity else "",
                 "packages": list(identity.packages) if identity else [],
-                "changed": change.packages if change else "",
+                "changed": (changed or {}).get(name, ""),
             }
         )
     return {"version": 1, "toolchains": rows}

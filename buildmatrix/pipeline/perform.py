@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from buildmatrix.errors import DamageError, NotCachedError
 from buildmatrix.nouns import Action, Stage, Verb
 from buildmatrix.pipeline.crew import Crew
+from buildmatrix.pipeline.locking import hold
 from buildmatrix.pipeline.making import Outcome, judged, made
 from buildmatrix.pipeline.planning import plan_all
 from buildmatrix.plan import USELESS, wanted_by
@@ -64,6 +65,7 @@ def _sharing(workshop: Workshop) -> Iterator[None]:
 
 def _build_all(workshop: Workshop, *, fail_fast: bool, frozen: bool) -> tuple[Outcome, ...]:
     actions = plan_all(workshop)
+    hold(workshop)
     missing = [action for action in actions if action.verb.makes]
     if frozen and missing:
         raise NotCachedError(
@@ -107,6 +109,7 @@ class _Build:
                 self._ended(made(self.workshop, work, image, {}, self.workshop.jobs))
             if images:
                 self._use(plan_all(self.workshop))  # images are what they are: every key is known
+                hold(self.workshop)
             for action in self.actions:
                 self._settle(action)
             crew.add(self._tasks(self._in_reach()))

@@ -52,6 +52,29 @@ def test_a_changed_script_reruns_only_its_own(project: Path, tmp_path: Path) -> 
     assert "build:tiny[answer=1]@armv7hf-bookworm: changed: script" in err
 
 
+def test_an_image_with_other_packages_than_are_locked_builds_nothing(
+    project: Path, tmp_path: Path
+) -> None:
+    where: Where = {"cwd": project, "state": tmp_path / "state"}
+    (row,) = (
+        row
+        for row in cli.document("toolchains", "--lock", **where)["toolchains"]
+        if row["name"] == "armv7hf-bookworm"
+    )
+    assert row["changed"] == f"locked: {len(row['packages'])} packages"
+    cli.run("build", "--only", "tiny-1", **where)
+    lock = project / "toolchains.lock"
+    mine = next(one for one in row["packages"] if one.startswith("gcc-12-arm-linux-gnueabihf:"))
+    name, _, version = mine.partition("=")
+    lock.write_text(lock.read_text().replace(mine, f"{name}=11.0-1"))
+    _, err = cli.run("build", "--only", "tiny-1", code=4, **where)
+    assert "the image of armv7hf-bookworm has other packages than toolchains.lock lists" in err
+    assert f"{name} 11.0-1 -> {version}" in err
+    out, _ = cli.run("toolchains", "--lock", "--only", "armv7hf-bookworm", **where)
+    assert f"11.0-1 -> {version}" in " ".join(out.split())
+    assert set(states(cli.document("build", "--only", "tiny-1", **where)).values()) == {"cached"}
+
+
 def test_no_network_not_root_inputs_read_only(project: Path, tmp_path: Path) -> None:
     probe = """
 id -u > /out/uid
