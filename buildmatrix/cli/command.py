@@ -34,18 +34,26 @@ COMMON_HELP = {
 SHORT = {"matrix": "m", "only": "o", "host": "H", "jobs": "j", "dry-run": "n"}
 
 
-class Word(Argument):
+class Like(Argument):
+    """An argument of a command as Invoke made it."""
+
+    def __init__(self, made: Argument) -> None:
+        super().__init__(
+            names=made.names,
+            kind=made.kind,
+            default=made.default,
+            help=made.help,
+            positional=made.positional,
+            optional=made.optional,
+            attr_name=made.attr_name,
+        )
+
+
+class Word(Like):
     """A word that a command wants. Invoke takes whatever stands there for it, a flag as well."""
 
-    def __init__(self, command: str, word: Argument) -> None:
-        super().__init__(
-            names=word.names,
-            kind=word.kind,
-            default=word.default,
-            help=word.help,
-            positional=True,
-            attr_name=word.attr_name,
-        )
+    def __init__(self, command: str, made: Argument) -> None:
+        super().__init__(made)
         self.command = command
 
     def set_value(self, value: Any, cast: bool = True) -> None:
@@ -57,6 +65,17 @@ class Word(Argument):
         super().set_value(value, cast)
 
 
+class Number(Like):
+    """A flag that wants a whole number. Invoke's own ends in a traceback when it gets another."""
+
+    def set_value(self, value: Any, cast: bool = True) -> None:
+        try:
+            super().set_value(value, cast)
+        except ValueError:
+            words = f"buildmatrix: --{self.names[0]}: '{value}' is not a whole number"
+            raise Exit(printable(words), UsageError.exit_code) from None
+
+
 class Command(Task[Callable[..., None]]):
     """An Invoke task whose short flags are the ones above, where Invoke takes what is left over,
     and whose help can be asked for twice."""
@@ -65,7 +84,12 @@ class Command(Task[Callable[..., None]]):
         texts = dict(self.help)
         arguments = super().get_arguments(ignore_unknown_help)
         self.help = texts  # Invoke takes out of it what it hands over
-        return [Word(self.name, one) if one.positional else one for one in arguments]
+        return [self._ours(one) for one in arguments]
+
+    def _ours(self, made: Argument) -> Argument:
+        if made.positional:
+            return Word(self.name, made)
+        return Number(made) if made.kind is int else made
 
     def arg_opts(self, name: str, default: Any, taken_names: set[str]) -> dict[str, Any]:
         options = super().arg_opts(name, default, taken_names)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import sys
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
@@ -15,6 +16,7 @@ from buildmatrix.errors import did_you_mean
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+NO_VALUE = re.compile(r"Flag <Argument: (\S+?)[ >].*needed value and was not given one!")
 EXAMPLES = {
     "audit": ("audit dot-neon-true", "audit libfoo.so --target pi4-64", "audit foo.whl --json"),
     "agree": ("agree", "agree --only 'caffe-*'"),
@@ -124,16 +126,14 @@ class BuildmatrixProgram(Program):
             parse(*arguments)
         except ParseError as error:
             raise Exit(self._explained(error), 2) from None
-        except ValueError as error:  # of int(), which Invoke calls for a flag that is a number
-            word = str(error).rpartition(": ")[2]
-            raise Exit(f"buildmatrix: {word} is not a whole number", 2) from None
 
     def _explained(self, error: ParseError) -> str:
         """What is wrong, the nearest thing that exists, and where to look."""
         command = error.context.name if error.context else None
         word = str(error).partition("'")[2].partition("'")[0]
         if not str(error).startswith("No idea what"):
-            return f"buildmatrix: {error}\nnext: buildmatrix {command or ''} --help"
+            words = NO_VALUE.sub(r"--\1 wants a value", str(error))
+            return f"buildmatrix: {words}\nnext: buildmatrix {command or ''} --help"
         if command and error.context and word.startswith("-"):
             return _no_flag(command, word, list(error.context.flag_names()))
         commands = list(self.namespace.task_names) if self.namespace else []

@@ -113,7 +113,12 @@ def test_cells_name_the_source_that_was_out_of_reach(project: Path) -> None:
         (["build", "net-one"], 2, "next: buildmatrix build --only net-one"),
         (["doctor", "now"], 2, "doctor takes no such word"),
         (["biuld"], 2, "(did you mean 'build'?)"),
-        (["build", "--jobs", "x"], 2, "'x' is not a whole number"),
+        (["build", "--jobs", "x"], 2, "--jobs: 'x' is not a whole number"),
+        (
+            ["bench", "--rounds", "--json"],
+            2,
+            "--rounds wants a value\nnext: buildmatrix bench --help",
+        ),
         (["why", "-x"], 2, "why -x: CELL comes first\nnext: buildmatrix why --help"),
     ],
 )
@@ -124,6 +129,19 @@ def test_a_wrong_call_says_what_and_ends_with_its_code(
     assert (done.returncode, message in done.stderr) == (code, True), done.stderr
     assert "Traceback" not in done.stderr
     assert done.stdout == ""
+
+
+def test_a_number_that_is_none_is_told_through_inv_too(project: Path) -> None:
+    (project / "tasks.py").write_text((ROOT / "tasks.py").read_text())
+    done = subprocess.run(
+        [sys.executable, "-m", "invoke", "build", "--jobs", "x"],
+        cwd=project,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, done.stderr) == (2, "buildmatrix: --jobs: 'x' is not a whole number\n")
 
 
 @pytest.mark.parametrize(
