@@ -28,7 +28,9 @@ def debootstrap(suite: str, mirror: str, tar: Path, on_line: Callable[[str], Non
     if os.geteuid() != 0:
         raise BuildError(
             "no image registry answers, and debootstrap needs root",
-            hint=f"run once as root: inv toolchains --only '*-{suite}'",
+            # In a state folder of root's own: what root makes in a user's nobody else can change.
+            hint="the base image is the engine's, for every user; as root, once: "
+            f"`inv toolchains --rebuild --only '*-{suite}' --state /var/tmp/buildmatrix`",
         )
     with tempfile.TemporaryDirectory(prefix="debootstrap-", dir=tar.parent) as folder:
         root = Path(folder) / "root"

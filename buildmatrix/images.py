@@ -187,6 +187,12 @@ def changed_packages(old: Identity, new: Identity) -> str:
     return f"{new.toolchain}: {words or 'the definition changed, no package did'}"
 
 
+COPY = """\
+for file; do
+  [ -f "$file" ] || continue
+  mkdir -p "/export${file%/*}" && cp -L "$file" "/export$file" || exit 1
+done
+"""
 # Debian keeps target libraries in two places: multiarch, and the cross compiler's own.
 OWNER = """\
 triple=$1; shift
@@ -196,7 +202,8 @@ for name; do
     owner=${owner%%: *} owner=${owner%%, *}
     dpkg-query -W -f "$name\\t\\${Package}\\t\\${Architecture}\\t\\${Version}\\n" "$owner"
     mkdir -p "/export/${owner%:*}"
-    cp -L "/usr/share/doc/${owner%:*}/copyright" "/export/${owner%:*}/" || :
+    text=/usr/share/doc/${owner%:*}/copyright
+    [ ! -f "$text" ] || cp -L "$text" "/export/${owner%:*}/" || exit 1
     break
   done
 done
@@ -238,11 +245,15 @@ def export(image: str, paths: tuple[str, ...], destination: Path, *, engine: Eng
     """
     destination.mkdir(parents=True, exist_ok=True)
     destination.chmod(0o777)  # the container's user is nobody
-    copy = 'for f; do [ -f "$f" ] && mkdir -p "/export${f%/*}" && cp -L "$f" "/export$f"; done; :'
     mount = Mount(destination, "/export", writable=True)
-    done = engine.run(_probe(image, ("sh", "-c", copy, "sh", *paths), (mount,)), lambda _: None)
+    lines: list[str] = []
+    done = engine.run(_probe(image, ("sh", "-c", COPY, "sh", *paths), (mount,)), lines.append)
     if done.status != 0:
-        raise BuildError(f"files cannot be copied out of {image}", where=str(destination))
+        raise BuildError(
+            f"files cannot be copied out of {image}",
+            where=str(destination),
+            details="\n".join(lines[-15:]),
+        )
 
 
 def _record(toolchain: Toolchain, state: Path) -> Path:

@@ -119,13 +119,25 @@ UPGRADES: tuple[tuple[str, ...], ...] = (
 
 
 def opened(path: Path) -> sqlite3.Connection:
-    """The file, made or brought to this version. Raises InputError for a newer or damaged one."""
+    """The file, made or brought to this version; where nothing can be written, as it is. Raises
+    InputError for a newer or damaged one."""
+    try:
+        return _prepared(path, for_writing=True)
+    except InputError as refused:
+        code = getattr(refused.__cause__, "sqlite_errorcode", 0) & 0xFF
+        if code not in (sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY) or not path.is_file():
+            raise
+    return _prepared(path, for_writing=False)
+
+
+def _prepared(path: Path, *, for_writing: bool) -> sqlite3.Connection:
     with usable(path):
-        db = connected(path)
+        db = connected(path) if for_writing else connected(_as_it_is(path), uri=True)
     try:
         with usable(path):
-            db.execute("PRAGMA journal_mode = WAL")
-            db.execute("PRAGMA synchronous = FULL")  # a stored run is then forgotten on the board
+            if for_writing:
+                db.execute("PRAGMA journal_mode = WAL")
+                db.execute("PRAGMA synchronous = FULL")  # a stored run is forgotten on the board
             _upgrade(db, path)
     except BaseException:
         db.close()
@@ -133,9 +145,18 @@ def opened(path: Path) -> sqlite3.Connection:
     return db
 
 
-def connected(path: Path) -> sqlite3.Connection:
+def _as_it_is(path: Path) -> str:
+    """The address of a file that nobody can write. SQLite reads one with a log (-wal) only when it
+    may make files beside it, but for what is said to stay as it is; a log is not read then, so
+    one with rows is left to SQLite to refuse."""
+    log = path.with_name(f"{path.name}-wal")
+    stays = not (log.is_file() and log.stat().st_size)
+    return f"{path.absolute().as_uri()}?mode=ro{'&immutable=1' if stays else ''}"
+
+
+def connected(path: Path | str, *, uri: bool = False) -> sqlite3.Connection:
     """A connection that knows `checksum`, and reads text that a flipped bit made no UTF-8."""
-    db = sqlite3.connect(path, timeout=30.0, isolation_level=None)
+    db = sqlite3.connect(path, timeout=30.0, isolation_level=None, uri=uri)
     db.row_factory = sqlite3.Row
     db.text_factory = lambda text: text.decode(errors="replace")
     db.create_function("checksum", -1, checksum, deterministic=True)

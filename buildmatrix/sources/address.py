@@ -13,7 +13,9 @@ from buildmatrix.errors import SourceUnavailable
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-USERINFO = re.compile(r"(?<=://)[^/@\s]+@")  # RFC 3986, 3.2.1
+# RFC 3986, 3.2.1, and what people write: a password with an @ that is not %40, or a ? that ends
+# the host.
+USERINFO = re.compile(r"(?<=://)[^/\s]+@")
 
 
 def shown(text: str) -> str:

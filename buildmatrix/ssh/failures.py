@@ -121,7 +121,8 @@ def translated(where: str) -> Iterator[None]:
         raise DeviceError(
             f"no common SSH algorithm: {error}",
             where=where,
-            hint="update the SSH server there: signatures by SHA-1 (ssh-rsa) are not taken",
+            hint="`ssh -vv` to it lists what the server offers: have it offer what this side "
+            "takes, or update it; signatures by SHA-1 (ssh-rsa) are not taken",
         ) from error
     except paramiko.ChannelException as error:
         raise _no_session(error, where) from error
