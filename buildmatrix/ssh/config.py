@@ -148,6 +148,11 @@ def _jumps(values: Values) -> tuple[_Destination, ...]:
     for word in ("bindaddress", "bindinterface"):
         if str(values.get(word) or "none").lower() != "none":
             raise ValueError(f"{word} {values[word]} is not used here; leave it out for this board")
+    if (revoked := _one(values, "revokedhostkeys", "none")).lower() != "none":
+        raise ValueError(
+            f"RevokedHostKeys {revoked} is not read here, so a key that it takes back would count; "
+            "write `RevokedHostKeys none` for this board before it"
+        )
     text = _one(values, "proxyjump", "none")
     if text.lower() != "none":
         return tuple(_destination(part.strip()) for part in text.split(","))

@@ -123,6 +123,7 @@ def test_agent_keys_certificates_and_names(config: Path, monkeypatch: pytest.Mon
     [
         ("ProxyCommand nc %h %p", "write ProxyJump"),
         ("BindAddress 10.0.0.1", "bindaddress 10.0.0.1 is not used here"),
+        ("RevokedHostKeys /etc/revoked", "RevokedHostKeys /etc/revoked is not read here"),
         ("Nonsense yes", "nonsense"),
         ("IdentityFile /x/%C", "%C in /x/%C is not known here"),
     ],
