@@ -59,6 +59,7 @@ NEWER = (  # words that OpenSSH 9.2 does not have
     'Match command "reboot"',
     "Match host nobody version OpenSSH_*",
     "RefuseConnection not today",
+    'RefuseConnection "not today"',
     "Tag home",
 )
 SETTINGS = (

@@ -12,7 +12,6 @@ RAW = frozenset(
         "localcommand",
         "proxycommand",
         "proxyjump",
-        "refuseconnection",
         "remotecommand",
     }
 )
@@ -30,6 +29,7 @@ SINGLE = frozenset(
         "identitiesonly",
         "identityagent",
         "port",
+        "refuseconnection",  # 10.6 takes one word or a quoted text, whatever it is a message
         "revokedhostkeys",
         "user",
     }

@@ -129,7 +129,7 @@ class _Reader:
             raise ValueError(f"{name} takes one value, and not {rest}")
         values = [_value(name, word) for word in words]
         if within and name == "refuseconnection":
-            raise ValueError(f"RefuseConnection: {rest}")
+            raise ValueError(f"RefuseConnection: {values[0]}")
         if within and values:
             self._set(name, values)
         return within
