@@ -32,13 +32,26 @@ def request(url: str, headers: Mapping[str, str] | None = None) -> urllib.reques
 
     Raises SourceUnavailable for what is no address.
     """
-    parts = _parts(url)
-    host = parts.netloc.rpartition("@")[2]
-    asked = urllib.request.Request(urlunsplit(parts._replace(netloc=host)), headers=headers or {})
-    if parts.username is not None:
-        pair = f"{unquote(parts.username)}:{unquote(parts.password or '')}".encode()
-        asked.add_unredirected_header("Authorization", f"Basic {base64.b64encode(pair).decode()}")
+    bare, authorisation = parted(url)
+    asked = urllib.request.Request(bare, headers=headers or {})
+    if authorisation:
+        asked.add_unredirected_header("Authorization", authorisation)
     return asked
+
+
+def parted(url: str) -> tuple[str, str]:
+    """An address of HTTP without its credentials, and what its Authorization header says of them;
+    empty where it has none. Raises SourceUnavailable for what is no address.
+
+    >>> parted("https://me:secret@host.example/a.tar")
+    ('https://host.example/a.tar', 'Basic bWU6c2VjcmV0')
+    """
+    parts = _parts(url)
+    bare = urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2]))
+    if parts.username is None:
+        return bare, ""
+    pair = f"{unquote(parts.username)}:{unquote(parts.password or '')}".encode()
+    return bare, f"Basic {base64.b64encode(pair).decode()}"
 
 
 def with_credentials_of(page: str, url: str) -> str:

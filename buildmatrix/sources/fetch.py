@@ -108,18 +108,26 @@ def archive_commit(
     """Write `git archive` of one commit, fetched alone. The commit's hash is the check.
 
     `network` holds the variables that name proxies and certificates, as for every download.
+    Credentials of an address of HTTP go by git's environment: every user sees a command's words.
     """
     if shutil.which("git") is None:
         where = address.shown(url)
         raise SourceUnavailable("git is not installed", where=where, hint="install git")
+    bare, settings = url, dict(network or {})
+    if url.startswith(("http://", "https://")):
+        bare, authorisation = address.parted(url)
+        if authorisation:
+            settings["GIT_CONFIG_COUNT"] = "1"
+            settings["GIT_CONFIG_KEY_0"] = f"http.{bare}.extraHeader"
+            settings["GIT_CONFIG_VALUE_0"] = f"Authorization: {authorisation}"
     with tempfile.TemporaryDirectory(prefix="buildmatrix-git-") as folder:
         for arguments in (
             ["init", "-q"],
             # By full hash only: a branch that is named like a commit is not taken for one.
-            ["fetch", "-q", "--depth", "1", "--no-tags", url, commit],
+            ["fetch", "-q", "--depth", "1", "--no-tags", bare, commit],
             ["archive", "--format=tar", "-o", str(destination.resolve()), commit],
         ):
-            _git(arguments, folder=folder, url=url, network=network or {}, stopped=stopped)
+            _git(arguments, folder=folder, url=url, network=settings, stopped=stopped)
 
 
 def _git(

@@ -5,9 +5,10 @@ from __future__ import annotations
 import base64
 import io
 import socketserver
+import subprocess
 import threading
 from contextlib import contextmanager, suppress
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from hypothesis import given
@@ -19,6 +20,7 @@ from tests.fakes import RecordingReporter
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
 
 @contextmanager
@@ -143,6 +145,28 @@ def test_no_error_shows_credentials() -> None:
     with pytest.raises(SourceUnavailable) as caught:
         got("http://me:token@host.example:no-port/a.tar")
     assert "token" not in str(caught.value)
+
+
+def test_git_gets_credentials_where_no_other_user_of_the_machine_sees_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    commands: list[list[str]] = []
+    popen = subprocess.Popen
+
+    def seen(argv: list[str], **settings: Any) -> Any:
+        commands.append(argv)
+        return popen(argv, **settings)
+
+    monkeypatch.setattr("subprocess.Popen", seen)
+    with server(answer(b"", status="403 Forbidden")) as (host, asked):
+        url = f"http://me:p%40ss@{host}/r.git"
+        with pytest.raises(SourceUnavailable, match="git: ") as caught:
+            fetch.archive_commit(url, "0" * 40, tmp_path / "a.tar")
+    assert b"Authorization: Basic " + base64.b64encode(b"me:p@ss") in asked[0]
+    assert [argv[1] for argv in commands] == ["init", "fetch"]
+    for text in (str(commands), str(caught.value).replace("***@", "")):
+        assert "me:" not in text
+        assert "ss@" not in text
 
 
 @given(st.text(alphabet=st.characters(exclude_characters="/ \t\n", codec="ascii"), min_size=1))
