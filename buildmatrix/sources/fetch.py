@@ -28,6 +28,7 @@ TRIES = 3
 CHUNK = 1 << 18
 GIT_SECONDS = 1800.0
 NO_SERVERS_FAULT = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO)
+SLOWEST, PATIENCE = 1 << 10, 60.0  # bytes a second over so many seconds: below it, it is no answer
 LARGEST = 8 << 30  # bytes of one download; PyTorch's largest wheel of 2026 has 3
 
 
@@ -84,11 +85,16 @@ def _download(
     with urllib.request.urlopen(address.request(url), timeout=60) as response:
         length = (response.headers.get("Content-Length") or "").strip()
         total = int(length) if length.isascii() and length.isdigit() and len(length) < 20 else 0
-        done = 0
-        while chunk := response.read(CHUNK):
+        done = lately = 0
+        since = time.monotonic()
+        while chunk := response.read1(CHUNK):  # what is there: a whole chunk may be hours away
             if stopped():
                 raise KeyboardInterrupt
-            done += len(chunk)
+            done, lately = done + len(chunk), lately + len(chunk)
+            if (now := time.monotonic()) - since > PATIENCE:
+                if lately < SLOWEST * (now - since):
+                    raise OSError(f"less than {SLOWEST} bytes a second came")
+                since, lately = now, 0
             if max(done, total) > LARGEST:
                 brief = f"is larger than {LARGEST >> 30} GiB"
                 raise SourceUnavailable(brief, where=address.shown(url))

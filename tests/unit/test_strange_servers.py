@@ -112,6 +112,31 @@ def test_an_index_page_that_is_none_is_one_failed_alternate(kind: str, body: byt
         pypi.locate(f"http://{host}/simple", "blas", "blas-1.whl")
 
 
+def test_a_server_that_gives_a_byte_now_and_then_is_given_up(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(fetch, "PATIENCE", 0.05)
+    waits = threading.Event()
+
+    class Slow(socketserver.BaseRequestHandler):
+        def handle(self) -> None:
+            with suppress(OSError):  # the reader is gone
+                self.request.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 100000\r\n\r\n")
+                while not waits.wait(0.01):
+                    self.request.sendall(b"x")
+
+    with socketserver.ThreadingTCPServer(("127.0.0.1", 0), Slow) as serving:
+        thread = threading.Thread(target=serving.serve_forever, kwargs={"poll_interval": 0.01})
+        thread.start()
+        try:
+            with pytest.raises(SourceUnavailable, match="less than 1024 bytes a second came"):
+                got(f"http://127.0.0.1:{serving.server_address[1]}/a.tar")
+        finally:
+            waits.set()
+            serving.shutdown()
+            thread.join()
+
+
 def test_credentials_are_sent_as_authorisation_and_not_along_a_redirect() -> None:
     with server(answer(b"content")) as (other, elsewhere):
         moved = answer(b"", f"Location: http://{other}/a.tar", status="302 Found")
