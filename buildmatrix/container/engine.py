@@ -23,6 +23,11 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
+# Words of an engine -> what to do.
+REFUSALS = {
+    "catatonit": "install catatonit (Debian: catatonit): Podman starts it as a container's first "
+    "process, which reaps the others",
+}
 STATE, OWNER = "buildmatrix.state", "buildmatrix.owner"  # labels
 # A container's two streams reach the log on two ways, and a compiler's error may stand before the
 # line that calls it: the program gets one stream for both. Every image that is run has `sh`.
@@ -147,7 +152,10 @@ class DockerEngine:
                 self.client.images.remove(before)
 
     def run(self, spec: ContainerSpec, on_line: Callable[[str], None]) -> ContainerExit:
-        """Run to the end, lines as they are written; the container is removed whatever happens."""
+        """Run to the end, lines as they are written; the container is removed whatever happens.
+
+        Raises BuildError where the engine makes or starts none.
+        """
         container = self._created(spec)
         self._running[container.id] = container
         try:
@@ -156,15 +164,16 @@ class DockerEngine:
                 contextlib.closing(Output(self.client, container.id)) as output,
                 _deadline(container, spec.timeout_seconds) as expired,
             ):
-                container.start()
+                with _in_words():
+                    container.start()
                 for line in output.lines():
                     on_line(line)
                 container.wait()
             container.reload()
             self._go_on()
             return _ended(container.attrs["State"], timed_out=expired.is_set())
-        except (DockerException, requests.RequestException):
-            self._go_on()
+        except (DockerException, requests.RequestException, BuildError):
+            self._go_on()  # it was removed by `stop`
             raise
         finally:
             self._running.pop(container.id, None)
@@ -201,29 +210,30 @@ class DockerEngine:
             _remove(container)
 
     def _created(self, spec: ContainerSpec, **more: Any) -> Any:
-        return self.client.containers.create(
-            spec.image,
-            [*ONE_STREAM, *spec.argv],
-            environment=dict(spec.environment),
-            init=True,  # reaps, and lets an emulated program die of its signal
-            labels={**self.labels, **spec.labels},
-            mem_limit=spec.memory_bytes,
-            memswap_limit=spec.memory_bytes,
-            pids_limit=MOST_PROCESSES,
-            # Docker's client puts the proxies of ~/.docker/config.json, and the passwords in them,
-            # into every container otherwise.
-            use_config_proxy=False,
-            network_mode="none",
-            cap_drop=["ALL"],
-            security_opt=["no-new-privileges"],
-            user=spec.user,
-            volumes=[
-                f"{m.host.resolve()}:{m.container}:{'rw' if m.writable else 'ro'}"
-                for m in spec.mounts
-            ],
-            working_dir=spec.workdir,
-            **more,
-        )
+        with _in_words():
+            return self.client.containers.create(
+                spec.image,
+                [*ONE_STREAM, *spec.argv],
+                environment=dict(spec.environment),
+                init=True,  # reaps, and lets an emulated program die of its signal
+                labels={**self.labels, **spec.labels},
+                mem_limit=spec.memory_bytes,
+                memswap_limit=spec.memory_bytes,
+                pids_limit=MOST_PROCESSES,
+                # Docker's client puts the proxies of ~/.docker/config.json, and the passwords in
+                # them, into every container otherwise.
+                use_config_proxy=False,
+                network_mode="none",
+                cap_drop=["ALL"],
+                security_opt=["no-new-privileges"],
+                user=spec.user,
+                volumes=[
+                    f"{m.host.resolve()}:{m.container}:{'rw' if m.writable else 'ro'}"
+                    for m in spec.mounts
+                ],
+                working_dir=spec.workdir,
+                **more,
+            )
 
     def owners(self, state: str) -> frozenset[str]:
         """Who made the containers that are there, running or not, for a state folder."""
@@ -246,6 +256,21 @@ class DockerEngine:
                 all=True, filters={"label": f"{label}={value}"}, sparse=True
             )
         )
+
+
+@contextlib.contextmanager
+def _in_words() -> Iterator[None]:
+    """What the engine says no with becomes ours: it is one work's failure, and others go on."""
+    try:
+        yield
+    except APIError as error:
+        said = str(error.explanation or error)
+        hints = (hint for sign, hint in REFUSALS.items() if sign in said)
+        raise BuildError(
+            "the container engine starts no container",
+            details=said,
+            hint=next(hints, "`inv doctor` says which engine it is; its own log has more"),
+        ) from error
 
 
 def _remove(container: Any) -> None:

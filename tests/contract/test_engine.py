@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from buildmatrix.container import MOST_PROCESSES, DockerEngine
+from buildmatrix.errors import BuildError
 from buildmatrix.protocols import ContainerSpec, Mount
 from tests.boards import STATE
 from tests.fakes import LocalEngine
@@ -96,6 +97,19 @@ def test_status_and_lines_in_order(engine: tuple[Engine, str]) -> None:
     ended, lines = run(engine, 'echo one; echo two >&2; printf "$GREETING"; exit 3')
     assert (ended.status, ended.timed_out, ended.out_of_memory) == (3, False, False)
     assert sorted(lines) == ["hello", "one", "two"]
+
+
+@pytest.mark.docker
+def test_a_container_that_the_engine_does_not_start_is_one_failure_in_its_words(
+    docker: tuple[Engine, str],
+) -> None:
+    engine, image = docker
+    with pytest.raises(BuildError, match="the container engine starts no container") as refused:
+        engine.run(spec("buildmatrix/none:1", "true"), print)
+    assert "No such image: buildmatrix/none:1" in str(refused.value)
+    with pytest.raises(BuildError) as refused:
+        engine.run(replace(spec(image, "true"), workdir="relative"), print)
+    assert "relative" in str(refused.value)
 
 
 def test_last_words_arrive_each_time(engine: tuple[Engine, str]) -> None:
