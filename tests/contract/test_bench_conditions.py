@@ -267,6 +267,23 @@ def test_a_board_that_does_not_tell_its_temperature_does_not_wait(shell: Board) 
     assert "cooled" not in events
 
 
+def test_every_policy_s_clock_and_the_hottest_zone_are_read(shell: Board) -> None:
+    """An RK3399's: the big cores are held down, and the second zone is the hot one."""
+    policies = {"policy0": ("1416000", "1416000"), "policy4": ("1800000", "408000")}
+    for policy, (limit, clock) in policies.items():
+        folder = shell.sys / "devices/system/cpu/cpufreq" / policy
+        shell.put(folder / "scaling_max_freq", limit)
+        shell.put(folder / "scaling_cur_freq", clock)
+    # A sensor that is off says something below zero, one that is broken something absurd.
+    for number, heat in enumerate(("41000", "83000", "-274000", "250000", "79000")):
+        shell.put(shell.sys / f"class/thermal/thermal_zone{number}/temp", heat)
+    bench.start(shell, only("one", batches=(1,), rounds=1))
+    for block in parse(collect(shell).journal).blocks:
+        assert block.before["limits_khz"] == "1416000 1800000"
+        assert block.before["clocks_khz"] == "1416000 408000"
+        assert block.before["millicelsius"] == 83000
+
+
 def metered(shell: Board, answer: str) -> list[float | None]:
     """What the meter read beside a runner that waits until it was asked twice."""
     waiting = 'while [ "$(grep -c . readings)" -lt 2 ] 2> /dev/null; do sleep 0.1; done'
