@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING
 
 import pytest
@@ -47,6 +48,16 @@ def test_a_run_has_its_own_sentinels_beside_its_rows(shop: Workshop) -> None:
     read = measured(shop, of_other_run, *fixed, row("net-one", 1, 40, block=2))
     assert [one.block for one in read.sentinels] == [1, 3]
     assert [run.id for run in read.runs] == [RUN]
+
+
+def test_who_measured_and_how_the_board_is_switched_are_not_published(shop: Workshop) -> None:
+    request = {"owner": "me@laptop", "power": "ssh me@meter read", "rounds": 3}
+    run = Run(RUN, "pi3", emulated=False, request=request, journal="", collected_at="")
+    with Results(shop.paths.results) as results:
+        results.insert([row("net-one", 1, 40)], run)
+    document = publishing.document(shop, reporting.latest(shop, device=None))
+    assert document["runs"][0]["request"] == {"rounds": 3}
+    assert "me@" not in json.dumps(document)
 
 
 @pytest.mark.slow

@@ -238,6 +238,18 @@ def test_the_study_is_labelled_and_whole() -> None:
     )
 
 
+def test_a_runner_s_words_are_no_formula_no_picture_and_no_tag() -> None:
+    said = "=1+1 ![a](b) <b>no</b> | memory"
+    failed = row("caffe", 1, 0, status=Status.FAILED, void_reason=said, device="@board")
+    found = rows_of([failed])
+    (line,) = csv.DictReader(io.StringIO(report.csv(found)))
+    assert line["device"] == "'@board"
+    assert not any(field.startswith(("=", "+", "-", "@")) for field in line.values())
+    text = report.markdown(report.grids(found, bound=BOUND))
+    assert "=1+1 !\\[a]\\(b) &lt;b>no&lt;/b> \\| memory" in text
+    assert "![" not in text
+
+
 def test_nothing_measured_draws_nothing() -> None:
     assert report.grids([]) == ()
     assert report.markdown(()) == ""
