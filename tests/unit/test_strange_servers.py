@@ -172,6 +172,25 @@ def test_no_error_shows_credentials() -> None:
     assert "token" not in str(caught.value)
 
 
+def test_one_proxy_setting_counts_for_files_and_for_git(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with server(answer(b"content"), answer(b"", status="404 Not Found")) as (proxy, asked):
+        network = {"http_proxy": f"http://{proxy}", "no_proxy": "near.example"}
+        for name, value in network.items():
+            monkeypatch.setenv(name, value)
+        monkeypatch.setattr("urllib.request._opener", None)  # made once, with the settings of then
+        assert got("http://mirror.example/a.tar") == b"content"
+        with pytest.raises(SourceUnavailable, match="git: "):
+            fetch.archive_commit("http://git.example/r", "0" * 40, tmp_path / "a", network)
+        with pytest.raises(SourceUnavailable, match="no answer"):
+            got("http://near.example/a.tar")
+    assert [one.split(b" ")[1].partition(b"?")[0] for one in asked] == [
+        b"http://mirror.example/a.tar",
+        b"http://git.example/r/info/refs",
+    ]
+
+
 def test_git_gets_credentials_where_no_other_user_of_the_machine_sees_them(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
