@@ -13,10 +13,10 @@ MODULES = sorted(PACKAGE.rglob("*.py"))
 OUTSIDE = {
     "virtual/machine.py": ["'host forwarding rule' not in error.details"],  # QEMU's
     "ssh/login.py": ["'transport shut down' in str(error)"],  # paramiko's, of one type for two ends
-    "cli/program.py": [  # Invoke's, and int()'s
+    "cli/program.py": [  # Invoke's
         "str(error).startswith('No idea what')",
         'str(error).partition("\'")',
-        "str(error).rpartition(': ')",
+        "NO_VALUE.sub('--\\\\1 wants a value', str(error))",
     ],
     "imported/simplify.py": ["str(fault).split()"],  # onnx's, laid out anew
 }
