@@ -65,8 +65,7 @@ def greet(
     """Ask the board `name` what it is, and hold the cells against it.
 
     Without `writes` not even the board's scripts are put there; `bare` says that it has none, as
-    far as is known. Raises DeviceError for an answer
-    that is none, and when no cell can run there.
+    far as is known. Raises DeviceError for an answer that is none, and when no cell can run there.
     """
     answer = question(connection, writes=writes, bare=bare)
     about = device.parse(name, answer.decode(errors="replace"), now=time.time())

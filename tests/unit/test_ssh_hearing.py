@@ -18,37 +18,32 @@ if TYPE_CHECKING:
 OVER = re.compile(rb"\n>mark (\d{1,3})\n")
 
 
+def heard(channel: mock.Mock, *pieces: bytes, after: tuple[bytes, ...] = ()) -> bytes:
+    """What is made of pieces, and of those that come `after` the channel was closed."""
+
+    def stream() -> Iterator[bytes]:
+        yield from pieces
+        while not channel.close.called:
+            time.sleep(0.001)
+        yield from (*after, b"")
+
+    coming = stream()
+    return hearing.hear(channel, lambda _: next(coming), OVER)
+
+
 def test_what_still_comes_after_the_channel_was_closed_does_no_harm(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(hearing, "LINGER", 0.01)
     channel = mock.Mock()
-
-    def stream() -> Iterator[bytes]:
-        yield b"answer"
-        yield b"\n>mark 0\n"
-        while not channel.close.called:
-            time.sleep(0.001)
-        yield from (b"y\n", b"y\n", b"")
-
-    pieces = stream()
-    assert hearing.hear(channel, lambda _: next(pieces), OVER) == b"answer\n>mark 0\ny\ny\n"
+    after = (b"y\n", b"y\n")
+    assert heard(channel, b"answer", b"\n>mark 0\n", after=after) == b"answer\n>mark 0\ny\ny\n"
     channel.close.assert_called_once_with()
 
 
 def test_an_end_in_two_pieces_is_one(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(hearing, "LINGER", 0.01)
-    channel = mock.Mock()
-
-    def stream() -> Iterator[bytes]:
-        yield b"answer\n>ma"
-        yield b"rk 0\n"
-        while not channel.close.called:
-            time.sleep(0.001)
-        yield b""
-
-    pieces = stream()
-    assert hearing.hear(channel, lambda _: next(pieces), OVER).endswith(b">mark 0\n")
+    assert heard(mock.Mock(), b"answer\n>ma", b"rk 0\n").endswith(b">mark 0\n")
 
 
 def test_more_than_any_answer_has_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -37,13 +37,20 @@ def server(*answers: bytes) -> Iterator[tuple[str, list[bytes]]]:
             with suppress(OSError):  # who asked heard enough
                 self.request.sendall(answers[min(len(requests), len(answers)) - 1])
 
-    with socketserver.ThreadingTCPServer(("127.0.0.1", 0), Strange) as serving:
-        thread = threading.Thread(target=serving.serve_forever, kwargs={"poll_interval": 0.01})
+    with serving(Strange) as host:
+        yield host, requests
+
+
+@contextmanager
+def serving(handler: type[socketserver.BaseRequestHandler]) -> Iterator[str]:
+    """The host:port on loopback where connections are handled so."""
+    with socketserver.ThreadingTCPServer(("127.0.0.1", 0), handler) as there:
+        thread = threading.Thread(target=there.serve_forever, kwargs={"poll_interval": 0.01})
         thread.start()
         try:
-            yield f"127.0.0.1:{serving.server_address[1]}", requests
+            yield f"127.0.0.1:{there.server_address[1]}"
         finally:
-            serving.shutdown()
+            there.shutdown()
             thread.join()
 
 
@@ -125,16 +132,12 @@ def test_a_server_that_gives_a_byte_now_and_then_is_given_up(
                 while not waits.wait(0.01):
                     self.request.sendall(b"x")
 
-    with socketserver.ThreadingTCPServer(("127.0.0.1", 0), Slow) as serving:
-        thread = threading.Thread(target=serving.serve_forever, kwargs={"poll_interval": 0.01})
-        thread.start()
+    with serving(Slow) as host:
         try:
             with pytest.raises(SourceUnavailable, match="less than 1024 bytes a second came"):
-                got(f"http://127.0.0.1:{serving.server_address[1]}/a.tar")
+                got(f"http://{host}/a.tar")
         finally:
             waits.set()
-            serving.shutdown()
-            thread.join()
 
 
 def test_credentials_are_sent_as_authorisation_and_not_along_a_redirect() -> None:
