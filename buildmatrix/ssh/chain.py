@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import paramiko
 from paramiko.ssh_exception import IncompatiblePeer
 
-from buildmatrix.ssh import trust
+from buildmatrix.ssh import alive, trust
 from buildmatrix.ssh.failures import bounded, refused_tunnel
 
 if TYPE_CHECKING:
@@ -17,8 +17,6 @@ if TYPE_CHECKING:
 
     from buildmatrix.ssh.config import Hop
     from buildmatrix.ssh.failures import Deadline
-
-SILENT = 120  # seconds without a sign of the other end before the link counts as lost
 
 
 class Chain:
@@ -34,7 +32,7 @@ class Chain:
 
     def offered(self, hop: Hop, algorithms: Sequence[str], deadline: Deadline) -> paramiko.PKey:
         """Start SSH with the next host; nobody has verified yet whose key it shows."""
-        transport = paramiko.Transport(self._way_to(hop, deadline))
+        transport = paramiko.Transport(self._way_to(hop, deadline), packetizer_class=alive.Hearing)
         self._transports.append(transport)
         transport.get_security_options().key_types = algorithms
         late = deadline.left() + 1  # it is the deadline that ends waiting, by a cut
@@ -96,7 +94,7 @@ class Chain:
             )
         except UnicodeError:  # of its labels: IDNA
             raise socket.gaierror(socket.EAI_NONAME, f"{hop.host} is no host name") from None
-        _notice_silence(self._sock)
+        alive.have_tcp_ask(self._sock)
         return self._sock
 
 
@@ -118,17 +116,3 @@ def _dialled(hop: Hop, seconds: float) -> socket.socket:
         else:
             return sock
     raise fault
-
-
-def _notice_silence(sock: socket.socket) -> None:
-    """A board that loses its power or its Wi-Fi says no word: without this a transfer would wait
-    for its own deadline. The options are those of tcp(7); what a system lacks is left out."""
-    sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
-    for name, value in (
-        ("TCP_KEEPIDLE", SILENT // 4),  # nothing under way: ask, and again, and give up
-        ("TCP_KEEPINTVL", SILENT // 4),
-        ("TCP_KEEPCNT", 3),
-        ("TCP_USER_TIMEOUT", SILENT * 1000),  # something is: no acknowledgement for so long
-    ):
-        if hasattr(socket, name):
-            sock.setsockopt(socket.IPPROTO_TCP, getattr(socket, name), value)

@@ -18,6 +18,7 @@ from buildmatrix.agent.calls import end_of
 from buildmatrix.errors import DeviceError, LinkLost
 from buildmatrix.protocols import CommandResult
 from buildmatrix.ssh import ending
+from buildmatrix.ssh.alive import Watch
 from buildmatrix.ssh.failures import Deadline, translated
 from buildmatrix.ssh.hearing import hear
 
@@ -68,7 +69,11 @@ class SshConnection:
                 self._end(transport, mark)
             self.close()
 
-        with Deadline(timeout, give_up) as deadline, translated(self._where):
+        with (
+            Deadline(timeout, give_up) as deadline,
+            Watch(transport, self.close),
+            translated(self._where),
+        ):
             channel = self._session(transport, timeout)
             channel.exec_command(f"exec sh -c {shlex.quote(ending.marked(script, mark))}")
             result, fault = _exchange(channel, stdin or (), end_of(script))

@@ -53,11 +53,11 @@ class Harmed:
     def address(self) -> BoardAddress:
         return next(b.address for b in virtual.boards(STATE) if b.address.name == self.name)
 
-    def does(self, script: str, *, user: str = "pi") -> str:
+    def does(self, script: str, *, user: str = "pi", timeout: float = 600) -> str:
         """What the script prints there; `root` is the back door that a real board does not have."""
         address = replace(self.address, user=user)
         with ssh.connect(address, timeout=120, known_hosts=None) as connection:
-            result = connection.run(f"cd /home/pi && {script}", timeout=600)
+            result = connection.run(f"cd /home/pi && {script}", timeout=timeout)
         assert result.status == 0, result.stderr.decode()
         return result.stdout.decode().strip()
 

@@ -87,7 +87,7 @@ def until_rebooted(board: Harmed, before: str) -> None:
         assert time.monotonic() < end, "it does not reboot"
         run("device", "up", "--name", board.name, "--kind", "pi3-counted")
         with contextlib.suppress(DeviceError):
-            boot = board.does(BOOT)
+            boot = board.does(BOOT, timeout=60)  # it may go down in the middle of this
 
 
 def test_the_host_key_changes_while_a_run_is_there(board: Harmed) -> None:
