@@ -7,6 +7,7 @@ so it runs in a mount namespace where that file is another one.
 from __future__ import annotations
 
 import base64
+import contextlib
 import hashlib
 import os
 import pwd
@@ -36,42 +37,46 @@ class Dropbear:
 @pytest.fixture
 def dropbear(tmp_path: Path) -> Iterator[Dropbear]:
     """One server, whose sessions run in /bin/sh."""
-    folder, home = tmp_path / "dropbear", tmp_path / "home"
-    (home / ".ssh").mkdir(parents=True)
-    folder.mkdir()
-    for private in (home, home / ".ssh"):
-        private.chmod(0o700)
+    with serving(tmp_path) as server:
+        yield server
+
+
+@contextlib.contextmanager
+def serving(place: Path, shell: str = "/bin/sh") -> Iterator[Dropbear]:
+    """A server with its files and its home in `place`, whose sessions run in `shell`."""
+    folder, home = place / "dropbear", place / "home"
+    for private in (folder, home, home / ".ssh"):
+        private.mkdir(mode=0o700, exist_ok=True)
     identity, key, log = make_key(folder / "id"), folder / "host", folder / "log"
     (home / ".ssh/authorized_keys").write_text(public(identity) + "\n")
     fingerprint = host_key(key)
     script = 'mount --bind "$1" /etc/passwd && shift && exec "$@"'
     server = [_found("dropbear"), "-F", "-E", "-s", "-r", str(key), "-P", str(folder / "pid")]
     rights = ["--mount"] if os.getuid() == 0 else ["--mount", "--map-root-user"]
-    argv = ["unshare", *rights, "sh", "-c", script, "sh", str(_passwd(folder, home)), *server]
+    passwd = _passwd(folder, home, shell)
+    argv = ["unshare", *rights, "sh", "-c", script, "sh", str(passwd), *server]
     port, process = _served(argv, log)
-    yield Dropbear(
-        BoardAddress(
-            "peer",
-            "127.0.0.1",
-            port,
-            user="root",
-            host_key=fingerprint,
-            identity_file=str(identity),
-        ),
-        home,
-        log,
-    )
-    process.terminate()
-    process.wait(10)
+    board = BoardAddress("peer", "127.0.0.1", port, "root", fingerprint, str(identity))
+    (folder / "known_hosts").write_text(f"[127.0.0.1]:{port} {_public(key)}\n")
+    try:
+        yield Dropbear(board, home, log)
+    finally:
+        process.terminate()
+        process.wait(10)
 
 
 def host_key(path: Path) -> str:
     """Make a host key as dropbear keeps it; its fingerprint."""
-    program = _found("dropbearkey")
-    made = subprocess.check_output([program, "-t", "ed25519", "-f", path], text=True)
-    (line,) = (line for line in made.splitlines() if line.startswith("ssh-ed25519"))
-    blob = base64.b64decode(line.split()[1])
-    return "SHA256:" + base64.b64encode(hashlib.sha256(blob).digest()).decode().rstrip("=")
+    subprocess.check_output([_found("dropbearkey"), "-t", "ed25519", "-f", path])
+    digest = hashlib.sha256(base64.b64decode(_public(path).split()[1])).digest()
+    return "SHA256:" + base64.b64encode(digest).decode().rstrip("=")
+
+
+def _public(path: Path) -> str:
+    """type and key of a host key, as in known_hosts."""
+    shown = subprocess.check_output([_found("dropbearkey"), "-y", "-f", path], text=True)
+    (line,) = (line for line in shown.splitlines() if line.startswith("ssh-ed25519"))
+    return " ".join(line.split()[:2])
 
 
 def _found(program: str) -> str:
@@ -80,11 +85,11 @@ def _found(program: str) -> str:
     return path
 
 
-def _passwd(folder: Path, home: Path) -> Path:
+def _passwd(folder: Path, home: Path, shell: str) -> Path:
     """This machine's users, root with another home and shell."""
     file = folder / "passwd"
     others = [e for e in pwd.getpwall() if e.pw_name != "root"]
-    lines = [f"root:x:0:0:root:{home}:/bin/sh"]
+    lines = [f"root:x:0:0:root:{home}:{shell}"]
     lines += [f"{e.pw_name}:x:{e.pw_uid}:{e.pw_gid}::{e.pw_dir}:{e.pw_shell}" for e in others]
     file.write_text("\n".join(lines) + "\n")
     return file

@@ -73,6 +73,10 @@ class Chain:
                 key = self.offered(hop, left, deadline)
             except IncompatiblePeer:
                 return None  # it has none of them
+            except (EOFError, ConnectionResetError):
+                if deadline.passed:
+                    raise
+                return None  # dropbear 2022 offers a type that it has no key of, then hangs up
             if key.fingerprint == hop.host_key:
                 return key
         return None

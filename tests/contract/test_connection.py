@@ -1,5 +1,5 @@
-"""What protocols.Connection promises: held by the fake, by SSH to a server here and to the
-virtual board."""
+"""What protocols.Connection promises: held by the fake, by SSH to OpenSSH and dropbear here and to
+the virtual board."""
 
 from __future__ import annotations
 
@@ -20,6 +20,7 @@ from buildmatrix.errors import DeviceError, LinkLost
 from buildmatrix.nouns import BoardAddress
 from buildmatrix.ssh import connect, fingerprint
 from buildmatrix.ssh.failures import NoSuchHost
+from tests.dropbear import dropbear
 from tests.fakes import LocalShell
 from tests.sshd import Servers, fingerprint_of, make_key, public, servers
 
@@ -27,35 +28,40 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from buildmatrix.protocols import Connection
+    from tests.dropbear import Dropbear
 
-__all__ = ["servers"]
+__all__ = ["dropbear", "servers"]
 
 EVERY_BYTE = bytes(range(256))
 SILENT = 40  # seconds for which a host or a resolver says nothing
 BOARD = pytest.param("board", marks=pytest.mark.board)
 
 
-@pytest.fixture(params=["sshd", BOARD])
-def peer(request: pytest.FixtureRequest) -> BoardAddress:
-    if request.param == "board":
+def address(server: str, request: pytest.FixtureRequest) -> BoardAddress:
+    """Of the server of that name; known_hosts stands beside the key that it lets in."""
+    if server == "board":
         board: BoardAddress = request.getfixturevalue("board")
         return board
+    if server == "dropbear":
+        small: Dropbear = request.getfixturevalue("dropbear")
+        return small.target
     here: Servers = request.getfixturevalue("servers")
-    server = here.start()
-    here.identity.with_name("known_hosts").write_text(server.known)
-    return server.target(here.identity)
+    started = here.start()
+    here.identity.with_name("known_hosts").write_text(started.known)
+    return started.target(here.identity)
 
 
-@pytest.fixture(params=["local", "sshd", BOARD])
+@pytest.fixture(params=["sshd", "dropbear", BOARD])
+def peer(request: pytest.FixtureRequest) -> BoardAddress:
+    return address(request.param, request)
+
+
+@pytest.fixture(params=["local", "sshd", "dropbear", BOARD])
 def connection(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Connection]:
     if request.param == "local":
         yield LocalShell(tmp_path)
-    elif request.param == "board":
-        with connect(request.getfixturevalue("board"), timeout=30, known_hosts=None) as ssh:
-            yield ssh
     else:
-        here: Servers = request.getfixturevalue("servers")
-        with connect(here.start().target(here.identity), timeout=30, known_hosts=None) as ssh:
+        with connect(address(request.param, request), timeout=30, known_hosts=None) as ssh:
             yield ssh
 
 
