@@ -120,14 +120,23 @@ class Servers:
 
 @pytest.fixture
 def servers(tmp_path: Path) -> Iterator[Servers]:
+    with serving(tmp_path) as started:
+        yield started
+
+
+@contextlib.contextmanager
+def serving(place: Path) -> Iterator[Servers]:
+    """Servers with their files in `place`, stopped at the end."""
     if os.getuid() == 0:
         PRIVILEGE_SEPARATION.mkdir(mode=0o755, exist_ok=True)
-    folder = tmp_path / "servers"
+    folder = place / "servers"
     folder.mkdir()
     started = Servers(folder)
-    yield started
-    for server in started.running:
-        started.stop(server)
+    try:
+        yield started
+    finally:
+        for server in started.running:
+            started.stop(server)
 
 
 def free_port() -> int:

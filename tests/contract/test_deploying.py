@@ -1,5 +1,5 @@
-"""A whole deploy through a real sshd: one question when nothing changed, somebody's lease, a link
-that breaks, a board that is not fit.
+"""A whole deploy through a real sshd or dropbear: one question when nothing changed, somebody's
+lease, a link that breaks, a board that is not fit.
 
 The board is this machine, so bundles are for its own processor.
 """
@@ -26,8 +26,8 @@ from buildmatrix.errors import DeviceError, LinkLost
 from buildmatrix.nouns import Cell, ElfFacts, Target
 from buildmatrix.pipeline.stored import Stored
 from buildmatrix.protocols import Note
-from tests import sshd
 from tests.contract.deploy_board import Memory, complete, files, noise
+from tests.contract.reached import reached
 from tests.fakes import RecordingReporter
 from tests.linkshaper import Link
 
@@ -35,8 +35,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from buildmatrix.nouns import BoardAddress, Bundle
+    from tests.contract.reached import Reached
 
-servers = sshd.servers
+__all__ = ["reached"]
+
 HERE = Target("x86_64-linux-gnu", "EM_X86_64", "armv8-a", "", "", "2.17")
 
 
@@ -76,12 +78,9 @@ class Bench:
 
 
 @pytest.fixture
-def bench(servers: sshd.Servers, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Bench:
-    home = tmp_path / "home"
-    home.mkdir()
-    server = servers.start(f"SetEnv HOME={home}")
+def bench(reached: Reached, monkeypatch: pytest.MonkeyPatch) -> Bench:
     monkeypatch.setattr(time, "sleep", lambda _seconds: None)
-    return Bench(server.target(servers.identity), home)
+    return Bench(reached.target, reached.home)
 
 
 @pytest.fixture
@@ -216,11 +215,11 @@ def test_a_running_benchmark_is_not_disturbed(bench: Bench) -> None:
 
 def test_a_dry_run_says_bytes_and_seconds_and_changes_nothing(bench: Bench) -> None:
     bundle = bench.store.bundle("c", {"bin/runner": b"#!/bin/sh\n", "lib/a": noise("a", 2_000_000)})
-    bench.bundles = (bundle,)
+    bench.bundles, before = (bundle,), bench.tree()
     with Link(bench.target.port, mbit=20, round_trip_ms=20) as link:
         bench.target = replace(bench.target, port=link.port)
         told = bench.foretell().forecast
-        assert list(bench.home.iterdir()) == []
+        assert bench.tree() == before
         done = bench.deploy()
     assert told.wire_bytes == done.pushed.sent_bytes
     assert told.switched == ("c",)
@@ -247,7 +246,7 @@ def test_the_quota_of_the_device_holds_and_a_flag_goes_before_it(bench: Bench) -
 
 
 def test_a_refusal_names_the_files_that_explain_it(bench: Bench) -> None:
-    bench.floor = "9.1"
+    bench.floor, before = "9.1", bench.tree()
     bench.facts = tuple(
         ElfFacts(
             file=f"lib/{name}",
@@ -274,7 +273,7 @@ def test_a_refusal_names_the_files_that_explain_it(bench: Bench) -> None:
     refused, reason = (note for note in bench.notes() if note.startswith(("BM303", "BM130")))
     assert "c cannot run on peer" in refused
     assert reason.startswith("BM130 c: lib/libnew.so: ")
-    assert list(bench.home.iterdir()) == []
+    assert bench.tree() == before
 
 
 def test_one_cell_unchanged_is_three_kilobytes_beside_logging_in(bench: Bench) -> None:

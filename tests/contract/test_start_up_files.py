@@ -1,4 +1,4 @@
-"""What a user's shell prints or does at its start, through a real sshd and bash."""
+"""What a user's shell prints or does at its start: bash, through a real sshd and dropbear."""
 
 from __future__ import annotations
 
@@ -16,27 +16,27 @@ from buildmatrix.ssh import connect, hearing
 from tests.contract import bench_board
 from tests.contract.bench_board import only
 from tests.contract.deploy_board import Memory, files, put
+from tests.contract.reached import reached
 from tests.fakes import RecordingReporter
-from tests.sshd import Servers, servers
 
 if TYPE_CHECKING:
     from buildmatrix.nouns import BoardAddress
+    from tests.contract.reached import Reached
 
-__all__ = ["servers"]
+__all__ = ["reached"]
 
 NOISY = "echo 'Welcome to pi'; echo end; printf 'no line break'; echo oops >&2; set -x\n"
 
 
 @pytest.fixture
-def home(tmp_path: Path) -> Path:
-    (tmp_path / "home").mkdir()
-    return tmp_path / "home"
+def home(reached: Reached) -> Path:
+    return reached.home
 
 
 @pytest.fixture
-def board(servers: Servers, home: Path) -> BoardAddress:
-    assert pwd.getpwuid(os.getuid()).pw_shell.endswith("bash"), "which reads ~/.bashrc for sshd"
-    return servers.start(f"SetEnv HOME={home}").target(servers.identity)
+def board(reached: Reached) -> BoardAddress:
+    assert pwd.getpwuid(os.getuid()).pw_shell.endswith("bash"), "which reads ~/.bashrc for both"
+    return reached.target
 
 
 def test_a_greeting_and_a_trace_are_no_answer(board: BoardAddress, home: Path) -> None:
