@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import paramiko
 import pytest
 
-from buildmatrix.agent import LONGEST
+from tests import limited
 from tests.boards import board
 
 if TYPE_CHECKING:
@@ -20,12 +20,11 @@ __all__ = ["board"]
 def commands(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
     """Every command that a test sends over SSH. None is as long as dropbear's limit."""
     sent: list[str] = []
-    send = paramiko.Channel.exec_command
 
     def recorded(channel: paramiko.Channel, command: str) -> None:
         sent.append(command)
-        send(channel, command)
+        limited.send(channel, command)
 
     monkeypatch.setattr(paramiko.Channel, "exec_command", recorded)
     yield sent
-    assert all(len(command.encode()) < LONGEST for command in sent)
+    assert not [command for command in sent if limited.too_long(command)]

@@ -1,4 +1,7 @@
-"""The command line as a user has it: another process, real exit codes, output apart."""
+"""The command line as a user has it: another process, real exit codes, output apart.
+
+None of its commands to a board is as long as dropbear's limit, or it ends in a traceback.
+"""
 
 from __future__ import annotations
 
@@ -8,6 +11,7 @@ import subprocess
 import sys
 from typing import TYPE_CHECKING, Any
 
+from tests import limited
 from tests.documents import of_command, valid
 
 if TYPE_CHECKING:
@@ -20,7 +24,7 @@ HEARS_CTRL_C = ("env", "--default-signal=INT")
 
 def start(*arguments: str, cwd: Path, state: Path) -> subprocess.Popen[str]:
     return subprocess.Popen(
-        [*HEARS_CTRL_C, sys.executable, "-m", "buildmatrix", *arguments],
+        [*HEARS_CTRL_C, sys.executable, limited.__file__, *arguments],
         cwd=cwd,
         env={**os.environ, "BUILDMATRIX_STATE": str(state)},
         stdin=subprocess.DEVNULL,
