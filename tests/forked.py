@@ -26,6 +26,8 @@ def become(
         flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC
         os.dup2(os.open(out, flags, 0o600), 1)
         os.dup2(1 if err == out else os.open(err, flags, 0o600), 2)
+        # pytest has put others in their place, which write elsewhere.
+        sys.stdout, sys.stderr = (open(fd, "w", closefd=False) for fd in (1, 2))  # noqa: SIM115
         os.chdir(cwd)
         os.environ.update(environment)
         sys.argv = ["buildmatrix", *words]

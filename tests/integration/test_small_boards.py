@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from typing import TYPE_CHECKING
 
 import pytest
@@ -17,9 +18,13 @@ from buildmatrix.ssh import connect
 from tests import boards
 from tests.contract.deploy_board import Memory, files
 from tests.fakes import RecordingReporter
+from tests.servers.server import Door
+from tests.servers.study import Study
+from tests.servers.walk import STEPS, Walk, verdicts
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
     from buildmatrix.nouns import BoardAddress
 
@@ -52,3 +57,17 @@ def test_it_refuses_a_bundle_for_glibc_by_name_before_anything_is_sent(musl: Boa
     assert any("BM303" in words and "libc is musl" in words for words in errors), errors
     with connect(musl, timeout=60, known_hosts=None) as ssh:
         assert ssh.run("ls -A", timeout=60).stdout == b".ssh\n"
+
+
+@pytest.mark.docker
+def test_the_whole_way_of_a_bundle_on_dropbear_and_busybox_alone(tmp_path: Path) -> None:
+    """From trust to prune, as the servers' table goes it on this machine: here on an armv7l board
+    that has nothing else."""
+    study = Study(tmp_path, "armv7hf-bookworm")
+    study.prepare()
+    board = boards.boot("small", "pi3-dropbear")
+    shutil.copy(board.identity_file, study.home / ".ssh/id_ed25519")
+    door = Door(board.port, board.host_key, "dropbear")
+    answers = dict(verdicts(Walk(study, door, "pi", "EM_ARM")))
+    boards.remove("small")
+    assert answers == dict.fromkeys((name for name, _ in STEPS), "")

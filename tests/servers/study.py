@@ -1,4 +1,4 @@
-"""A real library of one function, built twice for this machine's kind: a cell and its next form."""
+"""A real library of one function, built twice for one kind of board: a cell and its next form."""
 
 from __future__ import annotations
 
@@ -15,12 +15,11 @@ import paramiko  # noqa: F401 - loaded once, for all commands
 from tests.boards import STATE
 from tests.forked import become
 
-TOOLCHAIN = "host-bookworm"
 CELL = "dot"
-MATRIX = f"""\
+MATRIX = """\
 version: 1
-toolchain: {TOOLCHAIN}
-include: [{{name: {CELL}, stack: dot, neon: false}}]
+toolchain: {toolchain}
+include: [{{name: {cell}, stack: dot, neon: false}}]
 bench: {{batches: [1, 2], rounds: 1, passes: 3, warmup: 1, threads: 1}}
 """
 FORMS = ("first", "second")
@@ -43,9 +42,13 @@ class Ended:
 
 @dataclass(frozen=True, slots=True)
 class Study:
-    """Two projects below `root`, one state for both, and the home of the person who runs them."""
+    """Two projects below `root`, one state for both, and the home of the person who runs them.
+
+    Built by `toolchain`: host-bookworm is for this machine's own kind.
+    """
 
     root: Path
+    toolchain: str = "host-bookworm"
 
     @property
     def home(self) -> Path:
@@ -58,11 +61,11 @@ class Study:
         for form in FORMS:
             folder = self.root / form
             shutil.copytree(Path(str(library)), folder)
-            (folder / "matrix.yaml").write_text(MATRIX)
+            (folder / "matrix.yaml").write_text(MATRIX.format(toolchain=self.toolchain, cell=CELL))
         with (self.root / FORMS[1] / "src/dot.c").open("a") as source:
             source.write(NEXT_FORM)
         (self.root / "state/toolchains").mkdir(parents=True)
-        record = STATE / "toolchains" / f"{TOOLCHAIN}.json"
+        record = STATE / "toolchains" / f"{self.toolchain}.json"
         if record.exists():
             shutil.copy(record, self.root / "state/toolchains")
         for form in FORMS:

@@ -28,6 +28,7 @@ class Walk:
     study: Study
     door: Door
     user: str
+    machine: str = "EM_X86_64"  # what its programs are for
 
     @property
     def host(self) -> str:
@@ -51,7 +52,7 @@ class Walk:
 
     def info(self) -> None:
         about = self.asked(FIRST, "device", "info")
-        true(about["elf_machine"] == "EM_X86_64", f"elf_machine is {about['elf_machine']!r}")
+        true(about["elf_machine"] == self.machine, f"elf_machine is {about['elf_machine']!r}")
         true(about["libc"][:2] == "2.", f"libc is {about['libc']!r}")
         true(about["home_exists"] is not False, "the home folder is said to be missing")
 
