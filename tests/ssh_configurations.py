@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from buildmatrix.ssh.config import BOARD_USER, DEFAULT_KEYS
+from buildmatrix.ssh.dump import COMMAND
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -57,6 +58,7 @@ NEWER = (  # words that OpenSSH 9.2 does not have
     "Match sessiontype shell",
     "Match sessiontype exec",
     'Match command "reboot"',
+    'Match command "exec sh*"',
     "Match host nobody version OpenSSH_*",
     "RefuseConnection not today",
     'RefuseConnection "not today"',
@@ -154,10 +156,9 @@ def _blocks(draw: random.Random, count: int) -> list[str]:
 
 
 def judged(program: str, config: Path, host: str = HOST) -> Meaning | str:
-    """What `ssh -G` says, or why it refuses."""
-    ended = subprocess.run(
-        [program, "-G", "-F", config, host], capture_output=True, text=True, check=False
-    )
+    """What `ssh -G` says of a session that runs a command, or why it refuses."""
+    asked = [program, "-G", "-F", str(config), host, *COMMAND]
+    ended = subprocess.run(asked, capture_output=True, text=True, check=False)
     if ended.returncode:
         return ended.stderr
     lines = [line.partition(" ")[::2] for line in ended.stdout.splitlines()]

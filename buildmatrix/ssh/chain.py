@@ -36,7 +36,8 @@ class Chain:
         self._transports.append(transport)
         transport.get_security_options().key_types = algorithms
         late = deadline.left() + 1  # it is the deadline that ends waiting, by a cut
-        transport.banner_timeout = transport.handshake_timeout = transport.auth_timeout = late
+        transport.handshake_timeout = transport.auth_timeout = late
+        transport.banner_timeout = hop.patience or late
         transport.start_client()
         return transport.get_remote_server_key()
 
@@ -83,10 +84,10 @@ class Chain:
 
     def _way_to(self, hop: Hop, deadline: Deadline) -> socket.socket | paramiko.Channel:
         if self._transports:
-            address = (hop.host, hop.port)
+            address, late = (hop.host, hop.port), hop.patience or deadline.left() + 1
             try:
                 return self.last.open_channel(
-                    "direct-tcpip", address, ("127.0.0.1", 0), timeout=deadline.left() + 1
+                    "direct-tcpip", address, ("127.0.0.1", 0), timeout=late
                 )
             except paramiko.ChannelException as error:
                 raise refused_tunnel(error, hop.where) from error

@@ -34,7 +34,7 @@ class Hop:
     """One log-in on the way to a board; nothing is left open."""
 
     name: str  # what people call it
-    given: str  # as --host takes it: host or host:port
+    given: str  # as --host takes it: host, user@host, host:port
     host: str
     port: int
     user: str
@@ -124,7 +124,8 @@ def _way(
     """As ssh does it: a written chain is taken as it is, but its first host may have its own."""
     if str(to) in seen:
         raise ValueError(f"ProxyJump leads back to {to}; add `ProxyJump none` for it")
-    values = _lookup(to, settings.config)
+    values = _lookup(to, settings.config, jump=bool(seen))
+    _refuse(values)
     if jumps is None:
         jumps = _jumps(values)
     before: tuple[Hop, ...] = ()
@@ -134,25 +135,34 @@ def _way(
     return (*before, _hop(to, values, settings))
 
 
-def _lookup(to: _Destination, config: Path | None) -> Values:
+def _lookup(to: _Destination, config: Path | None, *, jump: bool) -> Values:
     if UNSAFE.search(to.host) or (to.user and UNSAFE.search(to.user)):
         raise ValueError(f"{to.user}@{to.host} has characters that no host or user has")
     given: dict[str, str | int] = {"User": to.user, "Port": to.port}
     written = {key: value for key, value in given.items() if value}
     if config is not None and (program := dump.installed()):
-        return dump.dump(program, to.host, written, config)
+        return dump.dump(program, to.host, written, config, jump=jump)
     return own.lookup(to.host, written, config)
 
 
-def _jumps(values: Values) -> tuple[_Destination, ...]:
+def _refuse(values: Values) -> None:
+    """Raise ValueError for what is not honoured here and decides who is reached or trusted."""
     for word in ("bindaddress", "bindinterface"):
         if str(values.get(word) or "none").lower() != "none":
             raise ValueError(f"{word} {values[word]} is not used here; leave it out for this board")
+    if (command := _one(values, "knownhostscommand", "none")).lower() != "none":
+        raise ValueError(
+            f"KnownHostsCommand {command} is not run here, so a key that it knows or takes back "
+            "would not count; write `KnownHostsCommand none` for this board before it"
+        )
     if (revoked := _one(values, "revokedhostkeys", "none")).lower() != "none":
         raise ValueError(
             f"RevokedHostKeys {revoked} is not read here, so a key that it takes back would count; "
             "write `RevokedHostKeys none` for this board before it"
         )
+
+
+def _jumps(values: Values) -> tuple[_Destination, ...]:
     text = _one(values, "proxyjump", "none")
     if text.lower() != "none":
         return tuple(_destination(part.strip()) for part in text.split(","))
@@ -193,7 +203,7 @@ def _hop(to: _Destination, values: Values, settings: _Settings) -> Hop:
     family = _one(values, "addressfamily", "any").lower()
     return Hop(
         name=str(to),
-        given=str(to),
+        given=f"{to.user}@{to}" if to.user else str(to),
         host=host,
         port=port,
         user=user,

@@ -27,6 +27,9 @@ NOBODYS = (
 AGAIN = "IdentityFile /buildmatrix-again"  # is set where all files are read a second time
 LISTS = ("identityfile", "certificatefile")
 SECONDS = 20.0  # for commands of Match exec too
+# What Match sessiontype and Match command judge: a board is sent commands, and a jump host is only
+# passed through, for which ssh runs itself with -W, which means -N.
+COMMAND, PASSED = ("exec", "sh", "-c"), "-N"
 
 
 def installed() -> str | None:
@@ -34,13 +37,18 @@ def installed() -> str | None:
     return shutil.which("ssh")
 
 
-def dump(program: str, host: str, given: Mapping[str, str | int], config: Path) -> Values:
-    """The settings that `ssh` would use for `host`; `given` are options of a command line.
+def dump(
+    program: str, host: str, given: Mapping[str, str | int], config: Path, *, jump: bool
+) -> Values:
+    """The settings that `ssh` would use for `host`, to which commands are sent, or which is passed
+    through as a jump host; `given` are options of a command line.
 
     Our own defaults hold where nothing is written: then User, IdentityFile and UserKnownHostsFile
     are left out. Raises ValueError with ssh's words for a configuration that it refuses.
     """
-    words = [f"-o{key}={value}" for key, value in given.items()] + ["--", host]
+    words = [f"-o{key}={value}" for key, value in given.items()]
+    # A command of the configuration, which ssh would refuse beside one, is not run here.
+    words += [PASSED, "--", host] if jump else ["-oRemoteCommand=none", "--", host, *COMMAND]
     values = _asked(program, words, config, ["Match canonical", AGAIN, "Match all", *NOBODYS])
     if AGAIN.split()[1] in values.get("identityfile", ()):
         # Match final reads all files again, and there what NOBODYS set would stand first.

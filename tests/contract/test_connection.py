@@ -181,7 +181,8 @@ class TestSsh:
             connect(replace(peer, host_key=""), timeout=30, known_hosts=None)
         assert not isinstance(caught.value, LinkLost)
         assert f'host_key: "{peer.host_key}"' in caught.value.hint
-        assert f"inv device trust --host {peer.host}" in caught.value.hint
+        line = f"`inv device trust --host {peer.user}@{peer.host}:{peer.port}`"
+        assert line in caught.value.hint
 
     def test_known_hosts_will_do(self, peer: BoardAddress) -> None:
         known_hosts = Path(peer.identity_file).with_name("known_hosts")

@@ -235,3 +235,13 @@ def test_hashed_known_hosts(servers: Servers, tmp_path: Path) -> None:
     connect(
         server.target(servers.identity, host_key=""), timeout=PATIENT, known_hosts=known_hosts
     ).close()
+
+
+def test_the_time_that_a_later_host_has_is_its_own(lab: Lab) -> None:
+    """ConnectTimeout of a board behind jump hosts, from its door to its first word."""
+    with socket.create_server(("127.0.0.1", 0)) as mute:
+        lab.leads(to=mute.getsockname()[1], extra="Host board\nConnectTimeout 2")
+        began = time.monotonic()
+        with pytest.raises(LinkLost, match="not as an SSH server"):
+            lab.connect(timeout=10 * PATIENT)
+        assert time.monotonic() - began < PATIENT

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 import shutil
 from typing import TYPE_CHECKING
 
@@ -60,8 +59,5 @@ def test_a_generated_configuration_is_read_as_the_ssh_of_this_machine_reads_it(
 def test_hundreds_of_configurations_are_read_as_the_ssh_of_each_suite_reads_them(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, suite: str
 ) -> None:
-    client = roots.client(STATE / "servers", suite)
-    program = tmp_path / "ssh"
-    program.write_text(f'#!/bin/sh\nexec {shlex.join(roots.inside(client, "usr/bin/ssh"))} "$@"\n')
-    program.chmod(0o755)
-    assert disagreements(range(NIGHTLY), str(program), tmp_path / "user", monkeypatch) == []
+    program = roots.program(STATE / "servers", suite, "usr/bin/ssh", tmp_path)
+    assert disagreements(range(NIGHTLY), program, tmp_path / "user", monkeypatch) == []

@@ -13,6 +13,8 @@ from buildmatrix.errors import DeviceError
 from buildmatrix.nouns import BoardAddress
 from buildmatrix.ssh import dump
 from buildmatrix.ssh.config import Hop, route
+from tests.boards import STATE
+from tests.servers import roots
 
 BOARD = BoardAddress("pi3", "board")
 CONFIGURATIONS = 60
@@ -103,6 +105,28 @@ def test_an_include_a_tag_and_a_network(config: Path) -> None:
         assert route(BOARD, config=config)[-1].host == "board", "nobody gave that tag"
 
 
+def test_a_command_of_the_configuration_is_none_of_ours(config: Path) -> None:
+    """`ssh board true` is refused where the configuration has a command of its own."""
+    text = "HostName 10.1.1.1\nRemoteCommand tmux\nRequestTTY yes\nSessionType none\n"
+    assert hop(config, text).host == "10.1.1.1"
+
+
+@pytest.mark.nightly
+@pytest.mark.parametrize("suite", ["trixie", "sid"])
+def test_a_board_is_sent_commands_and_a_jump_host_is_passed_through(
+    config: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, suite: str
+) -> None:
+    """As OpenSSH of today judges Match sessiontype and command; that of Debian 12 knows neither."""
+    ssh = roots.program(STATE / "servers", suite, "usr/bin/ssh", tmp_path)
+    monkeypatch.setattr(dump, "installed", lambda: ssh)
+    config.write_text(
+        "Match sessiontype exec\nUser command\nMatch sessiontype shell\nUser shell\n"
+        "Match sessiontype none\nUser passing\nMatch command *\nProxyJump gate\n"
+    )
+    hops = route(BOARD, config=config)
+    assert [(hop.host, hop.user) for hop in hops] == [("gate", "passing"), ("board", "command")]
+
+
 def test_agent_keys_certificates_and_names(config: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("KEYS", "/keys")
     found = hop(
@@ -124,6 +148,8 @@ def test_agent_keys_certificates_and_names(config: Path, monkeypatch: pytest.Mon
         ("ProxyCommand nc %h %p", "write ProxyJump"),
         ("BindAddress 10.0.0.1", "bindaddress 10.0.0.1 is not used here"),
         ("RevokedHostKeys /etc/revoked", "RevokedHostKeys /etc/revoked is not read here"),
+        ("KnownHostsCommand /bin/keys %H", "KnownHostsCommand /bin/keys %H is not run here"),
+        ("Host board\nProxyJump a,b\nHost b\nRevokedHostKeys /x", "RevokedHostKeys /x is not"),
         ("Nonsense yes", "nonsense"),
         ("IdentityFile /x/%C", "%C in /x/%C is not known here"),
     ],

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import shutil
 import subprocess
 import tempfile
@@ -57,10 +58,16 @@ def client(shelf: Path, suite: str) -> Path:
     return folder
 
 
-def inside(root: Path, program: str) -> list[str]:
-    """The command line of a root's program with its own libraries, for this machine's files."""
-    loader = root / "usr/lib64/ld-linux-x86-64.so.2"
-    return [str(loader), "--library-path", str(root / LIBRARIES), str(root / program)]
+def program(shelf: Path, suite: str, name: str, folder: Path) -> str:
+    """A program in `folder` that is the client's of a suite, with its own libraries and this
+    machine's files."""
+    root = client(shelf, suite)
+    loader = str(root / "usr/lib64/ld-linux-x86-64.so.2")
+    argv = [loader, "--library-path", str(root / LIBRARIES), str(root / name)]
+    program = folder / Path(name).name
+    program.write_text(f'#!/bin/sh\nexec {shlex.join(argv)} "$@"\n')
+    program.chmod(0o755)
+    return str(program)
 
 
 def bare(shelf: Path, suite: str) -> Path:
