@@ -52,7 +52,7 @@ def failure(result: CommandResult) -> DeviceError:
     words = result.stderr.decode(errors="replace").strip()
     ended = "was killed" if result.status < 0 else f"failed with status {result.status}"
     hints = {
-        "No space left": "free space on the board, or remove old bundles with deploy --prune",
+        "No space left": "free space on the board, or remove old bundles: `inv deploy --prune`",
         "Read-only file system": "remount the board's file system writable, or check its card",
         "oo many open files": RAISE,  # mksh ends where another shell goes on
         "Permission denied": "check who owns the folder on the board",

@@ -62,7 +62,7 @@ def find(host: str, *, devices: Mapping[str, BoardAddress], state: Path) -> Boar
             )
     if host in boards:
         if not boards[host].running:
-            raise LinkLost(f"virtual board {host} is off", hint=f"inv device up --name {host}")
+            raise LinkLost(f"virtual board {host} is off", hint=boards[host].again)
         return boards[host].address
     device = devices.get(host) or next((d for d in devices.values() if d.host == host), None)
     return device or _address(host)

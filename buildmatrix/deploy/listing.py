@@ -91,7 +91,7 @@ def refuse_while_measuring(board: str, listing: Listing) -> None:
     if listing.busy:
         raise DeviceError(
             f"{board} is measuring for {listing.busy}, and a deploy would disturb that",
-            hint="wait for its end (inv device list shows how far it is), or add --force",
+            hint="wait for its end, `inv device list` shows how far it is; or add --force",
         )
 
 

@@ -77,7 +77,7 @@ def make_room(
             f"the quota of {quota_mib} MiB is too small: {listing.used_kib / 1024:.1f} MiB are in "
             f"use below {prefix}, {adds / 1024:.1f} MiB more are needed",
             hint="raise the quota, deploy fewer cells (--only), or give up the way back: "
-            "deploy --prune --keep 1",
+            "`inv deploy --prune --keep 1`",
         )
     return removed
 

@@ -71,7 +71,7 @@ def up(
         if board is not None and board.kind != kind:
             raise DeviceError(
                 f"virtual board {name} is a {board.kind}, not a {kind}",
-                hint=f"inv device down --name {name}",
+                hint=f"`{board.again}`; or throw it away: `inv device down --name {name}`",
             )
         if board is not None and _answers(directory, board, sort, time.monotonic() + timeout):
             return _linked(directory, board, link, shape, board).address

@@ -33,6 +33,12 @@ class Board:
     link: str  # as `up` was asked for it
     running: bool
 
+    @property
+    def again(self) -> str:
+        """The command that switches it on as it was."""
+        link = f" --link {self.link}" if self.link else ""
+        return f"inv device up --name {self.address.name} --kind {self.kind}{link}"
+
 
 def boards(state: Path) -> tuple[Board, ...]:
     """Every board of this state directory, by name."""
