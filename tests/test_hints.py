@@ -5,15 +5,20 @@ from __future__ import annotations
 
 import ast
 import re
+import shlex
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from invoke.collection import Collection
+from invoke.exceptions import ParseError
+from invoke.parser import Parser
 
 from buildmatrix.cli import namespace
 from buildmatrix.cli.devices import ACTIONS
-from buildmatrix.cli.program import EXAMPLES
+from buildmatrix.cli.profiling import profile_two, two_cells
+from buildmatrix.cli.program import EXAMPLES, rewritten
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -62,6 +67,33 @@ def in_python(path: Path) -> Iterator[Call]:
         yield from calls(shown, f"{path.relative_to(ROOT)}:{node.lineno}")
 
 
+def in_hints(path: Path) -> Iterator[Call]:
+    """Of hints, each from its first word to the end of its quotation, or of the hint."""
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.keyword):
+            names = [node.arg]
+        elif isinstance(node, ast.Assign):
+            names = [ast.unparse(target) for target in node.targets]
+        else:
+            continue
+        for text in whole_texts(node.value) if "hint" in names else ():
+            for match in re.finditer(r"(?<![\w/.-])inv ([a-z-]+)([^`]*)", text):
+                yield Call(f"{path.relative_to(ROOT)}:{node.lineno}", match[1], match[2])
+
+
+def whole_texts(node: ast.expr) -> Iterator[str]:
+    """The texts that an expression may be; what is filled in is an X."""
+    if isinstance(node, ast.JoinedStr):
+        parts = (p.value if isinstance(p, ast.Constant) else "X" for p in node.values)
+        yield "".join(map(str, parts))
+    elif isinstance(node, ast.Constant) and isinstance(node.value, str):
+        yield node.value
+    else:
+        for child in ast.iter_child_nodes(node):
+            if isinstance(child, ast.expr):
+                yield from whole_texts(child)
+
+
 def everywhere() -> list[Call]:
     found: list[Call] = []
     for path in sorted((ROOT / "buildmatrix").rglob("*.py")):
@@ -103,6 +135,23 @@ def test_every_command_that_is_shown_exists_with_its_flags() -> None:
     shown = everywhere()
     assert len(shown) > 60, "the search finds what it is for"
     assert [fault for call in shown for fault in faults(call)] == []
+
+
+def parses(call: Call) -> bool:
+    """Whether it is a whole command as it stands, with nothing of a sentence behind it."""
+    argv = rewritten(["inv", call.command, *shlex.split(call.rest)], list(TASKS))[1:]
+    tasks = {**TASKS, "profile": profile_two if two_cells(argv) else TASKS["profile"]}
+    try:
+        Parser(contexts=Collection(*tasks.values()).to_contexts()).parse_argv(argv)
+    except ParseError:
+        return False
+    return True
+
+
+def test_a_command_in_a_hint_can_be_typed_as_it_stands() -> None:
+    shown = [call for p in sorted((ROOT / "buildmatrix").rglob("*.py")) for call in in_hints(p)]
+    assert len(shown) > 40, "the search finds what it is for"
+    assert [str(call) for call in shown if not parses(call)] == []
 
 
 def test_every_command_has_examples_of_itself_whose_flags_exist() -> None:

@@ -79,5 +79,5 @@ def _unreadable(answer: bytes) -> DeviceError:
     return DeviceError(
         "what the board says of its run is no answer",
         details=ascii(answer[:200].decode(errors="replace")),
-        hint="look into runs/ on the board; inv bench --cancel ends the run and removes it",
+        hint="look into runs/ on the board; `inv bench --cancel` ends the run and removes it",
     )

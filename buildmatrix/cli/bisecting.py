@@ -97,7 +97,7 @@ def _between(versions: str, option: OptionSpec, good: str, bad: str) -> tuple[st
     if len(chosen) < 3:
         raise UsageError(
             f"there is nothing between {good} and {bad}",
-            hint="compare the two cells: inv compare",
+            hint="compare a cell of each: `inv compare BASE NEW`",
         )
     return tuple(chosen)
 

@@ -64,11 +64,11 @@ def own(
     Raises InputError for a run that is not there, is emulated, or did not measure just that.
     """
     if not blocks:
-        raise InputError(f"no run is called '{run}'", hint="inv history --every-run names them")
+        raise InputError(f"no run is called '{run}'", hint="`inv history --every-run` names them")
     if any(block.emulated for block in blocks):
         raise InputError(
             f"{run} is an emulated run, whose times say nothing of a board",
-            hint=f"inv bench --host BOARD --collect measures {cell} on a real one",
+            hint=f"`inv bench --host BOARD --collect` measures {cell} on a real one",
         )
     _check_core(blocks, place, run)
     times = [

@@ -58,7 +58,7 @@ def document(asked: Candidate, others: Sequence[Candidate], network: str, place:
         raise InputError(
             UNPROFILED,
             where=asked.cell.id,
-            hint=f"inv profile {asked.cell.id} --host BOARD, a virtual board that counts",
+            hint=f"`inv profile {asked.cell.id} --host BOARD`, a virtual board that counts",
         )
     own = asked.profile["instructions"]
     rows = [

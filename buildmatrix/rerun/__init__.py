@@ -194,7 +194,8 @@ def _check(rows: Sequence[Row], bundle: Bundle, run: Run) -> None:
     blocks = [block for row in rows for block in row.blocks]
     if {(b.run, b.cell) for b in blocks} != {(run.id, bundle.cell)}:
         raise InputError(
-            f"run {run.id} did not measure {bundle.cell}", hint="inv report lists what was measured"
+            f"run {run.id} did not measure {bundle.cell}",
+            hint="`inv report` lists what was measured",
         )
     if {block.bundle for block in blocks} != {bundle.digest}:
         raise InputError(

@@ -70,7 +70,7 @@ def _check(directory: Path, deadline: float) -> None:
             f"virtual board {name} did not answer in time",
             where=str(directory),
             details="\n".join(board.console(directory).splitlines()[-10:]),
-            hint=f"inv device down --name {name}, then up again",
+            hint=f"`inv device down --name {name}`, then up again",
         )
 
 

@@ -70,7 +70,7 @@ def test_cells_are_ordered_by_what_they_execute_and_near_ones_are_not_told_apart
 def test_a_cell_without_a_profile_is_refused_and_told_what_to_do() -> None:
     with pytest.raises(InputError, match="its present build has no profile") as caught:
         order.document(_candidate("asked", None), [], "face-cnn", PI3)
-    assert caught.value.hint == "inv profile asked --host BOARD, a virtual board that counts"
+    assert caught.value.hint == "`inv profile asked --host BOARD`, a virtual board that counts"
 
 
 def test_the_command_tells_no_milliseconds_of_another_stack(tmp_path: Path) -> None:
