@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
+from itertools import zip_longest
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -76,18 +77,24 @@ def _is_digest(value: object) -> bool:
 
 
 def _around(old: object, new: object) -> tuple[str, str]:
-    """Two values on one line, each cut in its middle, or down to where they begin to differ.
+    """Two values on one line, each cut in its middle, or down to where they begin to differ; of
+    texts of several lines the first line that differs.
 
+    >>> _around("make\\nstrip a\\nmake install\\n", "make\\nstrip b\\nmake install\\n")
+    ('"strip a"', '"strip b"')
     >>> flags = "-g " * 20
     >>> _around(f"cc {flags} -O2 {flags}", f"cc {flags} -O3 {flags}")[1]
     '… -g -g -g -g  -O3 -g -g -g -g -g -g -g -g -g -g -g -g -g …'
     """
+    if isinstance(old, str) and isinstance(new, str) and "\n" in old + new:
+        pairs = zip_longest(old.splitlines(), new.splitlines(), fillvalue="")
+        old, new = next(((left, right) for left, right in pairs if left != right), (old, new))
     one, other = _short(old), _short(new)
     if one != other:
         return one, other
     texts = [json.dumps(value, sort_keys=True, ensure_ascii=False) for value in (old, new)]
-    pairs = enumerate(zip(*texts, strict=False))
-    start = next((i for i, (left, right) in pairs if left != right), 15) - 15
+    letters = enumerate(zip(*texts, strict=False))
+    start = next((i for i, (left, right) in letters if left != right), 15) - 15
     cut = [f"… {text[start : start + 55]} …" for text in texts]
     return cut[0], cut[1]
 

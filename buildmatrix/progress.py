@@ -115,8 +115,7 @@ class Progress:
         if self.console.is_terminal:
             self._draw()
         else:
-            title = event.title if len(event.title) <= 100 else event.title[:99] + "…"
-            self.console.print(f"{escape(event.subject)}: {escape(title)}", soft_wrap=True)
+            self.console.print(f"{escape(event.subject)}: {escape(event.title)}", soft_wrap=True)
 
     def _life(self, subject: str, text: str) -> None:
         """A sign of life, not a transcript: the log file has every line."""

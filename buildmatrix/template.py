@@ -14,8 +14,9 @@ from pathlib import Path, PurePath
 
 import jinja2
 from jinja2.sandbox import ImmutableSandboxedEnvironment
+from jinja2.utils import missing
 
-from buildmatrix.errors import InputError
+from buildmatrix.errors import InputError, did_you_mean
 
 Quote = Callable[[str], str]
 
@@ -36,6 +37,24 @@ FAULTS = (
     *(jinja2.TemplateError, ArithmeticError, LookupError, TypeError, ValueError, AttributeError),
     *(RecursionError, MemoryError),
 )
+
+
+class _Missing(jinja2.StrictUndefined):
+    """A name that is not there, told with those that are: jinja2 says 'dict object'."""
+
+    def __init__(
+        self,
+        hint: str | None = None,
+        obj: object = missing,
+        name: str | None = None,
+        exc: type[jinja2.TemplateRuntimeError] = jinja2.UndefinedError,
+    ) -> None:
+        if isinstance(obj, Mapping):
+            there = [str(one) for one in obj]
+            hint = (
+                f"no {name!r}{did_you_mean(name, there)}; there are: {', '.join(there) or 'none'}"
+            )
+        super().__init__(hint, obj, name, exc)
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +92,7 @@ def render(path: Path, context: Mapping[str, object], *, quote: Quote = shlex.qu
 @functools.cache
 def _environment(quote: Quote) -> ImmutableSandboxedEnvironment:
     environment = ImmutableSandboxedEnvironment(
-        undefined=jinja2.StrictUndefined,
+        undefined=_Missing,
         keep_trailing_newline=True,
         trim_blocks=True,
         lstrip_blocks=True,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import subprocess
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -12,17 +13,22 @@ from buildmatrix.imported.spec import FileNetworkSpec
 from buildmatrix.matrix.spec import MatrixSpec
 from buildmatrix.network import VariantSpec
 from buildmatrix.recipe import RecipeSpec
+from buildmatrix.template import render
 from tests.manual import PAGES, ROOT, Block, blocks
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 BLOCKS = [block for page in PAGES for block in blocks(page)]
 SHELL = [block for block in BLOCKS if block.language == "sh"]
+SCRIPTS = [block for block in BLOCKS if block.language == "jinja"]
 YAML = [block for block in BLOCKS if block.language == "yaml"]
 LINK = re.compile(r"(?<!!)\[[^\]]*\]\((?!https?:)([^)#\s]*)(#[^)\s]*)?\)")
 MATRIX = "version: 1\ntoolchain: armv7hf-bookworm\n"
 
 
 def test_every_block_says_what_it_is_in_or_is_something_that_was_printed() -> None:
-    assert {block.language for block in BLOCKS} == {"sh", "yaml", ""}
+    assert {block.language for block in BLOCKS} == {"sh", "jinja", "yaml", ""}
     assert len(SHELL) > 12
 
 
@@ -30,6 +36,20 @@ def test_every_shell_block_is_one() -> None:
     text = "\n".join(f"{{\n{block.text}}}" for block in SHELL)
     done = subprocess.run(["bash", "-n"], input=text, capture_output=True, text=True, check=False)
     assert done.stderr == ""
+
+
+CONTEXT = {
+    **{"source": {"dot": "/src/dot"}, "option": {"neon": True}, "cmake_toolchain": "/t.cmake"},
+    **{"target": {"triple": "arm-linux-gnueabihf"}, "flags": ["-march=armv7-a", "-mfpu=neon"]},
+}
+
+
+@pytest.mark.parametrize("block", SCRIPTS, ids=str)
+def test_a_build_script_is_a_shell_s_once_it_is_filled_in(block: Block, tmp_path: Path) -> None:
+    (tmp_path / "build.sh.j2").write_text(block.text)
+    text = render(tmp_path / "build.sh.j2", CONTEXT)
+    done = subprocess.run(["sh", "-n"], input=text, capture_output=True, text=True, check=False)
+    assert (done.stderr, "-march=armv7-a -mfpu=neon'" in text or "/t.cmake" in text) == ("", True)
 
 
 def spec_of(block: Block) -> type[MatrixSpec | RecipeSpec | FileNetworkSpec | VariantSpec]:

@@ -124,7 +124,8 @@ def _fail_for(outcomes: Sequence[Outcome]) -> None:
     if any(o.exit_code != AuditError.exit_code for o in failed):
         raise BuildError(f"failed: {named}", hint=_way_on(roots))
     if failed:
-        raise AuditError(f"findings forbid shipping: {named}", hint="see `inv audit CELL`")
+        hint = f"`inv audit {roots[0].action.cell}` shows the files and what each finding means"
+        raise AuditError(f"findings forbid shipping: {named}", hint=hint)
 
 
 def _way_on(failed: Sequence[Outcome]) -> str:

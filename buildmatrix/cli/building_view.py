@@ -105,8 +105,8 @@ def build(document: Build) -> RenderableType:
     listing = Listing(("cell", ""), "")
     for cell in document["cells"]:
         word, colour = STATES[cell["state"]]
-        text = cell["cause"] if cell["state"] not in ("done", "cached") else ""
-        words = f"[dim]{escape(spoken(clipped(text, 400)))}[/]" if text else ""
+        text = cell["brief"] if cell["state"] not in ("done", "cached") else ""
+        words = f"[dim]{escape(spoken(text))}[/]" if text else ""
         listing.add(cell["id"], f"[{colour}]{word}[/]", words=words)
     if "reproduced" not in document:
         return listing

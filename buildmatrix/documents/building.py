@@ -96,7 +96,8 @@ class EndedCell(TypedDict):
     id: str
     state: Literal["done", "cached", "failed", "unavailable", "not reached"]
     message: str
-    cause: str
+    cause: str  # whole: of a compile also the end of its log
+    brief: str  # what is wrong and what to do next, without the log
 
 
 class EndedAction(TypedDict):

@@ -198,12 +198,14 @@ def build_document(workshop: Workshop, outcomes: Sequence[Outcome]) -> Build:
     cells: list[EndedCell] = []
     for cell in workshop.project.cells:
         ended = by_id.get(workshop.project.graph.goals[cell.id])
+        root = _root(ended, by_id)
         cells.append(
             {
                 "id": cell.id,
                 "state": ended.state if ended else "not reached",
                 "message": ended.message if ended else "stopped before it by --fail-fast",
-                "cause": _cause(ended, by_id),
+                "cause": root.message if root else "",
+                "brief": root.in_short if root else "",
             }
         )
     return {"version": 1, "cells": cells, "actions": rows}
@@ -223,11 +225,11 @@ def reproduced_rows(reproductions: Iterable[Reproduction]) -> list[ReproducedRow
     ]
 
 
-def _cause(ended: Outcome | None, by_id: dict[str, Outcome]) -> str:
-    """Why a cell is not there: the message of the action that is at fault."""
+def _root(ended: Outcome | None, by_id: dict[str, Outcome]) -> Outcome | None:
+    """The action that is at fault when a cell is not there; None when it is."""
     if ended is not None and ended.fault:
         ended = by_id.get(ended.fault)
-    return ended.message if ended is not None and ended.state != "done" else ""
+    return ended if ended is not None and ended.state != "done" else None
 
 
 def chosen_toolchains(root: Path, only: tuple[str, ...]) -> tuple[Offer, ...]:

@@ -34,11 +34,19 @@ class Outcome:
     exit_code: int = 0
     fault: str = ""  # id of the action that is the root of it, where it is another
     brief: str = ""  # of the message, where it was out of reach, what stays on record
+    hint: str = ""  # of a failure, what to do next
 
     @property
     def stops(self) -> bool:
         """What needs it cannot be made."""
         return self.state in ("failed", "unavailable")
+
+    @property
+    def in_short(self) -> str:
+        """The message; of a failure that printed a log what is wrong and what to do next."""
+        if self.state != "failed" or not self.brief:
+            return self.message
+        return f"{self.brief}\nnext: {self.hint}" if self.hint else self.brief
 
 
 def made(
@@ -70,7 +78,11 @@ def made(
             error = extras.explained(absent)
             outcome = Outcome(action, "failed", str(error), error.exit_code)
         except BuildmatrixError as failure:
-            outcome = Outcome(action, "failed", str(failure), failure.exit_code)
+            outcome = Outcome(
+                *(action, "failed", str(failure), failure.exit_code),
+                brief=failure.brief,
+                hint=failure.hint,
+            )
             if action.key:
                 workshop.store.remember_failure(action.key, str(failure))
     seconds = time.monotonic() - started
@@ -98,5 +110,6 @@ def judged(workshop: Workshop, outcome: Outcome) -> Outcome:
     if not blocking:
         return outcome
     words = "\n".join(f"  {finding}" for finding in blocking)
-    message = f"{len(blocking)} audit findings\n{words}"
+    found = "1 audit finding" if len(blocking) == 1 else f"{len(blocking)} audit findings"
+    message = f"{found}\n{words}"
     return Outcome(outcome.action, "failed", message, AuditError.exit_code)

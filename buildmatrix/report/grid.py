@@ -188,11 +188,12 @@ def _apart(row: Row) -> Iterator[str]:
 
 
 def _passes(rows: Sequence[Row]) -> str:
-    """'100 passes' or '5 x 20 passes': rounds, and the timed passes of each."""
+    """'100 passes' or '5 rounds of 20 passes': those that were timed."""
     rounds = sorted({len(row.used) for row in rows if row.used}) or [1]
     passes = " or ".join(str(n) for n in sorted({row.first.passes for row in rows}))
     often = "-".join(str(n) for n in dict.fromkeys((rounds[0], rounds[-1])))
-    return f"{passes} passes" if often == "1" else f"{often} x {passes} passes"
+    timed = "1 pass" if passes == "1" else f"{passes} passes"
+    return timed if often == "1" else f"{often} rounds of {timed}"
 
 
 class _Notes:
@@ -275,7 +276,7 @@ def _remarks(
         way = "" if grid.counted else ", which boards count whose kind ends in -counted"
         yield f"emulated: these times say nothing about a board; compare executed instructions{way}"
     if grid.counted:
-        least = "" if bound is None else f"; a direct convolution needs {bound / 1e6:.1f}"
+        least = "" if bound is None else f"; a direct convolution needs {millions_text(bound)}"
         yield f"M instr: millions of instructions executed {per}{least}"
     if grid.margins:
         few = f"; {NO_MARGIN}: too few blocks" if _some(grid, NO_MARGIN) else ""

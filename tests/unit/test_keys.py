@@ -30,6 +30,13 @@ def test_the_golden_key_stays() -> None:
     assert digest(material) == ("f32aceebf0979a6d3c559cc2beabbe52b07e0d019f5210c6308356782103f62e")
 
 
+def test_of_a_script_the_line_that_changed_is_told() -> None:
+    """Its beginning and end, of 28 letters each, were told: of most changes the same twice."""
+    old = {"script": "cp -a /src/dot/. .\nmake CC=gcc -O2\nmake install PREFIX=/out\n"}
+    new = {"script": "cp -a /src/dot/. .\nmake CC=gcc -O3\nmake install PREFIX=/out\n"}
+    assert changes(old, new) == ('script: "make CC=gcc -O2" -> "make CC=gcc -O3"',)
+
+
 def test_words() -> None:
     old = {"options": {"neon": False}, "script": "make", "gone": 1}
     new = {"options": {"neon": True}, "script": "make " + "x" * 100, "added": [1]}

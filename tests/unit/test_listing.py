@@ -79,13 +79,23 @@ def test_a_reason_that_many_cells_have_stands_once() -> None:
 
 def test_the_words_of_a_failed_cell_may_be_several_lines() -> None:
     """A tag of rich's begins in the first of them and ends in the last."""
-    cause = (
-        "the build script ended with status 3\n    tiny.c:1: error: [broken]\n\nnext: read x.log"
-    )
-    cell: EndedCell = {"id": "tiny-1", "state": "failed", "message": cause, "cause": cause}
+    words = "the [script] ended with status 3\nnext: read x.log"
+    cell = ended(words, brief=words)
     text = shown(building_view.build({"version": 1, "cells": [cell], "actions": []}), 60)
-    for line in ("the build script ended with status 3", "error: [broken]", "next: read x.log"):
+    for line in words.splitlines():
         assert line in text
+
+
+def test_the_end_of_a_log_is_told_once_and_not_again_beside_the_cell() -> None:
+    """make's usage text, which filled the table and was cut in it, was told as each one failed."""
+    whole = "ended with status 2\n  -t, --touch\nnext: read x.log"
+    cell = ended(whole, brief="ended with status 2")
+    text = shown(building_view.build({"version": 1, "cells": [cell], "actions": []}), 60)
+    assert ("ended with status 2" in text, "--touch" in text) == (True, False)
+
+
+def ended(cause: str, *, brief: str) -> EndedCell:
+    return {"id": "tiny-1", "state": "failed", "message": cause, "cause": cause, "brief": brief}
 
 
 def test_a_way_out_names_the_command_by_which_the_program_was_called() -> None:

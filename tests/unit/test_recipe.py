@@ -98,7 +98,9 @@ def test_values_are_quoted_for_the_shell(root: Path) -> None:
 @pytest.mark.parametrize(
     ("template", "message"),
     [
-        ("a\n{{ option.nope }}\n", r"build\.sh\.j2:2: template: .*no attribute 'nope'"),
+        ("a\n{{ option.nope }}\n", r"build\.sh\.j2:2: template: no 'nope'; there are: "),
+        ("{{ target.tripel }}\n", r"no 'tripel' \(did you mean 'triple'\?\); there are: .*march"),
+        ("{{ target }}{{ tripel }}\n", r"'tripel' is undefined"),
         ("{% if %}\n", r"build\.sh\.j2:1: template: "),
         ("{{ flags.__class__.__mro__ }}\n", r"build\.sh\.j2:1: template: .*unsafe"),
         ("{{ cycler.__init__.__globals__ }}\n", r"template: "),

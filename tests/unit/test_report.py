@@ -218,6 +218,8 @@ def test_the_bound_is_told_where_instructions_are() -> None:
     plain = report.markdown(report.grids(rows_of([row("a", 1, 1)]), bound=BOUND))
     assert "a direct convolution needs 12.4" in counted
     assert "12.4" not in plain
+    tiny = report.markdown(report.grids(rows_of([emulated("a", 1, 1, 40)]), bound=32_256))
+    assert "a direct convolution needs 0.03226" in tiny  # 0.0 was told
 
 
 def test_the_study_is_labelled_and_whole() -> None:
