@@ -39,7 +39,8 @@ class Spec(BaseModel):
         except ValidationError as invalid:
             fault = invalid.errors()[0]
             name, value = str(fault["loc"][0]), fault["input"]
-            raise UsageError(f"--{name.replace('_', '-')} {value}: {fault['msg']}") from None
+            told = _limit(fault) or fault["msg"]
+            raise UsageError(f"--{name.replace('_', '-')} {value}: {told}") from None
 
     @model_validator(mode="before")
     @classmethod
@@ -107,17 +108,27 @@ class Document:
 
     def _explain(self, invalid: ValidationError, model: type[BaseModel]) -> InputError:
         faults = []
-        for error in invalid.errors(include_url=False):
+        errors = invalid.errors(include_url=False)
+        for error in errors:
             position = tuple(error["loc"])
+            if error["type"] == "too_short" and any(_within(position, e["loc"]) for e in errors):
+                continue  # what is in it was not read
             key = error.get("ctx", {}).get("key")
             place = self.locate((*position, key) if key is not None else position)
-            text = _sentence(error["type"], error["msg"], position, error)
-            if error["type"] == "missing" and (meaning := _meaning(model, position)):
-                text += f": {meaning}"
-            faults.append((place, text))
+            faults.append((place, _told(error, position, model)))
         faults.sort(key=lambda f: (f[0].line, f[0].column))
         rest = "\n".join(f"{place}: {text}" for place, text in faults[1:])
         return InputError(faults[0][1], where=faults[0][0], details=rest)
+
+
+def _told(error: Any, position: Position, model: type[BaseModel]) -> str:
+    """One fault in a sentence, with what the model says of the key that is missing."""
+    if error["type"] == "union_tag_not_found":
+        place, tags = ".".join(map(str, position)), ", ".join(_tags(model, position))
+        return f"{error['ctx']['discriminator']} is missing in {place}; allowed: {tags}"
+    text = _sentence(error["type"], error["msg"], position, error)
+    meaning = _meaning(model, position) if error["type"] == "missing" else ""
+    return f"{text}: {meaning}" if meaning else text
 
 
 def _sentence(kind: str, message: str, position: Position, error: Any) -> str:
@@ -141,18 +152,47 @@ def _sentence(kind: str, message: str, position: Position, error: Any) -> str:
             tag, expected = error["ctx"]["tag"], error["ctx"]["expected_tags"]
             near = did_you_mean(tag, re.findall(r"'([^']*)'", expected))
             return f"'{tag}' is not known{near}; allowed: {expected}"
+        case _ if told := _limit(error):
+            return f"'{name}' {told}, not {_shown(error['input'])}"
         case _:
             text = str(error["ctx"]["error"]) if kind == "value_error" else message
             return f"'{name}': {text[0].lower()}{text[1:]} (got {_shown(error['input'])})"
 
 
+LIMITS = {
+    "greater_than": "must be more than {gt}",
+    "greater_than_equal": "must be {ge} or more",
+    "less_than": "must be less than {lt}",
+    "less_than_equal": "must be {le} or less",
+}
+
+
+def _limit(error: Any) -> str:
+    """What a number had to be; empty for a fault of another kind."""
+    return LIMITS.get(error["type"], "").format(**error.get("ctx", {}))
+
+
+def _within(position: Position, other: Position) -> bool:
+    return len(other) > len(position) and other[: len(position)] == position
+
+
 def _meaning(model: type[BaseModel], position: Position) -> str:
     """What the key at a position of the file is for; empty where nothing is written of it."""
+    return next((n["description"] for n in _nodes(model, position) if "description" in n), "")
+
+
+def _tags(model: type[BaseModel], position: Position) -> list[str]:
+    """What the key may be by which the kind of thing at a position is known."""
+    return [tag for n in _nodes(model, position) for tag in n.get("discriminator", {})["mapping"]]
+
+
+def _nodes(model: type[BaseModel], position: Position) -> list[dict[str, Any]]:
+    """What a model's JSON Schema has for a position of the file."""
     whole = model.model_json_schema()
     nodes = [whole]
     for part in position:
         nodes = [below for node in nodes for below in _below(node, part, whole.get("$defs", {}))]
-    return next((node["description"] for node in nodes if "description" in node), "")
+    return nodes
 
 
 def _below(node: dict[str, Any], part: str | int, definitions: dict[str, Any]) -> Iterator[Any]:

@@ -168,7 +168,7 @@ def _fail_for_unlike(reproduced: Iterable[ReproducedRow]) -> None:
         )
 
 
-@command(positional=["cell"])
+@command({"cell": "a cell id, as `cells` lists them"}, positional=["cell"])
 def why(
     _c: Any, cell: str, matrix: str = "matrix.yaml", json: bool = False, state: str = ""
 ) -> None:

@@ -80,21 +80,26 @@ def plan(document: Plan) -> RenderableType:
         )
     wanted = sum(action["verb"] in ("RUN", "RERUN") for action in document["actions"])
     summary = f"\n{wanted} of {len(document['actions'])} actions to run"
-    return Group(listing, Text(summary + (_outlook(document["forecast"]) if wanted else "")))
+    if not wanted:
+        return Group(listing, Text(summary))
+    return Group(listing, Text(summary), *_outlook(document["forecast"]))
 
 
 def _expected(seconds: float, basis: Basis | None) -> str:
     return f"{seconds:.0f} s" if basis == "record" else f"[dim]guess[/] {seconds:.0f} s"
 
 
-def _outlook(row: ForecastRow) -> str:
-    """How long all of it takes, and what it waits for, in two sentences."""
+def _outlook(row: ForecastRow) -> Iterator[RenderableType]:
+    """How long all of it takes, and the chain that it waits for, a line for each of its works."""
     guessed = f", {row['guessed']} of them guessed" if row["guessed"] else ""
-    return (
-        f"{guessed}: about {_minutes(row['seconds'])}, one after the other "
-        f"{_minutes(row['one_at_a_time'])}\nlongest chain, {_minutes(row['critical_seconds'])}: "
-        + " → ".join(row["critical_path"])
+    yield Text(
+        f"about {_minutes(row['seconds'])}{guessed}, one after the other "
+        f"{_minutes(row['one_at_a_time'])}\n"
     )
+    chain = Listing((f"longest chain, {_minutes(row['critical_seconds'])}",), "")
+    for work in row["critical_path"]:
+        chain.add(escape(work))
+    yield chain
 
 
 def _minutes(seconds: float) -> str:

@@ -33,7 +33,8 @@ class Listing:
     rows: list[tuple[tuple[Text, ...], tuple[Text, ...]]] = field(default_factory=list)
 
     def add(self, *facts: str, words: str = "") -> None:
-        lines = tuple(_read(words).split("\n"))  # a tag may begin in one line and end in another
+        # A tag may begin in one line and end in another.
+        lines = tuple(_read(words).split("\n")) if words else ()
         self.rows.append((tuple(map(_read, facts)), lines))
 
     def __rich_console__(

@@ -48,7 +48,8 @@ class Side:
     def ending(self) -> str:
         """How a row without figures ended."""
         if self.row.status is Status.OK:
-            return f"without a count of {self.row.metric.unit}"
+            counting = "boards whose kind ends in -counted have one"
+            return f"without a count of {self.row.metric.counted}; {counting}"
         word = self.row.status.upper() if self.row.status is Status.WRONG else self.row.status
         return f"{word}: {self.row.reason}" if self.row.reason else word
 

@@ -35,6 +35,7 @@ class Stored:
     bundle: Bundle | None  # None: not built as it would be now
     audit: Audit | None  # None: not audited, or not asked for
     reason: str = ""  # why it is not built: words that follow the cell's id
+    nothing_to_run: bool = False  # its recipe makes no bundle, and its products may be there
     expected: FileRecord | None = None  # the right output of its model, doubles
     made_with: Mapping[str, object] = field(default_factory=dict)  # what a result remembers of it
 
@@ -84,7 +85,7 @@ def _without_runner(workshop: Workshop, cell: Cell, audited: Action, *, audits: 
         return Stored(cell, target, None, None, f"is not built: {audited.reason}")
     reason = f"makes no bundle: recipe '{cell.stack}' has neither a runner nor a bench"
     audit = read_audit(workshop.store, audited.key) if audits else None
-    return Stored(cell, target, None, audit, reason)
+    return Stored(cell, target, None, audit, reason, nothing_to_run=True)
 
 
 def _with_runner(
@@ -174,6 +175,12 @@ def shippable(cells: Iterable[Stored], *, model: str = "") -> tuple[Stored, ...]
     built = tuple(one for one in wanted if one.built)
     if not built:
         missing = ", ".join(one.cell.id for one in wanted)
+        if wanted and all(one.nothing_to_run for one in wanted):
+            raise InputError(
+                f"nothing of the selected cells is run on a board: {missing}",
+                hint="give their recipes a `bench` or a `runner`; "
+                f"`inv get {wanted[0].cell.id} --out DIR` hands over what they made",
+            )
         raise InputError(f"none of the selected cells is built: {missing}", hint="run `inv build`")
     return built
 

@@ -162,6 +162,8 @@ def _unnamed(error: socket.gaierror, where: str) -> DeviceError:
     host = where.rpartition(":")[0]
     if error.errno == socket.EAI_NONAME and not host.endswith(".local"):  # mDNS: the board itself
         hint = "correct it: a name, an address, or a Host of ~/.ssh/config"
+        if "." not in host:
+            hint += f"; a virtual board of that name: `inv device up --name {host}`"
         return NoSuchHost(f"no such host: {error.strerror}", where=where, hint=hint)
     return LinkLost(f"the name is not found: {error.strerror}", where=where, hint=_AWAY)
 

@@ -151,8 +151,13 @@ def test_an_inexact_pooling_says_both_sizes_and_the_way_out() -> None:
         ("kernel: 5}", "kernal: 5}", "did you mean 'kernel'?"),
         ("name: conv2", "name: conv1", "conv1 is taken"),
         ("name: conv1", "name: data", "data is taken"),
-        ("outputs: 20", "outputs: 0", "greater than 0"),
+        ("outputs: 20", "outputs: 0", "must be more than 0, not 0"),
         ("method: max", "method: mean", "'max'"),
+        (
+            "{type: relu, name: relu1}",
+            "{relu: relu1}",
+            "'type' is missing in layers.5; allowed: add,",
+        ),
         ("version: 1", "version: 2", "'version' cannot be 2"),
     ],
 )

@@ -34,7 +34,7 @@ def test_every_setting_is_in_the_request_the_archive_the_night_and_the_flags() -
 def test_the_night_overrules_only_what_it_says() -> None:
     night = NightlySpec(device="pi3", passes=3)
     assert night.over(Settings(rounds=7)) == Settings(rounds=7, passes=3)
-    with pytest.raises(UsageError, match="--threads 0: Input should be greater"):
+    with pytest.raises(UsageError, match="--threads 0: must be 1 or more"):
         Settings().overruled({"threads": 0})
 
 
@@ -51,7 +51,7 @@ def test_rounds_are_a_number_or_go_on_until_an_interval_is_narrow() -> None:
     assert NightlySpec(passes=3).over(narrow).rounds == narrow.rounds
     assert "until" not in Settings(rounds=7).chosen()
     for wrong in ({"until": "0 %"}, {"until": "1"}, {"until": "1 %", "at_most": 2}, 0):
-        with pytest.raises(UsageError, match=r"--rounds .*(pattern|greater)"):
+        with pytest.raises(UsageError, match=r"--rounds .*(pattern|or more)"):
             Settings().overruled({"rounds": wrong})
 
 
