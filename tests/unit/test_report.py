@@ -65,7 +65,7 @@ def example() -> list[Measurement]:
 
 def drawn(grids: tuple[report.Grid, ...], *, width: int = 100) -> str:
     console = Console(width=width, file=io.StringIO(), record=True)
-    console.print(report.table(grids, width=width))
+    console.print(report.table(grids), crop=False)
     return "\n".join(line.rstrip() for line in console.export_text().splitlines()) + "\n"
 
 
@@ -193,6 +193,12 @@ def test_no_time_is_shown_that_is_not_right(blocks: list[Measurement]) -> None:
             and grid.title.startswith(f"{r.first.device}{' (emulated)' if r.emulated else ''}:")
         ]
         assert len(shown) == len(right)
+
+
+def test_a_name_wider_than_the_terminal_costs_no_figure() -> None:
+    name = "caffe-openblas-0.3.34-neon-" * 3
+    lines = drawn(report.grids(rows_of([emulated(name, 1, 83.59, 41)])), width=60)
+    assert {name, "83.59", "41.0"} <= set(lines.split())
 
 
 @given(anything, st.integers(60, 140))

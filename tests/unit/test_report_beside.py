@@ -6,6 +6,7 @@ import io
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+import pytest
 from rich.console import Console
 
 from buildmatrix import page, report
@@ -33,11 +34,22 @@ BOARD = [
 ]
 
 
-def text(*parts: Any) -> str:
-    console = Console(width=100, file=io.StringIO(), record=True)
+def text(*parts: Any, width: int = 100) -> str:
+    console = Console(width=width, file=io.StringIO(), record=True)
     for part in parts:
-        console.print(part)
+        console.print(part, crop=False)
     return console.export_text()
+
+
+@pytest.mark.parametrize("width", [30, 60, 80, 100, 160])
+def test_no_figure_of_a_list_is_cut_at_any_width(width: int) -> None:
+    """At 30 columns the terminal itself breaks a line; nothing of it is left out."""
+    layers = report.layers(report.layer_tables(rows_of(BOARD[1:2])))
+    whole = text(report.table(report.grids(rows_of(BOARD))), layers, width=400).split()
+    shown = text(report.table(report.grids(rows_of(BOARD))), layers, width=width).split()
+    figures = [word for word in whole if any(map(str.isdigit, word))]
+    assert len(figures) > 20
+    assert [word for word in figures if word not in shown] == []
 
 
 def lines(blocks: list[Measurement]) -> dict[str, str]:
