@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from rich.console import Group, RenderableType
 from rich.text import Text
 
+from buildmatrix.cli.listing import Listing
 from buildmatrix.cli.tables import STATES, clipped, headed
 from buildmatrix.printable import escape
 
@@ -115,8 +116,8 @@ def _since_accepted(run: NightRun) -> RenderableType:
 
 
 def agreement(model: str, rows: Iterable[Sequence[str]]) -> RenderableType:
-    columns = ("cell", "computes in", "to the reference", "worst to a cell of that format")
-    table = headed(*columns, title=f"{model}: largest relative difference, and at which output")
-    for row in rows:
-        table.add_row(*map(escape, row))
-    return table
+    listing = Listing(("cell", "computes in", "to the reference"), "worst to a cell of that format")
+    for cell, number_format, reference, others in rows:
+        listing.add(escape(cell), escape(number_format), escape(reference), words=escape(others))
+    title = Text(f"{model}: largest relative difference, and at which output", style="bold")
+    return Group(title, listing)

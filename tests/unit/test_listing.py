@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.console import Console
 
-from buildmatrix.cli import building_view
+from buildmatrix.cli import building_view, verdicts_view
 from buildmatrix.cli.listing import Listing
 
 if TYPE_CHECKING:
@@ -92,6 +92,18 @@ def test_the_end_of_a_log_is_told_once_and_not_again_beside_the_cell() -> None:
     cell = ended(whole, brief="ended with status 2")
     text = shown(building_view.build({"version": 1, "cells": [cell], "actions": []}), 60)
     assert ("ended with status 2" in text, "--touch" in text) == (True, False)
+
+
+def test_an_agreement_breaks_no_name_at_sixty_columns() -> None:
+    """It was 'mxnet-wheel-ho' over 'st-onednn', in the middle of the row."""
+    row = (
+        "caffe-openblas-0.3.34-neon",
+        "float32",
+        "3.1e-06 at 279",
+        "5.0e-06 at 500, mxnet-onednn",
+    )
+    told = shown(verdicts_view.agreement("face-cnn", [row]), 60).split()
+    assert {"caffe-openblas-0.3.34-neon", "3.1e-06", "5.0e-06", "mxnet-onednn"} <= set(told)
 
 
 def ended(cause: str, *, brief: str) -> EndedCell:
