@@ -66,7 +66,8 @@ class Listing:
     def _below(self, width: int, widths: list[int]) -> Iterator[Text]:
         """Facts in columns, words under them; a row wider than the terminal ends where it ends."""
         heads = tuple(Text(head, "dim") for head in self.heads)
-        for facts, lines in ((heads, ()), *self.rows):
+        about = (Text(self.about, "dim"),) if self.about else ()
+        for facts, lines in ((heads, about), *self.rows):
             padded = [fact.copy() for fact in facts]
             for at, fact in enumerate(padded):
                 fact.align("right" if at in self.right else "left", widths[at])

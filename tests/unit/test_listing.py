@@ -51,7 +51,7 @@ def test_a_name_with_colons_is_no_picture(width: int) -> None:
     assert {":v:", "host:smile:22"} <= set(shown(listing, width).split())
 
 
-@pytest.mark.parametrize(("width", "lines"), [(60, 3), (100, 2)])
+@pytest.mark.parametrize(("width", "lines"), [(60, 4), (100, 2)])
 def test_words_stand_beside_a_row_where_there_is_room(width: int, lines: int) -> None:
     listing = Listing(("cell", "stack"), "what stands in the way")
     listing.add("caffe-openblas-0.3.34-neon", "caffe", words="the image has to be made first")

@@ -20,7 +20,6 @@ from buildmatrix.compare import Comparison, Verdict
 from buildmatrix.nouns import INSTRUCTIONS, TIME
 from buildmatrix.page.answer import answers
 from tests.unit.pages import (
-    BATCHES,
     CELLS,
     HOSTILE,
     board,
@@ -229,16 +228,15 @@ def test_a_page_of_both_says_how_many_and_keeps_them_in_tables_of_their_own() ->
     assert "(emulated)" in virtual_caption
 
 
-def test_the_table_marks_the_best_of_a_row_in_words_and_tells_endings() -> None:
+def test_the_table_marks_the_best_in_words_and_tells_endings() -> None:
+    """As many cells as batches: cells are rows, whose names would make columns too wide."""
     found = [e for e in of(rendered("board"), "td", "th") if e.attributes.get("scope") != "col"]
-    rows = {
-        str(batch): [" ".join(e.text.split()) for e in found[at : at + 4]]
-        for at, batch in zip((0, 4, 8), BATCHES, strict=True)
-    }
-    assert rows["1"][2].startswith("★44.25, least of its row±")
-    assert rows["2"][3].startswith("★39.25, least of its row±")
-    assert not rows["2"][2].startswith("★")
-    assert rows["4"][1:3] == ["-", "WRONG 1e-06 [1]"]
+    caffe, neon, tf = ([" ".join(e.text.split()) for e in found[at : at + 4]] for at in (0, 4, 8))
+    assert [row[0] for row in (caffe, neon, tf)] == ["●caffe", "■caffe-neon", "▲tf-neon"]
+    assert neon[1].startswith("★44.25, least of its column±")
+    assert tf[2].startswith("★39.25, least of its column±")
+    assert not neon[2].startswith("★")
+    assert (caffe[3], neon[3]) == ("-", "WRONG 1e-06 [1]")
     abbr = of(rendered("board"), "abbr")[0]
     assert abbr.attributes["title"] == "out of memory"
 
