@@ -69,7 +69,7 @@ def test_what_decides_only_the_runner_builds_the_library_once(tmp_path: Path) ->
         "model:face-cnn.small",
     }
     (root / "recipes" / "net" / "build.sh.j2").write_text("make {{ option.bits }}\n")
-    with pytest.raises(InputError, match="no attribute 'bits'"):
+    with pytest.raises(InputError, match="no 'bits'; there are: none"):
         projects.works(root, matrix)
     path.write_text(path.read_text().replace("kind: run", "kind: run, when: {bits: 8}"))
     with pytest.raises(InputError, match="no option 'bits' here"):
@@ -143,9 +143,7 @@ def test_a_change_says_what_it_was_and_touches_only_what_is_above(
     (tmp_path / "recipes" / "net" / "build.sh.j2").write_text("make -k {{ target.triple }}\n")
     actions = {a.id: a for a in plan(projects.works(tmp_path), known)}
     assert actions["build:net@tc"].verb is Verb.RERUN
-    assert actions["build:net@tc"].reason == (
-        'changed: script: "make arm-x\\n" -> "make -k arm-x\\n"'
-    )
+    assert actions["build:net@tc"].reason == ('changed: script: "make arm-x" -> "make -k arm-x"')
     assert actions["build:blas[blas=one,neon=true]@tc"].verb is Verb.SKIP
     assert actions["bundle:net-one"].verb is Verb.RERUN
     reason = actions["bundle:net-one"].reason
