@@ -95,14 +95,21 @@ def _weights(paths: State) -> str:
 
 def _engine(place: Mapping[str, str]) -> Check:
     from buildmatrix.container import DockerEngine
+    from buildmatrix.container.podman import CATATONIT
 
     try:
         engine = DockerEngine(place)
     except BuildmatrixError as error:
         found = f"{error.brief}: {error.details}" if error.details else error.brief
         return Check("container engine", ok=False, found=found, hint=error.hint)
-    version = engine.version()
+    version, podman = engine.version(), engine.podman()
     engine.close()
+    if podman and podman.is_old:
+        hint = "builds were tried with Podman 4.3 and 5.4: install one of these, or Docker"
+        return Check("container engine", ok=False, found=version, hint=hint)
+    if podman and podman.lacks_catatonit:
+        found = f"{version}, without catatonit"
+        return Check("container engine", ok=False, found=found, hint=CATATONIT)
     return Check("container engine", ok=True, found=version)
 
 

@@ -34,9 +34,13 @@ runtime = "runc"
 ENTER = 'mount --make-rprivate / && mount --bind "$0/usr" /usr && mount -t tmpfs tmpfs /run && '
 
 
+WITHOUT = 'mount --make-rprivate / && mount -t tmpfs tmpfs "$0" && '
+
+
 @contextmanager
-def serving(folder: Path, root: Path | None = None) -> Iterator[str]:
-    """A service of Podman for DOCKER_HOST. `root`: the suite that it is taken from."""
+def serving(folder: Path, root: Path | None = None, *, hidden: Path | None = None) -> Iterator[str]:
+    """A service of Podman for DOCKER_HOST. `root`: the suite that it is taken from; `hidden`: a
+    folder that is empty for the installed one."""
     storage = {"driver": '"overlay"', "runroot": f'"{folder}/run"', "graphroot": f'"{folder}/root"'}
     lines = (f"{name} = {value}\n" for name, value in storage.items())
     (folder / "storage.conf").write_text("[storage]\n" + "".join(lines))
@@ -50,6 +54,8 @@ def serving(folder: Path, root: Path | None = None) -> Iterator[str]:
     argv = ["podman", "system", "service", "--time=0", url]
     if root:
         argv = ["unshare", "-m", "sh", "-c", ENTER + 'exec "$@"', str(root), *argv]
+    if hidden:
+        argv = ["unshare", "-m", "sh", "-c", WITHOUT + 'exec "$@"', str(hidden), *argv]
     with (folder / "log").open("wb") as log:
         process = subprocess.Popen(argv, env=settings, stdout=log, stderr=log)
     try:

@@ -7,12 +7,12 @@ import re
 import subprocess
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import docker
 import requests
 from docker.context import ContextAPI
-from docker.errors import DockerException
+from docker.errors import DockerException, TLSParameterError
 from docker.utils import kwargs_from_env, parse_host
 
 from buildmatrix.errors import BuildmatrixError
@@ -39,10 +39,10 @@ class Address:
 def chosen(place: Mapping[str, str]) -> Address:
     """The engine that is meant: DOCKER_HOST's, else a context's, else the usual socket's.
 
-    Raises BuildmatrixError for a context that is not there.
+    Raises BuildmatrixError for a context that is not there, and for papers of TLS that are not.
     """
     host, name = place.get("DOCKER_HOST"), place.get("DOCKER_CONTEXT")
-    tls = kwargs_from_env({"": "", **place}).get("tls")  # of an empty mapping it asks the process
+    tls = _papers(place)
     if host:
         return Address(host, f"DOCKER_HOST={host}", tls)
     try:
@@ -59,6 +59,36 @@ def chosen(place: Mapping[str, str]) -> Address:
     return Address(context.Host or USUAL, f"Docker's context {context.Name}", context.TLSConfig)
 
 
+def _papers(place: Mapping[str, str]) -> TLSConfig | None:
+    """By what one shows who one is, and knows the engine: as `docker` reads both variables."""
+    try:
+        given = kwargs_from_env({"": "", **place})  # of an empty mapping it asks the process
+    except TLSParameterError:
+        folder = Path(place.get("DOCKER_CERT_PATH") or Path.home() / ".docker")
+        lacks = [n for n in ("ca.pem", "cert.pem", "key.pem") if not (folder / n).is_file()]
+        raise BuildmatrixError(
+            f"an engine is to be reached by TLS, and {', '.join(lacks)} is missing",
+            where=str(folder),
+            hint="set DOCKER_CERT_PATH to the folder that has it, or unset DOCKER_TLS_VERIFY",
+        ) from None
+    return given.get("tls")
+
+
+class _Api(docker.APIClient):
+    """Requests has REQUESTS_CA_BUNDLE go before the CA that a session has of its own."""
+
+    def merge_environment_settings(
+        self, url: Any, proxies: Any, stream: Any, verify: Any, cert: Any
+    ) -> Any:
+        own = self.verify if verify is None else verify
+        return super().merge_environment_settings(url, proxies, stream, own, cert)
+
+
+class _Client(docker.DockerClient):
+    def __init__(self, **settings: Any) -> None:
+        self.api = _Api(**settings)
+
+
 def connect(place: Mapping[str, str]) -> docker.DockerClient:
     """A client of the engine that answers. Raises BuildmatrixError, with the reason.
 
@@ -68,7 +98,7 @@ def connect(place: Mapping[str, str]) -> docker.DockerClient:
     address = chosen(place)
     base = _base(address)
     try:
-        client = docker.DockerClient(
+        client = _Client(
             base_url=base, tls=address.tls or False, timeout=LONGEST, use_ssh_client=True
         )
         client.ping()

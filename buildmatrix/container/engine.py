@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING, Any
 import requests
 from docker.errors import APIError, DockerException, NotFound
 
-from buildmatrix.container.address import connect
+from buildmatrix.container.address import chosen, connect
 from buildmatrix.container.output import Output
+from buildmatrix.container.podman import CATATONIT, NAME, Podman
 from buildmatrix.errors import BuildError, BuildmatrixError
 from buildmatrix.protocols import ContainerExit, ContainerSpec, EngineImage
 
@@ -24,10 +25,7 @@ if TYPE_CHECKING:
 
 
 # Words of an engine -> what to do.
-REFUSALS = {
-    "catatonit": "install catatonit (Debian: catatonit): Podman starts it as a container's first "
-    "process, which reaps the others",
-}
+REFUSALS = {"catatonit": CATATONIT}
 STATE, OWNER = "buildmatrix.state", "buildmatrix.owner"  # labels
 # A container's two streams reach the log on two ways, and a compiler's error may stand before the
 # line that calls it: the program gets one stream for both. Every image that is run has `sh`.
@@ -46,6 +44,7 @@ class DockerEngine:
         self.labels = dict(labels or {})
         self._stopping = threading.Event()
         self._running: dict[str, Any] = {}  # containers that `run` made, by id
+        self._url = chosen(place or {}).url
         self.client = connect(place or {})
 
     def close(self) -> None:
@@ -56,6 +55,13 @@ class DockerEngine:
         answer = self.client.version()
         name = answer["Components"][0]["Name"]  # Podman's Platform is the operating system
         return f"{'Docker Engine' if name == 'Engine' else name} {answer['Version']}"
+
+    def podman(self) -> Podman | None:
+        """What is to be known of the engine if it is Podman; None: it is another one."""
+        answer = self.client.version()
+        here = self._url.startswith(("unix:", "http+unix:"))
+        is_podman = answer["Components"][0]["Name"] == NAME
+        return Podman(str(answer["Version"]), here) if is_podman else None
 
     def image_id(self, tag: str) -> str | None:
         try:
@@ -160,8 +166,10 @@ class DockerEngine:
         self._running[container.id] = container
         try:
             self._go_on()  # `stop` may have looked before this one was there
+            with _in_words():  # Podman makes ready here what Docker does at the start
+                attached = Output(self.client, container.id)
             with (
-                contextlib.closing(Output(self.client, container.id)) as output,
+                contextlib.closing(attached) as output,
                 _deadline(container, spec.timeout_seconds) as expired,
             ):
                 with _in_words():

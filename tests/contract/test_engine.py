@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import os
+import re
 import tarfile
 import threading
 import time
@@ -34,12 +35,12 @@ def docker() -> Iterator[tuple[Engine, str]]:
     """A real engine with the smallest image that has a shell: busybox alone."""
     engine = DockerEngine(os.environ)
     if engine.image_id(TAG) is None:
-        engine.import_rootfs(_busybox(STATE / "busybox.tar"), TAG)
+        engine.import_rootfs(busybox(STATE / "busybox.tar"), TAG)
     yield engine, TAG
     engine.close()
 
 
-def _busybox(path: Path) -> Path:
+def busybox(path: Path) -> Path:
     """The host's static busybox as a root file system."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with tarfile.open(path, "w") as tar:
@@ -106,10 +107,13 @@ def test_a_container_that_the_engine_does_not_start_is_one_failure_in_its_words(
     engine, image = docker
     with pytest.raises(BuildError, match="the container engine starts no container") as refused:
         engine.run(spec("buildmatrix/none:1", "true"), print)
-    assert "No such image: buildmatrix/none:1" in str(refused.value)
+    assert re.search("[Nn]o such image: .*buildmatrix/none:1", str(refused.value))
     with pytest.raises(BuildError) as refused:
         engine.run(replace(spec(image, "true"), workdir="relative"), print)
-    assert "relative" in str(refused.value)
+    assert re.search("relative|must be an absolute path", str(refused.value))
+    with pytest.raises(BuildError, match="the container engine starts no container") as refused:
+        engine.run(replace(spec(image, "true"), user="stranger"), print)
+    assert "unable to find user stranger" in str(refused.value)
 
 
 def test_last_words_arrive_each_time(engine: tuple[Engine, str]) -> None:
@@ -198,7 +202,7 @@ def test_images_are_listed_by_their_tags_and_removed_by_one(
     engine: tuple[Engine, str], tmp_path: Path
 ) -> None:
     tag = f"buildmatrix/test-listed-{os.getpid()}:1"
-    engine[0].import_rootfs(_busybox(tmp_path / "busybox.tar"), tag)
+    engine[0].import_rootfs(busybox(tmp_path / "busybox.tar"), tag)
     assert [one.tag for one in engine[0].images(tag.partition(":")[0])] == [tag]
     (image,) = engine[0].images(tag)
     assert image.size > 0
@@ -268,6 +272,7 @@ def test_containers_that_go_while_they_are_looked_for_are_no_error(
     seen: set[str] = set()
     while not ended.is_set() and thread.is_alive():
         seen |= own.owners(KEY)
+        time.sleep(0.02)  # Podman locks each container that it lists, and would do nothing else
     thread.join(60)
     assert ended.is_set()
     assert seen == {"somebody"}

@@ -11,8 +11,10 @@ from typing import TYPE_CHECKING
 import pytest
 
 from buildmatrix.container import DockerEngine
+from buildmatrix.errors import BuildError
 from tests import podman
 from tests.boards import STATE
+from tests.contract import test_engine
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -46,3 +48,20 @@ def test_the_contract_of_an_engine_holds(place: dict[str, str]) -> None:
         check=False,
     )
     assert done.returncode == 0, done.stdout
+
+
+def test_what_podman_has_no_helper_for_is_said_with_the_package(
+    tmp_path: Path, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    """By the build that wants it; `doctor` says it before."""
+    folder = tmp_path_factory.mktemp("podman-alone")
+    with podman.serving(folder, hidden=Path("/usr/libexec/podman")) as url:
+        engine = DockerEngine({"DOCKER_HOST": url})
+        about = engine.podman()
+        assert about is not None
+        assert (about.here, about.is_old, about.lacks_catatonit) == (True, False, False)
+        engine.import_rootfs(test_engine.busybox(tmp_path / "busybox.tar"), test_engine.TAG)
+        with pytest.raises(BuildError) as refused:
+            engine.run(test_engine.spec(test_engine.TAG, "true"), print)
+        engine.close()
+    assert "install catatonit (Debian: catatonit)" in refused.value.hint
