@@ -7,12 +7,12 @@ import http.client
 import shutil
 import ssl
 import subprocess
-import tempfile
 import time
 import urllib.error
 import urllib.request
 from typing import TYPE_CHECKING
 
+from buildmatrix import scratch
 from buildmatrix.errors import SourceUnavailable
 from buildmatrix.protocols import Advanced
 from buildmatrix.sources import address
@@ -126,7 +126,8 @@ def archive_commit(
             settings["GIT_CONFIG_COUNT"] = "1"
             settings["GIT_CONFIG_KEY_0"] = f"http.{bare}.extraHeader"
             settings["GIT_CONFIG_VALUE_0"] = f"Authorization: {authorisation}"
-    with tempfile.TemporaryDirectory(prefix="buildmatrix-git-") as folder:
+    # Beside the archive, by a name that is swept: a killed fetch would leave a clone in /tmp.
+    with scratch.folder(destination.parent, "fetch-git-") as folder:
         for arguments in (
             ["init", "-q"],
             # By full hash only: a branch that is named like a commit is not taken for one.
@@ -139,7 +140,7 @@ def archive_commit(
 def _git(
     arguments: list[str],
     *,
-    folder: str,
+    folder: Path,
     url: str,
     network: Mapping[str, str],
     stopped: Callable[[], bool],
@@ -150,7 +151,7 @@ def _git(
         "PATH": "/usr/local/bin:/usr/bin:/bin",
         "GIT_TERMINAL_PROMPT": "0",
         "GIT_CONFIG_GLOBAL": "/dev/null",
-        "HOME": folder,
+        "HOME": str(folder),
     }
     with subprocess.Popen(
         ["git", *arguments],

@@ -6,7 +6,10 @@ import hashlib
 import http.server
 import io
 import json
+import os
+import socket
 import subprocess
+import sys
 import tarfile
 import threading
 import zipfile
@@ -451,3 +454,40 @@ def test_a_folder_source_cannot_leave_the_project(tmp_path: Path) -> None:
         sources(tmp_path, "http://127.0.0.1:9").fetch(
             spec, "i", base=tmp_path / "project", subject="s"
         )
+
+
+HANGS = """
+import sys
+from pathlib import Path
+from buildmatrix.sources.fetch import archive_commit
+from buildmatrix import scratch
+root = Path(sys.argv[1])
+with scratch.file(root, "fetch-") as temporary:
+    archive_commit(f"git://127.0.0.1:{sys.argv[2]}/x", "1" * 40, temporary)
+"""
+
+
+def test_a_fetch_that_was_killed_leaves_nothing_that_the_next_build_does_not_take(
+    tmp_path: Path,
+) -> None:
+    """Neither what was downloaded nor git's clone, which once stayed in /tmp."""
+    cache, temporary = tmp_path / "sources", tmp_path / "tmp"
+    for folder in (cache, temporary):
+        folder.mkdir()
+    with socket.create_server(("127.0.0.1", 0)) as mute:
+        argv = [sys.executable, "-c", HANGS, str(cache), str(mute.getsockname()[1])]
+        maker = subprocess.Popen(argv, env={**os.environ, "TMPDIR": str(temporary)})
+        peer, _ = mute.accept()  # git is at it
+        maker.kill()
+        maker.wait()
+        with peer:
+            peer.shutdown(socket.SHUT_WR)
+            while peer.recv(1 << 16):  # to its end, which is git's
+                pass
+    assert list(temporary.iterdir()) == []
+    left = sorted(cache.iterdir())
+    assert sorted(path.is_dir() for path in left) == [False, True]
+    for path in left:
+        os.utime(path, (0, 0))  # what is young may be somebody's
+    assert sorted(Sources(cache, str, str, RecordingReporter()).sweep()) == left
+    assert list(cache.iterdir()) == []
