@@ -29,6 +29,7 @@ EXTRAS: Mapping[str, Extra] = {
     "verdicts": Extra("the statistics of results", ("scipy",)),
     "plots": Extra("plots and pages", ("vl_convert",)),
     "sbom": Extra("papers of what is handed over", ("cyclonedx",)),
+    "attestations": Extra("attestations of the Python index", ("pypi_attestations",)),
     "shared": Extra("stores that machines share", ("fsspec",)),
     "s3": Extra("shared stores on a server", ("s3fs",)),
     "dask": Extra("workers on other machines", ("distributed",)),

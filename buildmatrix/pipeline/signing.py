@@ -8,7 +8,7 @@ from buildmatrix import scratch
 from buildmatrix.errors import SourceUnavailable
 from buildmatrix.pinned import identify
 from buildmatrix.recipe import DebianAlternate, PypiAlternate
-from buildmatrix.sources import pypi, signature
+from buildmatrix.sources import attestation, pypi, signature
 from buildmatrix.sources.signature import Signature
 
 if TYPE_CHECKING:
@@ -26,10 +26,10 @@ def signature_of(workshop: Workshop, source: SourceSpec) -> Signature:
         match alternate:
             case DebianAlternate() if alternate.dsc:
                 return _of_debian(workshop, source, alternate)
-            case PypiAlternate() if pypi.attested(
+            case PypiAlternate() if told := pypi.provenance(
                 workshop.index(), alternate.package, alternate.file
             ):
-                return Signature("not checked", "the Python index offers an attestation (PEP 740)")
+                return attestation.judge(alternate, told)
             case _:
                 return signature.without(alternate)
     except SourceUnavailable as gap:

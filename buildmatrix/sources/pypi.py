@@ -21,16 +21,17 @@ LARGEST = 64 << 20  # bytes of a package's page
 JSON = "application/vnd.pypi.simple.v1+json"  # PEP 691; older mirrors answer with PEP 503's HTML
 # Attributes have &lt; for <, see PEP 503. In two steps, each linear whatever the page holds.
 ANCHOR = re.compile(r"<a\s([^<>]*)>\s*([^<\s]+)\s*</a>", re.I)
+PROVENANCE = re.compile(r"""data-provenance\s*=\s*["']([^"'#]+)""", re.I)
 ADDRESS = re.compile(r"""href\s*=\s*["']([^"'#]+)""", re.I)
 
 
 @dataclass(frozen=True, slots=True)
 class Listed:
-    """A file on a package's page; `link` may be relative."""
+    """A file on a package's page; its links may be relative."""
 
     name: str
     link: str
-    attested: bool
+    provenance: str  # where the attestations of who published it are (PEP 740); empty for none
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,19 +55,29 @@ def locate(index: str, package: str, file: str) -> str:
     return address.with_credentials_of(page.url, urljoin(page.url, listed[file].link))
 
 
-def attested(index: str, package: str, file: str) -> bool:
-    """Whether the index offers an attestation of who published a file (PEP 740). Raises
+def provenance(index: str, package: str, file: str) -> str:
+    """The text of a file's provenance object (PEP 740); empty where the index offers none. Raises
     SourceUnavailable when it does not answer."""
-    return any(one.attested for one in _listed(_page(index, package), package) if one.name == file)
+    page = _page(index, package)
+    links = [one.provenance for one in _listed(page, package) if one.name == file]
+    if not any(links):
+        return ""
+    _, text = _answer(address.with_credentials_of(page.url, urljoin(page.url, links[0])), JSON)
+    return text
 
 
 def _page(index: str, package: str) -> _Page:
     url = f"{index.rstrip('/')}/{normalized(package)}/"
-    request = address.request(url, {"Accept": f"{JSON}, text/html;q=0.5"})
+    return _Page(url, *_answer(url, f"{JSON}, text/html;q=0.5"))
+
+
+def _answer(url: str, accepted: str) -> tuple[str, str]:
+    """The media type and text that an index answers with. Raises SourceUnavailable."""
+    request = address.request(url, {"Accept": accepted})
     try:
         with urllib.request.urlopen(request, timeout=60) as response:
             kind = response.headers.get_content_type()
-            return _Page(url, kind, response.read(LARGEST).decode(errors="replace"))
+            return kind, response.read(LARGEST).decode(errors="replace")
     except (OSError, http.client.HTTPException) as error:
         reason = address.shown(str(error)) or type(error).__name__
         raise SourceUnavailable(f"the Python index does not answer: {reason}") from None
@@ -83,12 +94,13 @@ def links(text: str, kind: str) -> Iterator[Listed]:
     """Each file on a package's page, whose media type `kind` is."""
     if kind == JSON:
         for entry in json.loads(text)["files"]:
-            yield Listed(entry["filename"], entry["url"], bool(entry.get("provenance")))
+            yield Listed(entry["filename"], entry["url"], str(entry.get("provenance") or ""))
     else:
         for attributes, name in ANCHOR.findall(text):
             if link := ADDRESS.search(attributes):
-                offered = "data-provenance" in attributes.lower()
-                yield Listed(html.unescape(name), html.unescape(link[1]), offered)
+                offered = PROVENANCE.search(attributes)
+                told = html.unescape(offered[1]) if offered else ""
+                yield Listed(html.unescape(name), html.unescape(link[1]), told)
 
 
 def normalized(package: str) -> str:

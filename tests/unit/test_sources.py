@@ -174,9 +174,9 @@ def test_an_index_may_answer_in_json() -> None:
     page = {"files": [{"filename": "a-1.tar.gz", "url": "https://files.example/a-1.tar.gz"}]}
     (found,) = pypi.links(json.dumps(page), pypi.JSON)
     assert (found.name, found.link) == ("a-1.tar.gz", "https://files.example/a-1.tar.gz")
-    assert not found.attested
+    assert found.provenance == ""
     page["files"][0]["provenance"] = "https://files.example/a-1.tar.gz.provenance"  # PEP 740
-    assert next(pypi.links(json.dumps(page), pypi.JSON)).attested
+    assert next(pypi.links(json.dumps(page), pypi.JSON)).provenance.endswith(".provenance")
 
 
 def deb(data: bytes) -> bytes:
