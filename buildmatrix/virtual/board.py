@@ -179,7 +179,7 @@ def _answers(directory: Path, board: Board, kind: Kind, deadline: float) -> bool
 def _await(
     directory: Path, board: Board, kind: Kind, deadline: float, *, resumed: bool = False
 ) -> None:
-    if kind.kernel:
+    if kind.kernel and not answer.greeted(directory):
         if not resumed:
             answer.await_boot(directory, deadline)
         answer.greet(directory, deadline)

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import threading
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.board
 
+BOOT, RESET = "cat /proc/sys/kernel/random/boot_id", "echo b > /proc/sysrq-trigger"
 BOOKWORM = Target("arm-linux-gnueabihf", "EM_ARM", "armv7-a", "neon-vfpv4", "hard", "2.36")
 # perf_event_open(2) by number (arm: 364): user-mode instructions of a child and its children.
 COUNT = r"""
@@ -128,16 +130,36 @@ def test_a_board_that_goes_off_as_up_looks_at_it_boots(
 ) -> None:
     """It has closed its lines, and its process is still there."""
     target = boards.boot(spare)
-    before, greet = pid_of(target), answer.greet
+    before, look = pid_of(target), answer.await_answer
 
-    def ended_first(directory: Path, deadline: float) -> None:
-        monkeypatch.setattr(answer, "greet", greet)
+    def ended_first(directory: Path, board: BoardAddress, deadline: float) -> None:
+        monkeypatch.setattr(answer, "await_answer", look)
         os.kill(before, signal.SIGTERM)
-        greet(directory, deadline)
+        look(directory, board, deadline)
 
-    monkeypatch.setattr(answer, "greet", ended_first)
+    monkeypatch.setattr(answer, "await_answer", ended_first)
     assert boards.boot(spare) == target
     assert pid_of(target) != before
+
+
+def test_up_finds_a_board_that_is_rebooting(spare: str) -> None:
+    """As often as it does: what its serial line is told meanwhile is lost, and so is the line."""
+    target = boards.boot(spare)
+    console = Path(target.identity_file).with_name("console.log")
+    for times in (1, 2):
+        with connect(replace(target, user="root"), timeout=30, known_hosts=None) as ssh:
+            before = ssh.run(f"{BOOT}; (sleep 1; {RESET}) > /dev/null 2>&1 &", timeout=30).stdout
+        until(console, times)
+        assert boards.boot(spare) == target
+        with connect(target, timeout=60, known_hosts=None) as ssh:
+            assert ssh.run(BOOT, timeout=30).stdout != before
+
+
+def until(console: Path, resets: int) -> None:
+    end = time.monotonic() + 60
+    while console.read_text().count("Resetting") != resets:
+        assert time.monotonic() < end
+        time.sleep(0.1)
 
 
 def test_down_leaves_nothing(spare: str) -> None:

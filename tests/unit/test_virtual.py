@@ -15,7 +15,8 @@ import pytest
 
 from buildmatrix import virtual
 from buildmatrix.errors import DeviceError, UsageError
-from buildmatrix.virtual import cache, host, link, machine
+from buildmatrix.nouns import BoardAddress
+from buildmatrix.virtual import answer, cache, host, link, machine
 from buildmatrix.virtual.initrd import load_order
 from buildmatrix.virtual.rootfs import fingerprint
 from tests.fakes import RecordingReporter
@@ -277,3 +278,23 @@ def running(pid: int) -> bool:
     """Not gone, and not a zombie that nobody collects."""
     stat = Path("/proc", str(pid), "stat")
     return stat.exists() and stat.read_text().rpartition(")")[2].split()[0] != "Z"
+
+
+def test_a_board_that_refuses_is_asked_with_the_same_patience(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """While it starts that may be a hundred times; doubled each time, ssh took the limit for none
+    and the board was never heard again."""
+    asked: list[str] = []
+
+    def refused(argv: tuple[str, ...], *, timeout: float) -> None:
+        asked.extend(word for word in argv if word.startswith("ConnectTimeout"))
+        if len(asked) < 100:
+            raise DeviceError("connection refused")
+
+    monkeypatch.setattr(host, "run", refused)
+    monkeypatch.setattr(machine, "alive", lambda _: True)
+    monkeypatch.setattr(time, "sleep", lambda _: None)
+    board = BoardAddress("b", "127.0.0.1", 1, host_key="SHA256:x")
+    answer.await_answer(tmp_path, board, time.monotonic() + 60)
+    assert asked == ["ConnectTimeout=5"] * 100
