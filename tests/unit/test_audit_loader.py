@@ -166,6 +166,16 @@ def test_a_library_for_another_machine_is_passed_over() -> None:
     assert told(program("libb.so", runpath=(*ORIGIN, "$ORIGIN")), foreign, own)[0][:5] == "BM101"
 
 
+def test_a_loader_that_was_brought_along_is_a_library_like_another() -> None:
+    """torchvision 0.29.1's aarch64 wheel, by auditwheel: its libz loads on a Cortex-A72."""
+    grafted = "ld-linux-aarch64.5cbc5e90.so.1"
+    there = library(f"lib/{grafted}")
+    assert told(program(grafted, runpath=("$ORIGIN/../lib",)), there) == []
+    assert told(program(grafted, runpath=("$ORIGIN",)), there) == [
+        f"BM141 bin/prog: needs {grafted}, which belongs to another libc or machine"
+    ]
+
+
 @pytest.mark.parametrize(
     "there",
     [
