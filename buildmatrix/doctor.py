@@ -11,7 +11,7 @@ import sys
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from buildmatrix import disk
+from buildmatrix import disk, extras
 from buildmatrix.errors import BuildmatrixError
 from buildmatrix.state import State
 from buildmatrix.usage import weight
@@ -41,7 +41,7 @@ class Check:
 def checks(
     state: Path, *, engine_place: Mapping[str, str], mirror: Callable[[], str]
 ) -> list[Check]:
-    return [*_machine(state), _engine(engine_place), _mirror(mirror), *_programs()]
+    return [*_machine(state), _engine(engine_place), _mirror(mirror), *_programs(), _extras()]
 
 
 def _machine(state: Path) -> Iterator[Check]:
@@ -138,3 +138,13 @@ def _programs() -> Iterator[Check]:
         f"lacks {', '.join(missing)}" if missing else "all its programs are here",
         f"apt-get install --no-install-recommends {packages}",
     )
+
+
+def _extras() -> Check:
+    """Before long work: `bench` and `compare` need one of them."""
+    lacking = [
+        f"{name} ({extra.purpose})" for name, extra in extras.EXTRAS.items() if extras.lacks(name)
+    ]
+    hint = "pip install 'buildmatrix[all]'; bench and compare need verdicts, report --out plots"
+    found = f"without {', '.join(lacking)}" if lacking else "all its extras are here"
+    return Check("buildmatrix", None if lacking else True, found, hint)

@@ -47,9 +47,13 @@ def explained(absent: ModuleNotFoundError) -> BuildmatrixError:
 
 def require(name: str) -> None:
     """Raise BuildmatrixError when a module of the extra is not installed: before long work."""
-    for module in EXTRAS[name].modules:
-        if find_spec(module) is None:
-            raise missing(name, module)
+    if module := lacks(name):
+        raise missing(name, module)
+
+
+def lacks(name: str) -> str:
+    """The first module of an extra that is not installed; empty where all are."""
+    return next((module for module in EXTRAS[name].modules if find_spec(module) is None), "")
 
 
 def missing(name: str, module: str) -> BuildmatrixError:

@@ -99,6 +99,8 @@ def _ended(pair: Pair, base: Side, new: Side) -> Comparison | None:
         return plain(pair, Verdict.WORSE, f"now {new.ending}")
     if len(new.figures) and base.row.status in ENDED:
         return plain(pair, Verdict.BETTER, f"was {base.ending}")
+    if base.ending == new.ending and not (len(base.figures) or len(new.figures)):
+        return plain(pair, Verdict.UNKNOWN, f"both {base.ending}")
     sides = {"base": base, "new": new}
     words = [f"{name} {side.ending}" for name, side in sides.items() if not len(side.figures)]
     return plain(pair, Verdict.UNKNOWN, "; ".join(words))

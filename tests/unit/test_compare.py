@@ -323,6 +323,12 @@ WRONG = ended(Status.WRONG, "off by 4.0e-02, allowed is 1.0e-04")
         ),
         (
             counted([None]),
+            counted([None]),
+            Verdict.UNKNOWN,
+            "both without a count of instructions; boards whose kind ends in -counted have one",
+        ),
+        (
+            counted([None]),
             counted([41e6]),
             Verdict.UNKNOWN,
             "base without a count of instructions; boards whose kind ends in -counted have one",

@@ -1,4 +1,4 @@
-"""What `doctor` says of a container engine that answers: Podman's version, and its helper."""
+"""What `doctor` says of an engine that answers (Podman's version, and its helper) and of extras."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from buildmatrix import doctor
+from buildmatrix import doctor, extras
 from buildmatrix.container import podman
 
 if TYPE_CHECKING:
@@ -89,3 +89,15 @@ def test_a_podman_that_is_too_old_is_told(look: Callable[[str, str], doctor.Chec
 
 def test_docker_needs_neither(look: Callable[[str, str], doctor.Check], bin_alone: Path) -> None:
     assert look("Engine", "20.10.24").ok is True
+
+
+def test_extras_that_are_not_installed_are_named_before_a_command_needs_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A first hour ended at `bench`, after building and deploying."""
+    monkeypatch.setattr(extras, "find_spec", lambda module: None if module == "scipy" else "there")
+    place = {"DOCKER_HOST": "tcp://127.0.0.1:9"}
+    found = doctor.checks(tmp_path, engine_place=place, mirror=str)[-1]
+    assert (found.name, found.ok) == ("buildmatrix", None)
+    assert found.found == "without verdicts (the statistics of results)"
+    assert "bench and compare need verdicts" in found.hint
