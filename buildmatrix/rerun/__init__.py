@@ -49,9 +49,10 @@ class Archive:
 
 
 def pack(
-    rows: Sequence[Row], bundle: Bundle, run: Run, objects: ObjectReader, *, folder: Path
+    rows: Sequence[Row], bundle: Bundle, run: Run, objects: ObjectReader, *, folder: Path, per: str
 ) -> Archive:
-    """Write CELL-RUN.tar.gz into `folder`; `rows` are one cell's in one run.
+    """Write CELL-RUN.tar.gz into `folder`; `rows` are one cell's in one run, their figures of what
+    `per` says: 'an image', or 'a call'.
 
     Raises InputError when the bundle is not the one that was measured, when nothing was, and for
     names that no board could hold.
@@ -61,7 +62,7 @@ def pack(
     record = document(rows, run)
     own = {
         "row.json": f"{json.dumps(record, indent=1, sort_keys=True)}\n".encode(),
-        "rerun.sh": program(record, files=len(bundle.files) + 3).encode(),
+        "rerun.sh": program(record, files=len(bundle.files) + 3, per=per).encode(),
         "table.awk": _source("table.awk").encode(),
     }
     name = f"{bundle.cell}-{run.id}"
@@ -117,12 +118,13 @@ def order(rows: Sequence[Row], *, rounds: int) -> list[int]:
     return [block.batch for block in sorted(turns, key=lambda block: block.block)]
 
 
-def program(record: Rerun, *, files: int) -> str:
+def program(record: Rerun, *, files: int, per: str) -> str:
     """`rerun.sh`: the record as shell variables, then the script, which is the same for all."""
     device, settings = record["device"], record["settings"]
     board = f"{device['model'] or device['name']}, {device['kernel']}"
     variables = {
         "files": files,
+        "per": per,
         "cell": record["cell"],
         "run": record["run"],
         "bundle": record["bundle"][:12],

@@ -98,7 +98,7 @@ turn() { # BATCH: one process; its JSON line is kept, or null when it gave none
 
 table() { # the record and the results side by side
     { od -A n -v -t f8 model/expected.f64; } 2> /dev/null |
-        recorded=$recorded emulated=$emulated here=$here tolerance=$tolerance \
+        per=$per recorded=$recorded emulated=$emulated here=$here tolerance=$tolerance \
             awk -f table.awk part=expected - part=results "$kept.jsonl"
 }
 
@@ -113,8 +113,8 @@ raw() { # without awk: the runner's own words
             *) say "batch ${batch%%,*}: failed" && failed=1 ;;
         esac
     done < "$kept.jsonl"
-    say "not checked: without awk, answers are not compared and times an image not computed"
-    say "recorded${emulated:+, emulated}: batch, status, ms an image, instructions an image"
+    say "not checked: without awk, answers are not compared and times of $per not computed"
+    say "recorded${emulated:+, emulated}: batch, status, ms $per, instructions $per"
     say "$recorded"
     return $failed
 }

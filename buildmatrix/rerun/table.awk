@@ -63,7 +63,7 @@ function ratio(now, before) {
 }
 
 function print_row(line,    old, batch, ms, count) {
-    split(line, old, " ") # batch size, status, ms an image, instructions an image
+    split(line, old, " ") # batch size, status, ms and instructions of an image or a call
     batch = old[1]
     if (!(batch in turns)) return
     ms = count = "-"
@@ -108,7 +108,8 @@ part == "expected" {
 }
 
 END {
-    print "              ms an image               M instructions an image"
+    per = ENVIRON["per"]
+    printf "              %-26sM instructions %s\n", "ms " per, per
     print "batch   recorded       here   ratio    recorded       here   ratio   answer"
     marks = sprintf("      %10s %10s", ENVIRON["emulated"], ENVIRON["here"])
     sub(/ +$/, "", marks)

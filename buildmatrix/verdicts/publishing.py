@@ -158,4 +158,5 @@ def repeatable(workshop: Workshop, measured: RowsWithNotes, cell: str, folder: P
             f"the bundle of {cell} that was measured is no longer in the store",
             hint="build and measure it again",
         )
-    return pack(rows, bundle, run, workshop.store, folder=folder)
+    per = described(workshop.project.network).per
+    return pack(rows, bundle, run, workshop.store, folder=folder, per=per)

@@ -156,12 +156,19 @@ def blocks(packed: Bundle, **changes: Any) -> list[Measurement]:
     ]
 
 
+PER = "an image"
+
+
 def pack(
-    tmp_path: Path, extra: str = "", expected: Sequence[float] = EXPECTED, **changes: Any
+    tmp_path: Path,
+    extra: str = "",
+    expected: Sequence[float] = EXPECTED,
+    per: str = PER,
+    **changes: Any,
 ) -> rerun.Archive:
     packed, objects = made(tmp_path, extra, expected)
     found = rows(blocks(packed, **changes))
-    return rerun.pack(found, packed, RUN, objects, folder=tmp_path / "out")
+    return rerun.pack(found, packed, RUN, objects, folder=tmp_path / "out", per=per)
 
 
 def tools(tmp_path: Path, *, without: Sequence[str] = (), busybox: bool = False) -> str:
@@ -222,6 +229,15 @@ def test_one_command_repeats_the_row(tmp_path: Path, busybox: bool) -> None:
         (batch, 0, "ok") for batch in (1, 2, 2, 1)
     ]
     assert "loading" in kept.with_suffix(".err").read_text()
+
+
+@pytest.mark.parametrize("awk", [True, False])
+def test_figures_are_of_what_was_measured(tmp_path: Path, awk: bool) -> None:
+    """Of a library's own function they were said to be of an image."""
+    path = tools(tmp_path, without=[] if awk else ["awk"])
+    told = board(pack(tmp_path, per="a call"), path).stdout
+    assert ("ms a call" in told, "instructions a call" in told) == (True, True)
+    assert "an image" not in told
 
 
 def test_the_count_of_a_short_call_keeps_its_digits(tmp_path: Path) -> None:
@@ -486,7 +502,7 @@ def test_what_no_board_could_hold_is_refused(tmp_path: Path) -> None:
     for odd, run, changes in refused:
         measured = rows(replace(block, **changes) for block in found)
         with pytest.raises(InputError):
-            rerun.pack(measured, odd, run, objects, folder=tmp_path / "out")
+            rerun.pack(measured, odd, run, objects, folder=tmp_path / "out", per=PER)
     assert not (tmp_path / "out").exists()
 
 
@@ -506,12 +522,12 @@ def test_only_what_was_measured_is_packed(
     packed, objects = made(tmp_path)
     found = rows(replace(block, **changes) for block in blocks(packed))
     with pytest.raises(InputError, match=told):
-        rerun.pack(found, packed, RUN, objects, folder=tmp_path / "out")
+        rerun.pack(found, packed, RUN, objects, folder=tmp_path / "out", per=PER)
 
 
 def test_a_pack_that_fails_leaves_nothing(tmp_path: Path) -> None:
     packed, objects = made(tmp_path)
     objects.content.clear()
     with pytest.raises(KeyError):
-        rerun.pack(rows(blocks(packed)), packed, RUN, objects, folder=tmp_path / "out")
+        rerun.pack(rows(blocks(packed)), packed, RUN, objects, folder=tmp_path / "out", per=PER)
     assert list((tmp_path / "out").iterdir()) == []
