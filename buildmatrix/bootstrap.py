@@ -15,10 +15,13 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 
-def debootstrap(suite: str, mirror: str, tar: Path, on_line: Callable[[str], None]) -> None:
+def debootstrap(
+    suite: str, mirror: str, tar: Path, on_line: Callable[[str], None], *, authority: str = ""
+) -> None:
     """Write a minimal root file system of a Debian suite, as a tar. Needs root.
 
-    Raises BuildError with what debootstrap said last.
+    `authority` is a file or a folder of CA certificates for a mirror of HTTPS; proxies are those of
+    this process. Raises BuildError with what debootstrap said last.
     """
     if shutil.which("debootstrap") is None:
         raise BuildError(
@@ -34,12 +37,24 @@ def debootstrap(suite: str, mirror: str, tar: Path, on_line: Callable[[str], Non
         )
     with tempfile.TemporaryDirectory(prefix="debootstrap-", dir=tar.parent) as folder:
         root = Path(folder) / "root"
-        said = _stream(["debootstrap", "--variant=minbase", suite, str(root), mirror], on_line)
+        argv = ["debootstrap", "--variant=minbase", suite, str(root), mirror]
+        said = _stream([*_trusting(Path(folder), authority), *argv], on_line)
         if said is not None:
             raise BuildError(f"debootstrap of {suite} failed", details=said)
         said = _stream(["tar", "-C", str(root), "--numeric-owner", "-cf", str(tar), "."], on_line)
         if said is not None:
             raise BuildError("packing the base failed", details=said)
+
+
+def _trusting(folder: Path, authority: str) -> list[str]:
+    """What has wget trust these certificates, by which debootstrap fetches: it reads none of the
+    variables that name them. Its settings go into `folder`."""
+    if not authority:
+        return []
+    settings = folder / "wgetrc"
+    key = "ca_directory" if Path(authority).is_dir() else "ca_certificate"
+    settings.write_text(f"{key} = {authority}\n")
+    return ["env", f"WGETRC={settings}"]
 
 
 def _stream(argv: list[str], on_line: Callable[[str], None]) -> str | None:

@@ -9,6 +9,7 @@ import ssl
 import subprocess
 import tarfile
 import threading
+from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING
 
@@ -46,19 +47,18 @@ def authority(tmp_path: Path) -> Path:
     return path
 
 
-@pytest.fixture
-def project(tmp_path: Path, authority: Path) -> Iterator[Path]:
-    """A project whose one source is an archive on a server with that certificate."""
-    packed = io.BytesIO()
-    with tarfile.open(fileobj=packed, mode="w") as archive:
-        archive.addfile(tarfile.TarInfo("src/empty.c"))
+@contextmanager
+def serving(authority: Path, content: bytes) -> Iterator[tuple[int, list[str]]]:
+    """A server with that certificate that answers all with `content`: its port, what was asked."""
+    asked: list[str] = []
 
     class Server(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
+            asked.append(self.path)
             self.send_response(200)
-            self.send_header("Content-Length", str(len(packed.getvalue())))
+            self.send_header("Content-Length", str(len(content)))
             self.end_headers()
-            self.wfile.write(packed.getvalue())
+            self.wfile.write(content)
 
         def log_message(self, *_: object) -> None:
             pass
@@ -69,15 +69,26 @@ def project(tmp_path: Path, authority: Path) -> Iterator[Path]:
         server.socket = context.wrap_socket(server.socket, server_side=True)
         thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
         thread.start()
+        yield server.server_address[1], asked
+        server.shutdown()
+        thread.join()
+
+
+@pytest.fixture
+def project(tmp_path: Path, authority: Path) -> Iterator[Path]:
+    """A project whose one source is an archive on a server with that certificate."""
+    packed = io.BytesIO()
+    with tarfile.open(fileobj=packed, mode="w") as archive:
+        archive.addfile(tarfile.TarInfo("src/empty.c"))
+
+    with serving(authority, packed.getvalue()) as (port, _):
         root = tmp_path / "project"
         root.mkdir()
         tiny.write(root)
         digest = hashlib.sha256(packed.getvalue()).hexdigest()
-        recipe = RECIPE % (server.server_address[1], digest)
+        recipe = RECIPE % (port, digest)
         (root / "recipes/tiny/recipe.yaml").write_text(recipe)
         yield root
-        server.shutdown()
-        thread.join()
 
 
 def fetched(project: Path, **environment: str) -> subprocess.CompletedProcess[str]:
