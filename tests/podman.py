@@ -57,7 +57,8 @@ def serving(folder: Path, root: Path | None = None, *, hidden: Path | None = Non
     if hidden:
         argv = ["unshare", "-m", "sh", "-c", WITHOUT + 'exec "$@"', str(hidden), *argv]
     with (folder / "log").open("wb") as log:
-        process = subprocess.Popen(argv, env=settings, stdout=log, stderr=log)
+        # conmon leaves a file `oom` where it works.
+        process = subprocess.Popen(argv, cwd=folder, env=settings, stdout=log, stderr=log)
     try:
         _await(folder, process)
         yield url
