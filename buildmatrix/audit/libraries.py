@@ -72,8 +72,11 @@ def path_as_name(tree: Tree) -> Iterator[Fault]:
 
 
 def foreign_library(tree: Tree) -> Iterator[Fault]:
-    """A loader that the tree brings under a name of its own is a library like another: `auditwheel`
-    puts glibc's beside what needs its __stack_chk_guard (torchvision 0.29.1)."""
+    """Who needs another system's loader or libc.
+
+    A loader that the tree brings under a name of its own is a library like another: torchvision's
+    wheels bring glibc's for those that need its __stack_chk_guard.
+    """
     lost = {(one.asker.file, one.name) for process in tree.runs for one in process.missing}
     for facts in tree.own:
         for name in facts.needed:

@@ -167,7 +167,7 @@ def test_a_library_for_another_machine_is_passed_over() -> None:
 
 
 def test_a_loader_that_was_brought_along_is_a_library_like_another() -> None:
-    """torchvision 0.29.1's aarch64 wheel, by auditwheel: its libz loads on a Cortex-A72."""
+    """torchvision 0.29.1's aarch64 wheel: its libz loads on a Cortex-A72."""
     grafted = "ld-linux-aarch64.5cbc5e90.so.1"
     there = library(f"lib/{grafted}")
     assert told(program(grafted, runpath=("$ORIGIN/../lib",)), there) == []
