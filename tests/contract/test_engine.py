@@ -26,7 +26,8 @@ if TYPE_CHECKING:
 
     from buildmatrix.protocols import ContainerExit, Engine
 
-TAG = "buildmatrix/test-busybox:1"
+TAG = "buildmatrix/test-busybox:2"
+SHARED = ("tmp", "in", "out")
 KEY = f"contract-{os.getpid()}"  # the containers of this run, and of no other beside it
 
 
@@ -46,7 +47,9 @@ def busybox(path: Path) -> Path:
     with tarfile.open(path, "w") as tar:
         for folder in ("bin", "etc", "proc", "sys", "dev", "tmp", "in", "out"):
             member = tarfile.TarInfo(folder)
-            member.type, member.mode = tarfile.DIRTYPE, 0o1777
+            # A `dev` that all may write keeps its mode, and what is in such a folder and not one's
+            # own, as rootless Podman's /dev/null, cannot be opened by `>`.
+            member.type, member.mode = tarfile.DIRTYPE, 0o1777 if folder in SHARED else 0o755
             tar.addfile(member)
         passwd = b"root:x:0:0::/:/bin/sh\n"
         member = tarfile.TarInfo("etc/passwd")
