@@ -23,7 +23,10 @@ BITCODE = (b"BC\xc0\xde", b"\xde\xc0\x17\x0b")  # LLVM's, bare and in its wrappe
 MAGICS = (MAGIC, *archive.MAGICS, *BITCODE)
 LONGEST_MAGIC = max(map(len, (*MAGICS, *packages.MAGICS)))
 LINKED_LATER = "no code in it: it is linked later"
-CORE = 4  # ET_CORE
+CORE, NO_PROCESSOR = 4, 0  # ET_CORE, EM_NONE
+BYTECODE = (
+    "its header names no processor: bytecode for a loader of its own, as Guile's .go files are"
+)
 SHF_COMPRESSED = 0x800
 COMPRESSED_ZSTD = 2  # ELFCOMPRESS_ZSTD, which pyelftools does not know
 COMPRESSION_HEADER = {False: 12, True: 24}  # bytes of Elf32_Chdr and Elf64_Chdr
@@ -97,6 +100,9 @@ def _one(data: memoryview, name: str) -> Iterator[Content]:
         image = Image(data)
         if image.type == CORE:
             yield OddFile(name, Oddity.NO_CODE, "a core file: the memory of a process that ended")
+            return
+        if image.machine == NO_PROCESSOR:
+            yield OddFile(name, Oddity.NO_CODE, BYTECODE)
             return
         if image.headerless or hides_the_dynamic(image):
             image = Image(data, sections=sections_of(image))

@@ -74,6 +74,18 @@ def test_a_core_file_is_no_program(tmp_path: Path) -> None:
     )
 
 
+def test_bytecode_names_no_processor(tmp_path: Path) -> None:
+    """Guile 3.0's compiled modules are ELF of EM_NONE, with a .dynamic of Guile's own making."""
+    image = bytearray(factory.make(machine="EM_AARCH64"))
+    image[7], image[18] = 0xFF, 0
+    (tmp_path / "q.go").write_bytes(image)
+    (odd,) = elf.survey(tmp_path).odd
+    assert (odd.oddity, odd.details) == (
+        Oddity.NO_CODE,
+        "its header names no processor: bytecode for a loader of its own, as Guile's .go files are",
+    )
+
+
 def test_bitcode_in_a_static_library_is_said_beside_its_other_objects(tmp_path: Path) -> None:
     hard = make(elf_type="ET_REL", attributes=VFPV3)
     (tmp_path / "libx.a").write_bytes(factory.ar({"lto.o": BITCODE, "hard.o": hard}))
