@@ -39,6 +39,10 @@ if TYPE_CHECKING:
     from buildmatrix.virtual.link import Link
     from buildmatrix.virtual.record import Board
 
+# Seconds. A counted Pi 3 that was computing boots again in 50 on a quiet machine with QEMU 7.2, and
+# in more than twice that beside other work.
+PATIENCE = 300
+
 
 def up(
     state: Path,
@@ -49,7 +53,7 @@ def up(
     reporter: Reporter,
     link: str = "",
     plugin: str = "",
-    timeout: float = 120,
+    timeout: float = PATIENCE,
 ) -> BoardAddress:
     """Make sure that the board runs and answers over SSH, and return the address to reach it at.
 
