@@ -32,6 +32,9 @@ Https = Annotated[
     str, Field(pattern=r"^https://[^\s]+$", description="where it is, from https:// on")
 ]
 
+# git-check-ref-format(1) forbids more; what is no name of a tag is not found.
+TagName = Annotated[str, Field(pattern=r"^[A-Za-z0-9_][A-Za-z0-9._+/-]*$")]
+
 
 class DebianAlternate(Spec):
     """A file in the pool folder of a Debian source package, from the mirror this machine uses:
@@ -72,6 +75,9 @@ class GitAlternate(Spec):
     url: Https
     commit: Sha1 | None = Field(None, description="its full id, 40 hex digits")
     branch: str | None = Field(None, description="for people; alone it is never fetched")
+    tag: TagName | Literal[""] = Field(
+        "", description="the signed tag of that commit, for `inv sources --verify`"
+    )
 
 
 class FolderAlternate(Spec):

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 from buildmatrix import scratch
 from buildmatrix.errors import SourceUnavailable
 from buildmatrix.pinned import identify
-from buildmatrix.recipe import DebianAlternate, PypiAlternate
-from buildmatrix.sources import attestation, pypi, signature
+from buildmatrix.recipe import DebianAlternate, GitAlternate, PypiAlternate
+from buildmatrix.sources import attestation, pypi, signature, tag
 from buildmatrix.sources.signature import Signature
 
 if TYPE_CHECKING:
@@ -26,6 +26,8 @@ def signature_of(workshop: Workshop, source: SourceSpec) -> Signature:
         match alternate:
             case DebianAlternate() if alternate.dsc:
                 return _of_debian(workshop, source, alternate)
+            case GitAlternate() if alternate.tag and alternate.commit:
+                return _of_tag(workshop, alternate, alternate.commit)
             case PypiAlternate() if told := pypi.provenance(
                 workshop.index(), alternate.package, alternate.file
             ):
@@ -42,3 +44,8 @@ def _of_debian(workshop: Workshop, source: SourceSpec, alternate: DebianAlternat
     with scratch.file(workshop.sources.root, "fetch-") as dsc:
         workshop.sources.bring_dsc(alternate, dsc, f"signature of {source.name}")
         return signature.judge(dsc, alternate.file, alternate.sha256, rings)
+
+
+def _of_tag(workshop: Workshop, alternate: GitAlternate, commit: str) -> Signature:
+    rings = signature.present(workshop.keyrings)
+    return tag.judge(workshop.sources.bring_tag(alternate), alternate.tag, commit, rings)

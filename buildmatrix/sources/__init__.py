@@ -189,8 +189,8 @@ class Sources:
     ) -> None:
         """The folder of archives first. What comes from there is checked as a download is; so a
         commit, which only git itself could check, is taken from it where the tree is pinned."""
-        from buildmatrix.sources.fetch import archive_commit
         from buildmatrix.sources.folder import archive_folder
+        from buildmatrix.sources.git import archive_commit
 
         loose = isinstance(alternate, GitAlternate) and source.tree is None
         if not loose and self._in_folder(file_name(alternate), temporary):
@@ -217,6 +217,13 @@ class Sources:
         SourceUnavailable."""
         if not self._in_folder(alternate.dsc, destination):
             self._download(self._in_pool(alternate, alternate.dsc), destination, subject)
+
+    def bring_tag(self, alternate: GitAlternate) -> bytes:
+        """The tag of a commit as git keeps it; empty where it is a name alone. Raises
+        SourceUnavailable."""
+        from buildmatrix.sources.git import tag_object
+
+        return tag_object(alternate.url, alternate.tag, self.root, self.network, self.stopped)
 
     def _in_pool(self, alternate: DebianAlternate, file: str) -> str:
         initial = alternate.package[: 4 if alternate.package.startswith("lib") else 1]

@@ -1,32 +1,27 @@
-"""Bytes from outside: over HTTPS, from a git repository. Deadlines and retries."""
+"""Bytes from outside, over HTTPS. Deadlines and retries."""
 
 from __future__ import annotations
 
 import errno
 import http.client
-import shutil
 import ssl
-import subprocess
 import time
 import urllib.error
 import urllib.request
 from typing import TYPE_CHECKING
 
-from buildmatrix import scratch
 from buildmatrix.errors import SourceUnavailable
 from buildmatrix.protocols import Advanced
 from buildmatrix.sources import address
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
-    from pathlib import Path
+    from collections.abc import Callable
     from typing import IO
 
     from buildmatrix.protocols import Reporter
 
 TRIES = 3
 CHUNK = 1 << 18
-GIT_SECONDS = 1800.0
 NO_SERVERS_FAULT = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO)
 SLOWEST, PATIENCE = 1 << 10, 60.0  # bytes a second over so many seconds: below it, it is no answer
 LARGEST = 8 << 30  # bytes of one download; PyTorch's largest wheel of 2026 has 3
@@ -102,91 +97,3 @@ def _download(
             reporter.emit(Advanced(subject, done, total, "bytes"))
     if total and done != total:
         raise OSError(f"the connection ended after {done} of {total} bytes")
-
-
-def archive_commit(
-    url: str,
-    commit: str,
-    destination: Path,
-    network: Mapping[str, str] | None = None,
-    stopped: Callable[[], bool] = lambda: False,
-) -> None:
-    """Write `git archive` of one commit, fetched alone. The commit's hash is the check.
-
-    `network` holds the variables that name proxies and certificates, as for every download.
-    Credentials of an address of HTTP go by git's environment: every user sees a command's words.
-    """
-    if shutil.which("git") is None:
-        where = address.shown(url)
-        raise SourceUnavailable("git is not installed", where=where, hint="install git")
-    bare, settings = url, dict(network or {})
-    if url.startswith(("http://", "https://")):
-        bare, authorisation = address.parted(url)
-        if authorisation:
-            settings["GIT_CONFIG_COUNT"] = "1"
-            settings["GIT_CONFIG_KEY_0"] = f"http.{bare}.extraHeader"
-            settings["GIT_CONFIG_VALUE_0"] = f"Authorization: {authorisation}"
-    # Beside the archive, by a name that is swept: a killed fetch would leave a clone in /tmp.
-    with scratch.folder(destination.parent, "fetch-git-") as folder:
-        for arguments in (
-            ["init", "-q"],
-            # By full hash only: a branch that is named like a commit is not taken for one.
-            ["fetch", "-q", "--depth", "1", "--no-tags", bare, commit],
-            ["archive", "--format=tar", "-o", str(destination.resolve()), commit],
-        ):
-            _git(arguments, folder=folder, url=url, network=settings, stopped=stopped)
-
-
-def _git(
-    arguments: list[str],
-    *,
-    folder: Path,
-    url: str,
-    network: Mapping[str, str],
-    stopped: Callable[[], bool],
-) -> None:
-    # An own, small environment: no credential helper may ask, no user configuration may redirect.
-    environment = {
-        **network,
-        "PATH": "/usr/local/bin:/usr/bin:/bin",
-        "GIT_TERMINAL_PROMPT": "0",
-        "GIT_CONFIG_GLOBAL": "/dev/null",
-        "HOME": str(folder),
-    }
-    with subprocess.Popen(
-        ["git", *arguments],
-        cwd=folder,
-        env=environment,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.PIPE,
-        text=True,
-        errors="replace",
-    ) as process:
-        try:
-            said = _last_words(process, stopped)
-        except BaseException:
-            process.kill()
-            raise
-    if said is None:
-        brief = "git did not finish within 30 minutes"
-        raise SourceUnavailable(brief, where=address.shown(url))
-    if process.returncode != 0:
-        lines = address.shown(said).strip().splitlines()
-        brief = f"git: {lines[-1] if lines else 'failed'}"
-        raise SourceUnavailable(brief, where=address.shown(url))
-
-
-def _last_words(process: subprocess.Popen[str], stopped: Callable[[], bool]) -> str | None:
-    """What a process wrote to its standard error until it ended; None when its time was up and it
-    was killed."""
-    end = time.monotonic() + GIT_SECONDS
-    while True:
-        try:
-            return process.communicate(timeout=0.5)[1]
-        except subprocess.TimeoutExpired:
-            if stopped():
-                raise KeyboardInterrupt from None
-            if time.monotonic() > end:
-                process.kill()
-                return None

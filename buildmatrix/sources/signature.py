@@ -1,7 +1,8 @@
 """Who answers for a source beside its pinned hash: the signature on what lists that hash.
 
 Debian's maintainers sign a package's .dsc, which lists every file of it. gpgv holds it against the
-keyrings of Debian's package debian-keyring; only what it says was signed is read.
+keyrings of Debian's package debian-keyring; only what it says was signed is read. A tag of git's
+has its signature behind its text, see `tag`.
 """
 
 from __future__ import annotations
@@ -34,7 +35,7 @@ PRIMARY = 9  # field of VALIDSIG: the fingerprint of the primary key
 NO_DSC = "the recipe names no .dsc"
 NONE = {
     "archive": "the recipe names no signature of an archive by its URL",
-    "git": "a commit is what its hash says; who signed it is not looked at",
+    "git": "the recipe names no tag of the commit",
     "folder": "a folder of this project",
 }
 
@@ -78,25 +79,35 @@ def present(keyrings: Sequence[Path]) -> tuple[Path, ...]:
 
 def judge(dsc: Path, file: str, sha256: str, rings: Sequence[Path]) -> Signature:
     """Whether `dsc` was signed by a key of `rings` and lists `file` with that hash."""
-    gpgv = shutil.which("gpgv")
-    if gpgv is None:
-        return Signature("not checked", "no gpgv on this machine (Debian: gpgv)")
     if dsc.stat().st_size > LARGEST:
         return Signature("bad", f"{dsc.stat().st_size} bytes are no .dsc")
+    # What is put out is what was signed: text around it is not in there.
+    found, signed = _by_gpgv(["--output", "-", str(dsc)], rings)
+    if found.state == "good" and not _lists(signed, file, sha256):
+        return Signature("bad", f"what is signed does not list {file} with its hash", found.key)
+    return found
+
+
+def detached(text: Path, signature: Path, rings: Sequence[Path]) -> Signature:
+    """Whether `text` is what a key of `rings` signed, by a signature in a file of its own."""
+    return _by_gpgv([str(signature), str(text)], rings)[0]
+
+
+def _by_gpgv(words: Sequence[str], rings: Sequence[Path]) -> tuple[Signature, bytes]:
+    """gpgv's judgement, and what it put out."""
+    gpgv = shutil.which("gpgv")
+    if gpgv is None:
+        return Signature("not checked", "no gpgv on this machine (Debian: gpgv)"), b""
     ringed = [word for ring in rings for word in ("--keyring", str(ring.resolve()))]
     ended = subprocess.run(
-        # What is put out is what was signed: text around it is not in there.
-        [gpgv, "--status-fd", "2", "--output", "-", *ringed, str(dsc)],
+        [gpgv, "--status-fd", "2", *ringed, *words],
         check=False,
         capture_output=True,
         env={"PATH": os.defpath, "LC_ALL": "C.UTF-8"},
     )
     said = ended.stderr.decode(errors="replace").splitlines()
     status = [line.removeprefix(STATUS).split() for line in said if line.startswith(STATUS)]
-    found = _judged({words[0]: words[1:] for words in status if words})
-    if found.state == "good" and not _lists(ended.stdout, file, sha256):
-        return Signature("bad", f"what is signed does not list {file} with its hash", found.key)
-    return found
+    return _judged({row[0]: row[1:] for row in status if row}), ended.stdout
 
 
 def _judged(status: Mapping[str, Sequence[str]]) -> Signature:

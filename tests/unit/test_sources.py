@@ -310,7 +310,7 @@ def test_the_tree_id_is_gits_own(tmp_path: Path) -> None:
 
 def test_a_commit_is_fetched_by_its_full_hash(tmp_path: Path) -> None:
     """A branch named like another commit's hash is not what is fetched."""
-    from buildmatrix.sources.fetch import archive_commit
+    from buildmatrix.sources.git import archive_commit
 
     repository = tmp_path / "repository"
     repository.mkdir()
@@ -459,7 +459,7 @@ def test_a_folder_source_cannot_leave_the_project(tmp_path: Path) -> None:
 HANGS = """
 import sys
 from pathlib import Path
-from buildmatrix.sources.fetch import archive_commit
+from buildmatrix.sources.git import archive_commit
 from buildmatrix import scratch
 root = Path(sys.argv[1])
 with scratch.file(root, "fetch-") as temporary:

@@ -15,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from buildmatrix.errors import SourceUnavailable
-from buildmatrix.sources import address, fetch, pypi
+from buildmatrix.sources import address, fetch, git, pypi
 from tests.fakes import RecordingReporter
 
 if TYPE_CHECKING:
@@ -185,7 +185,7 @@ def test_one_proxy_setting_counts_for_files_and_for_git(
         monkeypatch.setattr("urllib.request._opener", None)  # made once, with the settings of then
         assert got("http://mirror.example/a.tar") == b"content"
         with pytest.raises(SourceUnavailable, match="git: "):
-            fetch.archive_commit("http://git.example/r", "0" * 40, tmp_path / "a", network)
+            git.archive_commit("http://git.example/r", "0" * 40, tmp_path / "a", network)
         with pytest.raises(SourceUnavailable, match="no answer"):
             got("http://near.example/a.tar")
     assert [one.split(b" ")[1].partition(b"?")[0] for one in asked] == [
@@ -208,7 +208,7 @@ def test_git_gets_credentials_where_no_other_user_of_the_machine_sees_them(
     with server(answer(b"", status="403 Forbidden")) as (host, asked):
         url = f"http://me:p%40ss@{host}/r.git"
         with pytest.raises(SourceUnavailable, match="git: ") as caught:
-            fetch.archive_commit(url, "0" * 40, tmp_path / "a.tar")
+            git.archive_commit(url, "0" * 40, tmp_path / "a.tar")
     assert b"Authorization: Basic " + base64.b64encode(b"me:p@ss") in asked[0]
     assert [argv[1] for argv in commands] == ["init", "fetch"]
     for text in (str(commands), str(caught.value).replace("***@", "")):
