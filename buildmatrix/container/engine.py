@@ -16,6 +16,7 @@ from docker.errors import APIError, DockerException, NotFound
 from buildmatrix.container.address import chosen, connect
 from buildmatrix.container.output import Output
 from buildmatrix.container.podman import CATATONIT, NAME, Podman
+from buildmatrix.container.proxies import proxies_of
 from buildmatrix.errors import BuildError, BuildmatrixError
 from buildmatrix.protocols import ContainerExit, ContainerSpec, EngineImage
 
@@ -38,10 +39,15 @@ class DockerEngine:
     """Implements protocols.Engine. Connects when it is made; close it when done."""
 
     def __init__(
-        self, place: Mapping[str, str] | None = None, labels: Mapping[str, str] | None = None
+        self,
+        place: Mapping[str, str] | None = None,
+        labels: Mapping[str, str] | None = None,
+        network: Mapping[str, str] | None = None,
     ) -> None:
-        """`place` says which engine (see `connect`); `labels` are put on every container."""
+        """`place` says which engine (see `connect`); `labels` are put on every container; `network`
+        are the variables by which images reach it that are made."""
         self.labels = dict(labels or {})
+        self._proxies = proxies_of(network or {})
         self._stopping = threading.Event()
         self._running: dict[str, Any] = {}  # containers that `run` made, by id
         self._url = chosen(place or {}).url
@@ -131,7 +137,12 @@ class DockerEngine:
         before = self.image_id(tag)
         # nocache: a layer that was kept is yesterday's packages
         steps = self.client.api.build(
-            path=str(context), tag=tag, rm=True, nocache=True, decode=True
+            path=str(context),
+            tag=tag,
+            rm=True,
+            nocache=True,
+            decode=True,
+            buildargs=dict(self._proxies),  # they need no ARG, and stay out of the history
         )
         for event in steps:
             for line in str(event.get("stream") or event.get("error") or "").splitlines():

@@ -107,7 +107,8 @@ class Workplace:
         """
         from buildmatrix.container import OWNER, STATE, DockerEngine
 
-        engine = DockerEngine(self.engine_place, {STATE: str(self.state), OWNER: self.owner})
+        labels = {STATE: str(self.state), OWNER: self.owner}
+        engine = DockerEngine(self.engine_place, labels, self.network)
         for name in engine.owners(str(self.state)):
             if not scratch.is_claimed(self.paths.owners / name):
                 engine.remove_stale(OWNER, name)

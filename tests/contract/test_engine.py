@@ -293,6 +293,23 @@ def test_containers_that_go_while_they_are_looked_for_are_no_error(
 
 
 @pytest.mark.docker
+def test_an_image_is_made_behind_a_proxy_and_does_not_keep_it(
+    docker: tuple[Engine, str], tmp_path: Path
+) -> None:
+    _, base = docker
+    (tmp_path / "Dockerfile").write_text(f'FROM {base}\nRUN echo "by way of $http_proxy"\n')
+    lines: list[str] = []
+    proxy = "http://me:secret@proxy.example:3128"
+    engine = DockerEngine(os.environ, network={"http_proxy": proxy})
+    image = engine.build_image(tmp_path, "buildmatrix/test-proxied:1", lines.append)
+    assert f"by way of {proxy}" in lines
+    kept = engine.client.images.get(image)
+    assert "secret" not in json.dumps([kept.history(), kept.attrs])
+    engine.client.images.remove("buildmatrix/test-proxied:1")
+    engine.close()
+
+
+@pytest.mark.docker
 def test_a_rebuilt_image_replaces_the_old_one(docker: tuple[Engine, str], tmp_path: Path) -> None:
     """From nothing: a kept layer would be yesterday's packages. And no old image stays behind."""
     engine, base = docker
