@@ -72,6 +72,7 @@ class Request:
 def run_id(now: datetime, nonce: str) -> str:
     """Name of a run: sorts by time, and no two machines choose the same.
 
+    >>> from datetime import datetime
     >>> run_id(datetime(2026, 11, 20, 19, 5, 0, tzinfo=UTC), "c0ffee")
     '20261120T190500Z-c0ffee'
     """
