@@ -8,12 +8,14 @@ from contextlib import closing
 from typing import TYPE_CHECKING
 
 from buildmatrix.errors import InputError
+from buildmatrix.results.holders import holders
 from buildmatrix.results.rows import COLUMNS, RUN_COLUMNS, checksum, checksum_in_sql
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+PATIENCE = 30.0  # seconds that another writer may take
 TRIGGERS = {
     f"{table}_no_{verb}": f"BEFORE {verb} ON {table}"
     for table in ("measurement", "run")
@@ -156,7 +158,7 @@ def _as_it_is(path: Path) -> str:
 
 def connected(path: Path | str, *, uri: bool = False) -> sqlite3.Connection:
     """A connection that knows `checksum`, and reads text that a flipped bit made no UTF-8."""
-    db = sqlite3.connect(path, timeout=30.0, isolation_level=None, uri=uri)
+    db = sqlite3.connect(path, timeout=PATIENCE, isolation_level=None, uri=uri)
     db.row_factory = sqlite3.Row
     db.text_factory = lambda text: text.decode(errors="replace")
     db.create_function("checksum", -1, checksum, deterministic=True)
@@ -183,11 +185,12 @@ def usable(path: Path) -> Iterator[None]:
         raise
     # A damaged file's own names stand in SQLite's message: they may be no UTF-8.
     except (sqlite3.DatabaseError, UnicodeDecodeError) as error:
+        if getattr(error, "sqlite_errorcode", 0) & 0xFF == sqlite3.SQLITE_BUSY:
+            text = f"is in the hands of {holders(path)} for {PATIENCE:.0f} s and more"
+            hint = "run it again when that has ended"
+            raise InputError(text, where=str(path), hint=hint) from error
         text = f"cannot be used as a results file: {error}"
-        hint = (
-            "name another file, or see that this one is writable and in nobody's hands, and that "
-            "the disk has room"
-        )
+        hint = "name another file, or see that this one is writable, and that the disk has room"
         if _is_damage(error):
             text += "; it is damaged, or another program's"
             hint = "put a copy of it in its place; "

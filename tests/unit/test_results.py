@@ -407,3 +407,31 @@ def test_a_damaged_file_that_cannot_be_written_anew_is_read_as_far_as_it_goes_an
         assert len(results.all()) == 4
     (note,) = notes
     assert "rows of it may be missing, and no whole copy can be written" in note
+
+
+HOLDS = """
+import sqlite3, sys
+db = sqlite3.connect(sys.argv[1], isolation_level=None)
+db.execute("BEGIN EXCLUSIVE")
+print("held", flush=True)
+sys.stdin.read()
+"""
+
+
+def test_who_has_the_file_in_its_hands_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "results.sqlite"
+    with Results(path) as results:
+        results.insert([ROW])
+    monkeypatch.setattr("buildmatrix.results.layout.PATIENCE", 0.2)
+    argv = [sys.executable, "-c", HOLDS, str(path)]
+    pipe = subprocess.PIPE
+    with subprocess.Popen(argv, text=True, stdin=pipe, stdout=pipe) as other:
+        assert other.stdout is not None
+        assert other.stdout.readline() == "held\n"
+        with pytest.raises(InputError) as caught, Results(path) as results:
+            results.insert([replace(ROW, run="r2")])
+        other.communicate("")
+    assert f"is in the hands of process {other.pid} ({sys.executable}" in caught.value.brief
+    assert caught.value.hint == "run it again when that has ended"
