@@ -13,6 +13,7 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from buildmatrix.cli import ownership
 from buildmatrix.errors import UsageError
 from buildmatrix.shelf import project_folder
 from buildmatrix.upstreams import debian_mirror, python_index
@@ -47,10 +48,14 @@ PIPED = 160  # columns of a table that goes into a pipe
 
 
 def state_of(matrix: str, state: str) -> Path:
-    """The state folder: --state, else $BUILDMATRIX_STATE, else beside the matrix."""
+    """The state folder: --state, else $BUILDMATRIX_STATE, else beside the matrix. It stays that of
+    whoever it belongs to."""
     if chosen := state or os.environ.get("BUILDMATRIX_STATE", ""):
-        return Path(os.path.realpath(chosen))
-    return project_folder(Path(matrix)) / ".buildmatrix"
+        folder = Path(os.path.realpath(chosen))
+    else:
+        folder = project_folder(Path(matrix)) / ".buildmatrix"
+    ownership.keep(folder)
+    return folder
 
 
 def share_board_images(matrix: str, state: str) -> None:

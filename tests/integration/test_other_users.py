@@ -103,9 +103,29 @@ def test_who_is_in_the_engine_s_group_builds_without_root_and_without_a_registry
     assert (user.home / "out/lib/libtiny.so.1").stat().st_uid == USER
 
 
-def test_what_root_left_in_a_user_s_state_folder_is_named_with_its_owner(user: User) -> None:
-    """By each command that needs it, and none ends in a traceback."""
+def test_what_root_makes_in_a_user_s_folder_is_the_user_s(user: User, tmp_path: Path) -> None:
+    """But for what is a link, or a file that has another name elsewhere."""
+    system = tmp_path / "system"
+    system.write_text("root's")
+    user.state.rename(user.home / "before")
     cli.run("build", cwd=user.project, state=user.state)
+    assert theirs(user.state) == {USER}
+    os.link(system, user.state / "linked")
+    (user.state / "leads").symlink_to(tmp_path)
+    cli.run("build", cwd=user.project, state=user.state)
+    assert {system.stat().st_uid, tmp_path.stat().st_uid} == {0}
+    assert user.run("build").returncode == 0
+
+
+def theirs(folder: Path) -> set[int]:
+    """The owners of what is in a folder, and of the folder."""
+    return {path.lstat().st_uid for path in (folder, *folder.rglob("*")) if not path.is_symlink()}
+
+
+def test_what_root_left_in_a_user_s_state_folder_is_named_with_its_owner(user: User) -> None:
+    """By each command that needs it, and none ends in a traceback. Root leaves it when killed."""
+    cli.run("build", cwd=user.project, state=user.state)
+    subprocess.run(["chown", "-R", "root:root", user.state / "store"], check=True)
     said = {" ".join(words): user.run(*words) for words in COMMANDS}
     assert [name for name, done in said.items() if "Traceback" in done.stderr] == []
     for name in ("plan", "build", "audit tiny-1"):
