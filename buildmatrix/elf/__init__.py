@@ -105,18 +105,27 @@ def read_file(path: Path, name: str) -> tuple[ElfFacts, ...]:
 
     Raises as `read` does.
     """
+    return _whole(_read(path, name))
+
+
+def read(path: Path, name: str) -> ElfFacts:
+    """Facts of one file, shown as `name`. Raises InputError (no file), AuditError (broken ELF, or
+    no program and no library)."""
+    tree = _read(path, name)
+    facts = _whole(tree)
+    if len(facts) != 1:
+        details = "\n".join(odd.details for odd in tree.odd)
+        raise AuditError("is no program and no shared library", where=name, details=details)
+    return facts[0]
+
+
+def _read(path: Path, name: str) -> ElfTree:
     try:
-        return _whole(_tree(list(contents.contents(path, name))))
+        return _tree(list(contents.contents(path, name)))
     except OSError as exc:
         raise InputError(
             f"cannot be read: {exc.strerror}", where=name, hint="check the path"
         ) from exc
-
-
-def read(path: Path, name: str) -> ElfFacts:
-    """Facts of one file, shown as `name`. Raises InputError (no file), AuditError (broken ELF)."""
-    (facts,) = read_file(path, name)
-    return facts
 
 
 def _walk(root: Path) -> tuple[list[Path], dict[str, str], set[str]]:

@@ -408,6 +408,8 @@ MUTATIONS = st.lists(
 @settings(max_examples=300, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(mutations=MUTATIONS, length=st.integers(4, len(WHOLE)))
 @example(mutations=[(0x2E, 0)], length=len(WHOLE))  # e_shentsize 0: every section is the first
+@example(mutations=[(0x10, 4)], length=len(WHOLE))  # ET_CORE
+@example(mutations=[(0x12, 0)], length=len(WHOLE))  # EM_NONE
 def test_damaged_bytes_give_facts_or_a_named_error(
     facts: Callable[[bytes], ElfFacts], mutations: list[tuple[int, int]], length: int
 ) -> None:
