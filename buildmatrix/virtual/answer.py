@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import contextlib
 import time
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from buildmatrix.errors import DeviceError
 from buildmatrix.virtual import container, host, machine, power
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from buildmatrix.nouns import BoardAddress
@@ -20,8 +22,8 @@ UP, READY = "board: up", "board: ready"  # what guest-init.sh says
 def greeted(directory: Path) -> bool:
     """Whether the machine was told whose key opens it since it was switched on.
 
-    It keeps the key when it reboots. It must not be told again, for it may be about to reboot: a
-    line that comes in between leaves QEMU 7.2's PL011 deaf, for as long as the machine is on.
+    It keeps the key when it reboots. Its serial line must not be used again, for it may be about to
+    reboot: what comes in between leaves QEMU 7.2's PL011 deaf for as long as the machine is on.
     """
     return READY in machine.console(directory).splitlines()
 
@@ -44,8 +46,20 @@ def greet(directory: Path, deadline: float) -> None:
         raise
 
 
-def await_answer(directory: Path, board: BoardAddress, deadline: float) -> None:
-    """Return once `true` ran on the board.
+def await_told(directory: Path, board: BoardAddress, deadline: float) -> None:
+    """Return once a machine that was greeted before knows what time it is: its clock stood still
+    whenever it did."""
+    root = replace(board, user="root")
+    await_answer(directory, root, deadline, lambda: f"date -s @{time.time():.0f}")
+
+
+def await_answer(
+    directory: Path,
+    board: BoardAddress,
+    deadline: float,
+    command: Callable[[], str] = lambda: "true",
+) -> None:
+    """Return once `command` ran on the board.
 
     A try that got no answer is followed by one that may take longer: this machine may be busy. One
     that was refused is not, for a board that starts refuses any number.
@@ -55,7 +69,7 @@ def await_answer(directory: Path, board: BoardAddress, deadline: float) -> None:
         _check(directory, deadline)
         began = time.monotonic()
         with contextlib.suppress(DeviceError):
-            argv = _ssh(directory, board, patience // 2)
+            argv = (*_ssh(directory, board, patience // 2), command())
             host.run(argv, timeout=min(max(deadline - time.monotonic(), 0.1), patience))
             return
         time.sleep(0.05)
@@ -104,4 +118,4 @@ def _ssh(directory: Path, board: BoardAddress, patience: int) -> tuple[str, ...]
     }
     flags = [word for name, value in options.items() for word in ("-o", f"{name}={value}")]
     where = ["-p", str(board.port), "-i", board.identity_file, f"{board.user}@{board.host}"]
-    return ("ssh", "-F", "none", *flags, *where, "true")
+    return ("ssh", "-F", "none", *flags, *where)

@@ -183,11 +183,15 @@ def _answers(directory: Path, board: Board, kind: Kind, deadline: float) -> bool
 def _await(
     directory: Path, board: Board, kind: Kind, deadline: float, *, resumed: bool = False
 ) -> None:
-    if kind.kernel and not answer.greeted(directory):
+    address = replace(board.address, port=board.port)
+    if kind.kernel and answer.greeted(directory):
+        answer.await_told(directory, address, deadline)
+        return
+    if kind.kernel:
         if not resumed:
             answer.await_boot(directory, deadline)
         answer.greet(directory, deadline)
-    answer.await_answer(directory, replace(board.address, port=board.port), deadline)
+    answer.await_answer(directory, address, deadline)
 
 
 def _linked(

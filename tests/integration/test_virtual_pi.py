@@ -130,14 +130,13 @@ def test_a_board_that_goes_off_as_up_looks_at_it_boots(
 ) -> None:
     """It has closed its lines, and its process is still there."""
     target = boards.boot(spare)
-    before, look = pid_of(target), answer.await_answer
+    before, look = pid_of(target), answer.await_told
 
     def ended_first(directory: Path, board: BoardAddress, deadline: float) -> None:
-        monkeypatch.setattr(answer, "await_answer", look)
         os.kill(before, signal.SIGTERM)
         look(directory, board, deadline)
 
-    monkeypatch.setattr(answer, "await_answer", ended_first)
+    monkeypatch.setattr(answer, "await_told", ended_first)
     assert boards.boot(spare) == target
     assert pid_of(target) != before
 
