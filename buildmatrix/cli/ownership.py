@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from pathlib import Path
 
+ROOTS = (0, 65534)  # a build by root runs as nobody in its container
+
 
 @cache
 def keep(folder: Path) -> None:
@@ -45,7 +47,7 @@ def _give_one(name: str, folder: int, user: int, group: int) -> None:
     try:
         about = os.fstat(descriptor)
         alone = stat.S_ISDIR(about.st_mode) or (stat.S_ISREG(about.st_mode) and about.st_nlink == 1)
-        if about.st_uid == 0 and alone:
+        if about.st_uid in ROOTS and alone:
             os.chown(f"/proc/self/fd/{descriptor}", user, group)
     finally:
         os.close(descriptor)

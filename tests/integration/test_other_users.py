@@ -107,7 +107,6 @@ def test_what_root_makes_in_a_user_s_folder_is_the_user_s(user: User, tmp_path: 
     """But for what is a link, or a file that has another name elsewhere."""
     system = tmp_path / "system"
     system.write_text("root's")
-    user.state.rename(user.home / "before")
     cli.run("build", cwd=user.project, state=user.state)
     assert theirs(user.state) == {USER}
     os.link(system, user.state / "linked")
@@ -125,7 +124,7 @@ def theirs(folder: Path) -> set[int]:
 def test_what_root_left_in_a_user_s_state_folder_is_named_with_its_owner(user: User) -> None:
     """By each command that needs it, and none ends in a traceback. Root leaves it when killed."""
     cli.run("build", cwd=user.project, state=user.state)
-    subprocess.run(["chown", "-R", "root:root", user.state / "store"], check=True)
+    subprocess.run(["chown", "-R", "root:root", user.state], check=True)
     said = {" ".join(words): user.run(*words) for words in COMMANDS}
     assert [name for name, done in said.items() if "Traceback" in done.stderr] == []
     for name in ("plan", "build", "audit tiny-1"):
