@@ -91,7 +91,7 @@ def _expected(seconds: float, basis: Basis | None) -> str:
 
 def _outlook(row: ForecastRow) -> Iterator[RenderableType]:
     """How long all of it takes, and the chain that it waits for, a line for each of its works."""
-    guessed = f", {row['guessed']} of them guessed" if row["guessed"] else ""
+    guessed = f" (of {row['guessed']} works it is guessed)" if row["guessed"] else ""
     yield Text(
         f"about {_minutes(row['seconds'])}{guessed}, one after the other "
         f"{_minutes(row['one_at_a_time'])}\n"

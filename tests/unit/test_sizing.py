@@ -93,4 +93,4 @@ def test_a_plan_tells_minutes_the_longest_chain_and_what_is_guessed(tmp_path: Pa
     text = printed(building_view.plan(document))
     assert "longest chain" in text
     assert "guess 5 s" in text
-    assert f"{row['guessed']} of them guessed" in text
+    assert f"(of {row['guessed']} works it is guessed)" in " ".join(text.split())
