@@ -35,8 +35,8 @@ def give(folder: Path, user: int, group: int) -> None:
     """
     if not folder.exists():  # nothing was made
         return
-    for _, folders, files, descriptor in os.fwalk(folder):
-        for name in (".", *folders, *files):
+    for _, _, files, descriptor in os.fwalk(folder):
+        for name in (".", *files):
             with contextlib.suppress(OSError):  # gone by now, or a link
                 _give_one(name, descriptor, user, group)
 

@@ -8,12 +8,13 @@ import shutil
 import subprocess
 import sys
 import threading
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import requests
 from docker.errors import APIError, DockerException, NotFound
 
-from buildmatrix.container.address import chosen, connect
+from buildmatrix.container.address import connect
 from buildmatrix.container.output import Output
 from buildmatrix.container.podman import CATATONIT, NAME, Podman
 from buildmatrix.container.proxies import proxies_of
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 
 # Words of an engine -> what to do.
 REFUSALS = {"catatonit": CATATONIT}
+SOCKET = "http+docker://localhost"  # what the SDK makes of the address of a socket here
 STATE, OWNER = "buildmatrix.state", "buildmatrix.owner"  # labels
 # A container's two streams reach the log on two ways, and a compiler's error may stand before the
 # line that calls it: the program gets one stream for both. Every image that is run has `sh`.
@@ -50,24 +52,26 @@ class DockerEngine:
         self._proxies = proxies_of(network or {})
         self._stopping = threading.Event()
         self._running: dict[str, Any] = {}  # containers that `run` made, by id
-        self._url = chosen(place or {}).url
         self.client = connect(place or {})
 
     def close(self) -> None:
         self.client.close()
 
+    @cached_property
+    def _component(self) -> tuple[str, str]:
+        """Its name and version, in its own words: Podman's Platform is the operating system."""
+        answer = self.client.version()
+        return str(answer["Components"][0]["Name"]), str(answer["Version"])
+
     def version(self) -> str:
         """The engine's name and version, for people."""
-        answer = self.client.version()
-        name = answer["Components"][0]["Name"]  # Podman's Platform is the operating system
-        return f"{'Docker Engine' if name == 'Engine' else name} {answer['Version']}"
+        name, version = self._component
+        return f"{'Docker Engine' if name == 'Engine' else name} {version}"
 
     def podman(self) -> Podman | None:
         """What is to be known of the engine if it is Podman; None: it is another one."""
-        answer = self.client.version()
-        here = self._url.startswith(("unix:", "http+unix:"))
-        is_podman = answer["Components"][0]["Name"] == NAME
-        return Podman(str(answer["Version"]), here) if is_podman else None
+        name, version = self._component
+        return Podman(version, self.client.api.base_url == SOCKET) if name == NAME else None
 
     def image_id(self, tag: str) -> str | None:
         try:
