@@ -9,7 +9,6 @@ import hashlib
 import http.server
 import json
 import shutil
-import threading
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -22,6 +21,7 @@ from buildmatrix.pipeline.signing import signature_of
 from buildmatrix.recipe import PypiAlternate, SourceSpec
 from buildmatrix.sources import pypi
 from buildmatrix.sources.attestation import judge
+from tests.serving import serving
 from tests.unit import shelves
 
 if TYPE_CHECKING:
@@ -119,9 +119,5 @@ class Index(http.server.BaseHTTPRequestHandler):
 
 @pytest.fixture
 def index() -> Iterator[str]:
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Index) as server:
-        thread = threading.Thread(target=server.serve_forever)
-        thread.start()
-        yield f"http://127.0.0.1:{server.server_port}"
-        server.shutdown()
-        thread.join()
+    with serving(Index) as host:
+        yield f"http://{host}"

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import http.server
 import shutil
-import threading
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -24,6 +23,7 @@ from buildmatrix.recipe import (
     SourceSpec,
 )
 from buildmatrix.sources.signature import judge, present, without
+from tests.serving import serving
 from tests.unit import shelves
 
 if TYPE_CHECKING:
@@ -140,9 +140,5 @@ def test_the_list_comes_from_where_the_source_comes_from(
 def server(tmp_path: Path) -> Iterator[str]:
     """A mirror without any file."""
     handler = partial(http.server.SimpleHTTPRequestHandler, directory=str(tmp_path / "pool"))
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
-        thread = threading.Thread(target=server.serve_forever)
-        thread.start()
-        yield f"http://127.0.0.1:{server.server_port}"
-        server.shutdown()
-        thread.join()
+    with serving(handler) as host:
+        yield f"http://{host}"

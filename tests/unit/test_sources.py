@@ -11,7 +11,6 @@ import socket
 import subprocess
 import sys
 import tarfile
-import threading
 import zipfile
 from functools import partial
 from typing import TYPE_CHECKING
@@ -33,6 +32,7 @@ from buildmatrix.sources import Sources, pypi
 from buildmatrix.sources.archive import unpack
 from buildmatrix.sources.tree import tree_id
 from tests.fakes import RecordingReporter
+from tests.serving import serving
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -60,12 +60,8 @@ def mirror(tmp_path: Path) -> Iterator[tuple[Path, str]]:
     pool = tmp_path / "mirror" / "pool" / "main" / "b" / "blas"
     pool.mkdir(parents=True)
     handler = partial(Quiet, directory=str(tmp_path / "mirror"))
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
-        thread = threading.Thread(target=server.serve_forever)
-        thread.start()
-        yield pool, f"http://127.0.0.1:{server.server_port}"
-        server.shutdown()
-        thread.join()
+    with serving(handler) as host:
+        yield pool, f"http://{host}"
 
 
 def debian(content: bytes, name: str = "blas.tar.gz") -> Alternate:

@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 from buildmatrix.errors import SourceUnavailable
 from buildmatrix.sources import address, fetch, git, pypi
 from tests.fakes import RecordingReporter
+from tests.serving import serving
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -39,19 +40,6 @@ def server(*answers: bytes) -> Iterator[tuple[str, list[bytes]]]:
 
     with serving(Strange) as host:
         yield host, requests
-
-
-@contextmanager
-def serving(handler: type[socketserver.BaseRequestHandler]) -> Iterator[str]:
-    """The host:port on loopback where connections are handled so."""
-    with socketserver.ThreadingTCPServer(("127.0.0.1", 0), handler) as there:
-        thread = threading.Thread(target=there.serve_forever, kwargs={"poll_interval": 0.01})
-        thread.start()
-        try:
-            yield f"127.0.0.1:{there.server_address[1]}"
-        finally:
-            there.shutdown()
-            thread.join()
 
 
 def answer(body: bytes, *headers: str, status: str = "200 OK") -> bytes:
