@@ -26,6 +26,13 @@ def no_code(tree: Tree) -> Iterator[Fault]:
             yield facts.file, "its entry point lies in no code: the first instruction is none"
 
 
+def not_executable(tree: Tree) -> Iterator[Fault]:
+    """Of a tree as it lies there; a package's files get their modes when it is installed."""
+    for facts in tree.own:
+        if facts.file in tree.elf.unexecutable and is_program(facts):
+            yield facts.file, "is a program that nobody may execute: 'Permission denied'"
+
+
 def no_function(tree: Tree) -> Iterator[Fault]:
     """glibc calls what is listed, be it 0; a file that it never loads is not asked."""
     for facts in tree.own:
@@ -86,5 +93,12 @@ RULES = (
         "A run begins where there is no code.",
         "Link with the compiler's own start files, or name a function by -Wl,-e.",
         no_code,
+    ),
+    Rule(
+        "BM171",
+        ERROR,
+        "The mode of a program lets nobody execute it.",
+        "chmod +x it, and copy it in a way that keeps modes (cp -p, tar; a zip file may not).",
+        not_executable,
     ),
 )

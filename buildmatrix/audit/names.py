@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from buildmatrix.audit import offered
 from buildmatrix.audit.rule import ERROR, WARNING, Rule
 from buildmatrix.audit.some import some
+from buildmatrix.audit.undefined import definer
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -46,6 +47,22 @@ def two_kinds(tree: Tree) -> Iterator[Fault]:
             yield fault
 
 
+def two_places(tree: Tree) -> Iterator[Fault]:
+    """A library goes on with its own variable where it is protected; what either side writes the
+    other does not see."""
+    for process in tree.processes:
+        files = (*process.files,)
+        table = process.root.symbols if process.is_program else None
+        for one in table.imports if table is not None else ():
+            there = definer(one, process.root, files, forgiving=True) if one.copied else None
+            if there and there.symbols and one.name in there.symbols.protected:
+                yield (
+                    process.root.file,
+                    f"has room of its own for {one.name}, and {there.file} goes on with its own, "
+                    "which is protected: neither sees what the other writes",
+                )
+
+
 def _is_a_librarys(tree: Tree, one: Import) -> bool:
     return bool(one.version) or (
         bool(offered.linked_with(one.name)) and one.name not in tree.program_exports
@@ -61,6 +78,14 @@ def _words(names: Sequence[Import], where: str) -> str:
 
 
 RULES = (
+    Rule(
+        "BM138",
+        WARNING,
+        "A variable lies in the program and, protected, in its library as well.",
+        "Link the program as a position-independent one (-pie, the compiler's default), or give "
+        "the variable the default visibility.",
+        two_places,
+    ),
     Rule(
         "BM136",
         ERROR,

@@ -26,6 +26,11 @@ def not_a_library(tree: Tree) -> Iterator[Fault]:
                 continue
             if facts.elf_type == "ET_EXEC":
                 yield facts.file, "is needed as a library and is a program: cannot be loaded"
+            if not facts.linking.loaded:
+                yield (
+                    facts.file,
+                    "has no segment to be mapped: 'object file has no loadable segments'",
+                )
             if facts.linking.osabi not in (0, 3):  # ELFOSABI_SYSV, ELFOSABI_GNU
                 yield facts.file, f"ELF OS ABI {facts.linking.osabi} is invalid to glibc's loader"
             elif odd := facts.linking.odd_header:

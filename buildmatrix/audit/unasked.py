@@ -1,4 +1,4 @@
-"""The rule about weak functions: who calls one without a look whether it is there needs it."""
+"""The rule about weak names: who uses one without a look whether it is there needs it."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 FEW = 3  # functions that one message names
 
 
-def called_unasked(tree: Tree) -> Iterator[Fault]:
+def used_unasked(tree: Tree) -> Iterator[Fault]:
     """Of programs alone: who opens a library may bring its weak names."""
     told: set[tuple[str, str]] = set()
     for process in tree.runs:
@@ -31,11 +31,31 @@ def called_unasked(tree: Tree) -> Iterator[Fault]:
                 way = _way(process, facts, one) if key not in told else ""
                 if way and _missing(tree, process, facts, one.name):
                     told.add(key)
+                    uses, comes = ("calls", "jumps") if one.called else ("uses", "comes")
                     yield (
                         facts.file,
-                        f"calls {one.name.name}, a weak name, without a look whether it is there, "
-                        f"and nothing that {process.root.file} loads defines it: {way} jumps to "
+                        f"{uses} {one.name.name}, a weak name, without a look whether it is there, "
+                        f"and nothing that {process.root.file} loads defines it: {way} {comes} to "
                         "address 0",
+                    )
+
+
+def unchosen(tree: Tree) -> Iterator[Fault]:
+    """A run comes to such a call, or somebody binds to the name."""
+    told: set[str] = set()
+    for process in tree.runs:
+        tables = [f.symbols for f in process.files if f.symbols is not None]
+        imported = {name.name for table in tables for name in table.imports}
+        for facts in process.files:
+            for one in facts.symbols.unchosen if facts.symbols is not None else ():
+                called = one.offered and one.name in imported
+                if (one.path or called) and facts.file not in told:
+                    told.add(facts.file)
+                    way = ", ".join(one.path) or f"who calls {one.name}"
+                    what = one.name or "an indirect function"
+                    yield (
+                        facts.file,
+                        f"its resolver chooses nothing for {what}: {way} jumps to address 0",
                     )
 
 
@@ -64,10 +84,17 @@ def _missing(tree: Tree, process: Process, facts: ElfFacts, name: Import) -> boo
 
 RULES = (
     Rule(
+        "BM172",
+        ERROR,
+        "An indirect function (IFUNC) that is called is resolved to nothing.",
+        "Let its resolver return a function whatever processor there is.",
+        unchosen,
+    ),
+    Rule(
         "BM137",
         ERROR,
-        "A function that may be missing (a weak name) is called as if it were there.",
+        "A name that may be missing (a weak one) is used as if it were there.",
         "Link with the library that defines it, or ask for its address before the call.",
-        called_unasked,
+        used_unasked,
     ),
 )

@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 MAGICS = (*contents.MAGICS, *packages.MAGICS)  # of the files that an audit says something of
+EXECUTABLE = 0o111  # the mode's bits of which Linux asks one for, of root as well
 LIBRARY = re.compile(r"\.so(\.\d+)*$")
 LOADER_FOLDERS = ("usr/lib", "usr/bin", "usr/sbin", "lib/arm-linux-gnueabihf")
 
@@ -52,12 +53,15 @@ def survey(root: Path) -> ElfTree:
     files, links, folders = _walk(root)
     read: list[contents.Content] = []
     decoys: set[str] = set()
+    unexecutable: set[str] = set()
     for path in files:
         name = path_text(path.relative_to(root).as_posix())
         try:
             start = contents.beginning(path)
             if contents.is_ours(start):
                 read += contents.contents(path, name, root)
+                if not path.stat().st_mode & EXECUTABLE:
+                    unexecutable.add(name)
             elif kind := packages.form(path.name, start)[0]:
                 details = f"{kind}, which is not read: unpack it and audit the folder"
                 read.append(OddFile(name, Oddity.UNREAD, details))
@@ -65,7 +69,8 @@ def survey(root: Path) -> ElfTree:
                 decoys.add(name)
         except OSError as exc:
             read.append(OddFile(name, Oddity.DAMAGED, f"cannot be read: {exc.strerror}"))
-    return replace(_tree(read, links, folders), decoys=frozenset(decoys))
+    tree = _tree(read, links, folders)
+    return replace(tree, decoys=frozenset(decoys), unexecutable=frozenset(unexecutable))
 
 
 def survey_file(path: Path) -> ElfTree:

@@ -17,8 +17,9 @@ from buildmatrix.elf.rows import program
 from buildmatrix.elf.started import no_functions
 from buildmatrix.elf.switches import machine_switches
 from buildmatrix.elf.symbols import blas, symbols
-from buildmatrix.elf.tables import TYPES, VERSYM, machine_name
+from buildmatrix.elf.tables import PT_LOAD, TYPES, VERSYM, machine_name
 from buildmatrix.elf.unasked import unasked
+from buildmatrix.elf.unchosen import unchosen
 from buildmatrix.nouns import ElfFacts, Linking
 
 if TYPE_CHECKING:
@@ -39,11 +40,15 @@ def facts_of(image: Image, name: str) -> ElfFacts:
     asked = dynamic.dynamic(image)
     moved = relocations(image, asked.stubs)
     needs = tuple(versions.needed(image).values())
-    table = replace(symbols(image, moved.copied), unasked=unasked(image))
     strong = [need.version for need in needs if not need.weak]
     units = _units(image)
     readable = program(image)
     memory = Memory(readable) if readable is not None else None
+    table = replace(
+        symbols(image, moved.copied),
+        unasked=unasked(image),
+        unchosen=unchosen(memory) if memory is not None and image.segments else (),
+    )
     code = code_facts(image, memory, units)
     return ElfFacts(
         file=name,
@@ -73,6 +78,12 @@ def facts_of(image: Image, name: str) -> ElfFacts:
         linking=_linking(image, memory, asked, moved, needs, table),
         symbols=table,
     )
+
+
+def _is_loaded(image: Image) -> bool:
+    """Whether a segment is mapped, of a file whose segments lie at addresses."""
+    kinds = {segment.type for segment in image.segments}
+    return PT_LOAD in kinds or not any(segment.address for segment in image.segments)
 
 
 def _units(image: Image) -> Units | None:
@@ -105,6 +116,7 @@ def _linking(
         versions_needed=tuple(needs),
         versions_defined=tuple(versions.defined(image).values()),
         versioned=image.first(VERSYM) is not None,
+        loaded=_is_loaded(image),
         alignment=dynamic.load_alignment(image),
         largest_page=largest_page(image),
         fixed=dynamic.fixed(image),

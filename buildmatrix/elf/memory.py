@@ -147,6 +147,10 @@ class Memory:
             self._pointers[place] = self._pointer(place)
         return self._pointers[place]
 
+    def assume(self, place: int, address: int) -> None:
+        """Take `address` for what the loader leaves in `place`."""
+        self._pointers[place] = (address, "")
+
     def _pointer(self, place: int) -> tuple[int, str]:
         first = int(self._places.searchsorted(place))
         if first < len(self._places) and self._places[first] == place:

@@ -27,10 +27,11 @@ from buildmatrix.elf.tables import (
 from buildmatrix.isa.branches import adr
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Collection, Iterator
 
     from numpy.typing import NDArray
 
+    from buildmatrix.elf.flow import Body
     from buildmatrix.elf.memory import Memory
     from buildmatrix.elf.rows import SymbolRows
     from buildmatrix.elf.tables import Image
@@ -168,13 +169,26 @@ def _offered(table: SymbolRows) -> NDArray[np.void]:
 
 def discovered(memory: Memory) -> NDArray[np.int64]:
     """Addresses of functions, with Thumb's low bit, that a stripped program comes to by calls."""
-    waiting = [root.address for root in roots(memory)]
-    seen, budget = set(waiting), MOST_STRIPPED
+    begun = {root.address for root in roots(memory)}
+    for _, body in called_from(memory, begun, MOST_STRIPPED):
+        begun |= {target for target in _calls(body) if may_be_code(memory, target)}
+    return np.array(sorted(begun), np.int64)
+
+
+def called_from(memory: Memory, starts: Collection[int], most: int) -> Iterator[tuple[int, Body]]:
+    """The functions at `starts` and all that they call, addresses with Thumb's low bit, until so
+    many instructions were followed."""
+    waiting = [*starts]
+    seen, budget = set(waiting), most
     while waiting and budget > 0:
-        body = follow(memory, waiting.pop(), lambda _: True)
+        address = waiting.pop()
+        body = follow(memory, address, lambda _: True)
         budget -= sum((b.end - b.start) // 4 + 1 for b in body.blocks)
-        called = {target for block in body.blocks for target in block.calls} - seen
-        targets = {target for target in called if may_be_code(memory, target)}
+        targets = {t for t in _calls(body) - seen if may_be_code(memory, t)}
         seen |= targets
         waiting += targets
-    return np.array(sorted(seen), np.int64)
+        yield address, body
+
+
+def _calls(body: Body) -> set[int]:
+    return {target for block in body.blocks for target in block.calls}

@@ -56,7 +56,10 @@ def no_functions(memory: Memory) -> tuple[str, ...]:
     image, low = memory.image, ~1 if memory.arm else -1
     if not image.segments:
         return ()
-    called = chain(dynamic(image).called.items(), _entries(memory))
+    entries = (
+        (name, address) for name, address, symbol in _entries(memory) if address or not symbol
+    )
+    called = chain(dynamic(image).called.items(), entries)
     odd = (
         f"{name} {address:#x}"
         for name, address in called
@@ -71,16 +74,20 @@ def _may_begin(memory: Memory, address: int) -> bool:
     return bool(memory.arm and address & 1) or address % 4 == 0
 
 
-def _entries(memory: Memory) -> Iterator[tuple[str, int]]:
-    """The name of each array with each address that it holds."""
+def listed_of_others(memory: Memory) -> dict[str, str]:
+    """The functions of other files that the arrays name, each with the array."""
+    return {symbol: name for name, address, symbol in _entries(memory) if symbol and not address}
+
+
+def _entries(memory: Memory) -> Iterator[tuple[str, int, str]]:
+    """The name of each array with each address that it holds, and the symbol whose it is."""
     image, size = memory.image, 8 if memory.image.wide else 4
     for name, start, length in dynamic(image).arrays or _of_static(image):
         if name == PREINIT and not is_program(image):
             continue
         for place in range(start, start + length, size):
             address, symbol = memory.pointer(place)
-            if not symbol or address:
-                yield name, address
+            yield name, address, symbol
 
 
 def _of_static(image: Image) -> tuple[tuple[str, int, int], ...]:

@@ -63,7 +63,14 @@ def symbols(image: Image, copied: Iterable[int]) -> Symbols:
     hidden = {names[number] for number in np.flatnonzero(concealed).tolist()}
     if hidden:
         hidden.difference_update(names[n] for n in np.flatnonzero(offered & ~concealed).tolist())
-    return Symbols(tuple(imports), exports, frozenset(of_threads), frozenset(hidden))
+    kept = np.flatnonzero(offered & (rows["other"] & 3 == PROTECTED)).tolist()
+    return Symbols(
+        tuple(imports),
+        exports,
+        frozenset(of_threads),
+        frozenset(hidden),
+        frozenset(names[number] for number in kept),
+    )
 
 
 def _concealed(known: NDArray[np.int64]) -> NDArray[np.bool_]:

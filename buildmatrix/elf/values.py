@@ -14,7 +14,7 @@ from buildmatrix.elf.flow import step
 from buildmatrix.isa.branches import Kind, adr
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
     from buildmatrix.elf.decoded import Page
     from buildmatrix.elf.flow import Block, Body
@@ -67,6 +67,19 @@ def at_calls(
             behind = address
             yield address, way.target, registers
         address += way.size if way is not None else 2
+
+
+def at_instructions(
+    memory: Memory, block: Block, before: Registers, *, thumb: bool
+) -> Iterator[tuple[int, Registers]]:
+    """Each instruction of a block: its address, and the registers before it.
+
+    They are one dictionary that changes on the way.
+    """
+    registers, address = dict(before), block.start
+    while address < block.end:
+        yield address, registers
+        address += _one(memory, address, registers, thumb=thumb)
 
 
 def constant(memory: Memory, addresses: range, number: int) -> int:
@@ -256,9 +269,20 @@ def _t16(memory: Memory, address: int, half: int, registers: Registers) -> None:
         _called(registers, 4)
     elif half & 0xFF00 == 0xBF00 or half & 0xF000 == 0xD000 or half & 0xF800 == 0xE000:
         pass
-    elif half & 0xFE00 != 0xB400 and half & 0xF500 != 0xB100 and half & 0xF800 not in STORES:
-        _set(registers, low, None)
-        _set(registers, half >> 8 & 7, None)
+    else:
+        for number in _written(half):
+            _set(registers, number, None)
+
+
+def _written(half: int) -> Iterable[int]:
+    """The registers that another Thumb instruction of one halfword may write."""
+    if half & 0xFE00 == 0xB400 or half & 0xF500 == 0xB100 or half & 0xF800 in STORES:
+        return ()
+    if half & 0xFE00 == 0xBC00:  # pop
+        return (number for number in range(8) if half >> number & 1)
+    if half & 0xE000 == 0x2000 or half & 0xF800 == 0xA800:  # mov, cmp, add, sub of a constant
+        return (half >> 8 & 7,)
+    return half & 7, half >> 8 & 7
 
 
 def _t32(memory: Memory, address: int, word: int, registers: Registers) -> None:

@@ -28,6 +28,7 @@ from buildmatrix.nouns.elf import (
     Oddity,
     Symbols,
     Unasked,
+    Unchosen,
     VersionNeed,
 )
 from buildmatrix.nouns.findings import AuditPolicy, Finding, Severity, WantedMultiplies
@@ -67,6 +68,7 @@ __all__ = [
     "Import",
     "Symbols",
     "Unasked",
+    "Unchosen",
     "Linking",
     "ElfFacts",
     "Oddity",

@@ -70,11 +70,21 @@ class Import:
 
 @dataclass(frozen=True, slots=True)
 class Unasked:
-    """A weak name that may be defined by nobody, and is called without a look whether it is."""
+    """A weak name that may be defined by nobody, and is used without a look whether it is."""
 
     name: Import
-    path: tuple[str, ...] = ()  # how a run comes to the call, as in FeatureUse
+    path: tuple[str, ...] = ()  # how a run comes to it, as in FeatureUse
     exports: tuple[str, ...] = ()  # the exported functions that come to it whoever calls them
+    called: bool = True  # else a variable is read or written there
+
+
+@dataclass(frozen=True, slots=True)
+class Unchosen:
+    """An indirect function (IFUNC) of a file, for which its resolver chooses none."""
+
+    name: str  # empty: it has none
+    offered: bool  # others may bind to it
+    path: tuple[str, ...] = ()  # how a run comes to a call of it in the file
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +96,9 @@ class Symbols:
     exports: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     thread_local: frozenset[str] = frozenset()  # those of the exports that are of each thread
     hidden: frozenset[str] = frozenset()  # and those that no name without a version binds to
+    protected: frozenset[str] = frozenset()  # and those that the file itself uses whoever has them
     unasked: tuple[Unasked, ...] = ()
+    unchosen: tuple[Unchosen, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +114,7 @@ class Linking:
     versions_needed: tuple[VersionNeed, ...] = ()
     versions_defined: tuple[str, ...] = ()
     versioned: bool = True  # its symbols have versions (.gnu.version), be it only the base one
+    loaded: bool = True  # some segment is mapped (PT_LOAD)
     alignment: int = 0  # least p_align of a loaded segment, bytes; 0: none
     largest_page: int = 0  # with which its segments can be mapped, whatever p_align says, bytes
     fixed: tuple[int, int] = (0, 0)  # the addresses that a program asks for, first and behind last
@@ -189,4 +202,5 @@ class ElfTree:
     # Files that are named like libraries and are none: a text, as a linker's INPUT(…), or empty.
     decoys: frozenset[str] = frozenset()
     rooted: bool = False  # it is laid out as a board's root folder: a Debian package, a sysroot
+    unexecutable: frozenset[str] = frozenset()  # files that nobody may start by their mode
     promised_libc: str = ""  # the glibc that a wheel says it is content with: 2.27

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zipfile
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -9,7 +10,8 @@ import pytest
 
 from buildmatrix import audit, elf
 from buildmatrix.baseline import kinds
-from buildmatrix.nouns import AuditPolicy, ElfFacts, ElfTree, Import, Symbols, Unasked
+from buildmatrix.nouns import AuditPolicy, ElfFacts, ElfTree, Import, Symbols, Unasked, Unchosen
+from buildmatrix.pipeline.auditing import audit_path
 from tests.elf_factory import make
 from tests.unit.test_audit_loader import (
     LIBC,
@@ -183,3 +185,63 @@ def test_a_segment_without_bytes_in_the_file_may_lie_behind_its_end(tmp_path: Pa
     path.write_bytes(image)
     (odd,) = elf.survey_file(path).odd
     assert "ends at byte 1048577" in odd.details
+
+
+def test_a_weak_variable_that_is_read_without_a_look_must_be_there() -> None:
+    unasked = Unasked(Import("maybe"), ("main",), called=False)
+    reads = replace(program("libc.so.6"), symbols=Symbols(unasked=(unasked,)))
+    assert told(reads) == [
+        "BM137 bin/prog: uses maybe, a weak name, without a look whether it is there, and nothing "
+        "that bin/prog loads defines it: main comes to address 0"
+    ]
+
+
+def test_a_resolver_that_chooses_nothing() -> None:
+    offers = Symbols(exports={"value": ("",)}, unchosen=(Unchosen("value", offered=True),))
+    empty = replace(library("lib/liba.so", "libc.so.6"), symbols=offers)
+    assert told(asking(USER, "value"), empty) == [
+        "BM172 lib/liba.so: its resolver chooses nothing for value: who calls value jumps to "
+        "address 0"
+    ]
+    assert told(USER, empty) == [], "nobody binds to it"
+    own = Symbols(unchosen=(Unchosen("value", offered=False, path=("_start", "main")),))
+    assert told(replace(program("libc.so.6"), symbols=own)) == [
+        "BM172 bin/prog: its resolver chooses nothing for value: _start, main jumps to address 0"
+    ]
+
+
+def test_a_library_without_a_segment_to_be_mapped() -> None:
+    empty = linked(library("lib/liba.so", "libc.so.6"), loaded=False)
+    assert told(USER, empty) == [
+        "BM148 lib/liba.so: has no segment to be mapped: 'object file has no loadable segments'"
+    ]
+
+
+def test_a_program_that_nobody_may_execute(tmp_path: Path) -> None:
+    """Of a tree as it lies there; of a package whoever installs it sets the modes."""
+    start = tmp_path / "tree" / "start"
+    start.parent.mkdir()
+    start.write_bytes(make(elf_type="ET_EXEC", machine="EM_AARCH64"))
+    shown = [f for f in audit_path(start.parent)["findings"] if f["code"] == "BM171"]
+    assert [(f["file"], f["message"]) for f in shown] == [
+        ("start", "is a program that nobody may execute: 'Permission denied'")
+    ]
+    start.chmod(0o700)
+    assert not [f for f in audit_path(start.parent)["findings"] if f["code"] == "BM171"]
+    start.chmod(0o600)
+    wheel = tmp_path / "x-1-py3-none-any.whl"
+    with zipfile.ZipFile(wheel, "w") as file:
+        file.write(start, "start")
+    assert not [f for f in audit_path(wheel)["findings"] if f["code"] == "BM171"]
+
+
+def test_a_protected_variable_of_which_the_program_has_its_own() -> None:
+    import_ = Symbols(imports=(Import("cell", copied=True),), exports={"cell": ("",)})
+    start = replace(USER, symbols=import_)
+    offers = Symbols(exports={"cell": ("",)}, protected=frozenset(["cell"]))
+    kept = replace(library("lib/liba.so", "libc.so.6"), symbols=offers)
+    assert told(start, kept) == [
+        "BM138 bin/prog: has room of its own for cell, and lib/liba.so goes on with its own, which "
+        "is protected: neither sees what the other writes"
+    ]
+    assert told(start, replace(kept, symbols=replace(offers, protected=frozenset()))) == []

@@ -108,4 +108,67 @@ ROWS = (
             "main.c": MAIN,
         },
     ),
+    Row(
+        "copy-protected",
+        "a variable with room in the program is protected in the library today",
+        (LIB.format("value.c"), PROGRAM.format("-no-pie -fno-pic"), built_later("protected.c")),
+        {
+            "value.c": "int cell = 7;\nint value(void) { return cell -= 7; }\n",
+            "protected.c": '__attribute__((visibility("protected"))) int cell = 7;\n'
+            "int value(void) { return cell -= 7; }\n",
+            "main.c": "extern int cell;\nint value(void);\n"
+            "int main(void) { return value() + cell; }\n",
+        },
+        undecidable="who writes the variable of which there are two decides its code",
+    ),
+    Row(
+        "copy-protected-unchanged",
+        "the same, and nobody writes it",
+        (LIB.format("value.c"), PROGRAM.format("-no-pie -fno-pic"), built_later("protected.c")),
+        {
+            "value.c": "int cell = 7;\nint value(void) { return cell; }\n",
+            "protected.c": '__attribute__((visibility("protected"))) int cell = 7;\n'
+            "int value(void) { return cell; }\n",
+            "main.c": "extern int cell;\nint value(void);\n"
+            "int main(void) { return value() - cell; }\n",
+        },
+        undecidable="who writes the variable of which there are two decides its code",
+    ),
+    Row(
+        "ifunc-nothing",
+        "the library's resolver chooses no function",
+        files={
+            "value.c": "static int (*choose(void))(void) { return 0; }\n"
+            'int value(void) __attribute__((ifunc("choose")));\n',
+            "main.c": MAIN,
+        },
+    ),
+    Row(
+        "ifunc-nothing-own",
+        "the program's own resolver chooses no function",
+        ("$CC main.c -o tree/bin/main",),
+        {
+            "main.c": "static int (*choose(void))(void) { return 0; }\n"
+            'int value(void) __attribute__((ifunc("choose")));\n' + MAIN,
+        },
+    ),
+    Row(
+        "ifunc-nothing-static",
+        "the same, static",
+        ("$CC -static main.c -o tree/bin/main",),
+        {
+            "main.c": "static int (*choose(void))(void) { return 0; }\n"
+            'int value(void) __attribute__((ifunc("choose")));\n' + MAIN,
+        },
+    ),
+    Row(
+        "ifunc-nothing-idle",
+        "the library's resolver of another function chooses none",
+        files={
+            "value.c": "static int (*choose(void))(void) { return 0; }\n"
+            'int other(void) __attribute__((ifunc("choose")));\n'
+            "int value(void) { return 0; }\n",
+            "main.c": MAIN,
+        },
+    ),
 )

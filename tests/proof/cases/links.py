@@ -89,6 +89,8 @@ ROWS = tuple(
             ("$TRIPLE-objcopy --only-keep-debug tree/lib/libvalue.so tree/lib/libvalue.so.debug",),
         ),
         ("mode", "a library that may not be executed", ("chmod 644 tree/lib/libvalue.so",)),
+        ("mode-program", "a program that may not be executed", ("chmod 644 tree/bin/main",)),
+        ("mode-owner", "a program that its owner alone may execute", ("chmod 700 tree/bin/main",)),
         (
             "origin-small",
             "$origin in small letters is no token",

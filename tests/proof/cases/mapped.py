@@ -26,3 +26,21 @@ ROWS = tuple(
     for name, what, field, octal in KINDS
     for machine in (ARM, AARCH64)
 )
+ROWS += tuple(
+    Row(
+        f"mapped-{name}",
+        f"{what} without a loaded segment",
+        (
+            *PLAIN,
+            *(
+                POKE.format(r"\000\000\000\000", start + number * size).replace(
+                    "lib/libvalue.so", file
+                )
+                for number in range(count)
+            ),
+        ),
+        machines=(machine,),
+    )
+    for machine, start, size in ((ARM, 52, 32), (AARCH64, 64, 56))
+    for name, what, file, count in (("nothing", "the library", "lib/libvalue.so", 2),)
+)

@@ -17,6 +17,14 @@ CONSTRUCTOR = (
     WEAK + "__attribute__((constructor)) static void start(void) { maybe(); }\n"
     "int value(void) { return 0; }\n"
 )
+ASKED = WEAK + "int main(void) { return maybe ? maybe() : 0; }\n"
+VARIABLE = "extern __attribute__((weak)) int maybe;\n"
+READS = VARIABLE + "int main(void) { return maybe; }\n"
+NO_PLT = "-O1 -fno-plt"
+LISTED = (
+    "__attribute__((weak)) void maybe(void);\n"
+    '__attribute__((section(".init_array"), used)) static void (*first)(void) = maybe;\n'
+)
 
 
 def _alone(name: str, what: str, source: str, options: str = "-O1") -> Row:
@@ -73,5 +81,75 @@ ROWS = (
         "a library looks whether it is there",
         (LIB.format("-O2 value.c"), PROGRAM.format("")),
         _with(WEAK + "int value(void) { return maybe ? maybe() : 0; }\n"),
+    ),
+    _alone("weak-no-plt", "a weak function called by its address (-fno-plt)", CALLS, NO_PLT),
+    _alone("weak-no-plt-asked", "the same, behind a look whether it is there", ASKED, NO_PLT),
+    _alone(
+        "weak-no-plt-exits",
+        "the same, and the look ends the program",
+        "#include <stdlib.h>\n"
+        + WEAK
+        + "int main(void) { if (!maybe) exit(0); return maybe(); }\n",
+        NO_PLT,
+    ),
+    Row(
+        "weak-no-plt-library",
+        "a library calls it so",
+        (LIB.format(f"{NO_PLT} value.c"), PROGRAM.format("")),
+        _with(LIBRARY),
+    ),
+    Row(
+        "weak-no-plt-given",
+        "a library calls it so, and the program has it",
+        (LIB.format(f"{NO_PLT} value.c"), PROGRAM.format("-rdynamic")),
+        _with(LIBRARY, MAIN + "int maybe(void) { return 0; }\n"),
+    ),
+    _alone("weak-variable", "a weak variable that nobody has, read", READS),
+    _alone("weak-variable-written", "written", VARIABLE + "int main(void) { maybe = 3; }\n"),
+    _alone(
+        "weak-variable-asked",
+        "read behind a look whether it is there",
+        VARIABLE + "int main(void) { return &maybe ? maybe : 0; }\n",
+    ),
+    Row(
+        "weak-variable-library",
+        "a library reads it",
+        (LIB.format("-O2 value.c"), PROGRAM.format("")),
+        _with(VARIABLE + "int value(void) { return maybe; }\n"),
+    ),
+    Row(
+        "weak-variable-given",
+        "a library reads it, and the program has it",
+        (LIB.format("-O2 value.c"), PROGRAM.format("-rdynamic")),
+        _with(VARIABLE + "int value(void) { return maybe; }\n", MAIN + "int maybe;\n"),
+    ),
+    Row(
+        "weak-variable-lld",
+        "a weak variable that nobody has, read, linked by lld",
+        ("$CC -O1 main.c -o tree/bin/main",),
+        {"main.c": READS},
+        compiler="clang19",
+    ),
+    _alone(
+        "weak-listed",
+        ".init_array of a program names a weak function that nobody has",
+        LISTED + "int main(void) { return 0; }\n",
+    ),
+    Row(
+        "weak-listed-library",
+        ".init_array of a library names it",
+        files=_with(LISTED + "int value(void) { return 0; }\n"),
+    ),
+    Row(
+        "weak-listed-given",
+        "the same, and the program has it",
+        (PLAIN[0], PROGRAM.format("-rdynamic")),
+        _with(LISTED + "int value(void) { return 0; }\n", MAIN + "void maybe(void) {}\n"),
+    ),
+    _alone(
+        "weak-constructor-of-program",
+        "a constructor of the program calls it",
+        WEAK + "__attribute__((constructor)) static void start(void) { maybe(); }\n"
+        "int main(void) { return 0; }\n",
     ),
 )
