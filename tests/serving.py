@@ -1,24 +1,45 @@
-"""Servers on loopback that a test has for a while."""
+"""Servers of this machine that a test has for a while."""
 
 from __future__ import annotations
 
 import socketserver
+import ssl
+import subprocess
 import threading
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+LOOPBACK = "127.0.0.1"
 
 
 @contextmanager
-def serving(handler: Callable[[Any, Any, Any], socketserver.BaseRequestHandler]) -> Iterator[str]:
-    """The host:port on loopback where connections are handled so."""
-    with socketserver.ThreadingTCPServer(("127.0.0.1", 0), handler) as there:
+def serving(
+    handler: Callable[[Any, Any, Any], socketserver.BaseRequestHandler],
+    address: str = LOOPBACK,
+    certificate: Path | None = None,
+) -> Iterator[str]:
+    """The host:port where connections are handled so; by TLS with a certificate."""
+    with socketserver.ThreadingTCPServer((address, 0), handler) as there:
+        if certificate:
+            context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+            context.load_cert_chain(certificate, certificate.with_suffix(".key"))
+            there.socket = context.wrap_socket(there.socket, server_side=True)
         thread = threading.Thread(target=there.serve_forever, kwargs={"poll_interval": 0.01})
         thread.start()
         try:
-            yield f"127.0.0.1:{there.server_address[1]}"
+            yield f"{address}:{there.server_address[1]}"
         finally:
             there.shutdown()
             thread.join()
+
+
+def certify(certificate: Path, address: str = LOOPBACK) -> None:
+    """Write a certificate for an address that nobody trusts; its key lies beside it, in .key."""
+    made = ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256"]
+    made += ["-nodes", "-subj", "/CN=here", "-addext", f"subjectAltName=IP:{address}"]
+    argv = [*made, "-keyout", str(certificate.with_suffix(".key")), "-out", str(certificate)]
+    subprocess.run(argv, check=True, capture_output=True)

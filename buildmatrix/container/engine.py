@@ -15,9 +15,10 @@ import requests
 from docker.errors import APIError, DockerException, NotFound
 
 from buildmatrix.container.address import connect
+from buildmatrix.container.making import Making, remove_images
 from buildmatrix.container.output import Output
 from buildmatrix.container.podman import CATATONIT, NAME, Podman
-from buildmatrix.container.proxies import proxies_of
+from buildmatrix.container.proxies import Reach
 from buildmatrix.errors import BuildError, BuildmatrixError
 from buildmatrix.protocols import ContainerExit, ContainerSpec, EngineImage
 
@@ -45,11 +46,12 @@ class DockerEngine:
         place: Mapping[str, str] | None = None,
         labels: Mapping[str, str] | None = None,
         network: Mapping[str, str] | None = None,
+        mirror: Callable[[], str] = str,
     ) -> None:
         """`place` says which engine (see `connect`); `labels` are put on every container; `network`
-        are the variables by which images reach it that are made."""
+        are the variables by which images reach it that are made, from that Debian mirror."""
         self.labels = dict(labels or {})
-        self._proxies = proxies_of(network or {})
+        self._reach = Reach(network or {}, mirror)
         self._stopping = threading.Event()
         self._running: dict[str, Any] = {}  # containers that `run` made, by id
         self.client = connect(place or {})
@@ -137,27 +139,8 @@ class DockerEngine:
 
     def build_image(self, context: Path, tag: str, on_line: Callable[[str], None]) -> str:
         """Build the Dockerfile in `context`. Raises BuildError with what the step said."""
-        lines: list[str] = []
         before = self.image_id(tag)
-        # nocache: a layer that was kept is yesterday's packages
-        steps = self.client.api.build(
-            path=str(context),
-            tag=tag,
-            rm=True,
-            nocache=True,
-            decode=True,
-            buildargs=dict(self._proxies),  # they need no ARG, and stay out of the history
-        )
-        for event in steps:
-            for line in str(event.get("stream") or event.get("error") or "").splitlines():
-                if line.strip():
-                    lines.append(line)
-                    on_line(line)
-            if "error" in event:
-                raise BuildError(
-                    f"image {tag} cannot be built: {event['error']}",
-                    details="\n".join(lines[-15:]),
-                )
+        Making(self.client, tag, self._reach, self.labels, on_line).make(context)
         found = self.image_id(tag)
         if found is None:
             raise BuildError(f"image {tag} was built but is not there")
@@ -259,14 +242,18 @@ class DockerEngine:
             )
 
     def owners(self, state: str) -> frozenset[str]:
-        """Who made the containers that are there, running or not, for a state folder."""
-        owners = {there.attrs["Labels"].get(OWNER) for there in self._with(STATE, state)}
-        return frozenset(owners - {None})
+        """Who made what is there for a state folder: containers, running or not, and images that
+        are there only while another one is made."""
+        labels = [there.attrs["Labels"] for there in self._with(STATE, state)]
+        marked = self.client.api.images(filters={"label": f"{STATE}={state}"})
+        labels += [image.get("Labels") or {} for image in marked]
+        return frozenset(one[OWNER] for one in labels if OWNER in one)
 
     def remove_stale(self, label: str, value: str) -> int:
         stale = self._with(label, value)
         for container in stale:
             _remove(container)
+        remove_images(self.client, label, value)
         return len(stale)
 
     def _with(self, label: str, value: str) -> list[Any]:

@@ -1,12 +1,13 @@
-"""Which proxies the commands of an image that is made can use."""
+"""How the commands of an image that is made reach the network."""
 
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
 LOOPBACK = re.compile(r"^([a-z0-9+]+://)?([^@/]*@)?(localhost|127\.[0-9.]+|\[::1\])(:|/|$)", re.I)
 
@@ -22,3 +23,35 @@ def proxies_of(network: Mapping[str, str]) -> dict[str, str]:
     """
     proxies = {name: at for name, at in network.items() if name.lower().endswith("_proxy")}
     return {name: at for name, at in proxies.items() if not LOOPBACK.search(at)}
+
+
+def authority_of(network: Mapping[str, str]) -> str:
+    """The file or the folder of CA certificates that these variables name; empty when none does.
+
+    >>> authority_of({"SSL_CERT_DIR": "/etc/ca:/etc/more"}), authority_of({})
+    ('/etc/ca', '')
+    """
+    return network.get("SSL_CERT_FILE") or network.get("SSL_CERT_DIR", "").split(":")[0]
+
+
+@dataclass(frozen=True, slots=True)
+class Reach:
+    """The variables that decide it, and who says which Debian mirror a base names."""
+
+    variables: Mapping[str, str] = field(default_factory=dict)
+    mirror: Callable[[], str] = str
+
+    @property
+    def proxies(self) -> dict[str, str]:
+        return proxies_of(self.variables)
+
+    def authority(self, dockerfile: str) -> str:
+        """The CA certificates that its commands need; empty where nothing there is by TLS.
+
+        >>> own = Reach({"SSL_CERT_FILE": "/etc/ca.pem"}, lambda: "http://deb.debian.org/debian")
+        >>> own.authority("RUN apt-get update"), own.authority("RUN curl https://here.example")
+        ('', '/etc/ca.pem')
+        """
+        addresses = (dockerfile, self.mirror(), *self.proxies.values())
+        by_tls = any("https:" in address.lower() for address in addresses)
+        return authority_of(self.variables) if by_tls else ""

@@ -108,7 +108,7 @@ class Workplace:
         from buildmatrix.container import OWNER, STATE, DockerEngine
 
         labels = {STATE: str(self.state), OWNER: self.owner}
-        engine = DockerEngine(self.engine_place, labels, self.network)
+        engine = DockerEngine(self.engine_place, labels, self.network, self.mirror)
         for name in engine.owners(str(self.state)):
             if not scratch.is_claimed(self.paths.owners / name):
                 engine.remove_stale(OWNER, name)

@@ -104,8 +104,9 @@ class Workshop(Workplace):
         """Make or look at a toolchain's image, and note what it is."""
 
         def base(suite: str, tar: Path, on_line: Callable[[str], None]) -> None:
-            folders = self.network.get("SSL_CERT_DIR", "").split(":")
-            authority = self.network.get("SSL_CERT_FILE") or folders[0]
+            from buildmatrix.container.proxies import authority_of
+
+            authority = authority_of(self.network)
             bootstrap.debootstrap(suite, self.mirror(), tar, on_line, authority=authority)
 
         def lay_out(folder: Path) -> None:

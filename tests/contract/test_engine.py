@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from buildmatrix.protocols import ContainerExit, Engine
 
 TAG = "buildmatrix/test-busybox:2"
+PEM = "-----BEGIN CERTIFICATE-----\nbWFkZSB1cA==\n-----END CERTIFICATE-----\n"
 SHARED = ("tmp", "in", "out")
 KEY = f"contract-{os.getpid()}"  # the containers of this run, and of no other beside it
 
@@ -306,6 +307,95 @@ def test_an_image_is_made_behind_a_proxy_and_does_not_keep_it(
     kept = engine.client.images.get(image)
     assert "secret" not in json.dumps([kept.history(), kept.attrs])
     engine.client.images.remove("buildmatrix/test-proxied:1")
+    engine.close()
+
+
+SETTINGS = """
+SHELL ["/bin/sh", "-ec"]
+ENV GREETING="it's \\"10 \\$\\" \\\\o/" EMPTY=
+LABEL whose="a person's"
+WORKDIR /in
+USER 65534
+ENTRYPOINT ["sh", "-c"]
+CMD ["echo $GREETING"]
+"""
+
+
+@pytest.mark.docker
+def test_an_image_is_made_by_a_ca_of_ones_own_and_does_not_keep_it(
+    docker: tuple[Engine, str], tmp_path: Path
+) -> None:
+    """Not its files in any layer, and not how it was made; what else was set stays. Where nothing
+    is by TLS nobody needs it."""
+    _, base = docker
+    (tmp_path / "ca.pem").write_text(f"A company's\n{PEM}{PEM}")
+    (tmp_path / "made").mkdir()
+    dockerfile = tmp_path / "made" / "Dockerfile"
+    steps = 'RUN busybox ln -s busybox /bin/rm && cat "$SSL_CERT_FILE" "$APT_CONFIG"\n'
+    tag = "buildmatrix/test-trusting:1"
+    lines: list[str] = []
+    network = {"SSL_CERT_FILE": str(tmp_path / "ca.pem")}
+    engine = DockerEngine(os.environ, network=network, mirror=lambda: "https://here.example")
+    plain = DockerEngine(os.environ, network=network)
+    try:
+        dockerfile.write_text(f"FROM {base}\n{SETTINGS}")
+        wanted = settings_of(plain, plain.build_image(dockerfile.parent, tag, print))
+        dockerfile.write_text(f"FROM {base} AS one\nFROM one\nUSER 0\n{steps}{SETTINGS}")
+        image = engine.build_image(dockerfile.parent, tag, lines.append)
+        assert lines.count("bWFkZSB1cA==") == 1
+        assert any("CaInfo" in line for line in lines)
+        assert settings_of(engine, image) == wanted
+        assert image == engine.image_id(tag)
+        kept = b"".join(engine.save_image(tag))
+        assert b"bWFkZSB1cA==" not in kept
+        assert b"buildmatrix-trusted" not in kept
+        assert "bWFkZSB1cA==" not in json.dumps(engine.client.images.get(tag).history())
+
+        dockerfile.write_text(f"FROM {base}\nRUN false\n")
+        with pytest.raises(BuildError, match=f"image {tag} cannot be built"):
+            engine.build_image(dockerfile.parent, tag, print)
+        assert engine.client.api.images(all=True, filters={"label": "buildmatrix.making"}) == []
+        assert dockerfile.read_text() == f"FROM {base}\nRUN false\n"
+    finally:
+        engine.remove_image(tag)
+        engine.close()
+        plain.close()
+
+
+def settings_of(engine: DockerEngine, image: str) -> list[object]:
+    config = engine.client.images.get(image).attrs["Config"]
+    names = ("Env", "WorkingDir", "User", "Entrypoint", "Cmd", "Labels")
+    return [config.get(name) or None for name in names]
+
+
+@pytest.mark.docker
+def test_what_a_killed_making_of_an_image_left_goes_with_its_maker(
+    docker: tuple[Engine, str], tmp_path: Path
+) -> None:
+    _, base = docker
+    labels = {"buildmatrix.state": KEY, "buildmatrix.owner": "killed"}
+    lines = "".join(f"LABEL {name}={value}\n" for name, value in labels.items())
+    (tmp_path / "Dockerfile").write_text(f"FROM {base}\n{lines}")
+    engine = DockerEngine(os.environ)
+    image = engine.build_image(tmp_path, f"buildmatrix/{KEY}:whole", print)
+    assert engine.owners(KEY) == {"killed"}
+    engine.remove_stale("buildmatrix.owner", "killed")
+    assert engine.owners(KEY) == frozenset()
+    assert engine.image_id(image) is None
+    engine.close()
+
+
+@pytest.mark.docker
+def test_a_step_that_fails_leaves_no_container_with_the_proxys_password(
+    docker: tuple[Engine, str], tmp_path: Path
+) -> None:
+    _, base = docker
+    (tmp_path / "Dockerfile").write_text(f"FROM {base}\nRUN false\n")
+    engine = DockerEngine(os.environ, network={"http_proxy": "http://me:secret@proxy.example:1"})
+    before = {there["Id"] for there in engine.client.api.containers(all=True)}
+    with pytest.raises(BuildError, match="cannot be built"):
+        engine.build_image(tmp_path, "buildmatrix/test-failing:1", print)
+    assert {there["Id"] for there in engine.client.api.containers(all=True)} <= before
     engine.close()
 
 

@@ -5,22 +5,21 @@ from __future__ import annotations
 import hashlib
 import io
 import json
-import ssl
-import subprocess
 import tarfile
-import threading
 from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from typing import TYPE_CHECKING
 
 import pytest
 
 from buildmatrix.cli import certificates
 from buildmatrix.errors import UsageError
+from tests import serving as servers
 from tests import tiny
 from tests.unit import commands
 
 if TYPE_CHECKING:
+    import subprocess
     from collections.abc import Iterator
     from pathlib import Path
 
@@ -38,12 +37,9 @@ build: {script: build.sh.j2, products: [lib/libtiny.so.1]}
 
 @pytest.fixture
 def authority(tmp_path: Path) -> Path:
-    """A certificate for loopback that nobody trusts, in authority.pem; its key is beside it."""
+    """A certificate for loopback that nobody trusts, in authority.pem."""
     path = tmp_path / "authority.pem"
-    made = ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256"]
-    made += ["-nodes", "-subj", "/CN=here", "-addext", "subjectAltName=IP:127.0.0.1"]
-    argv = [*made, "-keyout", str(tmp_path / "key.pem"), "-out", str(path)]
-    subprocess.run(argv, check=True, capture_output=True)
+    servers.certify(path)
     return path
 
 
@@ -63,15 +59,8 @@ def serving(authority: Path, content: bytes) -> Iterator[tuple[int, list[str]]]:
         def log_message(self, *_: object) -> None:
             pass
 
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(authority, authority.with_name("key.pem"))
-    with ThreadingHTTPServer(("127.0.0.1", 0), Server) as server:
-        server.socket = context.wrap_socket(server.socket, server_side=True)
-        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-        thread.start()
-        yield server.server_address[1], asked
-        server.shutdown()
-        thread.join()
+    with servers.serving(Server, certificate=authority) as there:
+        yield int(there.rpartition(":")[2]), asked
 
 
 @pytest.fixture
