@@ -20,8 +20,9 @@ def debootstrap(
 ) -> None:
     """Write a minimal root file system of a Debian suite, as a tar. Needs root.
 
-    `authority` is a file or a folder of CA certificates for a mirror of HTTPS; proxies are those of
-    this process. Raises BuildError with what debootstrap said last.
+    `authority` is a file or a folder of CA certificates for a mirror of HTTPS; the base then has
+    the packages that it has from one of HTTP. Proxies are those of this process. Raises BuildError
+    with what debootstrap said last.
     """
     if shutil.which("debootstrap") is None:
         raise BuildError(
@@ -37,7 +38,9 @@ def debootstrap(
         )
     with tempfile.TemporaryDirectory(prefix="debootstrap-", dir=tar.parent) as folder:
         root = Path(folder) / "root"
-        argv = ["debootstrap", "--variant=minbase", suite, str(root), mirror]
+        # It would add that package to the base of each mirror by HTTPS, for apt to trust the world.
+        without = ["--exclude=ca-certificates"] if authority else []
+        argv = ["debootstrap", "--variant=minbase", *without, suite, str(root), mirror]
         said = _stream([*_trusting(Path(folder), authority), *argv], on_line)
         if said is not None:
             raise BuildError(f"debootstrap of {suite} failed", details=said)

@@ -4,12 +4,18 @@ from __future__ import annotations
 
 import os
 import subprocess
+import tarfile
+import urllib.error
+import urllib.request
+from http.server import BaseHTTPRequestHandler
 from typing import TYPE_CHECKING
 
 import pytest
 
 from buildmatrix.bootstrap import debootstrap
 from buildmatrix.errors import BuildError
+from buildmatrix.upstreams import debian_mirror
+from tests import serving as servers
 from tests.unit.test_certificates import authority, serving
 
 if TYPE_CHECKING:
@@ -40,3 +46,42 @@ def test_the_base_of_an_image_comes_from_a_mirror_of_that_ca_too(
                 )
             assert bool(asked) == bool(given)
     assert asked[0] == "/debian/dists/bookworm/InRelease"
+
+
+@pytest.mark.nightly
+@pytest.mark.skipif(os.geteuid() != 0, reason="debootstrap is root's")
+def test_a_base_by_tls_has_the_packages_that_it_has_without(
+    tmp_path: Path, authority: Path
+) -> None:
+    """An image's identity is its packages: it would be another one by another way to them."""
+    mirror = debian_mirror()
+
+    class Door(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            """What the real mirror answers."""
+            try:
+                with urllib.request.urlopen(mirror + self.path) as answer:
+                    status, content = 200, answer.read()
+            except urllib.error.HTTPError as error:
+                status, content = error.code, b""
+            self.send_response(status)
+            self.send_header("Content-Length", str(len(content)))
+            self.end_headers()
+            self.wfile.write(content)
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    with servers.serving(Door, certificate=authority) as there:
+        place = str(authority)
+        debootstrap("bookworm", f"https://{there}", tmp_path / "base.tar", print, authority=place)
+    with tarfile.open(tmp_path / "base.tar") as tar:
+        status = tar.extractfile("./var/lib/dpkg/status")
+        assert status is not None
+        packages = status.read()
+        sources = tar.extractfile("./etc/apt/sources.list")
+        assert sources is not None
+        assert f"https://{there}" in sources.read().decode()
+    assert b"Package: apt\n" in packages
+    assert b"Package: ca-certificates\n" not in packages
+    assert b"Package: openssl\n" not in packages
