@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from buildmatrix.audit import (
     code,
+    ends,
     entry,
     libraries,
     memory,
@@ -55,9 +56,9 @@ _RULES = (
     Rule("BM101", ERROR, "The file is for another machine.",
          "Compile with the target's cross compiler; build tools do not belong into a product.",
          code.wrong_machine),
-    Rule("BM102", ERROR, "The file is ARM code of another ABI version than EABI 5.",
+    Rule("BM102", ERROR, "The file is ARM code of the ABI before EABI.",
          "Compile for the triple arm-linux-gnueabihf.",
-         code.not_eabi5),
+         code.no_eabi),
     Rule("BM103", ERROR, "Floats are passed in other registers than the target passes them in.",
          "Compile everything, assembly included, with -mfloat-abi=hard (a gnueabihf compiler).",
          code.float_abi),
@@ -96,6 +97,7 @@ _RULES = (
 )
 # fmt: on
 MODULES = (
+    ends,
     entry,
     libraries,
     memory,

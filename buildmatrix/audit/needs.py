@@ -92,15 +92,13 @@ def _called(tree: Tree, facts: ElfFacts, use: FeatureUse) -> frozenset[str]:
 
 def _imported(tree: Tree, facts: ElfFacts, exports: Sequence[str]) -> frozenset[str]:
     """Of a program, or a library that only the tree's own programs load, the names that one of
-    them, or what it loads, imports; of another library all."""
+    them, or what it loads, takes from it; of another library all."""
     offered, around = frozenset(exports), tree.around.get(facts.file, ())
     if not offered:
         return frozenset()
     if not all(process.is_program for process in around):
         return offered
-    beside = {one.file: one.symbols for process in around for one in process.files}
-    tables = (table for table in beside.values() if table is not None)
-    return offered & {imported.name for table in tables for imported in table.imports}
+    return frozenset[str]().union(*(process.taken(facts, offered) for process in around))
 
 
 def dispatchable(tree: Tree) -> Iterator[Fault]:

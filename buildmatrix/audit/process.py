@@ -67,6 +67,22 @@ class Process:
     def files(self) -> Iterator[ElfFacts]:
         return (one.facts for one in self.loaded if one.facts is not None)
 
+    def taken(self, giver: ElfFacts, names: frozenset[str]) -> frozenset[str]:
+        """Those of the names that a file of the process asks for, and the loader finds in `giver`
+        first."""
+        asked = set[str]()
+        for facts in self.files:
+            table = facts.symbols
+            if table is not None and facts is not giver:
+                asked |= names & {one.name for one in table.imports}
+                if "SYMBOLIC" not in facts.linking.flags:
+                    asked |= names & table.asked_back
+        return frozenset(name for name in asked if self._first(name) in (None, giver))
+
+    def _first(self, name: str) -> ElfFacts | None:
+        offering = (f for f in self.files if f.symbols is not None and name in f.symbols.exports)
+        return next(offering, None)
+
     @property
     def of_the_board(self) -> Iterator[str]:
         return (name for one in self.loaded if one.facts is None for name in one.names)

@@ -44,11 +44,9 @@ def unchosen(tree: Tree) -> Iterator[Fault]:
     """A run comes to such a call, or somebody binds to the name."""
     told: set[str] = set()
     for process in tree.runs:
-        tables = [f.symbols for f in process.files if f.symbols is not None]
-        imported = {name.name for table in tables for name in table.imports}
         for facts in process.files:
             for one in facts.symbols.unchosen if facts.symbols is not None else ():
-                called = one.offered and one.name in imported
+                called = one.offered and process.taken(facts, frozenset((one.name,)))
                 if (one.path or called) and facts.file not in told:
                     told.add(facts.file)
                     way = ", ".join(one.path) or f"who calls {one.name}"

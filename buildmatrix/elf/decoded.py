@@ -107,7 +107,7 @@ def _turns(words: NDArray[np.uint32]) -> NDArray[np.bool_]:
     """Which words may lead elsewhere, by their upper bits: rather too many than too few."""
     turns: NDArray[np.bool_] = words & 0x7C000000 == 0x14000000
     turns |= (words & 0xFF000000 == 0x54000000) | (words & 0x7C000000 == 0x34000000)
-    turns |= (words & 0xFE000000 == 0xD6000000) | (words & 0xFFE00000 == 0xD4200000)
+    turns |= (words & 0xFE000000 == 0xD6000000) | (words & 0xFF900000 == 0xD4000000)
     turns |= words == 0
     return turns
 

@@ -15,6 +15,7 @@ from buildmatrix.elf.pages import largest_page
 from buildmatrix.elf.relocations import relocations
 from buildmatrix.elf.rows import program
 from buildmatrix.elf.started import no_functions
+from buildmatrix.elf.stops import stops
 from buildmatrix.elf.switches import machine_switches
 from buildmatrix.elf.symbols import blas, symbols
 from buildmatrix.elf.tables import PT_LOAD, TYPES, VERSYM, machine_name
@@ -45,7 +46,7 @@ def facts_of(image: Image, name: str) -> ElfFacts:
     readable = program(image)
     memory = Memory(readable) if readable is not None else None
     table = replace(
-        symbols(image, moved.copied),
+        symbols(image, moved),
         unasked=unasked(image),
         unchosen=unchosen(memory) if memory is not None and image.segments else (),
     )
@@ -106,6 +107,7 @@ def _linking(
     eabi5 = image.machine == EM_ARM and image.flags >> 24 == EABI5
     soft = eabi5 and bool(image.flags & arm.FLAG_SOFT)
     called, offered = unlanded(image)
+    sure, perhaps = stops(memory) if memory is not None and image.segments else ((), ())
     return Linking(
         interpreter=dynamic.interpreter(image),
         dynamic=asked.present,
@@ -133,6 +135,8 @@ def _linking(
         tls_alignment=dynamic.tls_alignment(image),
         opens=opens(image, table.imports),
         entry_is_code=entry_is_code(image),
+        stops=sure,
+        may_stop=perhaps,
         no_functions=no_functions(memory) if memory is not None else (),
         unlanded=called,
         unlanded_exports=offered,

@@ -19,6 +19,7 @@ import numpy as np
 
 from buildmatrix.elf import values
 from buildmatrix.elf.flow import follow, step
+from buildmatrix.elf.hits import needed_as
 from buildmatrix.elf.marks import Names
 from buildmatrix.elf.outlined import is_helper
 from buildmatrix.elf.roots import may_be_code
@@ -136,7 +137,7 @@ class Functions:
             needs = frozenset(
                 feature
                 for feature, places in (self._hits if self._is_hit(body) else {}).items()
-                if _needs(self._memory, body, places, thumb=thumb, whole=whole)
+                if _needs(self._memory, body, feature, places, thumb=thumb, whole=whole)
             )
             self._known[entry] = Function(needs, body)
         return self._known[entry].needs
@@ -221,17 +222,35 @@ class Functions:
 
 
 def _needs(
-    memory: Memory, body: Body, addresses: NDArray[np.int64], *, thumb: bool, whole: bool
+    memory: Memory,
+    body: Body,
+    feature: str,
+    addresses: NDArray[np.int64],
+    *,
+    thumb: bool,
+    whole: bool,
 ) -> bool:
-    """Whether the function cannot but run one of the instructions; `whole`: has any of them."""
+    """Whether the function cannot but run one of the instructions; `whole`: has any of them.
+
+    In a stripped 32-bit file they may have been read as the other set's.
+    """
     for block in body.blocks:
         if not (whole or block.start in body.unavoidable):
             continue
         first, end = np.searchsorted(addresses, (block.start, block.end))
         inside = {int(address) for address in addresses[first:end]} - block.conditional
-        if inside and not inside.isdisjoint(_instructions(memory, block, thumb=thumb)):
-            return True
+        for address in _instructions(memory, block, thumb=thumb) if inside else ():
+            if address in inside and _is_needed(memory, address, feature, thumb=thumb):
+                return True
     return False
+
+
+def _is_needed(memory: Memory, address: int, feature: str, *, thumb: bool) -> bool:
+    if not memory.arm:
+        return True
+    first, second = memory.half(address) or 0, memory.half(address + 2) or 0
+    word = first << 16 | second if thumb else second << 16 | first
+    return needed_as(word, feature, thumb=thumb)
 
 
 def _instructions(memory: Memory, block: Block, *, thumb: bool) -> Iterator[int]:

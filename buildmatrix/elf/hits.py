@@ -204,6 +204,16 @@ def places(code: Code) -> dict[str, NDArray[np.int64]]:
     return {feature: np.sort(np.concatenate(parts)) for feature, parts in found.items()}
 
 
+def needed_as(word: int, feature: str, *, thumb: bool) -> bool:
+    """Whether a 32-bit word needs the feature when it is read as Thumb, or as ARM code; yes of what
+    is no feature that instructions need."""
+    table = TABLES[T32 if thumb else A32]
+    if feature not in table.features:
+        return feature not in TABLES[A32 if thumb else T32].features
+    fitting = (p.feature for p in table.patterns if word & p.mask == p.value)
+    return next(fitting, "") == feature
+
+
 def _by_feature(hits: Hits) -> Iterator[tuple[str, NDArray[np.int64]]]:
     """Each feature with the indices of the hits that need it, by its name."""
     table = TABLES[hits.set]

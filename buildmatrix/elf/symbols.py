@@ -13,10 +13,11 @@ from buildmatrix.elf.rows import symbol_rows
 from buildmatrix.nouns import Import, Symbols
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Mapping
+    from collections.abc import Collection, Mapping
 
     from numpy.typing import NDArray
 
+    from buildmatrix.elf.relocations import Relocations
     from buildmatrix.elf.tables import Image
     from buildmatrix.nouns import VersionNeed
 
@@ -27,15 +28,11 @@ THREAD_LOCAL = 6  # STT_TLS
 DEFAULT, PROTECTED = 0, 3  # st_other: whom others may bind to
 LOCAL_INDEX, GLOBAL_INDEX, FIRST_INDEX = 0, 1, 2  # in .gnu.version
 
-# R_*_COPY: the program has room for a library's variable, and the library must have it.
-COPY = {3: 5, 40: 20, 62: 5, 183: 1024}
 
-
-def symbols(image: Image, copied: Iterable[int]) -> Symbols:
+def symbols(image: Image, moved: Relocations) -> Symbols:
     """Strong names that others must define, and names that others may bind to.
 
-    `copied` are the indices of symbols with a copy relocation: the file defines them, and needs
-    them of a library all the same.
+    A symbol with a copy relocation the file defines, and needs of a library all the same.
     """
     section = image.first(table.DYNSYM)
     if section is None or section.type == table.NOBITS:
@@ -46,7 +43,7 @@ def symbols(image: Image, copied: Iterable[int]) -> Symbols:
     known += [GLOBAL_INDEX] * (len(rows) - len(known))
     indices = [index & ~versions.HIDDEN for index in known]
     own = (rows["info"] & 15 == THREAD_LOCAL).tolist()
-    copies, of_threads = frozenset(copied), set[str]()
+    copies, of_threads = moved.copied, set[str]()
     imports, exports = list[Import](), dict[str, tuple[str, ...]]()
     asked, offered = _asked(rows, copies), _offered(rows, np.array(indices, np.int64))
     some = np.flatnonzero(asked | offered)
@@ -63,13 +60,15 @@ def symbols(image: Image, copied: Iterable[int]) -> Symbols:
     hidden = {names[number] for number in np.flatnonzero(concealed).tolist()}
     if hidden:
         hidden.difference_update(names[n] for n in np.flatnonzero(offered & ~concealed).tolist())
-    kept = np.flatnonzero(offered & (rows["other"] & 3 == PROTECTED)).tolist()
+    kept = offered & (rows["other"] & 3 == PROTECTED)
+    others = offered & ~kept
     return Symbols(
         tuple(imports),
         exports,
         frozenset(of_threads),
         frozenset(hidden),
-        frozenset(names[number] for number in kept),
+        frozenset(names[n] for n in moved.called if n < len(others) and others[n]),
+        frozenset(names[n] for n in np.flatnonzero(kept).tolist()),
     )
 
 

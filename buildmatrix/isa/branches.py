@@ -18,7 +18,7 @@ class Kind(Enum):
     BRANCH = "branch"  # the target or the following one
     LEAVE = "leave"  # a return, or a jump through a register
     MAY_LEAVE = "may leave"  # that, under a condition
-    TRAP = "trap"  # nothing: udf, brk
+    TRAP = "trap"  # nothing: udf, brk, bkpt, hlt
 
 
 class Step(NamedTuple):
@@ -52,7 +52,7 @@ def a64(word: int, address: int) -> Step:
     if word & 0xFE000000 == 0xD6000000:
         calls = word >> 21 & 7 == 1  # blr, blraa
         return Step(Kind.NEXT if calls else Kind.LEAVE, 4)
-    if word >> 16 == 0 or word & 0xFFE0001F == 0xD4200000:
+    if word >> 16 == 0 or word & 0xFFE0001F in (0xD4200000, 0xD4400000):
         return Step(Kind.TRAP, 4)
     return Step(Kind.NEXT, 4)
 
@@ -69,7 +69,7 @@ def a32(word: int, address: int) -> Step:
         if word & 0x01000000:
             return Step(Kind.CALL, 4, target) if always else Step(Kind.NEXT, 4)
         return Step(Kind.JUMP if always else Kind.BRANCH, 4, target)
-    if word & 0xFFF000F0 == 0xE7F000F0:
+    if word & 0xFFF000F0 in (0xE7F000F0, 0xE1200070):
         return Step(Kind.TRAP, 4)
     if _writes_pc(word):
         return Step(Kind.LEAVE if always else Kind.MAY_LEAVE, 4)
@@ -93,7 +93,7 @@ def t32(first: int, second: int, address: int) -> Step:
     on = address + 4 | 1
     if first & 0xF000 == 0xD000 and first & 0x0F00 < 0x0E00:
         return Step(Kind.BRANCH, 2, on + 2 * signed(first & 0xFF, 8))
-    if first & 0xFF00 == 0xDE00:
+    if first & 0xFF00 in (0xDE00, 0xBE00):
         return Step(Kind.TRAP, 2)
     if first & 0xF800 == 0xE000:
         return Step(Kind.JUMP, 2, on + 2 * signed(first & 0x7FF, 11))

@@ -96,6 +96,9 @@ class Symbols:
     exports: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     thread_local: frozenset[str] = frozenset()  # those of the exports that are of each thread
     hidden: frozenset[str] = frozenset()  # and those that no name without a version binds to
+    # Those of the exports that the file calls by a stub, so that another file's function of that
+    # name, where it is loaded before, takes their place.
+    asked_back: frozenset[str] = frozenset()
     protected: frozenset[str] = frozenset()  # and those that the file itself uses whoever has them
     unasked: tuple[Unasked, ...] = ()
     unchosen: tuple[Unchosen, ...] = ()
@@ -131,6 +134,8 @@ class Linking:
     tls_alignment: int = 0  # of those, bytes
     opens: tuple[str, ...] = ()  # names of libraries in its data, where it calls dlopen
     entry_is_code: bool = True  # of a library it says nothing
+    stops: tuple[str, ...] = ()  # what is called at the start or end and is sure to come to a trap
+    may_stop: tuple[str, ...] = ()  # so too, where nothing that it calls first ends the process
     no_functions: tuple[str, ...] = ()  # what the loader calls and is no code: DT_INIT_ARRAY 0x0
     # AArch64, in a file marked for BTI: what has no landing pad of what the loader and libc call
     # through a pointer (_start, DT_INIT, main), and of the functions that it offers.

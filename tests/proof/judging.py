@@ -22,9 +22,22 @@ OTHER_REASONS = frozenset(["BM101"])
 
 # What names that on which it hangs whether a run fails: instructions that the processor lacks, by
 # the attributes and in the code; a library that is opened at run time, or is not found then; the
-# kernel; who writes a variable of which there are two.
+# kernel, and the ABI by which it is called; who writes a variable of which there are two.
 OF_RUNS = frozenset(
-    ["BM110", "BM111", "BM112", "BM116", "BM117", "BM138", "BM149", "BM153", "BM156", "BM168"]
+    [
+        "BM102",
+        "BM110",
+        "BM111",
+        "BM112",
+        "BM116",
+        "BM117",
+        "BM138",
+        "BM149",
+        "BM153",
+        "BM156",
+        "BM168",
+        "BM174",
+    ]
 )
 
 

@@ -102,7 +102,10 @@ def on(fpu: str = "neon-vfpv4", march: str = "armv7-a", **more: Any) -> AuditPol
     [
         (replace(GOOD, machine="EM_X86_64"), "BM101 built for EM_X86_64, the target is EM_ARM"),
         (AARCH64, "BM101 built for EM_AARCH64, the target is EM_ARM"),
-        (replace(GOOD, eabi=4), "BM102 EABI version 4 in e_flags, the board's libc uses 5"),
+        (
+            replace(GOOD, eabi=0),
+            "BM102 no EABI version in e_flags (the old ABI), the board's libc uses 5",
+        ),
         (
             replace(GOOD, float_abi="soft", vfp_args=False),
             "BM103 soft-float ABI, the target is hard-float (Tag_ABI_VFP_args: core registers)",
@@ -688,7 +691,7 @@ def test_findings_are_data() -> None:
             code="BM102",
             severity=Severity.ERROR,
             file="lib/libopenblas.so.0",
-            message="EABI version 0 in e_flags, the board's libc uses 5",
+            message="no EABI version in e_flags (the old ABI), the board's libc uses 5",
             hint="Compile for the triple arm-linux-gnueabihf.",
         ),
     )

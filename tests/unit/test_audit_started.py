@@ -10,7 +10,16 @@ import pytest
 
 from buildmatrix import audit, elf
 from buildmatrix.baseline import kinds
-from buildmatrix.nouns import AuditPolicy, ElfFacts, ElfTree, Import, Symbols, Unasked, Unchosen
+from buildmatrix.nouns import (
+    AuditPolicy,
+    ElfFacts,
+    ElfTree,
+    FeatureUse,
+    Import,
+    Symbols,
+    Unasked,
+    Unchosen,
+)
 from buildmatrix.pipeline.auditing import audit_path
 from tests.elf_factory import make
 from tests.unit.test_audit_loader import (
@@ -245,3 +254,36 @@ def test_a_protected_variable_of_which_the_program_has_its_own() -> None:
         "is protected: neither sees what the other writes"
     ]
     assert told(start, replace(kept, symbols=replace(offers, protected=frozenset()))) == []
+
+
+def test_a_run_that_cannot_but_stop() -> None:
+    stop = linked(program("libc.so.6"), stops=("main",))
+    assert told(stop) == ["BM173 bin/prog: main: comes to a trap, or aborts"]
+    assert told(asking(stop, "sigaction")) == [
+        "BM174 bin/prog: main: comes to a trap, and a handler may take its signal",
+    ]
+    assert told(linked(program("libc.so.6"), may_stop=("main",))) == [
+        "BM174 bin/prog: main: comes to a trap, unless something that it calls first ends the "
+        "process"
+    ]
+
+
+NEWER = (FeatureUse("atomics", 1, ("helper",), 1, exports=("helper",)),)
+HELPER = Symbols(exports={"helper": ("",)})
+ASKS_BACK = replace(HELPER, asked_back=frozenset(["helper"]))
+
+
+def test_a_function_of_the_program_in_the_place_of_a_librarys_own() -> None:
+    start = replace(USER, symbols=HELPER, features=NEWER)
+    own = replace(library("lib/liba.so", "libc.so.6"), symbols=ASKS_BACK)
+    assert codes(start, own) == ["BM116 bin/prog"]
+    assert codes(start, linked(own, flags=("SYMBOLIC",))) == ["BM117 bin/prog"]
+    assert codes(start, replace(own, symbols=HELPER)) == ["BM117 bin/prog"]
+
+
+def test_the_first_library_that_offers_a_name_is_the_one_that_is_called() -> None:
+    start = asking(program("liba.so", "libb.so", "libc.so.6", runpath=ORIGIN), "helper")
+    plain = replace(library("lib/liba.so", "libc.so.6"), symbols=HELPER)
+    newer = replace(library("lib/libb.so", "libc.so.6"), symbols=HELPER, features=NEWER)
+    assert codes(start, plain, newer) == ["BM117 lib/libb.so"]
+    assert codes(start, replace(plain, symbols=Symbols()), newer) == ["BM116 lib/libb.so"]

@@ -174,12 +174,12 @@ def test_an_arm_instruction_has_a_condition_of_its_own(
 
 def test_halves_of_two_instructions_are_none() -> None:
     """Debian 12's libgomp for armhf, stripped: bl and ldr.w read from their middle are vdot."""
-    memory = memory_of(struct.pack("<2I", 0xE3A00001, 0xE12FFF1E), machine="EM_ARM")
+    memory = memory_of(struct.pack("<2I", 0xE1900C9F, 0xE12FFF1E), machine="EM_ARM")
     found = [
-        Walk(memory, {"bf16": np.array([place], np.int64)}, strict=True).paths()
+        Walk(memory, {"armv8": np.array([place], np.int64)}, strict=True).paths()
         for place in (BASE, BASE + 2)
     ]
-    assert [list(ways) for ways in found] == [["bf16"], []]
+    assert [list(ways) for ways in found] == [["armv8"], []]
 
 
 class Counted(Memory):

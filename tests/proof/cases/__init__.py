@@ -5,9 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from tests.proof.cases import (
+    ends,
     folders,
     handed,
     instructions,
+    interposed,
     kinds,
     languages,
     later,
@@ -59,6 +61,8 @@ def every() -> tuple[Case, ...]:
                 *threads.ROWS,
                 *units.ROWS,
                 *languages.ROWS,
+                *ends.ROWS,
+                *interposed.ROWS,
             )
         ),
     )

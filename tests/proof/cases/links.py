@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from tests.proof.case import ARM
 from tests.proof.cases.row import PLAIN, Row, built_later
 from tests.proof.cases.symbols import PROGRAM
 
-POKE = "printf '\\\\{:03o}' | dd of=tree/lib/libvalue.so bs=1 seek={} conv=notrunc"
+POKE = "printf '\\{:03o}' | dd of=tree/lib/libvalue.so bs=1 seek={} conv=notrunc"
+OLD_ABI = (
+    "which calls of the kernel it makes, those of the old ABI or of EABI, its code decides; "
+    "kernels of 64 bits refuse a program without an EABI version"
+)
 
 ROWS = tuple(
     Row(f"place-{name}", what, (*PLAIN, *after))
@@ -120,4 +125,16 @@ ROWS = tuple(
             (built_later("value.c", "-Wl,--depaudit,libabsent.so"),),
         ),
     )
+)
+# Debian's Tiny C writes EABI 4 into what it compiles; drafts of the same ABI had 1 to 3.
+ROWS += tuple(
+    Row(
+        f"place-eabi-{version}-{which}",
+        f"the header of the {which} says EABI {version}",
+        (*PLAIN, POKE.format(version, 39).replace("lib/libvalue.so", file)),
+        machines=(ARM,),
+        undecidable=OLD_ABI if not version else "",
+    )
+    for version in (0, 3, 4)
+    for which, file in (("library", "lib/libvalue.so"), ("program", "bin/main"))
 )
