@@ -137,6 +137,8 @@ def interpreter(tree: Tree) -> Iterator[Fault]:
         named = facts.linking.interpreter
         if not wanted or not is_program(facts):
             continue
+        if facts.linking.interpreter_cut:
+            yield facts.file, f"names {named} without a zero byte behind it, and Linux refuses it"
         # The kernel takes '..' for the folder above: gcc of a build folder writes /lib/../lib/ld-….
         if named and normpath(named) not in _same_loader(wanted, tree.target.triple):
             if not (tree.elf.rooted and tree.files.open(named)):

@@ -41,6 +41,7 @@ NAMES = {
 }
 NO_LATE_STACK = (2, 41)  # glibc's NEWS for 2.41: dlopen no longer makes the stack executable
 BY_ADDRESS = (2, 36)  # glibc looks at where a segment begins; 2.31 does at p_align
+NO_ADDENDS = (2, 41)  # the first glibc seen to refuse them on 32-bit ARM; 2.36 took them
 PI5_PAGE = 16384  # of the Raspberry Pi 5's default kernel
 
 
@@ -119,8 +120,22 @@ def unknown_relocation(tree: Tree) -> Iterator[Fault]:
         elif lazy := _lazily_refused(facts):
             words = ", ".join(map(str, lazy))
             yield facts.file, f"has relocations of stubs that the loader refuses: type {words}"
+        if form := _other_form(tree, facts):
+            yield facts.file, f"has relocations of stubs {form} addends, and glibc stops there"
         if facts.linking.android_relocations:
             yield facts.file, "has relocations packed for Android, which glibc does not read"
+
+
+def _other_form(tree: Tree, facts: ElfFacts) -> str:
+    """Which form of relocations it has (lld's -z rel and -z rela) that glibc does not take on the
+    machine: 'Assertion info[DT_PLTREL]->d_un.d_val == DT_RELA'. On ARM 2.36 took both."""
+    addends, floor = facts.linking.addends, tree.target.libc_floor
+    if addends is None or is_static(facts):
+        return ""
+    if facts.machine == "EM_AARCH64":
+        return "" if addends else "without"
+    newer = bool(floor) and version_tuple(floor) >= NO_ADDENDS
+    return "with" if addends and newer and facts.machine == "EM_ARM" else ""
 
 
 def _lazily_refused(facts: ElfFacts) -> list[int]:
@@ -133,8 +148,9 @@ def _lazily_refused(facts: ElfFacts) -> list[int]:
 
 
 def soft_float_header(tree: Tree) -> Iterator[Fault]:
+    """Of libraries: Linux starts a program whatever its header says of floats."""
     for facts in tree.own:
-        asked = tree.target.float_abi == "hard" and not is_static(facts)
+        asked = tree.target.float_abi == "hard" and not is_program(facts)
         if asked and facts.linking.soft_float_by_header:
             yield (
                 facts.file,

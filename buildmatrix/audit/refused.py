@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
-from buildmatrix.audit.process import is_program
+from buildmatrix.audit.process import is_program, is_static
 from buildmatrix.audit.rule import ERROR, Rule
 from buildmatrix.audit.threads import NO_ROOM, SURPLUS, no_room, reserves
 from buildmatrix.nouns.target import version_tuple
@@ -18,6 +18,9 @@ if TYPE_CHECKING:
     from buildmatrix.nouns import ElfFacts
 
 
+READS_ALONE = (2, 35)  # glibc's NEWS, bug 28340
+
+
 def not_a_library(tree: Tree) -> Iterator[Fault]:
     for process in tree.processes:
         for one in process.loaded[1:]:
@@ -26,6 +29,8 @@ def not_a_library(tree: Tree) -> Iterator[Fault]:
                 continue
             if facts.elf_type == "ET_EXEC":
                 yield facts.file, "is needed as a library and is a program: cannot be loaded"
+            if not facts.linking.found:
+                yield facts.file, "has no PT_DYNAMIC: 'object file has no dynamic section'"
             if not facts.linking.loaded:
                 yield (
                     facts.file,
@@ -40,12 +45,24 @@ def not_a_library(tree: Tree) -> Iterator[Fault]:
                 )
             elif version := _other_libc(process, facts, tree.target.libc_floor):
                 yield facts.file, f"is the libc of glibc {version}, beside the board's own loader"
+    yield from _not_written(tree)
     for facts, opener in _opened(tree):
         if "NOOPEN" in facts.linking.flags:
             yield facts.file, f"has DF_1_NOOPEN, and {opener.file} names it to open it (dlopen)"
         if reserves(facts) and facts.linking.tls_size > SURPLUS and not is_program(opener):
             yield facts.file, f"needs {facts.linking.tls_size} bytes {NO_ROOM.format(opener.file)}"
     yield from no_room(tree)
+
+
+def _not_written(tree: Tree) -> Iterator[Fault]:
+    """Before 2.35 glibc wrote addresses into the dynamic section of each file (its bug 28340)."""
+    floor = tree.target.libc_floor
+    for facts in tree.own if floor and version_tuple(floor) < READS_ALONE else ():
+        if facts.linking.fixed_dynamic and facts.linking.dynamic and not is_static(facts):
+            yield (
+                facts.file,
+                f"its dynamic section may not be written, and glibc {floor} writes there",
+            )
 
 
 def _other_libc(process: Process, libc: ElfFacts, floor: str) -> str:

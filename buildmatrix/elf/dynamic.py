@@ -16,7 +16,8 @@ if TYPE_CHECKING:
 
 # Tags and flags as gABI chapter 5 and GNU's <elf.h> number them.
 NEEDED, SONAME, RPATH, SYMBOLIC, TEXTREL, RUNPATH, BIND_NOW = 1, 14, 15, 16, 22, 29, 24
-FLAGS, FLAGS_1, RELR, JMPREL = 30, 0x6FFFFFFB, 36, 23
+FLAGS, FLAGS_1, RELR, JMPREL, PLTREL = 30, 0x6FFFFFFB, 36, 23, 20
+PLTREL_WORDS = {7: True, 17: False}  # DT_RELA, DT_REL
 CALLED = {12: "DT_INIT", 13: "DT_FINI"}
 ARRAYS = {(25, 27): "DT_INIT_ARRAY", (26, 28): "DT_FINI_ARRAY", (32, 33): "DT_PREINIT_ARRAY"}
 AUDIT, DEPAUDIT, AUXILIARY, FILTER = 0x6FFFFEFC, 0x6FFFFEFB, 0x7FFFFFFD, 0x7FFFFFFF
@@ -42,6 +43,7 @@ class Dynamic:
     flags: tuple[str, ...] = ()
     called: Mapping[str, int] = field(default_factory=dict)  # DT_INIT, DT_FINI: their addresses
     arrays: tuple[tuple[str, int, int], ...] = ()  # of functions to call: name, address, bytes
+    addends: bool | None = None  # DT_PLTREL: DT_RELA, or DT_REL
     stubs: int = 0  # address of the relocations of stubs (DT_JMPREL)
     relr: bool = False
     android_relocations: bool = False
@@ -82,6 +84,7 @@ def dynamic(image: Image) -> Dynamic:
             for (tag, size), name in ARRAYS.items()
             if tag in entries and size in entries
         ),
+        addends=PLTREL_WORDS.get(sum(entries[PLTREL][-1:])),
         stubs=sum(entries[JMPREL][-1:]),
         relr=RELR in entries,
         android_relocations=any(tag in entries for tag in ANDROID_RELOCATIONS),
@@ -102,13 +105,33 @@ def _flags(entries: Mapping[int, Sequence[int]]) -> tuple[str, ...]:
     return tuple(sorted(words | {word for tag, word in tags.items() if tag in entries}))
 
 
-def interpreter(image: Image) -> str:
-    """The loader that PT_INTERP names, or nothing."""
+def interpreter(image: Image) -> tuple[str, bool]:
+    """The loader that PT_INTERP names, or nothing; and whether the zero byte is missing that Linux
+    wants at its end."""
     for segment in image.segments:
         if segment.type == table.PT_INTERP:
             raw = bytes(image.data[segment.offset : segment.offset + segment.file_size])
-            return text(raw.split(b"\0")[0])
-    return ""
+            return text(raw.split(b"\0")[0]), not raw.endswith(b"\0")
+    return "", False
+
+
+def is_found(image: Image) -> bool:
+    """Whether a segment names the dynamic section, of a file whose segments lie at addresses."""
+    kinds = {segment.type for segment in image.segments}
+    return table.PT_DYNAMIC in kinds or table.PT_LOAD not in kinds
+
+
+def is_fixed(image: Image) -> bool:
+    """Whether the dynamic section lies in a segment that may not be written."""
+    place = next((s.address for s in image.segments if s.type == table.PT_DYNAMIC), None)
+    around = (
+        s
+        for s in image.segments
+        if s.type == table.PT_LOAD
+        and place is not None
+        and s.address <= place < s.address + s.memory_size
+    )
+    return any(not s.flags & WRITABLE for s in around)
 
 
 def load_alignment(image: Image) -> int:

@@ -108,8 +108,10 @@ def _linking(
     soft = eabi5 and bool(image.flags & arm.FLAG_SOFT)
     called, offered = unlanded(image)
     sure, perhaps = stops(memory) if memory is not None and image.segments else ((), ())
+    started_by, cut = dynamic.interpreter(image)
     return Linking(
-        interpreter=dynamic.interpreter(image),
+        interpreter=started_by,
+        interpreter_cut=cut,
         dynamic=asked.present,
         hashed=asked.hashed,
         flags=asked.flags,
@@ -119,6 +121,9 @@ def _linking(
         versions_defined=tuple(versions.defined(image).values()),
         versioned=image.first(VERSYM) is not None,
         loaded=_is_loaded(image),
+        found=dynamic.is_found(image),
+        fixed_dynamic=dynamic.is_fixed(image),
+        addends=asked.addends,
         alignment=dynamic.load_alignment(image),
         largest_page=largest_page(image),
         fixed=dynamic.fixed(image),

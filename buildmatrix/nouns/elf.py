@@ -109,6 +109,7 @@ class Linking:
     """What one file asks of the loader beside libraries: program headers, dynamic section."""
 
     interpreter: str = ""  # PT_INTERP: /lib/ld-linux-armhf.so.3
+    interpreter_cut: bool = False  # and no zero byte at its end
     dynamic: bool = False  # it has a dynamic section
     hashed: bool = True  # DT_HASH or DT_GNU_HASH: without one it offers no symbol
     flags: tuple[str, ...] = ()  # of DT_FLAGS and DT_FLAGS_1: BIND_NOW, NODEFLIB, NOOPEN, PIE, …
@@ -118,6 +119,8 @@ class Linking:
     versions_defined: tuple[str, ...] = ()
     versioned: bool = True  # its symbols have versions (.gnu.version), be it only the base one
     loaded: bool = True  # some segment is mapped (PT_LOAD)
+    found: bool = True  # and one names the dynamic section (PT_DYNAMIC)
+    fixed_dynamic: bool = False  # the dynamic section lies where nobody may write
     alignment: int = 0  # least p_align of a loaded segment, bytes; 0: none
     largest_page: int = 0  # with which its segments can be mapped, whatever p_align says, bytes
     fixed: tuple[int, int] = (0, 0)  # the addresses that a program asks for, first and behind last
@@ -125,6 +128,7 @@ class Linking:
     relr: bool = False  # DT_RELR, known to glibc from 2.36 on
     android_relocations: bool = False  # packed in a form that Android's loader alone knows
     relocations: tuple[int, ...] = ()  # the types that occur, sorted
+    addends: bool | None = None  # those stand beside the relocations of stubs (RELA), or not (REL)
     stub_relocations: tuple[int, ...] = ()  # those of the procedure linkage table
     osabi: int = 0  # EI_OSABI
     odd_header: tuple[str, ...] = ()  # header fields that glibc refuses in a library: EI_PAD

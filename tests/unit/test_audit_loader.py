@@ -504,6 +504,10 @@ def test_a_soft_float_flag_that_no_code_asks_for() -> None:
     policy = AuditPolicy(PI3, provided=LIBC)
     assert codes(alone, policy=policy) == ["BM104 lib/libx.so"]
     assert codes(linked(arm, soft_float_flag=True), policy=policy) == ["BM103 lib/libx.so"]
+    start = replace(program(machine="EM_ARM"), eabi=5, float_abi="soft")
+    start = linked(start, soft_float_flag=True, soft_float_by_header=True)
+    start = linked(start, interpreter="/lib/ld-linux-armhf.so.3")
+    assert codes(start, policy=policy) == [], "Linux starts a program with it"
 
 
 def test_two_widths_of_time_in_one_process() -> None:

@@ -287,3 +287,48 @@ def test_the_first_library_that_offers_a_name_is_the_one_that_is_called() -> Non
     newer = replace(library("lib/libb.so", "libc.so.6"), symbols=HELPER, features=NEWER)
     assert codes(start, plain, newer) == ["BM117 lib/libb.so"]
     assert codes(start, replace(plain, symbols=Symbols()), newer) == ["BM116 lib/libb.so"]
+
+
+OLD, NEW = (replace(POLICY, target=replace(PI4, libc_floor=floor)) for floor in ("2.31", "2.41"))
+
+
+@pytest.mark.parametrize(
+    ("facts", "line"),
+    [
+        (
+            linked(library("lib/liba.so", "libc.so.6"), found=False),
+            "BM148 lib/liba.so: has no PT_DYNAMIC: 'object file has no dynamic section'",
+        ),
+        (
+            linked(library("lib/liba.so", "libc.so.6"), addends=False),
+            "BM134 lib/liba.so: has relocations of stubs without addends, and glibc stops there",
+        ),
+    ],
+)
+def test_what_the_loader_wants_of_a_library(facts: ElfFacts, line: str) -> None:
+    assert told(USER, facts) == [line]
+
+
+def test_a_loaders_name_without_an_end() -> None:
+    assert told(linked(program("libc.so.6"), interpreter_cut=True)) == [
+        "BM145 bin/prog: names /lib/ld-linux-aarch64.so.1 without a zero byte behind it, and Linux "
+        "refuses it"
+    ]
+
+
+def test_a_dynamic_section_that_may_not_be_written() -> None:
+    """lld's -z rodynamic: glibc 2.31 ends with a segmentation fault, 2.36 does not."""
+    fixed = linked(library("lib/liba.so", "libc.so.6"), fixed_dynamic=True)
+    assert told(USER, fixed, policy=OLD) == [
+        "BM148 lib/liba.so: its dynamic section may not be written, and glibc 2.31 writes there"
+    ]
+    assert told(USER, fixed, policy=NEW) == []
+
+
+def test_addends_on_the_machine_that_has_none() -> None:
+    """lld's -z rela: glibc 2.36 takes such a program of 32 bits, 2.41 does not."""
+    facts = linked(program(elf_type="ET_DYN", machine="EM_ARM", float_abi="hard"), addends=True)
+    for floor, codes_of in (("2.36", set[str]()), ("2.41", {"BM134"})):
+        target = replace(kinds.kind("pi2-32", "EM_ARM").target, libc_floor=floor)
+        found = audit.judge_tree(ElfTree((facts,)), AuditPolicy(target, provided=LIBC))
+        assert {f.code for f in found} & {"BM134"} == codes_of

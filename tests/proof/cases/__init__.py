@@ -8,6 +8,7 @@ from tests.proof.cases import (
     ends,
     folders,
     handed,
+    headers,
     instructions,
     interposed,
     kinds,
@@ -62,6 +63,7 @@ def every() -> tuple[Case, ...]:
                 *units.ROWS,
                 *languages.ROWS,
                 *ends.ROWS,
+                *headers.ROWS,
                 *interposed.ROWS,
             )
         ),
