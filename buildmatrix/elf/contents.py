@@ -32,6 +32,7 @@ COMPRESSED_ZSTD = 2  # ELFCOMPRESS_ZSTD, which pyelftools does not know
 COMPRESSION_HEADER = {False: 12, True: 24}  # bytes of Elf32_Chdr and Elf64_Chdr
 SKELETON, LONG_UNIT = 4, 0xFFFFFFFF  # DW_UT_skeleton; a length that has 64 bits
 FIRST_UNIT = 16  # bytes that tell what kind of unit the first is
+UPX, UPX_WITHIN = b"UPX!", 512  # its mark stands behind the program headers
 UNTOLD = "what the compiler was told is not read"
 
 Content = ElfFacts | OddFile
@@ -142,6 +143,8 @@ def _why_no_code(image: Image) -> str:
 
 def _unread_form(image: Image) -> str:
     """A form that hides something: the code, or what the compiler was told."""
+    if image.headerless and UPX in bytes(image.data[:UPX_WITHIN]):
+        return "packed by UPX: what it unpacks when it is started is not read (upx -d unpacks it)"
     if image.headerless:
         return (
             "no section headers to go by: instructions and build attributes are not read, only "

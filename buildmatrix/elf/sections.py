@@ -5,7 +5,7 @@ from __future__ import annotations
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
-from buildmatrix.elf.tables import EXECINSTR, NOBITS, Damaged
+from buildmatrix.elf.tables import EXECINSTR, NOBITS, PT_LOAD, Damaged
 
 if TYPE_CHECKING:
     from buildmatrix.elf.tables import Image, Section
@@ -31,10 +31,9 @@ def check_tables(image: Image) -> None:
     """Every table lies inside the file and no two share bytes. Raises Damaged.
 
     Without this a damaged count costs minutes, and many sections over the same bytes cost memory
-    that the file does not have. A file without section headers is refused: its attributes are
-    gone, and an audit that sees nothing would pass.
+    that the file does not have. Without section headers a file must have segments to go by.
     """
-    if not image.sections:
+    if not image.sections and not any(segment.type == PT_LOAD for segment in image.segments):
         raise Damaged("the section header table was stripped; audit the file before that")
     size = len(image.data)
     for section in image.sections[1:]:

@@ -217,3 +217,37 @@ def test_facts_come_back_from_a_document_as_they_were(tmp_path: Path) -> None:
     assert Audit.from_json(document).facts == (replace(facts, symbols=None),)
     del document["facts"][0]["linking"]
     assert Audit.from_json(document).facts[0].soname == ""
+
+
+def _static(mark: bytes) -> bytes:
+    """A static 64-bit program of two instructions, without section headers, as UPX writes one."""
+    code = bytes.fromhex("000080d2c0035fd6")  # mov x0, #0; ret
+    start = 64 + 56 + len(mark)
+    fields = (2, 183, 1, 0x400000 + start, 64, 0, 0, 64, 56, 1, 64, 0, 0)
+    header = b"\x7fELF\x02\x01\x01" + bytes(9) + struct.pack("<HHIQQQIHHHHHH", *fields)
+    size = start + len(code)
+    segment = struct.pack("<IIQQQQQQ", 1, 5, 0, 0x400000, 0x400000, size, size, 4096)
+    return header + segment + mark + code
+
+
+@pytest.mark.parametrize(
+    ("mark", "line"),
+    [
+        (
+            bytes(8),
+            "BM107 start: no section headers to go by: instructions and build attributes are not "
+            "read, only linking",
+        ),
+        (
+            b"UPX!\x10\x05\x0e\x16",
+            "BM107 start: packed by UPX: what it unpacks when it is started is not read (upx -d "
+            "unpacks it)",
+        ),
+    ],
+)
+def test_a_static_program_starts_without_section_headers(
+    tmp_path: Path, mark: bytes, line: str
+) -> None:
+    (tmp_path / "start").write_bytes(_static(mark))
+    (tmp_path / "start").chmod(0o755)
+    assert shown(tmp_path) == [line]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from tests.proof.case import AARCH64
-from tests.proof.cases.row import PLAIN, WITH, Row
+from tests.proof.cases.row import ALONE, PLAIN, WITH, Row
 from tests.proof.cases.symbols import LIB, MAIN, PROGRAM
 
 ENTRY = '__attribute__((section("{}"), used)) void *odd = {};\nint value(void) {{ return 0; }}\n'
@@ -71,6 +71,16 @@ ROWS = (
         ("$CC -static-pie -fPIE main.c -Wl,-z,pack-relative-relocs -o tree/bin/main",),
         {"main.c": POINTERS},
         (AARCH64,),
+        compiler="gcc14",
+    ),
+    Row(
+        "static-without-headers",
+        "a static program without section headers",
+        (
+            "$CC -static main.c -o tree/bin/main",
+            "$TRIPLE-objcopy --strip-section-headers tree/bin/main",
+        ),
+        ALONE,
         compiler="gcc14",
     ),
     Row(
