@@ -95,14 +95,14 @@ def _weights(paths: State) -> str:
 
 def _engine(place: Mapping[str, str]) -> Check:
     from buildmatrix.container import DockerEngine
-    from buildmatrix.container.podman import CATATONIT
+    from buildmatrix.container.podman import CATATONIT, DELEGATED
 
     try:
         engine = DockerEngine(place)
     except BuildmatrixError as error:
         found = f"{error.brief}: {error.details}" if error.details else error.brief
         return Check("container engine", ok=False, found=found, hint=error.hint)
-    version, podman = engine.version(), engine.podman()
+    version, podman = engine.version(), engine.podman
     engine.close()
     if podman and podman.is_old:
         hint = "builds were tried with Podman 4.3 and 5.4: install one of these, or Docker"
@@ -110,6 +110,9 @@ def _engine(place: Mapping[str, str]) -> Check:
     if podman and podman.lacks_catatonit:
         found = f"{version}, without catatonit"
         return Check("container engine", ok=False, found=found, hint=CATATONIT)
+    if podman and podman.limits_no_memory:
+        found = f"{version}, a user's own, which limits no container's memory"
+        return Check("container engine", ok=None, found=found, hint=DELEGATED)
     return Check("container engine", ok=True, found=version)
 
 

@@ -6,6 +6,7 @@ with nothing to do needs no container engine.
 
 from __future__ import annotations
 
+import os
 import re
 import tempfile
 from collections.abc import Callable
@@ -31,7 +32,15 @@ if TYPE_CHECKING:
 
 Bootstrap = Callable[[str, Path, Callable[[str], None]], None]  # (suite, tar, on_line)
 LayOut = Callable[[Path], None]  # (folder): a toolchain's sources, each below its name
-NOBODY = "65534:65534"
+NOBODY = 65534
+
+
+def worker() -> int:
+    """Who works in a container, as a user's number: who started this, and nobody in place of root.
+
+    What is made there is then that user's out here, by rootless Podman too.
+    """
+    return os.geteuid() or NOBODY
 
 
 def recorded(toolchain: Toolchain, state: Path) -> Identity | None:
@@ -227,7 +236,7 @@ def owners(
     The package's copyright file is put into `destination`/PACKAGE/copyright.
     """
     destination.mkdir(parents=True, exist_ok=True)
-    destination.chmod(0o777)  # the container's user is nobody
+    destination.chmod(0o777)  # the container's user is nobody, where this one is root
     lines: list[str] = []
     mount = Mount(destination, "/export", writable=True)
     argv = ("sh", "-c", OWNER, "sh", triple, *sonames)
@@ -244,7 +253,7 @@ def export(image: str, paths: tuple[str, ...], destination: Path, *, engine: Eng
     What is not there is left out.
     """
     destination.mkdir(parents=True, exist_ok=True)
-    destination.chmod(0o777)  # the container's user is nobody
+    destination.chmod(0o777)  # the container's user is nobody, where this one is root
     mount = Mount(destination, "/export", writable=True)
     lines: list[str] = []
     done = engine.run(_probe(image, ("sh", "-c", COPY, "sh", *paths), (mount,)), lines.append)
@@ -338,5 +347,5 @@ def _probe(image: str, argv: tuple[str, ...], mounts: tuple[Mount, ...]) -> Cont
         memory_bytes=2 << 30,
         timeout_seconds=300,
         labels={"buildmatrix.work": "probe"},
-        user=NOBODY,
+        user=f"{worker()}:{worker()}",
     )

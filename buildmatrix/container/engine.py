@@ -17,7 +17,7 @@ from docker.errors import APIError, DockerException, NotFound
 from buildmatrix.container.address import connect
 from buildmatrix.container.making import Making, remove_images
 from buildmatrix.container.output import Output
-from buildmatrix.container.podman import CATATONIT, NAME, Podman
+from buildmatrix.container.podman import CATATONIT, INFO, NAME, Podman
 from buildmatrix.container.proxies import Reach
 from buildmatrix.errors import BuildError, BuildmatrixError
 from buildmatrix.protocols import ContainerExit, ContainerSpec, EngineImage
@@ -70,10 +70,21 @@ class DockerEngine:
         name, version = self._component
         return f"{'Docker Engine' if name == 'Engine' else name} {version}"
 
+    @cached_property
     def podman(self) -> Podman | None:
         """What is to be known of the engine if it is Podman; None: it is another one."""
         name, version = self._component
-        return Podman(version, self.client.api.base_url == SOCKET) if name == NAME else None
+        if name != NAME:
+            return None
+        api = self.client.api
+        answer = api.get(api.base_url + INFO)
+        host = answer.json().get("host", {}) if answer.ok else {}  # an old one has no such answer
+        return Podman(
+            version,
+            here=api.base_url == SOCKET,
+            rootless=bool(host.get("security", {}).get("rootless")),
+            controllers=frozenset(host.get("cgroupControllers") or ()),
+        )
 
     def image_id(self, tag: str) -> str | None:
         try:
@@ -216,30 +227,40 @@ class DockerEngine:
             _remove(container)
 
     def _created(self, spec: ContainerSpec, **more: Any) -> Any:
+        api = self.client.api
+        host = api.create_host_config(
+            init=True,  # reaps, and lets an emulated program die of its signal
+            mem_limit=spec.memory_bytes,
+            memswap_limit=spec.memory_bytes,
+            pids_limit=MOST_PROCESSES,
+            network_mode="none",
+            cap_drop=["ALL"],
+            security_opt=["no-new-privileges"],
+            binds=[
+                f"{m.host.resolve()}:{m.container}:{'rw' if m.writable else 'ro'}"
+                for m in spec.mounts
+            ],
+        )
         with _in_words():
-            return self.client.containers.create(
+            if self.podman and self.podman.rootless:
+                # Without it a user's own files are root's in there, and what is made there is
+                # nobody's out here. The SDK knows no word for it.
+                host["UsernsMode"] = "keep-id"
+            made = api.create_container(
                 spec.image,
                 [*ONE_STREAM, *spec.argv],
                 environment=dict(spec.environment),
-                init=True,  # reaps, and lets an emulated program die of its signal
                 labels={**self.labels, **spec.labels},
-                mem_limit=spec.memory_bytes,
-                memswap_limit=spec.memory_bytes,
-                pids_limit=MOST_PROCESSES,
+                host_config=host,
                 # Docker's client puts the proxies of ~/.docker/config.json, and the passwords in
                 # them, into every container otherwise.
                 use_config_proxy=False,
-                network_mode="none",
-                cap_drop=["ALL"],
-                security_opt=["no-new-privileges"],
                 user=spec.user,
-                volumes=[
-                    f"{m.host.resolve()}:{m.container}:{'rw' if m.writable else 'ro'}"
-                    for m in spec.mounts
-                ],
+                volumes=[m.container for m in spec.mounts],
                 working_dir=spec.workdir,
                 **more,
             )
+            return self.client.containers.get(made["Id"])
 
     def owners(self, state: str) -> frozenset[str]:
         """Who made what is there for a state folder: containers, running or not, and images that

@@ -12,6 +12,11 @@ CATATONIT = (
     "install catatonit (Debian: catatonit): Podman starts it as a container's first process, which "
     "reaps the others"
 )
+DELEGATED = (
+    "a build that takes too much takes the machine's: let Podman be root's, or give users the "
+    "controller memory of cgroups v2 (systemd: Delegate=memory for user@.service)"
+)
+INFO = "/v4.0.0/libpod/info"  # what Docker's words for an engine have no place for
 # Where containers.conf(5) says that Podman looks for its helpers, before PATH.
 HELPERS = (
     "/usr/local/libexec/podman",
@@ -23,10 +28,13 @@ HELPERS = (
 
 @dataclass(frozen=True, slots=True)
 class Podman:
-    """The version that answered, and whether it runs on this machine."""
+    """The version that answered, whether it runs on this machine, and as whom; `controllers` are
+    those of cgroups that it may use."""
 
     version: str
     here: bool
+    rootless: bool = False
+    controllers: frozenset[str] = frozenset()
 
     @property
     def is_old(self) -> bool:
@@ -42,3 +50,9 @@ class Podman:
         """Whether it will find no first process for a container; of one elsewhere: nobody knows."""
         beside = shutil.which("catatonit", path=":".join(HELPERS))
         return self.here and not (beside or shutil.which("catatonit"))
+
+    @property
+    def limits_no_memory(self) -> bool:
+        """Whether it takes a container's limit and lets it have all: users get no controllers of
+        cgroups v1, and of v2 those that are delegated to them."""
+        return self.rootless and "memory" not in self.controllers

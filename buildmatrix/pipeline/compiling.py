@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import time
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from buildmatrix import __version__, build
+from buildmatrix import __version__, build, images
 from buildmatrix.cachekey import digest
 from buildmatrix.nouns import Stage
 from buildmatrix.pinned import identify
@@ -28,7 +27,6 @@ if TYPE_CHECKING:
     from buildmatrix.works import Work
 
 MAKER = "buildmatrix.maker"  # label of a container: who makes which key
-NOBODY = 65534  # who builds when root starts the build
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,7 +120,7 @@ def job(order: Order, workspace: Path, place: Workplace, *, image: str, recipe: 
         memory_gib=resolved.limits.memory_gib,
         minutes=resolved.limits.minutes,
         jobs=place.jobs,
-        user=os.geteuid() or NOBODY,
+        user=images.worker(),
         labels=(("buildmatrix.work", work.id),),
         log=place.paths.log(work.stage, work.name),
     )

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from buildmatrix import images
 from buildmatrix.container import MOST_PROCESSES, DockerEngine
 from buildmatrix.errors import BuildError
 from buildmatrix.protocols import ContainerSpec, Mount
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
 
     from buildmatrix.protocols import ContainerExit, Engine
 
-TAG = "buildmatrix/test-busybox:2"
+TAG = "buildmatrix/test-busybox:3"
 PEM = "-----BEGIN CERTIFICATE-----\nbWFkZSB1cA==\n-----END CERTIFICATE-----\n"
 SHARED = ("tmp", "in", "out")
 KEY = f"contract-{os.getpid()}"  # the containers of this run, and of no other beside it
@@ -57,7 +58,7 @@ def busybox(path: Path) -> Path:
         member.size = len(passwd)
         tar.addfile(member, io.BytesIO(passwd))
         tar.add("/bin/busybox", "bin/busybox")
-        for name in ("sh", "cat", "sleep", "id", "ls", "touch", "dd", "true"):
+        for name in ("sh", "cat", "sleep", "id", "ls", "mkdir", "rm", "touch", "dd", "true"):
             link = tarfile.TarInfo(f"bin/{name}")
             link.type, link.linkname = tarfile.SYMTYPE, "busybox"
             tar.addfile(link)
@@ -176,7 +177,7 @@ def test_no_proxy_of_this_machine_and_no_endless_processes_in_a_container(
     proxies = {"default": {"httpProxy": "http://me:secret@proxy:3128"}}
     (tmp_path / "config.json").write_text(json.dumps({"proxies": proxies}))
     monkeypatch.setenv("DOCKER_CONFIG", str(tmp_path))
-    own = DockerEngine()
+    own = DockerEngine(os.environ)
     lines: list[str] = []
     script = "set; cat /sys/fs/cgroup/pids.max /sys/fs/cgroup/pids/pids.max 2> /dev/null"
     own.run(spec(docker[1], script), lines.append)
@@ -236,8 +237,29 @@ def test_inside_there_is_no_network_no_root_no_writing(
 @pytest.mark.docker
 def test_a_writable_mount_brings_files_out(docker: tuple[Engine, str], tmp_path: Path) -> None:
     tmp_path.chmod(0o777)
-    run(docker, "echo made > /out/made", Mount(tmp_path, "/out", writable=True))
+    run(docker, "echo made > /out/made", out(tmp_path))
     assert (tmp_path / "made").read_text() == "made\n"
+
+
+@pytest.mark.docker
+def test_what_is_made_in_a_mount_is_whose_who_asked_is(
+    docker: tuple[Engine, str], tmp_path: Path
+) -> None:
+    """Also by an engine that is the user's own: a folder of somebody else's could not be removed.
+    Nobody stands in for root."""
+    user = images.worker()
+    os.chown(tmp_path, user, user)
+    mine = spec(docker[1], "id -u; mkdir /out/folder; echo > /out/folder/made", out(tmp_path))
+    lines: list[str] = []
+    ended = docker[0].run(replace(mine, user=f"{user}:{user}"), lines.append)
+    assert (ended.status, lines) == (0, [str(user)])
+    assert {path.stat().st_uid for path in (tmp_path / "folder", tmp_path / "folder/made")} == {
+        user
+    }
+
+
+def out(folder: Path) -> Mount:
+    return Mount(folder, "/out", writable=True)
 
 
 @pytest.mark.docker
@@ -331,7 +353,7 @@ def test_an_image_is_made_by_a_ca_of_ones_own_and_does_not_keep_it(
     (tmp_path / "ca.pem").write_text(f"A company's\n{PEM}{PEM}")
     (tmp_path / "made").mkdir()
     dockerfile = tmp_path / "made" / "Dockerfile"
-    steps = 'RUN busybox ln -s busybox /bin/rm && cat "$SSL_CERT_FILE" "$APT_CONFIG"\n'
+    steps = 'RUN cat "$SSL_CERT_FILE" "$APT_CONFIG"\n'
     tag = "buildmatrix/test-trusting:1"
     lines: list[str] = []
     network = {"SSL_CERT_FILE": str(tmp_path / "ca.pem")}
@@ -390,12 +412,12 @@ def test_a_step_that_fails_leaves_no_container_with_the_proxys_password(
     docker: tuple[Engine, str], tmp_path: Path
 ) -> None:
     _, base = docker
-    (tmp_path / "Dockerfile").write_text(f"FROM {base}\nRUN false\n")
+    (tmp_path / "Dockerfile").write_text(f"FROM {base}\nRUN exit 3; {KEY}\n")
     engine = DockerEngine(os.environ, network={"http_proxy": "http://me:secret@proxy.example:1"})
-    before = {there["Id"] for there in engine.client.api.containers(all=True)}
     with pytest.raises(BuildError, match="cannot be built"):
         engine.build_image(tmp_path, "buildmatrix/test-failing:1", print)
-    assert {there["Id"] for there in engine.client.api.containers(all=True)} <= before
+    left = engine.client.api.containers(all=True)
+    assert [there["Id"] for there in left if KEY in there["Command"]] == []
     engine.close()
 
 

@@ -113,7 +113,7 @@ def said(folder: Path, model: str) -> list[str]:
             memory_bytes=2 << 30,
             timeout_seconds=600,
             labels={"buildmatrix.work": "test"},
-            user=images.NOBODY,
+            user=f"{images.NOBODY}:{images.NOBODY}",
         ),
         lines.append,
     )

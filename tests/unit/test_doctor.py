@@ -6,7 +6,7 @@ import json
 import socketserver
 import threading
 from http.server import BaseHTTPRequestHandler
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -19,15 +19,16 @@ if TYPE_CHECKING:
 
 
 @pytest.fixture
-def look(tmp_path: Path) -> Iterator[Callable[[str, str], doctor.Check]]:
+def look(tmp_path: Path) -> Iterator[Callable[..., doctor.Check]]:
     """What is said of an engine of a name and version, as Podman 4.3.1 tells its own."""
-    answers: dict[str, str] = {}
+    answers: dict[str, Any] = {}
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
             component = {"Name": answers["name"], "Version": answers["version"]}
             version = {**component, "ApiVersion": "1.41", "Components": [component]}
-            body = b"OK" if self.path.endswith("/_ping") else json.dumps(version).encode()
+            said = answers if self.path.endswith("/libpod/info") else version
+            body = b"OK" if self.path.endswith("/_ping") else json.dumps(said).encode()
             self.send_response(200)
             self.send_header("Content-Length", str(len(body)))
             self.end_headers()
@@ -41,8 +42,8 @@ def look(tmp_path: Path) -> Iterator[Callable[[str, str], doctor.Check]]:
         def log_message(self, *_: object) -> None:
             pass
 
-    def asked(name: str, version: str) -> doctor.Check:
-        answers.update(name=name, version=version)
+    def asked(name: str, version: str, **host: Any) -> doctor.Check:
+        answers.update(name=name, version=version, host=host)
         place = {"DOCKER_HOST": f"unix://{tmp_path}/engine.sock"}
         (found,) = (
             check
@@ -70,7 +71,7 @@ def bin_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def test_a_podman_without_catatonit_is_told_to_want_it(
-    look: Callable[[str, str], doctor.Check], bin_alone: Path
+    look: Callable[..., doctor.Check], bin_alone: Path
 ) -> None:
     without = look("Podman Engine", "5.4.2")
     assert (without.ok, without.found) == (False, "Podman Engine 5.4.2, without catatonit")
@@ -81,13 +82,27 @@ def test_a_podman_without_catatonit_is_told_to_want_it(
     assert look("Podman Engine", "4.3.1").ok is True
 
 
-def test_a_podman_that_is_too_old_is_told(look: Callable[[str, str], doctor.Check]) -> None:
+def test_a_podman_of_a_user_that_limits_no_memory_is_told(
+    look: Callable[..., doctor.Check], bin_alone: Path
+) -> None:
+    (bin_alone / "catatonit").write_text("#!/bin/sh\n")
+    (bin_alone / "catatonit").chmod(0o755)
+    own = {"security": {"rootless": True}}
+    unlimited = look("Podman Engine", "4.3.1", **own, cgroupControllers=None)
+    assert unlimited.ok is None
+    assert unlimited.found.endswith("a user's own, which limits no container's memory")
+    assert "Delegate=memory" in unlimited.hint
+    assert look("Podman Engine", "5.4.2", **own, cgroupControllers=["memory", "pids"]).ok is True
+    assert look("Podman Engine", "5.4.2", cgroupControllers=[]).ok is True
+
+
+def test_a_podman_that_is_too_old_is_told(look: Callable[..., doctor.Check]) -> None:
     old = look("Podman Engine", "3.0.1")
     assert (old.ok, old.found) == (False, "Podman Engine 3.0.1")
     assert "Podman 4.3 and 5.4" in old.hint
 
 
-def test_docker_needs_neither(look: Callable[[str, str], doctor.Check], bin_alone: Path) -> None:
+def test_docker_needs_neither(look: Callable[..., doctor.Check], bin_alone: Path) -> None:
     assert look("Engine", "20.10.24").ok is True
 
 
