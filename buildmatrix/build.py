@@ -6,6 +6,7 @@ import errno
 import os
 import stat
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from buildmatrix.build_failure import Limits, explained
@@ -14,7 +15,6 @@ from buildmatrix.protocols import ContainerSpec, Engine, Mount
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
     from buildmatrix.protocols import ContainerExit
 
@@ -22,6 +22,7 @@ EPOCH = "1483228800"  # 2017-01-01, for SOURCE_DATE_EPOCH: any fixed time will d
 WORK = "/work"
 TAIL = 25  # log lines that an error carries
 MOST_PRINTED = 256 << 20  # characters of a log; TensorFlow's verbose build prints a tenth of it
+MOST_DEEP, LONGEST = 100, 2_000  # folders in /out, and letters of their names together
 MOST_MADE = 32 << 30  # bytes of all files in /out as they say it: a sparse one may say anything
 
 # Read-only in the container and the only one that counts (CCACHE_CONFIGPATH): a build that writes a
@@ -147,8 +148,8 @@ def _judge(job: Job, ended: ContainerExit, tail: list[str]) -> None:
 
 def _collect(job: Job, out: Path) -> None:
     """See that what was promised is there, and that nothing in it reaches out of it."""
-    size = 0
-    for path in sorted(out.rglob("*")):
+    size, there = 0, _made(job, out)
+    for path in there:
         if (fault := _stray(path, out)) is not None:
             raise BuildError(
                 f"{path.relative_to(out)} {fault}",
@@ -164,13 +165,30 @@ def _collect(job: Job, out: Path) -> None:
             )
     for pattern in job.products:
         if not any(out.glob(pattern)):
-            made = sorted(p.relative_to(out).as_posix() for p in out.rglob("*") if p.is_file())
+            made = [path.relative_to(out).as_posix() for path in there if path.is_file()]
             raise BuildError(
                 f"the product '{pattern}' was not made",
                 where=job.id,
                 details="\n".join(["what is there:", *made[:20]]) if made else "/out is empty",
                 hint=f"mend the script or `products`; the log is {job.log_name}",
             )
+
+
+def _made(job: Job, out: Path) -> list[Path]:
+    """What is in /out, sorted. Raises BuildError before it goes deeper than any product lies."""
+    found: list[Path] = []
+    for name, folders, files in os.walk(out):
+        folder = Path(name)
+        inside = folder.relative_to(out).as_posix()
+        if len(folder.parts) - len(out.parts) > MOST_DEEP or len(inside) > LONGEST:
+            raise BuildError(
+                f"what it made lies deeper than {MOST_DEEP} folders or {LONGEST} letters",
+                where=job.id,
+                details=inside[:200],
+                hint="leave in /out what is shipped or needed by another recipe",
+            )
+        found += [folder / one for one in (*folders, *files)]
+    return sorted(found)
 
 
 def _stray(path: Path, out: Path) -> str | None:

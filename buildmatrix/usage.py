@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import stat
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -30,15 +31,16 @@ def weight(path: Path) -> tuple[int, float]:
 
     Counted is what the file system gave them, so that the holes of a disk image weigh nothing.
     """
-    if not path.is_dir() or path.is_symlink():
-        try:
-            about = path.lstat()
-        except OSError:
-            return 0, 0.0
-        return about.st_blocks * 512, about.st_mtime
-    total, newest = 0, last_use(path)
-    with contextlib.suppress(OSError), os.scandir(path) as inside:
-        for entry in inside:
-            size, changed = weight(path / entry.name)
-            total, newest = total + size, max(newest, changed)
+    total, newest = 0, 0.0
+    waiting = [path]
+    while waiting:  # no calls of its own: what a build leaves may be deeper than Python goes
+        at = waiting.pop()
+        with contextlib.suppress(OSError):  # gone, closed, or longer than a path may be
+            about = at.lstat()
+            newest = max(newest, about.st_mtime)
+            if stat.S_ISDIR(about.st_mode):
+                with os.scandir(at) as inside:
+                    waiting += [at / entry.name for entry in inside]
+            else:
+                total += about.st_blocks * 512
     return total, newest

@@ -11,6 +11,8 @@ import zipfile
 import zlib
 from typing import IO, TYPE_CHECKING, BinaryIO, cast
 
+from buildmatrix.sources.tree import MOST_DEEP
+
 if sys.version_info >= (3, 12):
     import tarfile
 else:  # the 'data' filter came with 3.11.4
@@ -52,7 +54,7 @@ def unpack(archive: Path, destination: Path, *, on_error: Callable[[str], Except
         if magic.startswith(ZIP):
             with zipfile.ZipFile(archive) as zipped:
                 for entry in zipped.infolist():
-                    room.take(entry.file_size)
+                    room.take(entry.filename, entry.file_size)
                 zipped.extractall(destination)
         else:
             with _tar(archive, deb=magic == DEB) as tar:
@@ -74,7 +76,9 @@ class _Room:
         self.most = min(MOST_BYTES, max(ALWAYS_FINE, packed * LARGEST_RATIO))
         self.files = self.bytes = 0
 
-    def take(self, size: int) -> None:
+    def take(self, name: str, size: int) -> None:
+        if name.count("/") > MOST_DEEP:
+            raise ValueError(f"a file lies deeper than {MOST_DEEP} folders")
         self.files += 1
         self.bytes += size
         if self.files > MOST_FILES:
@@ -85,7 +89,7 @@ class _Room:
 
 def _counted(tar: tarfile.TarFile, room: _Room) -> Iterator[tarfile.TarInfo]:
     for member in tar:
-        room.take(member.size)
+        room.take(member.name, member.size)
         yield member
 
 

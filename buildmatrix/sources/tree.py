@@ -13,22 +13,31 @@ import stat
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from buildmatrix.errors import SourceUnavailable
+
 if TYPE_CHECKING:
     from pathlib import Path
 
 
+MOST_DEEP = 200  # folders around a file; Python ends at its 1,000 calls
 Counts = Callable[[bytes], bool]  # whether a file at this path below the folder is part of it
 
 
 def tree_id(folder: Path, counts: Counts = lambda _path: True) -> str:
     """40 hex digits; equals `git add -A -f . && git write-tree` in that folder with the files that
-    count alone in it."""
+    count alone in it. Raises SourceUnavailable for one that goes deeper than any source."""
     return _tree(folder, b"", counts).hex()
 
 
 def _tree(folder: Path, below: bytes, counts: Counts) -> bytes:
+    if below.count(b"/") > MOST_DEEP:
+        raise SourceUnavailable(
+            f"a file lies deeper than {MOST_DEEP} folders", where=f"{os.fsdecode(below[:80])}…"
+        )
     rows: list[tuple[bytes, bytes]] = []
-    for entry in os.scandir(folder):
+    with os.scandir(folder) as listed:
+        entries = list(listed)
+    for entry in entries:
         name = os.fsencode(entry.name)
         mode = entry.stat(follow_symlinks=False).st_mode
         if stat.S_ISDIR(mode):

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import gc
+import os
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
 
-from buildmatrix import build, images, toolchain
+from buildmatrix import build, images, scratch, toolchain, usage
 from buildmatrix.errors import BuildError
 from buildmatrix.protocols import ContainerExit, ContainerSpec
 from tests.fakes import LocalEngine, RecordingReporter
@@ -219,6 +221,41 @@ def test_a_file_that_is_larger_than_any_product_is_not_read(tmp_path: Path) -> N
     engine = Sparse(OK, (), "lib/x.so")
     with pytest.raises(BuildError, match="what it made is larger than 32 GiB, with hole"):
         build.run(job(tmp_path), engine=engine, on_line=lambda _: None)
+
+
+class Deep(Scripted):
+    """Leaves folders in /out that are deeper than Python can go, or longer than a path may be."""
+
+    def __init__(self, name: str, folders: int) -> None:
+        super().__init__(OK, (), "lib/x.so")
+        self.name, self.folders = name, folders
+
+    def run(self, spec: ContainerSpec, on_line: Callable[[str], None]) -> ContainerExit:
+        out = next(m.host for m in spec.mounts if m.container == "/out")
+        deep(out, self.name, self.folders)
+        return super().run(spec, on_line)
+
+
+def deep(place: Path, name: str, folders: int) -> None:
+    at = os.open(place, os.O_RDONLY)
+    for _ in range(folders):
+        os.mkdir(name, dir_fd=at)
+        below = os.open(name, os.O_RDONLY, dir_fd=at)
+        os.close(at)
+        at = below
+    os.close(at)
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+@pytest.mark.parametrize(("name", "folders"), [("d", 3000), ("long" * 60, 20)])
+def test_folders_without_an_end_are_told_and_go(tmp_path: Path, name: str, folders: int) -> None:
+    engine = Deep(name, folders)
+    with pytest.raises(BuildError, match="lies deeper than 100 folders or 2000 letters"):
+        build.run(job(tmp_path), engine=engine, on_line=lambda _: None)
+    assert usage.weight(tmp_path)[1] > 0
+    scratch.discard(tmp_path)
+    assert not tmp_path.exists()
+    gc.collect()  # Python's own way through a folder closes nothing behind itself where it ends so
 
 
 PACKAGES = ("gcc:amd64=12", "libc6:armhf=2.36")

@@ -30,6 +30,7 @@ from buildmatrix.recipe import (
 )
 from buildmatrix.sources import Sources, pypi
 from buildmatrix.sources.archive import unpack
+from buildmatrix.sources.folder import folder_tree
 from buildmatrix.sources.tree import tree_id
 from tests.fakes import RecordingReporter
 from tests.serving import serving
@@ -414,6 +415,18 @@ def test_an_archive_of_too_many_files_is_refused(
     (tmp_path / "a").write_bytes(packed(kind, {f"a/{i}": 1 for i in range(11)}))
     with pytest.raises(BuildError, match="more than 10 files"):
         unpack(tmp_path / "a", tmp_path / "out", on_error=BuildError)
+
+
+@pytest.mark.parametrize("kind", ["tar", "zip"])
+def test_an_archive_that_goes_deeper_than_any_source_is_refused(tmp_path: Path, kind: str) -> None:
+    """Before Python's own end, which is no error of ours; with a folder of the project alike."""
+    (tmp_path / "a").write_bytes(packed(kind, {"d/" * 1200 + "x": 1}))
+    with pytest.raises(BuildError, match="lies deeper than 200 folders"):
+        unpack(tmp_path / "a", tmp_path / "out", on_error=BuildError)
+    (tmp_path / "project/src").mkdir(parents=True)
+    (tmp_path / "project/src" / "/".join("d" * 300)).mkdir(parents=True)
+    with pytest.raises(SourceUnavailable, match="lies deeper than 200 folders"):
+        folder_tree(tmp_path / "project", "src")
 
 
 def test_an_encrypted_wheel_is_a_clean_error(tmp_path: Path) -> None:
