@@ -47,7 +47,7 @@ def facts_of(image: Image, name: str) -> ElfFacts:
     memory = Memory(readable) if readable is not None else None
     table = replace(
         symbols(image, moved),
-        unasked=unasked(image),
+        unasked=unasked(memory) if memory is not None else (),
         unchosen=unchosen(memory) if memory is not None and image.segments else (),
     )
     code = code_facts(image, memory, units)

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from buildmatrix.elf.flow import follow, step
 from buildmatrix.elf.functions import NEVER_RETURN
 from buildmatrix.elf.marks import Names
+from buildmatrix.elf.memory import LAST
 from buildmatrix.elf.roots import roots
 from buildmatrix.isa import uses
 from buildmatrix.isa.branches import Kind
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
     from buildmatrix.elf.flow import Block
     from buildmatrix.elf.memory import Memory
 
-MOST, AT_ONCE = 10_000, 2_000  # instructions that are followed in one file, and from one root
+MOST, AT_ONCE = 800, 300  # instructions that are followed in one file, and from one root
 ABORTS = frozenset(("abort", "__assert_fail"))
 # Functions of the C library that end the process, or leave the caller for another place.
 LEAVES = re.compile(
@@ -88,9 +89,15 @@ class _Ends:
     def of(self, entry: int) -> tuple[End, bool]:
         if entry not in self._known:
             self._known[entry] = End.BACK | End.OPEN, False  # while it is followed
-            if self._budget > 0:
+            if self._budget > 0 and not self._is_long(entry):
                 self._known[entry] = self._followed(entry)
         return self._known[entry]
+
+    def _is_long(self, entry: int) -> bool:
+        """Whether a function is known to end so far on that it is not followed."""
+        start = entry & ~1 if self._memory.arm else entry
+        following = self._memory.next_start(start)
+        return AT_ONCE * 4 < following - start < LAST - start
 
     def _followed(self, entry: int) -> tuple[End, bool]:
         memory, thumb = self._memory, self._memory.arm and bool(entry & 1)
@@ -119,7 +126,10 @@ class _Ends:
     def _block(self, block: Block, *, thumb: bool) -> tuple[End, bool, bool]:
         """How a run may end in the block, whether it may run on, and whether it stops there."""
         memory, address, whole = self._memory, block.start, End.NONE
+        pages = memory.pages
         while address < block.end:
+            if pages is not None and (address := pages.turn(address, block.end)) >= block.end:
+                break
             way = step(memory, address, thumb=thumb)
             if way is None:
                 break

@@ -12,10 +12,11 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from buildmatrix.elf import versions
+from buildmatrix.elf.addresses import is_one_of
 from buildmatrix.elf.branches import branches_to
 from buildmatrix.elf.memory import Memory
 from buildmatrix.elf.reach import Walk
-from buildmatrix.elf.rows import EM_AARCH64, EM_ARM, program, relocation_rows, symbol_rows
+from buildmatrix.elf.rows import EM_AARCH64, EM_ARM, relocation_rows, symbol_rows
 from buildmatrix.elf.started import listed_of_others
 from buildmatrix.elf.symbols import WEAK
 from buildmatrix.elf.tables import ALLOC, DYNSYM, NOBITS, REL, RELA, UNDEFINED
@@ -31,9 +32,12 @@ if TYPE_CHECKING:
 
 JUMP_SLOT = {EM_ARM: 22, EM_AARCH64: 1026}
 GLOBAL_DATA = {EM_ARM: 21, EM_AARCH64: 1025}  # R_*_GLOB_DAT
-# What the compiler's own start files look for in every file.
+# What the compiler's own start files look for in every file, and libgcc's threads.
 LOOKED_FOR = frozenset(
-    ("__gmon_start__", "__cxa_finalize", "_ITM_deregisterTMCloneTable", "_ITM_registerTMCloneTable")
+    (
+        *("__gmon_start__", "__cxa_finalize", "__pthread_key_create"),
+        *("_ITM_deregisterTMCloneTable", "_ITM_registerTMCloneTable"),
+    )
 )
 
 
@@ -45,13 +49,13 @@ class _Weak(NamedTuple):
     rest: dict[str, Import]
 
 
-def unasked(image: Image) -> tuple[Unasked, ...]:
+def unasked(memory: Memory) -> tuple[Unasked, ...]:
     """Those that a run cannot but come to, or who calls an exported function of the file."""
-    readable = program(image)
-    weak = _weak(image) if readable is not None else _Weak({}, {}, {})
-    if readable is None or not any(weak):
+    weak = _weak(memory.image)
+    if not any(weak):
         return ()
-    memory = Memory(readable)
+    if weak.places:
+        memory = Memory(memory.program)  # in which something is assumed
     listed = tuple(_listed(memory, weak))
     return (*listed, *_come_to(memory, weak)) if weak.slots or weak.places else listed
 
@@ -99,7 +103,7 @@ def _weak(image: Image) -> _Weak:
             symbols, types = relocation_rows(image, section)
             for number, kind in enumerate(kinds):
                 has[number, symbols[(symbols < len(rows)) & (types == kind)]] = True
-            has[2, symbols[(symbols < len(rows)) & ~np.isin(types, kinds)]] = True
+            has[2, symbols[(symbols < len(rows)) & ~is_one_of(types, kinds)]] = True
     slots, places = weak & has[0] & ~has[1] & ~has[2], weak & has[1] & ~has[0] & ~has[2]
     strings, indices = image.strings(table), versions.of_symbols(image)
     needed, found = versions.needed(image), _Weak({}, {}, {})
