@@ -8,6 +8,10 @@ import re
 # that turn the reading direction (Unicode Standard Annex 9, the explicit formatting characters).
 OBEYED = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
 
+# RFC 3986, 3.2.1, and what people write: a password with an @ that is not %40, or a ? that ends
+# the host.
+USERINFO = re.compile(r"(?<=://)[^/\s]+@")
+
 
 def printable(text: str) -> str:
     """The text with every character that a terminal would obey shown as its code.
@@ -16,6 +20,15 @@ def printable(text: str) -> str:
     'red <1b>[31m alert<07>'
     """
     return OBEYED.sub(lambda match: f"<{ord(match[0]):02x}>", text)
+
+
+def without_credentials(text: str) -> str:
+    """The text with the credentials of every address in it replaced.
+
+    >>> without_credentials("fetch https://me:secret@host.example/a.tar failed")
+    'fetch https://***@host.example/a.tar failed'
+    """
+    return USERINFO.sub("***@", text)
 
 
 def escape(text: str) -> str:

@@ -16,6 +16,7 @@ from pydantic_core import PydanticCustomError
 
 from buildmatrix import yaml12
 from buildmatrix.errors import InputError, Location, UsageError, did_you_mean
+from buildmatrix.printable import without_credentials
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -217,9 +218,10 @@ def _below(node: dict[str, Any], part: str | int, definitions: dict[str, Any]) -
 
 
 def _shown(value: object) -> str:
-    """A value as YAML would write it, shortened."""
+    """A value as YAML would write it, shortened, without the credentials of an address."""
     words = {"True": "true", "False": "false", "None": "null"}
     text = words.get(str(value), repr(value)) if not isinstance(value, str) else repr(value)
+    text = without_credentials(text)  # before it is cut: the end of them is what tells them
     return text if len(text) <= 60 else text[:57] + "..."
 
 

@@ -14,6 +14,7 @@ from buildmatrix import loans, scratch
 from buildmatrix.cachekey import digest, file_digest
 from buildmatrix.entries import SHA256
 from buildmatrix.errors import BuildError, DamageError, SourceUnavailable
+from buildmatrix.printable import without_credentials
 from buildmatrix.recipe import (
     Alternate,
     ArchiveAlternate,
@@ -24,7 +25,7 @@ from buildmatrix.recipe import (
     SourceSpec,
 )
 from buildmatrix.records import read_record, write_record
-from buildmatrix.sources import address, pypi
+from buildmatrix.sources import pypi
 from buildmatrix.sources.tree import tree_id
 from buildmatrix.usage import note_use
 
@@ -283,9 +284,9 @@ def describe(alternate: Alternate) -> str:
         case PypiAlternate():
             return f"Python package {alternate.package}, {alternate.file}"
         case ArchiveAlternate():
-            return address.shown(alternate.url)
+            return without_credentials(alternate.url)
         case GitAlternate():
-            return f"{address.shown(alternate.url)} {alternate.commit or alternate.branch}"
+            return f"{without_credentials(alternate.url)} {alternate.commit or alternate.branch}"
         case FolderAlternate():
             return f"folder {alternate.path}"
 

@@ -3,28 +3,15 @@
 from __future__ import annotations
 
 import base64
-import re
 import urllib.request
 from typing import TYPE_CHECKING
 from urllib.parse import SplitResult, unquote, urlsplit, urlunsplit
 
 from buildmatrix.errors import SourceUnavailable
+from buildmatrix.printable import without_credentials
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-
-# RFC 3986, 3.2.1, and what people write: a password with an @ that is not %40, or a ? that ends
-# the host.
-USERINFO = re.compile(r"(?<=://)[^/\s]+@")
-
-
-def shown(text: str) -> str:
-    """The text with the credentials of every address in it replaced.
-
-    >>> shown("fetch https://me:secret@host.example/a.tar failed")
-    'fetch https://***@host.example/a.tar failed'
-    """
-    return USERINFO.sub("***@", text)
 
 
 def request(url: str, headers: Mapping[str, str] | None = None) -> urllib.request.Request:
@@ -68,5 +55,5 @@ def _parts(url: str) -> SplitResult:
         parts = urlsplit(url)
         _ = parts.port  # a word in the port's place is told only when it is asked for
     except ValueError as error:
-        raise SourceUnavailable(f"is no address: {error}", where=shown(url)) from None
+        raise SourceUnavailable(f"is no address: {error}", where=without_credentials(url)) from None
     return parts

@@ -11,6 +11,7 @@ import urllib.request
 from typing import TYPE_CHECKING
 
 from buildmatrix.errors import SourceUnavailable
+from buildmatrix.printable import without_credentials
 from buildmatrix.protocols import Advanced
 from buildmatrix.sources import address
 
@@ -41,7 +42,7 @@ def download(
     tried again with a growing pause. Raises SourceUnavailable, whatever the server says, and
     KeyboardInterrupt when it is `stopped`.
     """
-    where = address.shown(url)
+    where = without_credentials(url)
     for attempt in range(1, TRIES + 1):
         destination.seek(0)
         destination.truncate()
@@ -64,7 +65,7 @@ def download(
                 brief = f"its certificate is not trusted: {fault.verify_message}"
                 brief += "; SSL_CERT_FILE names a file of CA certificates that are"
                 raise SourceUnavailable(brief, where=where) from None
-            reason = address.shown(str(fault))
+            reason = without_credentials(str(fault))
             if attempt == TRIES:
                 raise SourceUnavailable(f"no answer: {reason}", where=where) from None
         time.sleep(2**attempt / 2)
@@ -92,7 +93,7 @@ def _download(
                 since, lately = now, 0
             if max(done, total) > LARGEST:
                 brief = f"is larger than {LARGEST >> 30} GiB"
-                raise SourceUnavailable(brief, where=address.shown(url))
+                raise SourceUnavailable(brief, where=without_credentials(url))
             destination.write(chunk)
             reporter.emit(Advanced(subject, done, total, "bytes"))
     if total and done != total:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from buildmatrix import scratch
 from buildmatrix.errors import SourceUnavailable
+from buildmatrix.printable import without_credentials
 from buildmatrix.sources import address
 
 if TYPE_CHECKING:
@@ -83,12 +84,12 @@ class _Clone:
                 raise
         if said is None:
             brief = "git did not finish within 30 minutes"
-            raise SourceUnavailable(brief, where=address.shown(self.url))
+            raise SourceUnavailable(brief, where=without_credentials(self.url))
         out, err = said
         if process.returncode != 0:
-            lines = address.shown(err.decode(errors="replace")).strip().splitlines()
+            lines = without_credentials(err.decode(errors="replace")).strip().splitlines()
             brief = f"git: {lines[-1] if lines else 'failed'}"
-            raise SourceUnavailable(brief, where=address.shown(self.url))
+            raise SourceUnavailable(brief, where=without_credentials(self.url))
         return out
 
 
@@ -99,7 +100,7 @@ def _clone(
     """Credentials of an address of HTTP go by git's environment: every user sees a command's
     words."""
     if shutil.which("git") is None:
-        where = address.shown(url)
+        where = without_credentials(url)
         raise SourceUnavailable("git is not installed", where=where, hint="install git")
     bare, settings = url, dict(network or {})
     if url.startswith(("http://", "https://")):

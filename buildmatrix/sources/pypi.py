@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import urljoin
 
 from buildmatrix.errors import SourceUnavailable
+from buildmatrix.printable import without_credentials
 from buildmatrix.sources import address
 
 if TYPE_CHECKING:
@@ -79,7 +80,7 @@ def _answer(url: str, accepted: str) -> tuple[str, str]:
             kind = response.headers.get_content_type()
             return kind, response.read(LARGEST).decode(errors="replace")
     except (OSError, http.client.HTTPException) as error:
-        reason = address.shown(str(error)) or type(error).__name__
+        reason = without_credentials(str(error)) or type(error).__name__
         raise SourceUnavailable(f"the Python index does not answer: {reason}") from None
 
 

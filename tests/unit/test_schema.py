@@ -71,6 +71,10 @@ def fault(text: str) -> str:
             "version: 1\nbig: yes\n",
             "shapes.yaml:2:1: 'big': input should be a valid boolean (got 'yes')",
         ),
+        (
+            "version: 1\nbig: http://me:secret@host.example/a.tar\n",
+            "valid boolean (got 'http://***@host.example/a.tar')",
+        ),
         ("version: 1\nversion: 1\n", "shapes.yaml:2:1: duplicate key 'version'"),
         ("version: &a 1\n", "anchors and aliases are not read here"),
         ("version: [1\n", "not valid YAML"),

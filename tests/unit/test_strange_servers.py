@@ -15,6 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from buildmatrix.errors import SourceUnavailable
+from buildmatrix.printable import without_credentials
 from buildmatrix.sources import address, fetch, git, pypi
 from tests.fakes import RecordingReporter
 from tests.serving import serving
@@ -208,4 +209,4 @@ def test_git_gets_credentials_where_no_other_user_of_the_machine_sees_them(
 def test_credentials_of_any_kind_are_hidden(secret: str) -> None:
     text = f"git: https://{secret.strip() or 'x'}@host.example/r.git failed"
     if not any(letter.isspace() for letter in secret):
-        assert address.shown(text) == "git: https://***@host.example/r.git failed"
+        assert without_credentials(text) == "git: https://***@host.example/r.git failed"
