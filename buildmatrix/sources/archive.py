@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 # What the libraries raise for bytes that are no archive, or are one that they cannot read.
 FAULTS = (
+    OverflowError,  # a date that no clock has
     *(tarfile.TarError, zipfile.BadZipFile, EOFError, ValueError, zlib.error, lzma.LZMAError),
     *(RuntimeError, NotImplementedError, struct.error),  # zipfile: encrypted; unknown method
     IndexError,  # zipfile: a member without a name

@@ -429,6 +429,15 @@ def test_an_archive_that_goes_deeper_than_any_source_is_refused(tmp_path: Path, 
         folder_tree(tmp_path / "project", "src")
 
 
+def test_a_date_that_no_clock_has_is_a_clean_error(tmp_path: Path) -> None:
+    member = tarfile.TarInfo("a/f")
+    member.pax_headers = {"mtime": "-1e300"}
+    with tarfile.open(tmp_path / "a", "w") as archive:
+        archive.addfile(member, io.BytesIO())
+    with pytest.raises(BuildError, match="cannot be unpacked: timestamp out of range"):
+        unpack(tmp_path / "a", tmp_path / "out", on_error=BuildError)
+
+
 def test_an_encrypted_wheel_is_a_clean_error(tmp_path: Path) -> None:
     image = bytearray(packed("zip", {"a/x": 8}))
     for signature, flags in ((b"PK\x03\x04", 6), (b"PK\x01\x02", 8)):
