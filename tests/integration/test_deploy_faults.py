@@ -154,7 +154,13 @@ def complete(connection: Connection, bundle: Bundle, prefix: str) -> bool:
 
 
 @pytest.mark.parametrize(
-    ("kind", "share"), [("target", 0.01), ("target", 0.5), ("target", 0.99), ("bare", 0.5)]
+    ("kind", "share"),
+    [
+        pytest.param("target", 0.01, marks=pytest.mark.nightly),
+        ("target", 0.5),
+        pytest.param("target", 0.99, marks=pytest.mark.nightly),
+        ("bare", 0.5),
+    ],
 )
 def test_cut_and_resumed(
     request: pytest.FixtureRequest, store: Memory, kind: str, share: float
@@ -344,6 +350,7 @@ def power_cut(target: BoardAddress, script: str = "") -> BoardAddress:
     return again
 
 
+@pytest.mark.nightly
 def test_rebooted_between_a_cut_and_the_next_try(target: BoardAddress, store: Memory) -> None:
     bundle = made(store, 1, 500_000)
     with (

@@ -70,6 +70,7 @@ def test_the_board_freezes_and_wakes(board: Harmed) -> None:
     complete(json.loads(out))
 
 
+@pytest.mark.nightly
 def test_the_board_is_rebooted_in_the_middle(board: Harmed) -> None:
     boot = board.does(BOOT)
     run(*board.short)
@@ -90,6 +91,7 @@ def until_rebooted(board: Harmed, before: str) -> None:
             boot = board.does(BOOT, timeout=60)  # it may go down in the middle of this
 
 
+@pytest.mark.nightly
 def test_the_host_key_changes_while_a_run_is_there(board: Harmed) -> None:
     run(*board.short)
     keys = "/etc/ssh/ssh_host_ed25519_key"

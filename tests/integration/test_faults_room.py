@@ -81,6 +81,7 @@ def test_out_of_memory_is_a_result(board: Harmed, memory: Callable[[int], str]) 
     assert "'-' is out of memory" in table
 
 
+@pytest.mark.nightly
 def test_what_will_not_fit_is_not_tried(board: Harmed, memory: Callable[[int], str]) -> None:
     """A line through two smaller batches tells what a larger one needs."""
     memory(80_000)
@@ -92,6 +93,7 @@ def test_what_will_not_fit_is_not_tried(board: Harmed, memory: Callable[[int], s
     assert "by batches 1 and 32" in rows[128]["void_reason"]
 
 
+@pytest.mark.nightly
 def test_a_void_block_is_kept_and_taken_again(board: Harmed) -> None:
     """The firmware's word, by its own tool, as on a Pi: throttled in the beginning."""
     tool = "#!/bin/sh\\necho throttled=$(cat /tmp/throttled)\\n"

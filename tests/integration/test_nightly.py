@@ -79,6 +79,7 @@ def test_the_second_night_says_that_nothing_moved(project: Path, begun: None) ->
     assert "emulated" in report.read_text()
 
 
+@pytest.mark.nightly
 def test_a_slowed_cell_is_named_and_the_night_ends_with_8(project: Path, begun: None) -> None:
     """Right answers, twice the work: only the comparison can find it."""
     engine = project / "recipes" / "caffe" / "runner" / "engine.cpp"

@@ -157,6 +157,7 @@ def test_killed_in_a_benchmark_nothing_is_lost_or_run_twice(board: str) -> None:
     assert all(abs(per_image[cell] / per_image[PLAIN] - 1) < 0.05 for cell in CELLS[:-1])
 
 
+@pytest.mark.nightly
 def test_a_run_left_on_the_board_is_collected_before_ours(board: str) -> None:
     common = ["bench", "--host", board, "--only", CELLS[0], "--rounds", "1", "--passes", "2"]
     common += ["--warmup", "0"]
