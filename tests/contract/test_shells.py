@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import subprocess
 from importlib import resources
@@ -140,3 +141,15 @@ def test_shellcheck_finds_nothing(script: str) -> None:
         check=False,
     )
     assert done.stdout == ""
+
+
+@pytest.mark.parametrize("shell", OTHERS)
+def test_no_function_has_a_name_that_the_shell_takes_first(shell: str) -> None:
+    """mksh begins with aliases, of which hash is one; a function of that name is never called."""
+    names = {
+        name for path in SCRIPTS for name in re.findall(r"(?m)^(\w+)\(\)", Path(path).read_text())
+    }
+    told = subprocess.run([shell, "-c", "alias"], capture_output=True, text=True, check=True)
+    taken = {line.removeprefix("alias ").split("=")[0] for line in told.stdout.splitlines()}
+    assert {"object", "receive"} <= names
+    assert not names & taken
