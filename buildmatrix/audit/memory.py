@@ -41,7 +41,7 @@ NAMES = {
 }
 NO_LATE_STACK = (2, 41)  # glibc's NEWS for 2.41: dlopen no longer makes the stack executable
 BY_ADDRESS = (2, 36)  # glibc looks at where a segment begins; 2.31 does at p_align
-NO_ADDENDS = (2, 41)  # the first glibc seen to refuse them on 32-bit ARM; 2.36 took them
+NO_ADDENDS = (2, 41)  # the first glibc seen to take none on 32-bit ARM; 2.36 took them
 PI5_PAGE = 16384  # of the Raspberry Pi 5's default kernel
 
 
@@ -120,22 +120,32 @@ def unknown_relocation(tree: Tree) -> Iterator[Fault]:
         elif lazy := _lazily_refused(facts):
             words = ", ".join(map(str, lazy))
             yield facts.file, f"has relocations of stubs that the loader refuses: type {words}"
-        if form := _other_form(tree, facts):
-            yield facts.file, f"has relocations of stubs {form} addends, and glibc stops there"
+        yield from _other_form(tree, facts)
         if facts.linking.android_relocations:
             yield facts.file, "has relocations packed for Android, which glibc does not read"
 
 
-def _other_form(tree: Tree, facts: ElfFacts) -> str:
-    """Which form of relocations it has (lld's -z rel and -z rela) that glibc does not take on the
-    machine: 'Assertion info[DT_PLTREL]->d_un.d_val == DT_RELA'. On ARM 2.36 took both."""
-    addends, floor = facts.linking.addends, tree.target.libc_floor
-    if addends is None or is_static(facts):
-        return ""
+def _other_form(tree: Tree, facts: ElfFacts) -> Iterator[Fault]:
+    """What lld's -z rel and -z rela write, and glibc does not take on the machine: of stubs it says
+    'Assertion info[DT_PLTREL]->d_un.d_val == DT_RELA', the others it passes over in silence. On
+    ARM 2.36 took both forms."""
+    floor = tree.target.libc_floor
     if facts.machine == "EM_AARCH64":
-        return "" if addends else "without"
-    newer = bool(floor) and version_tuple(floor) >= NO_ADDENDS
-    return "with" if addends and newer and facts.machine == "EM_ARM" else ""
+        taken, word = "RELA", "without"
+    elif facts.machine == "EM_ARM" and floor and version_tuple(floor) >= NO_ADDENDS:
+        taken, word = "REL", "with"
+    else:
+        return
+    if is_static(facts):
+        return
+    if facts.linking.addends not in (None, taken == "RELA"):
+        yield facts.file, f"has relocations of stubs {word} addends, and glibc stops there"
+    if set(facts.linking.forms) - {taken}:
+        yield (
+            facts.file,
+            f"has relocations {word} addends, which glibc does not do: pointers in its data are "
+            "left as they are",
+        )
 
 
 def _lazily_refused(facts: ElfFacts) -> list[int]:
@@ -173,7 +183,8 @@ RULES = (
         ERROR,
         "The loader is asked for relocations that it cannot do.",
         "Compile everything in the shared object with -fPIC, and link it with -Wl,-z,text, which "
-        "refuses what the loader would; for packed ones, without --pack-dyn-relocs=android.",
+        "refuses what the loader would, without -z rel and -z rela; for packed ones, without "
+        "--pack-dyn-relocs=android.",
         unknown_relocation,
     ),
     Rule(

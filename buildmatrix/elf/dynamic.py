@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 NEEDED, SONAME, RPATH, SYMBOLIC, TEXTREL, RUNPATH, BIND_NOW = 1, 14, 15, 16, 22, 29, 24
 FLAGS, FLAGS_1, RELR, JMPREL, PLTREL = 30, 0x6FFFFFFB, 36, 23, 20
 PLTREL_WORDS = {7: True, 17: False}  # DT_RELA, DT_REL
+FORMS = {(17, 18): "REL", (7, 8): "RELA"}  # each table and its bytes: DT_REL, DT_RELSZ
 CALLED = {12: "DT_INIT", 13: "DT_FINI"}
 ARRAYS = {(25, 27): "DT_INIT_ARRAY", (26, 28): "DT_FINI_ARRAY", (32, 33): "DT_PREINIT_ARRAY"}
 AUDIT, DEPAUDIT, AUXILIARY, FILTER = 0x6FFFFEFC, 0x6FFFFEFB, 0x7FFFFFFD, 0x7FFFFFFF
@@ -44,6 +45,7 @@ class Dynamic:
     called: Mapping[str, int] = field(default_factory=dict)  # DT_INIT, DT_FINI: their addresses
     arrays: tuple[tuple[str, int, int], ...] = ()  # of functions to call: name, address, bytes
     addends: bool | None = None  # DT_PLTREL: DT_RELA, or DT_REL
+    forms: tuple[str, ...] = ()  # of the other relocations: REL, RELA
     stubs: int = 0  # address of the relocations of stubs (DT_JMPREL)
     relr: bool = False
     android_relocations: bool = False
@@ -85,6 +87,11 @@ def dynamic(image: Image) -> Dynamic:
             if tag in entries and size in entries
         ),
         addends=PLTREL_WORDS.get(sum(entries[PLTREL][-1:])),
+        forms=tuple(
+            word
+            for (tag, size), word in FORMS.items()
+            if tag in entries and any(entries[size][-1:])
+        ),
         stubs=sum(entries[JMPREL][-1:]),
         relr=RELR in entries,
         android_relocations=any(tag in entries for tag in ANDROID_RELOCATIONS),

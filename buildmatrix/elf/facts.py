@@ -124,6 +124,7 @@ def _linking(
         found=dynamic.is_found(image),
         fixed_dynamic=dynamic.is_fixed(image),
         addends=asked.addends,
+        forms=asked.forms,
         alignment=dynamic.load_alignment(image),
         largest_page=largest_page(image),
         fixed=dynamic.fixed(image),

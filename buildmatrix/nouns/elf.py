@@ -129,6 +129,7 @@ class Linking:
     android_relocations: bool = False  # packed in a form that Android's loader alone knows
     relocations: tuple[int, ...] = ()  # the types that occur, sorted
     addends: bool | None = None  # those stand beside the relocations of stubs (RELA), or not (REL)
+    forms: tuple[str, ...] = ()  # of the other relocations: RELA, REL
     stub_relocations: tuple[int, ...] = ()  # those of the procedure linkage table
     osabi: int = 0  # EI_OSABI
     odd_header: tuple[str, ...] = ()  # header fields that glibc refuses in a library: EI_PAD

@@ -303,6 +303,11 @@ OLD, NEW = (replace(POLICY, target=replace(PI4, libc_floor=floor)) for floor in 
             linked(library("lib/liba.so", "libc.so.6"), addends=False),
             "BM134 lib/liba.so: has relocations of stubs without addends, and glibc stops there",
         ),
+        (
+            linked(library("lib/liba.so", "libc.so.6"), addends=True, forms=("REL", "RELA")),
+            "BM134 lib/liba.so: has relocations without addends, which glibc does not do: pointers "
+            "in its data are left as they are",
+        ),
     ],
 )
 def test_what_the_loader_wants_of_a_library(facts: ElfFacts, line: str) -> None:
@@ -327,8 +332,9 @@ def test_a_dynamic_section_that_may_not_be_written() -> None:
 
 def test_addends_on_the_machine_that_has_none() -> None:
     """lld's -z rela: glibc 2.36 takes such a program of 32 bits, 2.41 does not."""
-    facts = linked(program(elf_type="ET_DYN", machine="EM_ARM", float_abi="hard"), addends=True)
-    for floor, codes_of in (("2.36", set[str]()), ("2.41", {"BM134"})):
-        target = replace(kinds.kind("pi2-32", "EM_ARM").target, libc_floor=floor)
-        found = audit.judge_tree(ElfTree((facts,)), AuditPolicy(target, provided=LIBC))
-        assert {f.code for f in found} & {"BM134"} == codes_of
+    small = program(elf_type="ET_DYN", machine="EM_ARM", float_abi="hard")
+    for facts in (linked(small, addends=True), linked(small, forms=("RELA",))):
+        for floor, codes_of in (("2.36", set[str]()), ("2.41", {"BM134"})):
+            target = replace(kinds.kind("pi2-32", "EM_ARM").target, libc_floor=floor)
+            found = audit.judge_tree(ElfTree((facts,)), AuditPolicy(target, provided=LIBC))
+            assert {f.code for f in found} & {"BM134"} == codes_of

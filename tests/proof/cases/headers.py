@@ -162,4 +162,19 @@ ROWS = (
         (ARM,),
         compiler="clang19",
     ),
+    *(
+        Row(
+            f"{form}-library",
+            f"a library whose relocations, none of stubs, are of the other kind (lld's -z {form})",
+            (LIB.format(f"-nostdlib -Wl,-z,{form} value.c"), PROGRAM.format("")),
+            {
+                "value.c": "static int cell;\nstatic int *volatile place = &cell;\n"
+                "int value(void) { return place != &cell; }\n",
+                "main.c": INNER["main.c"],
+            },
+            (machine,),
+            compiler="clang19",
+        )
+        for form, machine in (("rel", AARCH64), ("rela", ARM))
+    ),
 )
