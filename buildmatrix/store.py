@@ -28,12 +28,15 @@ from buildmatrix import entries, scratch
 from buildmatrix.cachekey import digest
 from buildmatrix.errors import BuildmatrixError, DamageError
 from buildmatrix.nouns import Entry, FileRecord
+from buildmatrix.some import some
 from buildmatrix.usage import note_use
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
 
     from buildmatrix.remote import Remote
+
+FEW = 3  # files that one error names
 
 
 class Store:
@@ -262,11 +265,14 @@ class Store:
     def _lost(self, sha256: str, what: str) -> DamageError:
         """The error for content that is gone, once nothing in the store counts on it any more."""
         _remove(self.content_path(sha256))
+        held: list[str] = []
         for path in sorted((self.root / "entries").glob("*.json")):
-            if path.is_file() and sha256.encode() in path.read_bytes():
-                self._forget(path, f"the entry {path.stem[:12]} has lost content")
+            if path.is_file() and sha256.encode() in (data := path.read_bytes()):
+                held.append(_held(path.stem, data, sha256))
+                self._forget(path, f"{held[-1]} {what}")
+        words = f": {some(held, FEW)}" if held else ""
         return DamageError(
-            f"stored content {sha256[:12]} {what}",
+            f"stored content {sha256[:12]} {what}{words}",
             where=str(self.root),
             hint="run `inv build`: what it belonged to is made anew",
         )
@@ -311,6 +317,15 @@ class Store:
     def sweep(self) -> tuple[Path, ...]:
         """Remove what killed makers left behind; returns what it was."""
         return scratch.sweep(self.root / "tmp")
+
+
+def _held(key: str, data: bytes, sha256: str) -> str:
+    """Which file of which work content is, by the bytes of an entry that holds it."""
+    with contextlib.suppress(entries.NewerFormat):
+        if entry := entries.read(key, data):
+            files = (file.path for file in entry.files if file.sha256 == sha256)
+            return f"{next(files, 'content')} of {entry.material.get('id', f'entry {key[:12]}')}"
+    return f"content of the entry {key[:12]}"
 
 
 def _remove(path: Path) -> None:

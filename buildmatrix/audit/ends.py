@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from buildmatrix.audit.rule import ERROR, WARNING, Rule
-from buildmatrix.audit.some import some
+from buildmatrix.some import some
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING
 
 from buildmatrix.audit.process import is_program, is_static
 from buildmatrix.audit.rule import ERROR, Rule
-from buildmatrix.audit.some import some
 from buildmatrix.isa.features import features_of
 from buildmatrix.nouns import version_tuple
+from buildmatrix.some import some
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

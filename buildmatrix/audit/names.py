@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 from buildmatrix.audit import offered
 from buildmatrix.audit.rule import ERROR, WARNING, Rule
-from buildmatrix.audit.some import some
 from buildmatrix.audit.undefined import definer
+from buildmatrix.some import some
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from buildmatrix.audit.rule import ERROR, WARNING, Rule
-from buildmatrix.audit.some import some
 from buildmatrix.audit.tree import OBJECT
 from buildmatrix.isa.features import features_of
+from buildmatrix.some import some
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from buildmatrix.audit import search
 from buildmatrix.audit.process import is_static
 from buildmatrix.audit.rule import NOTE, WARNING, Rule
-from buildmatrix.audit.some import some
+from buildmatrix.some import some
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 
 from buildmatrix.audit.process import is_program
 from buildmatrix.audit.rule import NOTE, WARNING, Rule
-from buildmatrix.audit.some import some
 from buildmatrix.audit.undefined import definer
+from buildmatrix.some import some
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

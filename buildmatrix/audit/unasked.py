@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING
 
 from buildmatrix.audit import offered
 from buildmatrix.audit.rule import ERROR, Rule
-from buildmatrix.audit.some import some
 from buildmatrix.audit.undefined import Around, definer
 from buildmatrix.audit.versions import unmet
 from buildmatrix.nouns import VersionNeed, version_tuple
+from buildmatrix.some import some
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

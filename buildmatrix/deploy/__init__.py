@@ -34,6 +34,7 @@ from buildmatrix.deploy.upload import (
 )
 from buildmatrix.errors import DeviceError
 from buildmatrix.protocols import Advanced, CommandResult, Note
+from buildmatrix.some import some
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -71,6 +72,7 @@ __all__ = [
 ]
 
 SLOWEST_LINK = 50_000  # bytes a second; slower than this an upload counts as lost
+FEW = 5  # files that one sentence names
 ATTEMPTS = 3  # a prune beside us may take an object between two calls
 
 
@@ -197,7 +199,7 @@ def _send(
     if damaged := {name for (name,) in read_lines(result.stdout)["bad"]}:
         files = [item.file for item in shipment.upload.objects if item.name in damaged]
         raise DeviceError(
-            f"did not arrive whole: {', '.join(files)}",
+            f"did not arrive whole: {some(files, FEW)}",
             details="the sha256 computed on the board differs",
             hint="run deploy again; what arrived whole is kept",
         )
@@ -206,4 +208,4 @@ def _send(
 
 def _files(bundles: Sequence[Bundle], names: Iterable[str]) -> str:
     called = {item.name: item.file for item in plan_upload(bundles, frozenset()).objects}
-    return ", ".join(called.get(name, name) for name in names)
+    return some([called.get(name, name) for name in names], FEW)

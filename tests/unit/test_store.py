@@ -147,15 +147,21 @@ def test_a_dead_makers_workspace_is_cleared_by_the_next(tmp_path: Path) -> None:
 def test_lost_content_takes_all_that_holds_it_along_and_nothing_else(
     tmp_path: Path, tree: Path
 ) -> None:
-    store = Store(tmp_path / "store")
-    entry = store.add("a" * 64, tree, material={}, provenance={})
+    warnings: list[str] = []
+    store = Store(tmp_path / "store", warnings.append)
+    entry = store.add("a" * 64, tree, material={"id": "build:x"}, provenance={})
     store.add("b" * 64, tree, material={}, provenance={})
     (tree / "lib" / "libx.so.1").write_bytes(b"other")
     store.add("c" * 64, tree, material={}, provenance={})
     sha = next(f.sha256 for f in entry.files if f.path == "lib/libx.so.1")
     (tmp_path / "store" / "objects" / sha[:2] / sha[2:]).unlink()
-    with pytest.raises(DamageError, match="is missing"):
+    with pytest.raises(DamageError) as caught:
         store.open(sha)
+    assert caught.value.brief == (
+        f"stored content {sha[:12]} is missing: lib/libx.so.1 of build:x, lib/libx.so.1 of entry "
+        "bbbbbbbbbbbb"
+    )
+    assert warnings[0].startswith("lib/libx.so.1 of build:x is missing: it counts as not stored")
     assert store.stored() == {"c" * 64}
 
 

@@ -1,4 +1,4 @@
-"""Many names in one finding: the first few, and how many more there are."""
+"""Many names in one sentence: the first few, and how many more there are."""
 
 from __future__ import annotations
 
