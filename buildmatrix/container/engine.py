@@ -15,9 +15,10 @@ import requests
 from docker.errors import APIError, DockerException, NotFound
 
 from buildmatrix.container.address import connect
+from buildmatrix.container.ending import deadline, ended, in_words, remove
 from buildmatrix.container.making import Making, remove_images
 from buildmatrix.container.output import Output
-from buildmatrix.container.podman import CATATONIT, INFO, NAME, Podman
+from buildmatrix.container.podman import INFO, NAME, Podman
 from buildmatrix.container.proxies import Reach
 from buildmatrix.errors import BuildError, BuildmatrixError
 from buildmatrix.protocols import ContainerExit, ContainerSpec, EngineImage
@@ -27,8 +28,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
-# Words of an engine -> what to do.
-REFUSALS = {"catatonit": CATATONIT}
 SOCKET = "http+docker://localhost"  # what the SDK makes of the address of a socket here
 STATE, OWNER = "buildmatrix.state", "buildmatrix.owner"  # labels
 # A container's two streams reach the log on two ways, and a compiler's error may stand before the
@@ -175,26 +174,26 @@ class DockerEngine:
         self._running[container.id] = container
         try:
             self._go_on()  # `stop` may have looked before this one was there
-            with _in_words():  # Podman makes ready here what Docker does at the start
+            with in_words():  # Podman makes ready here what Docker does at the start
                 attached = Output(self.client, container.id)
             with (
                 contextlib.closing(attached) as output,
-                _deadline(container, spec.timeout_seconds) as expired,
+                deadline(container, spec.timeout_seconds) as expired,
             ):
-                with _in_words():
+                with in_words():
                     container.start()
                 for line in output.lines():
                     on_line(line)
                 container.wait()
             container.reload()
             self._go_on()
-            return _ended(container.attrs["State"], timed_out=expired.is_set())
+            return ended(container.attrs["State"], timed_out=expired.is_set())
         except (DockerException, requests.RequestException, BuildError):
             self._go_on()  # it was removed by `stop`
             raise
         finally:
             self._running.pop(container.id, None)
-            _remove(container)
+            remove(container)
 
     def _go_on(self) -> None:
         if self._stopping.is_set():
@@ -205,7 +204,7 @@ class DockerEngine:
         self._stopping.set()
         for container in tuple(self._running.values()):
             with contextlib.suppress(APIError, requests.RequestException):
-                _remove(container)  # begun or not: one that is only killed might begin after it
+                remove(container)  # begun or not: one that is only killed might begin after it
 
     def attach(self, spec: ContainerSpec) -> int:
         """Run with this process's own input and output, a terminal where that is one.
@@ -224,7 +223,7 @@ class DockerEngine:
             start = [client, "start", "--attach", "--interactive", container.id]
             return subprocess.run(start, check=False).returncode
         finally:
-            _remove(container)
+            remove(container)
 
     def _created(self, spec: ContainerSpec, **more: Any) -> Any:
         api = self.client.api
@@ -241,7 +240,7 @@ class DockerEngine:
                 for m in spec.mounts
             ],
         )
-        with _in_words():
+        with in_words():
             if self.podman and self.podman.rootless:
                 # Without it a user's own files are root's in there, and what is made there is
                 # nobody's out here. The SDK knows no word for it.
@@ -273,7 +272,7 @@ class DockerEngine:
     def remove_stale(self, label: str, value: str) -> int:
         stale = self._with(label, value)
         for container in stale:
-            _remove(container)
+            remove(container)
         remove_images(self.client, label, value)
         return len(stale)
 
@@ -287,60 +286,3 @@ class DockerEngine:
                 all=True, filters={"label": f"{label}={value}"}, sparse=True
             )
         )
-
-
-@contextlib.contextmanager
-def _in_words() -> Iterator[None]:
-    """What the engine says no with becomes ours: it is one work's failure, and others go on."""
-    try:
-        yield
-    except APIError as error:
-        said = str(error.explanation or error)
-        hints = (hint for sign, hint in REFUSALS.items() if sign in said)
-        raise BuildError(
-            "the container engine starts no container",
-            details=said,
-            hint=next(hints, "`inv doctor` says which engine it is; its own log has more"),
-        ) from error
-
-
-def _remove(container: Any) -> None:
-    """Kill and remove; somebody else may be at it."""
-    try:
-        container.remove(force=True)
-    except APIError as error:
-        if error.status_code not in (404, 409):  # gone; its removal is under way
-            raise
-
-
-def _ended(state: Mapping[str, Any], *, timed_out: bool) -> ContainerExit:
-    """How a container ended, out of the engine's words for its state.
-
-    OOMKilled alone does not do: Docker 20.10 and Podman 5.4 set it also where only a child was
-    killed and the program went on well; Podman 4.3 never sets it.
-    """
-    status = int(state["ExitCode"])
-    killed = status == 137 or (status != 0 and bool(state["OOMKilled"]))
-    return ContainerExit(status, out_of_memory=killed and not timed_out, timed_out=timed_out)
-
-
-@contextlib.contextmanager
-def _deadline(container: Any, seconds: float) -> Iterator[threading.Event]:
-    """Kill the container when its time is up, which sets the event, or when the body fails."""
-    expired = threading.Event()
-
-    def expire() -> None:
-        expired.set()
-        with contextlib.suppress(APIError, requests.RequestException):  # it has just ended
-            container.kill()
-
-    timer = threading.Timer(seconds, expire)
-    timer.daemon = True  # an interrupt at any line must not leave the program waiting for it
-    try:
-        timer.start()
-        yield expired
-    except BaseException:
-        expire()
-        raise
-    finally:
-        timer.cancel()
