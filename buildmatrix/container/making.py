@@ -108,11 +108,17 @@ class Making:
 
 
 def remove_images(client: Any, label: str, value: str) -> None:
-    """Remove the images that have a label, the newest first, which stand on the others."""
-    marked = client.api.images(all=True, filters={"label": f"{label}={value}"})
-    for image in sorted(marked, key=lambda one: int(one["Created"]), reverse=True):
-        with contextlib.suppress(APIError):  # it went with one that stood on it
-            client.api.remove_image(image["Id"], force=True)
+    """Remove the images that have a label, those that others stand on after these.
+
+    By trying: their times are of whole seconds, so that which stands on which is not read there.
+    """
+    removed = True
+    while removed:
+        removed = False
+        for image in client.api.images(all=True, filters={"label": f"{label}={value}"}):
+            with contextlib.suppress(APIError):  # it went with another, or one stands on it
+                client.api.remove_image(image["Id"], force=True)
+                removed = True
 
 
 def certificates(authority: Path) -> bytes:
