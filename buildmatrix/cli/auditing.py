@@ -115,7 +115,8 @@ def _judged(
     from buildmatrix.pipeline.baselines import by_default
 
     path = Path(subject)
-    if "/" not in subject and (_is_cell(subject, matrix) or not path.exists()):
+    # The matrix is read a second time only where the name is one of both.
+    if "/" not in subject and (not path.exists() or _is_cell(subject, matrix)):
         return audit_cell(workshop(matrix, [subject], state, reporter), choice)
     if not path.exists():
         raise UsageError(f"no such file or folder: {subject}")
