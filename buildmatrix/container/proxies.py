@@ -48,7 +48,7 @@ class Reach:
     def authority(self, dockerfile: str) -> str:
         """The CA certificates that its commands need; empty where nothing there is by TLS.
 
-        >>> own = Reach({"SSL_CERT_FILE": "/etc/ca.pem"}, lambda: "http://deb.debian.org/debian")
+        >>> own = Reach({"SSL_CERT_FILE": "/etc/ca.pem"}, lambda: "http://mirror.example/debian")
         >>> own.authority("RUN apt-get update"), own.authority("RUN curl https://here.example")
         ('', '/etc/ca.pem')
         """

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
-from buildmatrix.isa import branches
+from buildmatrix.isa import branches, uses
 from buildmatrix.isa.branches import Kind, Step
 
 if TYPE_CHECKING:
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from buildmatrix.elf.decoded import Pages
     from buildmatrix.elf.memory import Memory
+    from buildmatrix.isa.uses import Use
 
 LONGEST = 20_000  # instructions of one function that are followed
 
@@ -35,6 +36,11 @@ class Block:
     leaves: bool = False  # or out of the function
     after: int = 0  # the instruction behind it in memory
 
+    @property
+    def length(self) -> int:
+        """About how many instructions that is."""
+        return (self.end - self.start) // 4 + 1
+
 
 @dataclass(frozen=True, slots=True)
 class Body:
@@ -42,6 +48,11 @@ class Body:
 
     blocks: tuple[Block, ...]
     unavoidable: frozenset[int]  # starts of blocks
+
+    @property
+    def length(self) -> int:
+        """About how many instructions that is."""
+        return sum(block.length for block in self.blocks)
 
 
 def step(memory: Memory, address: int, *, thumb: bool) -> Step | None:
@@ -56,20 +67,26 @@ def step(memory: Memory, address: int, *, thumb: bool) -> Step | None:
     return branches.a32(word, address) if memory.arm else branches.a64(word, address)
 
 
+def use(memory: Memory, address: int, *, thumb: bool) -> Use:
+    """What the instruction at `address` does with the registers."""
+    if thumb:
+        return uses.t32(memory.half(address) or 0, memory.half(address + 2) or 0)
+    return (uses.a32 if memory.arm else uses.a64)(memory.word(address) or 0)
+
+
 def follow(memory: Memory, entry: int, returns: Callable[[int], bool]) -> Body:
     """The blocks of the function at `entry`, whose low bit is set for Thumb.
 
     `returns` says whether a call of an address comes back. Jumps out of the function (tail calls)
     are followed as if they were part of it.
     """
-    thumb = memory.arm and bool(entry & 1)
-    start = entry & ~1 if memory.arm else entry
+    start, thumb = memory.begin(entry)
     starts, blocks, budget = {start}, {}, LONGEST
     waiting = [start]
     while waiting and budget > 0:
         block = _block(memory, waiting.pop(), returns, thumb=thumb, limit=budget)
         blocks[block.start] = block
-        budget -= (block.end - block.start) // 4 + 1
+        budget -= block.length
         for target in block.leads:
             if target not in starts:
                 starts.add(target)

@@ -131,9 +131,9 @@ class Functions:
             if self._budget <= 0:
                 return None
             body = follow(self._memory, entry.address, self._returns)
-            self._budget -= sum((b.end - b.start) // 4 + 1 for b in body.blocks)
+            self._budget -= body.length
             whole = not self._strict and not is_helper(self._memory, entry.address)
-            thumb = self._memory.arm and bool(entry.address & 1)
+            _, thumb = self._memory.begin(entry.address)
             needs = frozenset(
                 feature
                 for feature, places in (self._hits if self._is_hit(body) else {}).items()
@@ -158,8 +158,8 @@ class Functions:
 
     def _calls(self, body: Body, entry: Entry) -> Iterator[Entry]:
         """The functions of this file that are called whichever way the function goes."""
-        memory, thumb = self._memory, self._memory.arm and bool(entry.address & 1)
-        start = entry.address & ~1 if memory.arm else entry.address
+        memory = self._memory
+        start, thumb = memory.begin(entry.address)
         blocks = [block for block in body.blocks if block.start in body.unavoidable]
         tails = {
             block.start
@@ -215,7 +215,7 @@ class Functions:
         return any(table.texts.has(CALLING) for table in self._memory.program.symbols)
 
     def label(self, address: int) -> str:
-        return self._names.of(address & ~1 if self._memory.arm else address)
+        return self._names.of(self._memory.begin(address)[0])
 
     def _returns(self, target: int) -> bool:
         return self._callee(target)[0] not in NEVER_RETURN

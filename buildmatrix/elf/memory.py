@@ -82,6 +82,11 @@ class Memory:
     def _bounds(self) -> memoryview:
         return self.starts.data
 
+    def begin(self, entry: int) -> tuple[int, bool]:
+        """Where the function of an entry address begins, and whether it is Thumb's: the low bit of
+        the address says so."""
+        return (entry & ~1, bool(entry & 1)) if self.arm else (entry, False)
+
     def next_start(self, address: int) -> int:
         """Where the first function behind an address begins; LAST where there is none."""
         place = bisect.bisect_right(self._bounds, address)

@@ -183,7 +183,7 @@ def called_from(memory: Memory, starts: Collection[int], most: int) -> Iterator[
     while waiting and budget > 0:
         address = waiting.pop()
         body = follow(memory, address, lambda _: True)
-        budget -= sum((b.end - b.start) // 4 + 1 for b in body.blocks)
+        budget -= body.length
         targets = {t for t in _calls(body) - seen if may_be_code(memory, t)}
         seen |= targets
         waiting += targets

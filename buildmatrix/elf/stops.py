@@ -11,12 +11,11 @@ from collections import Counter
 from enum import Flag, auto
 from typing import TYPE_CHECKING
 
-from buildmatrix.elf.flow import follow, step
+from buildmatrix.elf.flow import follow, step, use
 from buildmatrix.elf.functions import NEVER_RETURN
 from buildmatrix.elf.marks import Names
 from buildmatrix.elf.memory import LAST
 from buildmatrix.elf.roots import roots
-from buildmatrix.isa import uses
 from buildmatrix.isa.branches import Kind
 
 if TYPE_CHECKING:
@@ -95,15 +94,15 @@ class _Ends:
 
     def _is_long(self, entry: int) -> bool:
         """Whether a function is known to end so far on that it is not followed."""
-        start = entry & ~1 if self._memory.arm else entry
+        start, _ = self._memory.begin(entry)
         following = self._memory.next_start(start)
         return AT_ONCE * 4 < following - start < LAST - start
 
     def _followed(self, entry: int) -> tuple[End, bool]:
-        memory, thumb = self._memory, self._memory.arm and bool(entry & 1)
-        start = entry & ~1 if memory.arm else entry
+        memory = self._memory
+        start, thumb = memory.begin(entry)
         body = follow(memory, entry, lambda target: self._name(target) not in NEVER_RETURN)
-        self._budget -= sum((block.end - block.start) // 4 + 1 for block in body.blocks)
+        self._budget -= body.length
         blocks = {block.start: block for block in body.blocks}
         whole, own, leads = End.NONE, False, dict[int, list[int]]()
         waiting = [start]
@@ -151,13 +150,13 @@ class _Ends:
         """Whether the instruction calls by a register, or asks the kernel for something."""
         memory = self._memory
         if thumb:
-            half = memory.half(address) or 0
-            calls = uses.t32(half, 0).calls if half < 0xE800 else -1
-            return half & 0xFF00 == 0xDF00 or (calls >= 0 and calls != 14)
-        word = memory.word(address) or 0
-        if memory.arm:
-            return word & 0x0F000000 == 0x0F000000 or uses.a32(word).calls not in (-1, 14)
-        return word & 0xFFE0001F == 0xD4000001 or uses.a64(word).calls not in (-1, 30)
+            kernel = (memory.half(address) or 0) & 0xFF00 == 0xDF00
+        elif memory.arm:
+            kernel = (memory.word(address) or 0) & 0x0F000000 == 0x0F000000
+        else:
+            kernel = (memory.word(address) or 0) & 0xFFE0001F == 0xD4000001
+        back = 14 if memory.arm else 30  # the register of the way back
+        return kernel or use(memory, address, thumb=thumb).calls not in (-1, back)
 
     def _called(self, target: int) -> End:
         if name := self._name(target):
@@ -183,7 +182,7 @@ class _Ends:
         return stub[1] if stub is not None and not stub[0] else ""
 
     def _label(self, address: int) -> str:
-        return self._names.of(address & ~1 if self._memory.arm else address)
+        return self._names.of(self._memory.begin(address)[0])
 
 
 def _has_loop(leads: Mapping[int, Sequence[int]]) -> bool:

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from buildmatrix.elf import values
+from buildmatrix.elf.flow import use
 from buildmatrix.elf.roots import called_from, exported, roots
-from buildmatrix.isa import uses
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -45,11 +45,11 @@ def unlooked(memory: Memory, places: Mapping[int, str]) -> tuple[Hits, Hits]:
         number = (value - first) // ROOM
         return named[number] if 0 <= number < len(named) else ""
 
-    for address, registers, use in _uses(memory):
-        for table, register in ((calls, use.calls), (reads, use.reads)):
+    for address, registers, done in _uses(memory):
+        for table, register in ((calls, done.calls), (reads, done.reads)):
             if found := name(registers.get(register, 0)):
                 table.setdefault(found, []).append(address)
-        looked.update(name(registers.get(register, 0)) for register in use.compares)
+        looked.update(name(registers.get(register, 0)) for register in done.compares)
     return _sorted(calls, looked), _sorted(reads, looked)
 
 
@@ -57,20 +57,13 @@ def _uses(memory: Memory) -> Iterator[tuple[int, values.Registers, Use]]:
     """Each instruction that the file comes to, with the registers before it and what it does."""
     starts = {root.address for root in (*roots(memory), *exported(memory))}
     for entry, body in called_from(memory, starts, MOST):
-        thumb = memory.arm and bool(entry & 1)
-        start = entry & ~1 if memory.arm else entry
+        start, thumb = memory.begin(entry)
         known = values.entered(memory, body, start, {}, thumb=thumb)
         for block in body.blocks:
             before = known.get(block.start, {})
             for address, registers in values.at_instructions(memory, block, before, thumb=thumb):
                 if registers and address not in block.conditional:
-                    yield address, registers, _use(memory, address, thumb=thumb)
-
-
-def _use(memory: Memory, address: int, *, thumb: bool) -> Use:
-    if thumb:
-        return uses.t32(memory.half(address) or 0, memory.half(address + 2) or 0)
-    return (uses.a32 if memory.arm else uses.a64)(memory.word(address) or 0)
+                    yield address, registers, use(memory, address, thumb=thumb)
 
 
 def _sorted(found: Mapping[str, list[int]], looked: set[str]) -> Hits:

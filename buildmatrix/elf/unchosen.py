@@ -53,9 +53,8 @@ def _names(memory: Memory, address: int) -> tuple[str, bool]:
 def _returns_nothing(memory: Memory, resolver: int) -> bool:
     body = follow(memory, resolver, lambda _: True)
     ends = [block for block in body.blocks if block.leaves]
-    return bool(ends) and all(
-        _leaves_nothing(memory, block, thumb=memory.arm and bool(resolver & 1)) for block in ends
-    )
+    _, thumb = memory.begin(resolver)
+    return bool(ends) and all(_leaves_nothing(memory, block, thumb=thumb) for block in ends)
 
 
 def _leaves_nothing(memory: Memory, block: Block, *, thumb: bool) -> bool:

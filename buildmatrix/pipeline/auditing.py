@@ -82,8 +82,8 @@ def _read(path: Path) -> tuple[ElfTree, bool]:
         packaged = layout.lay_out(path, Path(folder), elf.MAGICS)
         tree = elf.survey(Path(folder))
     promised = wheel.promised_libc(path.name)
-    tree = replace(tree, unexecutable=frozenset())  # who installs it sets the modes
-    return replace(tree, rooted=packaged or tree.rooted, promised_libc=promised), packaged
+    rooted, modes = packaged or tree.rooted, frozenset[str]()  # who installs it sets the modes
+    return replace(tree, rooted=rooted, unexecutable=modes, promised_libc=promised), packaged
 
 
 def _against(
