@@ -7,6 +7,7 @@ import ssl
 import subprocess
 import threading
 from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -35,6 +36,24 @@ def serving(
         finally:
             there.shutdown()
             thread.join()
+
+
+def answering(answer: Callable[[str], tuple[int, bytes]]) -> type[BaseHTTPRequestHandler]:
+    """A handler of HTTP that says nothing on the terminal: to a path, or as a proxy to a whole
+    address, it gives the status and the content that are its answer."""
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            status, content = answer(self.path)
+            self.send_response(status)
+            self.send_header("Content-Length", str(len(content)))
+            self.end_headers()
+            self.wfile.write(content)
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    return Handler
 
 
 def certify(certificate: Path, address: str = LOOPBACK) -> None:

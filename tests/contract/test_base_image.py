@@ -7,7 +7,6 @@ import subprocess
 import tarfile
 import urllib.error
 import urllib.request
-from http.server import BaseHTTPRequestHandler
 from typing import TYPE_CHECKING
 
 import pytest
@@ -56,23 +55,15 @@ def test_a_base_by_tls_has_the_packages_that_it_has_without(
     """An image's identity is its packages: it would be another one by another way to them."""
     mirror = debian_mirror()
 
-    class Door(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            """What the real mirror answers."""
-            try:
-                with urllib.request.urlopen(mirror + self.path) as answer:
-                    status, content = 200, answer.read()
-            except urllib.error.HTTPError as error:
-                status, content = error.code, b""
-            self.send_response(status)
-            self.send_header("Content-Length", str(len(content)))
-            self.end_headers()
-            self.wfile.write(content)
+    def door(path: str) -> tuple[int, bytes]:
+        """What the real mirror answers."""
+        try:
+            with urllib.request.urlopen(mirror + path) as answer:
+                return 200, answer.read()
+        except urllib.error.HTTPError as error:
+            return error.code, b""
 
-        def log_message(self, *_: object) -> None:
-            pass
-
-    with servers.serving(Door, certificate=authority) as there:
+    with servers.serving(servers.answering(door), certificate=authority) as there:
         place = str(authority)
         debootstrap("bookworm", f"https://{there}", tmp_path / "base.tar", print, authority=place)
     with tarfile.open(tmp_path / "base.tar") as tar:

@@ -6,7 +6,6 @@ import hashlib
 import os
 import subprocess
 from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,7 +15,7 @@ from buildmatrix import images
 from buildmatrix.container import DockerEngine
 from buildmatrix.errors import BuildError
 from buildmatrix.pipeline import project
-from tests.serving import certify, serving
+from tests.serving import answering, certify, serving
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -88,22 +87,14 @@ def repository(folder: Path) -> Iterator[tuple[str, Path]]:
     file of its CA, in a folder with its key."""
     files = {"Packages": packages(folder), "ours.deb": (folder / "ours.deb").read_bytes()}
 
-    class Server(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            """Of a path or, as a proxy is asked, of a whole address."""
-            content = files.get(self.path.rpartition("/")[2])
-            self.send_response(200 if content else 404)
-            self.send_header("Content-Length", str(len(content or b"")))
-            self.end_headers()
-            self.wfile.write(content or b"")
-
-        def log_message(self, *_: object) -> None:
-            pass
+    def answer(path: str) -> tuple[int, bytes]:
+        content = files.get(path.rpartition("/")[2])
+        return (200, content) if content else (404, b"")
 
     address, authority = gateway(), folder / "ca" / "ca.pem"
     authority.parent.mkdir()
     certify(authority, address)
-    with serving(Server, address, authority) as there:
+    with serving(answering(answer), address, authority) as there:
         yield there, authority
 
 

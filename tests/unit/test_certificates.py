@@ -7,7 +7,6 @@ import io
 import json
 import tarfile
 from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler
 from typing import TYPE_CHECKING
 
 import pytest
@@ -48,18 +47,11 @@ def serving(authority: Path, content: bytes) -> Iterator[tuple[int, list[str]]]:
     """A server with that certificate that answers all with `content`: its port, what was asked."""
     asked: list[str] = []
 
-    class Server(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            asked.append(self.path)
-            self.send_response(200)
-            self.send_header("Content-Length", str(len(content)))
-            self.end_headers()
-            self.wfile.write(content)
+    def answer(path: str) -> tuple[int, bytes]:
+        asked.append(path)
+        return 200, content
 
-        def log_message(self, *_: object) -> None:
-            pass
-
-    with servers.serving(Server, certificate=authority) as there:
+    with servers.serving(servers.answering(answer), certificate=authority) as there:
         yield int(there.rpartition(":")[2]), asked
 
 
