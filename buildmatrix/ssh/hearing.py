@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
 from typing import TYPE_CHECKING
 
@@ -30,7 +31,7 @@ def hear(
     lives. Raises DeviceError, with the channel closed, for more than any answer has.
     """
     pieces: list[bytes] = []
-    size, tail, closing = 0, b"", threading.Timer(LINGER, channel.close)
+    size, tail, closing = 0, b"", threading.Timer(LINGER, _end, [channel])
     closing.daemon = True
     try:
         while piece := receive(BLOCK):
@@ -51,3 +52,10 @@ def hear(
     finally:
         closing.cancel()
     return b"".join(pieces)
+
+
+def _end(channel: paramiko.Channel) -> None:
+    """Close it. A link that went in the same moment is told where the answer is waited for, not
+    as a traceback of this thread."""
+    with contextlib.suppress(OSError, EOFError):
+        channel.close()

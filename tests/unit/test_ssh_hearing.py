@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import threading
 import time
 from typing import TYPE_CHECKING
 from unittest import mock
@@ -51,4 +52,19 @@ def test_more_than_any_answer_has_is_an_error(monkeypatch: pytest.MonkeyPatch) -
     channel = mock.Mock()
     with pytest.raises(DeviceError, match="the board printed more than"):
         hearing.hear(channel, lambda _: b"y\n" * 40)
+    channel.close.assert_called_once_with()
+
+
+@pytest.mark.parametrize("error", [EOFError, OSError])
+def test_a_link_that_goes_while_the_channel_is_closed_ends_no_thread(
+    monkeypatch: pytest.MonkeyPatch, error: type[Exception]
+) -> None:
+    """The threads' own tracebacks are faults of a test here: see pyproject.toml."""
+    monkeypatch.setattr(hearing, "LINGER", 0.01)
+    channel = mock.Mock()
+    channel.close.side_effect = error
+    assert heard(channel, b"answer", b"\n>mark 0\n") == b"answer\n>mark 0\n"
+    for thread in threading.enumerate():
+        if isinstance(thread, threading.Timer):
+            thread.join()
     channel.close.assert_called_once_with()
