@@ -24,11 +24,11 @@ LONG = (
     "integration/test_virtual_kinds",
     "integration/test_virtual_pi",
     "integration/test_faults_room",
-    "integration/test_faults",
-    "integration/test_study",
-    "integration/test_stacks",
     "integration/test_rerun",
+    "integration/test_faults",
     "integration/test_nightly",
+    "integration/test_study",
+    "integration/test_stacks",  # when more than the first stacks are there
     "integration/test_fleet",
 )
 

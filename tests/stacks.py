@@ -1,6 +1,7 @@
 """Which stacks of matrix.yaml the tests build and run, and in which state folder.
 
-`python -m tests.stacks` builds them ahead of the tests that need them: one build, many users.
+`python -m tests.stacks` builds them ahead of the tests that need them: one build, many users. It
+does so in rounds, and a test waits for its round alone (tests/rounds.py).
 Three quarters of an hour of compiling is too much for every push: of the LONG ones the others tell
 enough. `scripts/test stacks` and `scripts/test nightly` build and run them too.
 """
@@ -9,12 +10,19 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
+from contextlib import ExitStack
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from buildmatrix.pipeline import project
+from tests import rounds
 from tests.boards import STATE
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 ROOT = Path(__file__).parent.parent
 LONG = (
@@ -50,22 +58,56 @@ CHOSEN = [
     if cell.id not in LONG or os.environ.get("BUILDMATRIX_TEST_STACKS") == "all"
 ]
 ONLY = [word for cell in CHOSEN for word in ("--only", cell)]
+# What boards are harmed with, measured and rebooted under, and one cell of the toolchain that the
+# tests of commands use. All that comes after them is for test_stacks.
+FIRST = (
+    "caffe-openblas-0.3.21",
+    "caffe-openblas-0.3.34",
+    "caffe-openblas-0.3.34-neon",
+    "onnxruntime-wheel-host",
+)
 
 
 def build() -> str | None:
-    """Run an `inv build` of what was chosen, in the tests' state folder; the words of a failure.
+    """Build what was chosen, round by round; the words of a failure.
 
-    A chosen cell whose source is out of reach is no failure here: test_stacks looks at its words.
+    After a round that failed none begins: what failed would be compiled again in it.
+    """
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that what it started ends too
+    with ExitStack() as open_ones:
+        made = [(open_ones.enter_context(rounds.begun(name)), name) for name in rounds.NAMES]
+        for this, name in made:
+            first = [cell for cell in CHOSEN if cell in FIRST]
+            if words := _build(first if name == rounds.FIRST else CHOSEN):
+                for each, _ in made:
+                    each.failed(words)
+                return words
+            this.done()
+    return None
+
+
+def _build(cells: Iterable[str]) -> str | None:
+    """Run an `inv build` of these, in the tests' state folder; the words of a failure.
+
+    A cell whose source is out of reach is no failure here: test_stacks looks at its words.
     """
     environment = {**os.environ, "BUILDMATRIX_STATE": str(STATE)}
     argv = [sys.executable, "-m", "buildmatrix", "build", "--matrix", str(ROOT / "matrix.yaml")]
-    ended = subprocess.run(
-        [*argv, *ONLY, "--json"], check=False, env=environment, stdout=subprocess.PIPE, text=True
-    )
-    cells = json.loads(ended.stdout)["cells"]
+    only = [word for cell in cells for word in ("--only", cell)]
+    with subprocess.Popen(
+        [*argv, *only, "--json"], env=environment, stdout=subprocess.PIPE, text=True
+    ) as process:
+        try:
+            out, _ = process.communicate()
+        finally:
+            process.terminate()  # it has ended, or this has been told to
+    if not out:
+        return (
+            f"`inv build` ended with {process.returncode}: its words are in the log of stage build"
+        )
     fine = ("done", "cached", "unavailable")
-    failed = [f"{cell['id']}: {cell['state']}" for cell in cells if cell["state"] not in fine]
-    return "\n".join(failed) or None
+    failed = [one for one in json.loads(out)["cells"] if one["state"] not in fine]
+    return "\n".join(f"{one['id']}: {one['state']}" for one in failed) or None
 
 
 if __name__ == "__main__":

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     from buildmatrix.pipeline.making import Outcome
 
-pytestmark = [pytest.mark.docker, pytest.mark.built]
+pytestmark = pytest.mark.docker
 
 # It says that it is there, and ends when it is told to.
 WAITS = "echo begun\nuntil [ -e /ccache/go ]; do sleep 0.1; done\n"

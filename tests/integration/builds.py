@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from buildmatrix.container import DockerEngine
-from tests import tiny
+from tests import rounds, tiny
 from tests.boards import STATE
 
 if TYPE_CHECKING:
@@ -37,8 +37,11 @@ def wait_for(condition: Callable[[], object], what: str, seconds: float = 240) -
 
 
 def looked_at(state: Path) -> None:
-    """The image is there and has passed its smoke test, which is another test's matter."""
+    """The image is there and has passed its smoke test, which is another test's matter.
+
+    Where it is being made this waits for it."""
     record = STATE / "toolchains" / "armv7hf-bookworm.json"
+    rounds.wait(rounds.FIRST, record.exists)
     if record.exists():
         (state / "toolchains").mkdir(parents=True)
         shutil.copy(record, state / "toolchains")

@@ -23,7 +23,7 @@ class Where(TypedDict):
     state: Path
 
 
-pytestmark = [pytest.mark.docker, pytest.mark.built]
+pytestmark = pytest.mark.docker
 
 
 def states(found: Any) -> dict[str, str]:

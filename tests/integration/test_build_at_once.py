@@ -14,7 +14,7 @@ from tests.tiny import SCRIPT, write_recipe
 if TYPE_CHECKING:
     from pathlib import Path
 
-pytestmark = [pytest.mark.docker, pytest.mark.built]
+pytestmark = pytest.mark.docker
 
 BUILDS = [f"build:tiny[answer={number}]@armv7hf-bookworm" for number in (1, 2)]
 # Each says that it is there and ends when the other has: one after the other, none ends.

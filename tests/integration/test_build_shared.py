@@ -11,7 +11,7 @@ from tests.integration import cli
 if TYPE_CHECKING:
     from pathlib import Path
 
-pytestmark = [pytest.mark.docker, pytest.mark.built]
+pytestmark = pytest.mark.docker
 
 
 @pytest.fixture

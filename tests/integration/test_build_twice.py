@@ -12,7 +12,7 @@ from tests.tiny import SCRIPT, write_recipe
 if TYPE_CHECKING:
     from pathlib import Path
 
-pytestmark = [pytest.mark.docker, pytest.mark.built]
+pytestmark = pytest.mark.docker
 
 ONE = ("build", "--twice", "--only", "tiny-1")
 

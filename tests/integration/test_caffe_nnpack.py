@@ -23,6 +23,7 @@ from buildmatrix.network import NetworkSpec, steps
 from buildmatrix.pipeline import project
 from buildmatrix.protocols import ContainerSpec, Mount
 from buildmatrix.store import Store
+from tests import rounds
 from tests.boards import STATE
 from tests.integration import cli
 from tests.stacks import CHOSEN
@@ -31,7 +32,7 @@ ROOT = Path(__file__).parent.parent.parent
 CELL = "caffe-nnpack-torch-1.9.0"
 pytestmark = [
     pytest.mark.docker,
-    pytest.mark.built,
+    pytest.mark.built(rounds.ALL),
     pytest.mark.skipif(CELL not in CHOSEN, reason="compiles Caffe again: `scripts/test stacks`"),
 ]
 TOOLCHAIN = "arm64-bookworm"

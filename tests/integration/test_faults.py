@@ -18,6 +18,7 @@ import pytest
 
 from buildmatrix import ssh
 from buildmatrix.errors import DeviceError
+from tests import rounds
 from tests.boards import STATE
 from tests.integration import cli
 from tests.integration.harmed import ROOT, Harmed, complete, document, harmed, run
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
 
     from buildmatrix.nouns import BoardAddress
 
-pytestmark = [pytest.mark.docker, pytest.mark.board, pytest.mark.built]
+pytestmark = [pytest.mark.docker, pytest.mark.board, pytest.mark.built(rounds.FIRST)]
 
 BOOT = "cat /proc/sys/kernel/random/boot_id"
 

@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from tests import rounds
 from tests.integration.harmed import CELL, Harmed, complete, document, harmed, run
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
-pytestmark = [pytest.mark.docker, pytest.mark.board, pytest.mark.built]
+pytestmark = [pytest.mark.docker, pytest.mark.board, pytest.mark.built(rounds.FIRST)]
 
 
 @pytest.fixture(scope="module")

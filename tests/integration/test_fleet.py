@@ -10,13 +10,14 @@ from typing import TYPE_CHECKING
 import pytest
 
 from buildmatrix import virtual
+from tests import rounds
 from tests.boards import STATE
 from tests.integration import cli
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-pytestmark = [pytest.mark.docker, pytest.mark.board, pytest.mark.built]
+pytestmark = [pytest.mark.docker, pytest.mark.board, pytest.mark.built(rounds.FIRST)]
 
 ROOT = Path(__file__).parent.parent.parent
 CELL = "caffe-openblas-0.3.34-neon"

@@ -14,13 +14,19 @@ from zipfile import ZipFile
 
 import pytest
 
+from tests import rounds
 from tests.boards import STATE, own
 from tests.integration import cli
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-pytestmark = [pytest.mark.docker, pytest.mark.board, pytest.mark.built, pytest.mark.nightly]
+pytestmark = [
+    pytest.mark.docker,
+    pytest.mark.board,
+    pytest.mark.built(rounds.ALL),
+    pytest.mark.nightly,
+]
 
 WHEEL = (
     "rapidocr-onnxruntime==1.4.4 "

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from buildmatrix import ssh
-from tests import boards
+from tests import boards, rounds
 from tests.integration import cli
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from buildmatrix.nouns import BoardAddress
 
-pytestmark = [pytest.mark.docker, pytest.mark.board, pytest.mark.built]
+pytestmark = [pytest.mark.docker, pytest.mark.board, pytest.mark.built(rounds.FIRST)]
 
 ROOT = Path(__file__).parent.parent.parent
 BARE = ROOT / "tests" / "bench" / "caffe_bare.cpp"

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from buildmatrix import ssh
-from tests import boards
+from tests import boards, rounds
 from tests.boards import STATE
 from tests.integration import cli
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from buildmatrix.protocols import CommandResult, Connection
 
-pytestmark = [pytest.mark.docker, pytest.mark.board, pytest.mark.built]
+pytestmark = [pytest.mark.docker, pytest.mark.board, pytest.mark.built(rounds.FIRST)]
 
 ROOT = Path(__file__).parent.parent.parent
 CELL = "caffe-openblas-0.3.34-neon"

@@ -17,7 +17,7 @@ from tests.tiny import SCRIPT, write_recipe
 if TYPE_CHECKING:
     from pathlib import Path
 
-pytestmark = [pytest.mark.docker, pytest.mark.built]
+pytestmark = pytest.mark.docker
 
 BROKEN = "touch /work/begun\n{% if option.answer == 1 %}\nexit 3\n{% endif %}\n"
 LOOK = """\

@@ -14,11 +14,12 @@ from typing import Any
 
 import pytest
 
+from tests import rounds
 from tests.boards import STATE
 from tests.integration import cli
 from tests.stacks import CHOSEN, MATRIX, ONLY
 
-pytestmark = [pytest.mark.docker, pytest.mark.board, pytest.mark.built]
+pytestmark = [pytest.mark.docker, pytest.mark.board, pytest.mark.built(rounds.ALL)]
 
 ROOT = Path(__file__).parent.parent.parent
 KINDS = ("pi3-counted", "pi4-64-counted", "host")  # each takes the cells for its machine

@@ -12,14 +12,14 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from buildmatrix import virtual
-from tests import stacks
+from tests import rounds, stacks
 from tests.boards import STATE
 from tests.integration import cli
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-pytestmark = [pytest.mark.docker, pytest.mark.board, pytest.mark.built]
+pytestmark = [pytest.mark.docker, pytest.mark.board, pytest.mark.built(rounds.FIRST)]
 
 ROOT = Path(__file__).parent.parent.parent
 PLAIN, NEON, OLD = "caffe-openblas-0.3.34", "caffe-openblas-0.3.34-neon", "caffe-openblas-0.3.21"
