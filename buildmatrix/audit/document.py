@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from buildmatrix.nouns import ElfFacts, Finding, Severity
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
     from pydantic import TypeAdapter
 
@@ -26,7 +26,7 @@ class Audit:
     @property
     def blocking(self) -> tuple[Finding, ...]:
         """The findings that forbid shipping."""
-        return tuple(f for f in self.findings if f.severity is Severity.ERROR)
+        return blocking(self.findings)
 
     def to_json(self) -> dict[str, Any]:
         """A JSON object: version, findings, facts; of facts all but the symbol table, which is
@@ -42,6 +42,18 @@ class Audit:
         """The value that `to_json` was called on, records of their own types; no symbols."""
         audit: Audit = _types().validate_python(document)
         return audit
+
+
+def blocking(findings: Iterable[Finding]) -> tuple[Finding, ...]:
+    """Those that forbid shipping."""
+    return tuple(f for f in findings if f.severity is Severity.ERROR)
+
+
+def findings_in(document: Mapping[str, Any]) -> tuple[Finding, ...]:
+    """The findings of such a JSON object alone, for who asks nothing of the facts: those are the
+    larger part by far."""
+    rows = document["findings"]
+    return tuple(Finding(**{**row, "severity": Severity(row["severity"])}) for row in rows)
 
 
 def _without_symbols(facts: ElfFacts) -> dict[str, Any]:

@@ -19,7 +19,7 @@ from rich.text import Text
 
 from buildmatrix.audit import RULES
 from buildmatrix.audit.causes import causes
-from buildmatrix.audit.document import Audit
+from buildmatrix.audit.document import findings_in
 from buildmatrix.cli.tables import SEVERITIES
 from buildmatrix.nouns import Severity
 
@@ -38,7 +38,7 @@ MEANINGS = {rule.code: rule.meaning for rule in RULES}
 def view(document: Mapping[str, Any]) -> RenderableType:
     """All of an audit's document, for people."""
     cell = f"{document['cell']}, " if "cell" in document else ""
-    findings = Audit.from_json(document).findings
+    findings = findings_in(document)
     facts, has = document["facts"], frozenset(document["target"]["cpu_features"])
     return Group(
         *_target(cell, document["target"]),

@@ -38,7 +38,7 @@ def audit(
     state: str = "",
 ) -> None:
     """Show ELF facts and findings, of a stored cell or of any file or folder. Exit 5 for errors."""
-    from buildmatrix.audit.document import Audit
+    from buildmatrix.audit.document import blocking, findings_in
 
     if verify:
         _verify(Path(subject), json=json)
@@ -58,11 +58,10 @@ def audit(
         from buildmatrix.cli.audit_view import view
 
         print_table(view(document))
-    blocking = Audit.from_json(document).blocking
-    if blocking:
-        one = len(blocking) == 1
+    if found := blocking(findings_in(document)):
+        one = len(found) == 1
         raise AuditError(
-            f"{len(blocking)} {'finding forbids' if one else 'findings forbid'} shipping"
+            f"{len(found)} {'finding forbids' if one else 'findings forbid'} shipping"
         )
 
 
@@ -125,13 +124,12 @@ def _judged(
 
 def _is_cell(subject: str, matrix: str) -> bool:
     """Whether the matrix, if there is one that can be read, has a cell of that name."""
+    if not Path(matrix).exists():
+        return False
     from buildmatrix.pipeline import project
 
     try:
-        where = state_of(matrix, "")
-        there = (
-            project.load(Path(matrix), state=where).matrix.cells if Path(matrix).exists() else ()
-        )
+        there = project.load(Path(matrix), state=state_of(matrix, "")).matrix.cells
     except InputError:
         return False
     return any(cell.id == subject for cell in there)

@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from buildmatrix import baseline, shelf, toolchain
+from buildmatrix import baseline, shelf
 from buildmatrix.baseline import Baseline, kinds
 from buildmatrix.errors import UsageError, did_you_mean
 
@@ -34,6 +34,8 @@ def named(word: str, folder: Path) -> Choice:
 
     Raises UsageError when it is neither, InputError for a toolchain that is wrongly written.
     """
+    from buildmatrix import toolchain  # noqa: PLC0415 - few audits name one, and it costs pydantic
+
     toolchains = toolchain.load_all(folder, shelf.folders(folder.parent, "toolchains"))
     if word in toolchains:
         one = of_toolchain(toolchains[word])
