@@ -60,9 +60,7 @@ def audit(
         print_table(view(document))
     if found := blocking(findings_in(document)):
         one = len(found) == 1
-        raise AuditError(
-            f"{len(found)} {'finding forbids' if one else 'findings forbid'} shipping"
-        )
+        raise AuditError(f"{len(found)} {'finding forbids' if one else 'findings forbid'} shipping")
 
 
 def _verify(tree: Path, *, json: bool) -> None:

@@ -58,9 +58,8 @@ class Body:
 def step(memory: Memory, address: int, *, thumb: bool) -> Step | None:
     """The way on from the instruction at `address`; None where there is no code."""
     if thumb:
-        first = memory.half(address)
-        second = memory.half(address + 2)
-        return None if first is None else branches.t32(first, second or 0, address)
+        first, second = memory.halves(address)
+        return None if first is None else branches.t32(first, second, address)
     word = memory.word(address)
     if word is None:
         return None
@@ -70,7 +69,8 @@ def step(memory: Memory, address: int, *, thumb: bool) -> Step | None:
 def use(memory: Memory, address: int, *, thumb: bool) -> Use:
     """What the instruction at `address` does with the registers."""
     if thumb:
-        return uses.t32(memory.half(address) or 0, memory.half(address + 2) or 0)
+        first, second = memory.halves(address)
+        return uses.t32(first or 0, second)
     return (uses.a32 if memory.arm else uses.a64)(memory.word(address) or 0)
 
 

@@ -248,7 +248,8 @@ def _needs(
 def _is_needed(memory: Memory, address: int, feature: str, *, thumb: bool) -> bool:
     if not memory.arm:
         return True
-    first, second = memory.half(address) or 0, memory.half(address + 2) or 0
+    start, second = memory.halves(address)
+    first = start or 0
     word = first << 16 | second if thumb else second << 16 | first
     return needed_as(word, feature, thumb=thumb)
 

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from buildmatrix.elf.rows import Program
     from buildmatrix.elf.tables import Section
 
-HALF, WORD = struct.Struct("<H"), struct.Struct("<I")
+HALF, HALVES, WORD = struct.Struct("<H"), struct.Struct("<HH"), struct.Struct("<I")
 LAST = 1 << 64  # behind every address
 # What the loader makes read-only once it has relocated it.
 PROTECTED = (".got", ".data.rel.ro")
@@ -51,6 +51,7 @@ class Memory:
             if s.flags & EXECINSTR and s.type != NOBITS and s.size
         )
         self._starts = [start for start, _, _ in self._code]
+        self._last = 0, 0, self.image.data  # the section looked at last: start, end, content
         self._pointers: dict[int, tuple[int, str]] = {}
         self._imports: dict[int, tuple[int, str] | None] = {}
 
@@ -100,20 +101,40 @@ class Memory:
         return self._code[place][2]
 
     def half(self, address: int) -> int | None:
-        place = bisect.bisect_right(self._starts, address) - 1
-        if place < 0 or address + 2 > self._code[place][1]:
+        """The halfword of code there; None where there is none."""
+        if not self._holds(address, 2):
             return None
-        start, _, section = self._code[place]
-        value: int = HALF.unpack_from(self.image.data, section.offset + address - start)[0]
+        start, _, content = self._last
+        value: int = HALF.unpack_from(content, address - start)[0]
         return value
 
+    def halves(self, address: int) -> tuple[int | None, int]:
+        """The halfword of code there and the one behind it, which is 0 where there is none."""
+        if not self._holds(address, 4):
+            return self.half(address), 0
+        start, _, content = self._last
+        first, second = HALVES.unpack_from(content, address - start)
+        return first, second
+
     def word(self, address: int) -> int | None:
-        place = bisect.bisect_right(self._starts, address) - 1
-        if place < 0 or address + 4 > self._code[place][1]:
+        """The word of code there; None where there is none."""
+        if not self._holds(address, 4):
             return None
-        start, _, section = self._code[place]
-        value: int = WORD.unpack_from(self.image.data, section.offset + address - start)[0]
+        start, _, content = self._last
+        value: int = WORD.unpack_from(content, address - start)[0]
         return value
+
+    def _holds(self, address: int, size: int) -> bool:
+        """Whether a section of code has so many bytes there, which is the last one then."""
+        start, end, _ = self._last
+        if start <= address <= end - size:  # most of them follow each other
+            return True
+        section = self.section(address)
+        if section is None or address + size > section.address + section.size:
+            return False
+        start = section.address
+        self._last = start, start + section.size, self.image.content(section)
+        return True
 
     def conditional(self, address: int) -> bool:
         """Whether an ARM instruction runs under a condition."""

@@ -146,11 +146,11 @@ def _one(memory: Memory, address: int, registers: Registers, *, thumb: bool) -> 
         word = memory.word(address) or 0
         (_a32 if memory.arm else _a64)(memory, address, word, registers)
         return 4
-    first = memory.half(address) or 0
-    if first < 0xE800:
+    first, second = memory.halves(address)
+    if (first := first or 0) < 0xE800:
         _t16(memory, address, first, registers)
         return 2
-    _t32(memory, address, first << 16 | (memory.half(address + 2) or 0), registers)
+    _t32(memory, address, first << 16 | second, registers)
     return 4
 
 
@@ -215,6 +215,8 @@ def _called(registers: Registers, scratch: int) -> None:
 
 def _a32(memory: Memory, address: int, word: int, registers: Registers) -> None:
     to, source = word >> 12 & 15, word >> 16 & 15
+    if not registers and PC not in (source, word & 15) and word & 0x0FF00000 != 0x03000000:
+        return  # nothing is made of nothing
     always = word >> 28 == 0xE
     here = {**registers, PC: address + 8}
     offset = word & 0xFFF if word >> 23 & 1 else -(word & 0xFFF)
@@ -246,6 +248,8 @@ def _a32(memory: Memory, address: int, word: int, registers: Registers) -> None:
 
 
 def _t16(memory: Memory, address: int, half: int, registers: Registers) -> None:
+    if not registers and half & 0xFC00 != 0x4400 and half & 0xF800 not in (0x4800, 0xA000):
+        return  # nothing is made of nothing
     here = {**registers, PC: address + 4}
     low, middle = half & 7, half >> 3 & 7
     wide = half >> 4 & 8 | low

@@ -6,6 +6,7 @@ Source: Arm Architecture Reference Manual, DDI 0487: C4.1.66 (A64 branches), F4.
 from __future__ import annotations
 
 from enum import Enum
+from functools import cache
 from typing import NamedTuple
 
 
@@ -93,16 +94,22 @@ def t32(first: int, second: int, address: int) -> Step:
     on = address + 4 | 1
     if first & 0xF000 == 0xD000 and first & 0x0F00 < 0x0E00:
         return Step(Kind.BRANCH, 2, on + 2 * signed(first & 0xFF, 8))
-    if first & 0xFF00 in (0xDE00, 0xBE00):
-        return Step(Kind.TRAP, 2)
     if first & 0xF800 == 0xE000:
         return Step(Kind.JUMP, 2, on + 2 * signed(first & 0x7FF, 11))
     if first & 0xF500 == 0xB100:
         return Step(Kind.BRANCH, 2, on + (first >> 3 & 0x40) + (first >> 2 & 0x3E))
-    if first & 0xFF00 == 0xBF00 and first & 15:
-        low = first & -first & 15
+    return _t16(first)
+
+
+@cache
+def _t16(half: int) -> Step:
+    """The same of one halfword that names no target: wherever it is, it is the same."""
+    if half & 0xFF00 in (0xDE00, 0xBE00):
+        return Step(Kind.TRAP, 2)
+    if half & 0xFF00 == 0xBF00 and half & 15:
+        low = half & -half & 15
         return Step(Kind.NEXT, 2, skips=4 - low.bit_length() + 1)
-    leaves = first & 0xFF87 in (0x4700, 0x4687, 0x4487) or first & 0xFF00 == 0xBD00
+    leaves = half & 0xFF87 in (0x4700, 0x4687, 0x4487) or half & 0xFF00 == 0xBD00
     return Step(Kind.LEAVE if leaves else Kind.NEXT, 2)
 
 
