@@ -34,7 +34,7 @@ def named(word: str, folder: Path) -> Choice:
 
     Raises UsageError when it is neither, InputError for a toolchain that is wrongly written.
     """
-    from buildmatrix import toolchain  # noqa: PLC0415 - few audits name one, and it costs pydantic
+    from buildmatrix import toolchain  # few audits name one, and it costs pydantic
 
     toolchains = toolchain.load_all(folder, shelf.folders(folder.parent, "toolchains"))
     if word in toolchains:
