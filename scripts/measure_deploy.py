@@ -3,7 +3,8 @@
     scripts/measure-deploy [--only GLOB] [--rounds N] [--link 20mbit/20ms] [--last-built] [--here]
 
 Every built variant of matrix.yaml that fits goes to a virtual Pi 3, one after the other, then the
-last one again: with buildmatrix (log in, question, gate, push), with `rsync -az`, with `scp -Cr`.
+last one again: with buildmatrix (log in, question, gate, push), with `rsync -az`, with that and
+`--fsync`, which writes through to the disk as a deploy does, with `scp -Cr`.
 Each time through a relay of its own, which has the link's rate and round trip and counts the bytes
 of both directions, logging in included. The ways take turns, and the quickest of all rounds
 counts: what else the machine does can only add.
@@ -69,7 +70,8 @@ FOREIGN = (
     "zlib1g",
 )
 SHARE = 0.15  # of the first variant's bytes, at most, for each further one
-WAYS = ("buildmatrix", "rsync -az", "scp -Cr")
+# A deploy has ended when its content is on the disk: rsync's has with --fsync (3.2.4 and later).
+WAYS = ("buildmatrix", "rsync -az", "rsync -az --fsync", "scp -Cr")
 # user, nice, system, irq and softirq of all processors, in hundredths of a second: proc_stat(5)
 BUSY = "read -r _ a b c d e f g h < /proc/stat; echo $((a + b + c + f + g))"
 NOTHING = 3_000  # bytes, at most, when nothing changed, beside those of logging in
@@ -123,7 +125,7 @@ def main() -> int:
             put_rsync_on(target, Path(scratch))
         steps: dict[str, list[list[Step]]] = {name: [] for name in WAYS}
         for turn in range(options.rounds):
-            ways: tuple[Put, ...] = (ours(shop), far.rsync, far.scp)
+            ways: tuple[Put, ...] = (ours(shop), far.rsync, far.rsync_to_disk, far.scp)
             for name, put in zip(WAYS, ways, strict=True):
                 sys.stderr.write(f"round {turn + 1} of {options.rounds}: {name}\n")
                 say(target, "cd && rm -rf .buildmatrix there && mkdir there && sync")
@@ -257,11 +259,14 @@ class Far:
     rsync_path: str
     emulated: bool = True
 
-    def rsync(self, _bundle: Bundle, folder: Path, target: BoardAddress) -> int:
+    def rsync(self, _bundle: Bundle, folder: Path, target: BoardAddress, *more: str) -> int:
         remote = shlex.join(["ssh", *options_of(target)])
-        words = ["-az", "-e", remote, f"--rsync-path={self.rsync_path}"]
+        words = ["-az", *more, "-e", remote, f"--rsync-path={self.rsync_path}"]
         shell(["rsync", *words, str(folder), self.place(target)])
         return 0
+
+    def rsync_to_disk(self, bundle: Bundle, folder: Path, target: BoardAddress) -> int:
+        return self.rsync(bundle, folder, target, "--fsync")
 
     def scp(self, _bundle: Bundle, folder: Path, target: BoardAddress) -> int:
         shell(["scp", "-Crq", *scp_options(target), str(folder), self.place(target)])
@@ -385,7 +390,11 @@ def log_in(target: BoardAddress) -> int:
 def judge(best: Mapping[str, Sequence[Step]], stacks: Sequence[str], login: int) -> int:
     """Variants of one stack share its libraries and the model."""
     *steps, again = best["buildmatrix"]
-    against = steps[0].seconds / best["rsync -az"][0].seconds
+    first = [
+        (f"first variant: {ratio:.2f} of {name}'s time (at most 1)", ratio <= 1)
+        for name in WAYS[1:3]
+        for ratio in [steps[0].seconds / best[name][0].seconds]
+    ]
     firsts: dict[str, int] = {}
     shares = [0.0]
     for stack, step in zip(stacks, steps, strict=True):
@@ -394,7 +403,7 @@ def judge(best: Mapping[str, Sequence[Step]], stacks: Sequence[str], login: int)
         firsts.setdefault(stack, step.bytes)
     share = max(shares)
     targets = (
-        (f"first variant: {against:.2f} of rsync's time (at most 1)", against <= 1),
+        *first,
         (
             f"further variants of a stack: {share:.1%} of its first one's bytes "
             f"(at most {SHARE:.0%})",
