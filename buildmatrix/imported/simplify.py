@@ -18,7 +18,7 @@ from google.protobuf.message import DecodeError
 from onnx import TensorProto, external_data_helper, numpy_helper, version_converter
 
 from buildmatrix.errors import InputError
-from buildmatrix.imported import caffe
+from buildmatrix.imported import caffe, lite
 from buildmatrix.imported.dilated import write_pads
 from buildmatrix.imported.reading import called
 
@@ -111,6 +111,8 @@ def _loaded(path: Path) -> tuple[ModelProto, tuple[str, ...]]:
     """The model with all its weights, and the names of the files beside it that hold them."""
     if path.suffix == caffe.ENDING:
         return caffe.loaded(path)
+    if path.suffix == lite.ENDING:
+        return lite.loaded(path), ()
     model = _parsed(path)
     if not model.graph.node:
         raise InputError("this is no ONNX file, or one without nodes", where=str(path))

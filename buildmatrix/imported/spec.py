@@ -18,10 +18,10 @@ from buildmatrix.network import (
 )
 from buildmatrix.schema import Spec
 
-ENDINGS = (".onnx", ".prototxt")
+ENDINGS = (".onnx", ".tflite", ".prototxt")
 FROM = (
-    "the file, beside model.yaml: .onnx, or .prototxt of Caffe with the .caffemodel of its name "
-    "beside it"
+    "the file, beside model.yaml: .onnx, .tflite of floats, or .prototxt of Caffe with the "
+    ".caffemodel of its name beside it"
 )
 
 
@@ -60,7 +60,8 @@ class FileNetworkSpec(Spec):
     @classmethod
     def _known(cls, name: str) -> str:
         if not name.endswith(ENDINGS):
-            raise ValueError(f"{name} is neither of ONNX nor of Caffe: {' or '.join(ENDINGS)}")
+            there = ", ".join(ENDINGS)
+            raise ValueError(f"{name} is none of ONNX, TensorFlow Lite and Caffe: {there}")
         return name
 
 

@@ -41,16 +41,17 @@ def example(name: str) -> Files:
 
 
 def network(path: Path, size: InputSpec | None, output: str) -> Files:
-    """The files of a project that measures the network in an ONNX file of somebody's own; `size`
-    of one image, and which of several outputs, where the file leaves them open.
+    """The files of a project that measures the network in a file of somebody's own; `size` of one
+    image, and which of several outputs, where the file leaves them open.
 
     Raises UsageError for a file of another format, InputError for one that is not read.
     """
     from buildmatrix.imported import described
-    from buildmatrix.imported.spec import FileNetworkSpec
+    from buildmatrix.imported.spec import ENDINGS, FileNetworkSpec
 
-    if path.suffix != ".onnx":
-        raise UsageError(f"--from {path}: no .onnx file, which is the one format that is read")
+    if path.suffix not in ENDINGS:
+        there = f"{', '.join(ENDINGS[:-1])} or {ENDINGS[-1]}"
+        raise UsageError(f"--from {path}: its format is not read", hint=f"{there} is")
     name = _name(path.stem)
     given = {"version": 1, "name": name, "summary": name, "from": path.name, "output": output}
     wish = FileNetworkSpec.model_validate({**given, "input": size, "tolerance": {"float32": 1e-4}})

@@ -12,10 +12,12 @@ from typing import TYPE_CHECKING
 
 from buildmatrix import audit, elf
 from buildmatrix.errors import BuildError
+from buildmatrix.imported import lite
 from buildmatrix.nouns import AuditPolicy, Target
 from buildmatrix.sources import archive, layout
 from tests import elf_factory
 from tests.fuzz.reader import Reader
+from tests.unit import test_imported_lite
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -83,8 +85,14 @@ def _package(data: bytes, folder: Path) -> None:
         audit.judge_tree(elf.survey(folder / "out"), POLICIES[0])
 
 
+def _network(data: bytes, folder: Path) -> object:
+    (folder / "net.tflite").write_bytes(data)
+    return lite.loaded(folder / "net.tflite")
+
+
 READERS = (
     Reader("archive", archives, _unpacked),
     Reader("package", archives, _package),
+    Reader("tflite", lambda: (test_imported_lite.WHOLE,), _network),
     Reader("elf", lambda: (*images(), _static()), _audited),
 )

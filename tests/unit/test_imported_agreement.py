@@ -16,7 +16,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from onnx import helper
 
-from buildmatrix import reference, schema
+from buildmatrix import imported, reference, schema
 from buildmatrix.export import FORMATS, able, export, prepared
 from buildmatrix.imported import described
 from buildmatrix.imported.spec import FileNetworkSpec
@@ -62,7 +62,20 @@ def disagreements(model: ModelProto) -> dict[str, float]:
             errors = map(reference.max_relative_error, outputs, both)
             if (worst := max(errors)) > ALLOWED:
                 wrong[format] = worst
+        if not able.gap(net, "tflite"):
+            again = read_back(folder / "tflite")
+            answers = (reference.forward(again[0], again[1], one) for one in (image, other))
+            errors = map(reference.max_relative_error, answers, both)
+            if (worst := max(errors)) > ALLOWED:
+                wrong["tflite, read again"] = worst
     return wrong
+
+
+def read_back(folder: Path) -> tuple[NetworkSpec, Any]:
+    """The network in a TensorFlow Lite file that was written here."""
+    form = {"version": 1, "name": "net", "summary": "", "from": "net.tflite"}
+    spec = FileNetworkSpec.model_validate({**form, "tolerance": {"float32": ALLOWED}})
+    return imported.read(spec, folder)
 
 
 @dataclass

@@ -191,7 +191,7 @@ def test_a_size_that_the_file_leaves_open_is_asked_for_and_written(
 @pytest.mark.parametrize(
     ("flags", "message"),
     [
-        (("--from", "net.tflite"), "no .onnx file"),
+        (("--from", "net.pb"), "--from net.pb: its format is not read"),
         (("--from", "net.onnx", "--input", "3x48"), "no size of an image"),
         (("--from", "net.onnx", "--input", "3x48x0"), "no size of an image"),
         (("--from", "net.onnx", "--example", "study"), "not both"),
