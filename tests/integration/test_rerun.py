@@ -70,14 +70,21 @@ def packed(measured: str, tmp_path_factory: pytest.TempPathFactory) -> tuple[Pat
     return path, command[command.index("tar xzf") :]
 
 
-@pytest.fixture
-def folder(packed: tuple[Path, str], elsewhere: Connection) -> Iterator[str]:
-    """A new folder over there that holds the archive and nothing else."""
-    path, _ = packed
-    content = path.read_bytes()
+@pytest.fixture(scope="module")
+def sent(packed: tuple[Path, str], elsewhere: Connection) -> str:
+    """Where the archive is over there."""
+    content = packed[0].read_bytes()
     parts = [content[at : at + 65536] for at in range(0, len(content), 65536)]
-    sent = elsewhere.run(f"mkdir here && cat > here/{path.name}", timeout=300, stdin=parts)
-    assert sent.status == 0, sent.stderr
+    done = elsewhere.run("cat > archive", timeout=300, stdin=parts)
+    assert done.status == 0, done.stderr
+    return "archive"
+
+
+@pytest.fixture
+def folder(packed: tuple[Path, str], elsewhere: Connection, sent: str) -> Iterator[str]:
+    """A new folder over there that holds the archive and nothing else."""
+    made = elsewhere.run(f"mkdir here && ln {sent} here/{packed[0].name}", timeout=60)
+    assert made.status == 0, made.stderr
     yield "here"
     elsewhere.run("rm -rf here", timeout=60)
 
