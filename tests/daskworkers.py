@@ -31,7 +31,7 @@ class Dask:
 
     @property
     def executor(self) -> str:
-        return self.address.replace("tcp://", "dask://")
+        return self.address.replace("tcp://", "dask://").replace("tls://", "dask+tls://")
 
     def state(self, name: str) -> Path:
         """The state folder of a worker."""
@@ -100,7 +100,7 @@ def _process(
 
 
 @contextmanager
-def dask(root: Path) -> Iterator[Dask]:
+def dask(root: Path, protocol: str = "tcp") -> Iterator[Dask]:
     """A scheduler on a free port of loopback; all of it ends with the context."""
     running = Dask(root)
     file = root / "scheduler.json"
@@ -108,6 +108,7 @@ def dask(root: Path) -> Iterator[Dask]:
         root / "scheduler.log",
         f"{CLI}scheduler",
         *("--host", "127.0.0.1", "--port", "0", "--no-dashboard", "--scheduler-file", str(file)),
+        *("--protocol", protocol),
         state=root,
     )
     try:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import threading
 import time
 from concurrent.futures import CancelledError
@@ -12,7 +11,8 @@ from uuid import uuid4
 
 from buildmatrix.cluster import worker
 from buildmatrix.cluster.errands import ANY, claim, memory, slots, version
-from buildmatrix.errors import BuildError, BuildmatrixError, UsageError
+from buildmatrix.cluster.reaching import CONNECT, as_dask_says, connected
+from buildmatrix.errors import BuildError, BuildmatrixError
 from buildmatrix.protocols import Note
 from buildmatrix.schedule.sizing import Machine
 
@@ -22,8 +22,6 @@ if TYPE_CHECKING:
     from buildmatrix.pipeline.sending import Answer, Errand
     from buildmatrix.protocols import Reporter
 
-SCHEMES = {"dask": "tcp", "dask+tls": "tls"}  # as the user writes them, as Dask does
-CONNECT = 10.0  # seconds for a scheduler to answer
 PATIENCE = 60.0  # seconds to wait for a worker, at first or after all were lost
 LOOK = 2.0  # seconds between looks whether there still is one
 GRACE = 12.0  # seconds that workers have to end their containers
@@ -52,7 +50,7 @@ class Cluster:
         self._lines: dict[str, Callable[[str], None]] = {}
         self._stopping = threading.Event()
         self._futures: set[Any] = set()
-        self.client = _connected(address)
+        self.client = connected(address)
         self.client.subscribe_topic(self.build, self._hear)
         self.client.subscribe_topic("all", self._hear_of_workers)
         try:
@@ -251,26 +249,4 @@ def _is_of_another(row: Mapping[str, Any]) -> bool:
 
 
 def _start_one(address: str) -> str:
-    place = address.partition("://")[2]
-    return f"on each: dask worker {place} --preload buildmatrix.cli.worker"
-
-
-def _connected(address: str) -> Any:
-    scheme, _, place = address.partition("://")
-    if scheme not in SCHEMES or not place:
-        raise UsageError(
-            f"--executor {address}: no such executor", hint="--executor dask://HOST:8786"
-        )
-    import distributed
-
-    connect: Any = distributed.Client  # parts of it have no types
-    # Dask tells of every broken connection on its own; what it means for a build is told here.
-    logging.getLogger("distributed").setLevel(logging.CRITICAL)
-    try:
-        return connect(f"{SCHEMES[scheme]}://{place}", timeout=CONNECT, set_as_default=False)
-    except (OSError, ValueError) as failure:
-        raise BuildmatrixError(
-            f"no Dask scheduler answers at {address}",
-            details=str(failure),
-            hint="start one with `dask scheduler`, or leave out --executor to build here",
-        ) from None
+    return f"on each: dask worker {as_dask_says(address)} --preload buildmatrix.cli.worker"

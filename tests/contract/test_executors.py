@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import signal
 import threading
 from contextlib import closing
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from dask.config import set as configured
 
 from buildmatrix.cluster.client import Cluster
 from buildmatrix.errors import BuildmatrixError, UsageError
@@ -20,9 +22,10 @@ from tests import tiny
 from tests.daskworkers import Dask, dask
 from tests.fakes import RecordingReporter
 from tests.integration.builds import containers, looked_at, wait_for
+from tests.serving import certify
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
     from pathlib import Path
 
     from buildmatrix.pipeline.making import Outcome
@@ -202,3 +205,45 @@ def test_without_a_scheduler_or_a_worker_that_is_said(tmp_path: Path) -> None:
         Cluster(gone, RecordingReporter())
     with pytest.raises(UsageError, match="no such executor"):
         Cluster("ssh://host", RecordingReporter())
+
+
+def test_by_tls_who_has_the_certificate_compiles(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Configured as docs/install.md says, in a file; JSON is YAML too."""
+    certificate = tmp_path / "ours.pem"
+    certify(certificate)
+    pair = {"cert": str(certificate), "key": str(certificate.with_suffix(".key"))}
+    tls = {"ca-file": str(certificate), "scheduler": pair, "worker": pair, "client": pair}
+    told = {"distributed": {"comm": {"require-encryption": True, "tls": tls}}}
+    (tmp_path / "dask").mkdir()
+    (tmp_path / "dask" / "tls.yaml").write_text(json.dumps(told))
+    monkeypatch.setenv("DASK_CONFIG", str(tmp_path / "dask"))
+    with dask(tmp_path, "tls") as secret:
+        secret.start("w")
+        secret.joined("w")
+        with pytest.raises(UsageError, match="configuration here names no certificate"):
+            Cluster(secret.executor, RecordingReporter())
+        plain = secret.executor.replace("dask+tls", "dask")
+        with pytest.raises(BuildmatrixError, match="no Dask scheduler answers"):
+            Cluster(plain, RecordingReporter())
+        with configured(here(told)):
+            with pytest.raises(UsageError, match="configuration here wants TLS"):
+                Cluster(plain, RecordingReporter())
+            there = Build(tmp_path, secret)
+            assert states(there.run(there.shop())) == {"done"}
+        lost = {"ca-file": "gone.pem", "client": {"cert": "gone.pem", "key": "gone.pem"}}
+        with (
+            configured(here({"distributed": {"comm": {"tls": lost}}})),
+            pytest.raises(UsageError, match="that cannot be read"),
+        ):
+            Cluster(secret.executor, RecordingReporter())
+
+
+def here(told: Mapping[str, Any], above: str = "") -> dict[str, Any]:
+    """What a file of Dask's configuration says, for this process, in which all else stays."""
+    flat: dict[str, Any] = {}
+    for name, value in told.items():
+        key = f"{above}{name}"
+        flat |= here(value, f"{key}.") if isinstance(value, dict) else {key: value}
+    return flat
