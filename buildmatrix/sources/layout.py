@@ -7,9 +7,7 @@ how much is read has a bound.
 
 from __future__ import annotations
 
-import bz2
 import contextlib
-import gzip
 import lzma
 import shutil
 import stat
@@ -22,10 +20,11 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import IO, TYPE_CHECKING, cast
 
-from zstandard import ZstdDecompressor, ZstdError
+from zstandard import ZstdError
 
 from buildmatrix.errors import InputError
-from buildmatrix.sources.archive import DEB, ZIP, member_of
+from buildmatrix.sources.archive import DEB, ZIP, member_of, most_files
+from buildmatrix.sources.metered import COMPRESSED, Metered, plain
 
 if sys.version_info >= (3, 12):
     import tarfile
@@ -36,11 +35,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-GZIP, BZIP2, XZ, ZSTD = b"\x1f\x8b", b"BZh", b"\xfd7zXZ\0", b"\x28\xb5\x2f\xfd"
-COMPRESSED = (GZIP, BZIP2, XZ, ZSTD)
 OF_DEBIAN, OF_ALPINE = "debian-binary", ".PKGINFO"  # members that tell what a tar is
 TAR_MAGIC, TAR_MAGIC_AT = b"ustar", 257
-MOST_MEMBERS = 200_000
 MOST_TIMES = 200  # as large as the archive, unpacked
 MOST_AT_LEAST = 256 << 20  # bytes that any archive may unpack to
 FAULTS = (
@@ -80,12 +76,13 @@ def lay_out(archive: Path, destination: Path, magics: tuple[bytes, ...]) -> bool
     """
     links: dict[Path, str] = {}
     packaged = False
-    budget = max(MOST_AT_LEAST, MOST_TIMES * archive.stat().st_size)
+    packed = archive.stat().st_size
+    budget, most = max(MOST_AT_LEAST, MOST_TIMES * packed), most_files(packed)
     longest = max(map(len, magics))
     try:
         for number, member in enumerate(members(archive)):
             budget -= member.size
-            if budget < 0 or number >= MOST_MEMBERS:
+            if budget < 0 or number >= most:
                 raise ValueError("there is more inside than an archive of its size can have")
             path = _place(destination, member.name)
             packaged |= member.name in (OF_DEBIAN, OF_ALPINE)
@@ -166,9 +163,12 @@ def _of_zip(file: IO[bytes]) -> Iterator[Member]:
 def _of_tar(file: IO[bytes], *, nested: bool = False) -> Iterator[Member]:
     """The members of a tar; those of an opkg package are in a tar of their own within it."""
     with contextlib.ExitStack() as stack:
-        tar = stack.enter_context(tarfile.open(fileobj=_plain(file, stack), mode="r|"))
+        metered = Metered(plain(file, stack))
+        stream = cast("IO[bytes]", metered)
+        tar = stack.enter_context(tarfile.open(fileobj=stream, mode="r|"))
         inside = False
         for info in tar:
+            metered.allow(info.size)
             name = info.name.removeprefix("./")
             inside |= name == OF_DEBIAN
             if info.issym():
@@ -182,21 +182,3 @@ def _of_tar(file: IO[bytes], *, nested: bool = False) -> Iterator[Member]:
                     yield from _of_tar(data, nested=True)
             elif info.isreg():
                 yield Member(name, info.size, cast("IO[bytes]", tar.extractfile(info)))
-
-
-def _plain(file: IO[bytes], stack: contextlib.ExitStack) -> IO[bytes]:
-    """The stream without its compression, to its very end.
-
-    What pigz, pbzip2, pzstd and Alpine's abuild write are several compressed streams, one behind
-    the other; tarfile's own reader of streams stops behind the first.
-    """
-    start = file.read(len(XZ))
-    file.seek(0)
-    if start.startswith(ZSTD):
-        reader = ZstdDecompressor().stream_reader(file, read_across_frames=True)
-        return cast("IO[bytes]", stack.enter_context(reader))
-    if start.startswith(GZIP):
-        return cast("IO[bytes]", stack.enter_context(gzip.GzipFile(fileobj=file)))
-    if start.startswith(BZIP2):
-        return cast("IO[bytes]", stack.enter_context(bz2.BZ2File(file)))
-    return stack.enter_context(lzma.LZMAFile(file)) if start == XZ else file

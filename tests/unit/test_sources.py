@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import hashlib
 import http.server
 import io
@@ -16,10 +17,12 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 import pytest
+import zstandard
 from hypothesis import given
 from hypothesis import strategies as st
 
-from buildmatrix.errors import BuildError, SourceUnavailable
+from buildmatrix import elf
+from buildmatrix.errors import BuildError, InputError, SourceUnavailable
 from buildmatrix.recipe import (
     Alternate,
     DebianAlternate,
@@ -31,6 +34,7 @@ from buildmatrix.recipe import (
 from buildmatrix.sources import Sources, pypi
 from buildmatrix.sources.archive import unpack
 from buildmatrix.sources.folder import folder_tree
+from buildmatrix.sources.layout import lay_out
 from buildmatrix.sources.tree import tree_id
 from tests.fakes import RecordingReporter
 from tests.serving import serving
@@ -427,6 +431,99 @@ def test_an_archive_that_goes_deeper_than_any_source_is_refused(tmp_path: Path, 
     (tmp_path / "project/src" / "/".join("d" * 300)).mkdir(parents=True)
     with pytest.raises(SourceUnavailable, match="lies deeper than 200 folders"):
         folder_tree(tmp_path / "project", "src")
+
+
+def odd_tar(kind: str) -> bytes:
+    """A tar of some 8 MiB that belong to no file: tarfile would read as many of them as there are,
+    a megabyte of gzip has 900."""
+    member, much = tarfile.TarInfo("t/a"), 8 << 20
+    match kind:
+        case "PAX record" | "long name":
+            member.type = tarfile.XHDTYPE if kind == "PAX record" else tarfile.GNUTYPE_LONGNAME
+            member.size = much
+            return member.tobuf() + b"a" * much
+        case "map of holes":
+            member.type = tarfile.GNUTYPE_SPARSE
+            head = bytearray(member.tobuf(tarfile.GNU_FORMAT))
+            head[482] = 1  # the map goes on in a block of its own, and so does that one
+            head[148:156] = b" " * 8
+            head[148:156] = b"%06o\0 " % sum(head)
+            return bytes(head) + (b"00000000000\0" * 42 + b"\1" + b"\0" * 7) * (much >> 9)
+        case _:
+            holes = {"major": "1", "minor": "0", "name": "a", "realsize": "1"}
+            member.pax_headers = {f"GNU.sparse.{name}": text for name, text in holes.items()}
+            member.size = much
+            return member.tobuf(tarfile.PAX_FORMAT) + b"9000000\n" + b"1000000\n" * (much >> 3)
+
+
+@pytest.mark.parametrize("kind", ["PAX record", "long name", "map of holes", "map in the file"])
+def test_what_belongs_to_no_file_of_a_tar_has_a_bound(tmp_path: Path, kind: str) -> None:
+    (tmp_path / "a.tar").write_bytes(odd_tar(kind))
+    with pytest.raises(BuildError, match="cannot be unpacked: more than 4 MiB of it belong to no"):
+        unpack(tmp_path / "a.tar", tmp_path / "out", on_error=BuildError)
+    with pytest.raises(InputError, match="cannot be unpacked: more than 4 MiB of it belong to no"):
+        lay_out(tmp_path / "a.tar", tmp_path / "laid", elf.MAGICS)
+
+
+@pytest.mark.parametrize("target", ["t/later", "t/h", "t/nowhere"])
+def test_a_hard_link_to_nothing_is_a_clean_error(tmp_path: Path, target: str) -> None:
+    data = tarball({"t/h": b""}, kind=tarfile.LNKTYPE, link=target)
+    (tmp_path / "a.tar").write_bytes(data)
+    with pytest.raises(BuildError, match="cannot be unpacked"):
+        unpack(tmp_path / "a.tar", tmp_path / "out", on_error=BuildError)
+
+
+def test_a_top_folder_is_taken_off_whatever_the_names_in_it(tmp_path: Path) -> None:
+    (tmp_path / "a.tar").write_bytes(tarball({"t/.buildmatrix-top": b"", "t/t/x": b""}))
+    unpack(tmp_path / "a.tar", tmp_path / "out", on_error=BuildError)
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == [".buildmatrix-top", "t"]
+
+
+def zip_of(modes: dict[str, int], text: str) -> bytes:
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as zipped:
+        for name, mode in modes.items():
+            entry = zipfile.ZipInfo(name)
+            entry.external_attr = mode << 16
+            zipped.writestr(entry, text)
+    return buffer.getvalue()
+
+
+def test_a_zip_has_the_programs_and_links_of_a_tarball_of_the_same_files(tmp_path: Path) -> None:
+    modes = {"blas-1/configure": 0o100755, "blas-1/a.c": 0o100644, "blas-1/to": 0o120777}
+    (tmp_path / "a.zip").write_bytes(zip_of(modes, "a.c"))
+    unpack(tmp_path / "a.zip", tmp_path / "out", on_error=BuildError)
+    same = tmp_path / "same"
+    same.mkdir()
+    (same / "configure").write_text("a.c")
+    (same / "configure").chmod(0o755)
+    (same / "a.c").write_text("a.c")
+    (same / "to").symlink_to("a.c")
+    assert tree_id(tmp_path / "out") == tree_id(same)
+
+
+@pytest.mark.parametrize("text", ["/etc/passwd", "../../x", "to/../../../x"])
+def test_a_link_of_a_zip_cannot_leave(tmp_path: Path, text: str) -> None:
+    (tmp_path / "a.zip").write_bytes(zip_of({"t/to": 0o120777}, text))
+    with pytest.raises(BuildError, match="cannot be unpacked: 't/to' is a link that leaves"):
+        unpack(tmp_path / "a.zip", tmp_path / "out", on_error=BuildError)
+
+
+def test_a_small_archive_cannot_hold_files_for_hours(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("buildmatrix.sources.archive.FILES_ALWAYS_FINE", 200)
+    (tmp_path / "a").write_bytes(gzip.compress(tarfile.TarInfo("t/a").tobuf() * 300))
+    with pytest.raises(BuildError, match=r"holds more than 2\d+ files"):
+        unpack(tmp_path / "a", tmp_path / "out", on_error=BuildError)
+    with pytest.raises(InputError, match="more inside than an archive of its size can have"):
+        lay_out(tmp_path / "a", tmp_path / "laid", elf.MAGICS)
+
+
+def test_a_tarball_of_zstd_is_one(tmp_path: Path) -> None:
+    (tmp_path / "a").write_bytes(zstandard.compress(gzip.decompress(tarball({"t/a.c": b"1"}))))
+    unpack(tmp_path / "a", tmp_path / "out", on_error=BuildError)
+    assert [path.name for path in (tmp_path / "out").iterdir()] == ["a.c"]
 
 
 def test_a_date_that_no_clock_has_is_a_clean_error(tmp_path: Path) -> None:
