@@ -200,7 +200,7 @@ class Sources:
             case DebianAlternate():
                 self._download(self._in_pool(alternate, alternate.file), temporary, subject)
             case PypiAlternate():
-                url = pypi.locate(self.index(), alternate.package, alternate.file)
+                url = pypi.locate(self.index(), alternate.package, alternate.file, self.stopped)
                 self._download(url, temporary, subject)
             case ArchiveAlternate():
                 self._download(alternate.url, temporary, subject)

@@ -39,7 +39,7 @@ def _mirror(data: bytes, _: Path) -> None:
 
 
 def _index(data: bytes, _: Path) -> None:
-    with server(data) as (host, _requests):
+    with mock.patch("time.sleep"), server(data) as (host, _requests):
         pypi.locate(f"http://me:secret@{host}/simple", "blas", "blas-1.whl")
 
 

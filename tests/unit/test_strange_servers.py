@@ -21,7 +21,7 @@ from tests.fakes import RecordingReporter
 from tests.serving import serving
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
 
@@ -59,19 +59,21 @@ def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("time.sleep", lambda _: None)
 
 
-@pytest.mark.parametrize(
-    "strange",
-    [
-        b"\x16\x03\x01 not HTTP at all\r\n\r\n",
-        b"HTTP/1.1 what\r\n\r\n",
-        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n",
-        b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nshort",
-        b"HTTP/1.1 200 OK\r\n" + b"X: " + b"a" * 70000 + b"\r\n\r\n",
-        b"HTTP/1.1 301 Moved\r\nLocation: nowhere://x\r\nContent-Length: 0\r\n\r\n",
-        b"HTTP/1.1 301 Moved\r\nLocation: http://[::bad/\r\nContent-Length: 0\r\n\r\n",
-        b"",
-    ],
-)
+STRANGE = [
+    b"\x16\x03\x01 not HTTP at all\r\n\r\n",
+    b"HTTP/1.1 what\r\n\r\n",
+    b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n",
+    b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nshort",
+    b"HTTP/1.1 200 OK\r\n" + b"X: " + b"a" * 70000 + b"\r\n\r\n",
+    b"HTTP/1.1 301 Moved\r\nLocation: nowhere://x\r\nContent-Length: 0\r\n\r\n",
+    b"HTTP/1.1 301 Moved\r\nLocation: http://[::bad/\r\nContent-Length: 0\r\n\r\n",
+    b"",
+]
+# What the index says of where a file is, as it stands in JSON.
+LINKS = [b"5", b"null", b'"http://[::bad/x"', b'"file:///etc/passwd"', b'"ftp://127.0.0.1/x"']
+
+
+@pytest.mark.parametrize("strange", STRANGE)
 def test_what_is_no_answer_is_one_failed_alternate(strange: bytes) -> None:
     with server(strange) as (host, requests), pytest.raises(SourceUnavailable):
         got(f"http://{host}/a.tar")
@@ -87,7 +89,7 @@ def test_a_length_that_is_no_number_is_not_believed() -> None:
 def test_a_download_has_a_largest_size(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(fetch, "LARGEST", 1 << 30)
     huge = b"HTTP/1.1 200 OK\r\nContent-Length: 99999999999\r\n\r\nx"
-    with server(huge) as (host, _), pytest.raises(SourceUnavailable, match="larger than 1 GiB"):
+    with server(huge) as (host, _), pytest.raises(SourceUnavailable, match="larger than 1,024 MiB"):
         got(f"http://{host}/a.tar")
 
 
@@ -97,6 +99,12 @@ def test_a_download_has_a_largest_size(monkeypatch: pytest.MonkeyPatch) -> None:
         (pypi.JSON, b"{"),
         (pypi.JSON, b"[]"),
         (pypi.JSON, b'{"files": [{}]}'),
+        (pypi.JSON, b'{"files": ' + b"[" * 100_000),
+        (pypi.JSON, b'{"files": [{"filename": [], "url": "u"}]}'),
+        *(
+            (pypi.JSON, b'{"files": [{"filename": "blas-1.whl", "url": %s}]}' % url)
+            for url in LINKS
+        ),
         ("text/html", b"\xff"),
     ],
 )
@@ -108,8 +116,23 @@ def test_an_index_page_that_is_none_is_one_failed_alternate(kind: str, body: byt
         pypi.locate(f"http://{host}/simple", "blas", "blas-1.whl")
 
 
+@pytest.mark.parametrize("strange", STRANGE)
+def test_an_index_that_gives_no_answer_is_one_failed_alternate(strange: bytes) -> None:
+    with (
+        server(strange) as (host, requests),
+        pytest.raises(SourceUnavailable, match="the Python index does not answer"),
+    ):
+        pypi.locate(f"http://{host}/simple", "blas", "blas-1.whl")
+    assert len(requests) <= fetch.TRIES
+
+
+def _located(url: str) -> str:
+    return pypi.locate(url, "blas", "blas-1.whl")
+
+
+@pytest.mark.parametrize("asked", [got, _located])
 def test_a_server_that_gives_a_byte_now_and_then_is_given_up(
-    monkeypatch: pytest.MonkeyPatch,
+    monkeypatch: pytest.MonkeyPatch, asked: Callable[[str], object]
 ) -> None:
     monkeypatch.setattr(fetch, "PATIENCE", 0.05)
     waits = threading.Event()
@@ -124,7 +147,7 @@ def test_a_server_that_gives_a_byte_now_and_then_is_given_up(
     with serving(Slow) as host:
         try:
             with pytest.raises(SourceUnavailable, match="less than 1024 bytes a second came"):
-                got(f"http://{host}/a.tar")
+                asked(f"http://{host}/a.tar")
         finally:
             waits.set()
 
