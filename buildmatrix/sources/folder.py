@@ -11,7 +11,7 @@ from buildmatrix.errors import SourceUnavailable
 from buildmatrix.sources.tree import tree_id
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
 Keep = frozenset[bytes] | None  # paths below the folder that count; None: all but git's own
@@ -54,11 +54,33 @@ def _placed(base: Path, path: str) -> Path:
 
 
 def _kept(folder: Path) -> Keep:
-    """What git tracks there or would; None where there is no git or no working tree."""
+    """What git tracks there or would; None where there is no git or no working tree.
+
+    Of a repository within, a submodule or a clone, git lists the folder alone: it is asked there.
+    """
     listed = _git((*GIT, "--cached", "--others", "--exclude-standard"), folder)
-    if listed is None:
+    if listed in (None, b"./\0"):  # a submodule's folder that is no repository any more
         return None
-    return frozenset(name for name in listed.split(b"\0") if name)
+    kept: set[bytes] = set()
+    for name in filter(None, (listed or b"").split(b"\0")):
+        path = folder / os.fsdecode(name)
+        if path.is_dir() and not path.is_symlink():
+            kept.update(name.rstrip(b"/") + b"/" + inside for inside in _within(path))
+        else:
+            kept.add(name)
+    return frozenset(kept)
+
+
+def _within(folder: Path) -> Iterator[bytes]:
+    """What counts of a repository within another: all of it where git does not say."""
+    own = _kept(folder) if (folder / ".git").exists() else None
+    if own is not None:
+        yield from own
+        return
+    for path in folder.rglob("*"):
+        name = os.fsencode(path.relative_to(folder))
+        if not _is_git(name) and (path.is_symlink() or not path.is_dir()):
+            yield name
 
 
 def _git(command: tuple[str, ...], folder: Path) -> bytes | None:

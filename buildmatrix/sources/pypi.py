@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import urljoin, urlsplit
 
 from buildmatrix.errors import SourceUnavailable
+from buildmatrix.printable import without_credentials
 from buildmatrix.sources import address, fetch
 
 if TYPE_CHECKING:
@@ -78,7 +79,8 @@ def _followed(page: _Page, link: str) -> str:
     except ValueError:
         url = scheme = ""
     if scheme not in ("http", "https"):
-        raise SourceUnavailable(f"the Python index links to what is no address: {link!r}")
+        shown = without_credentials(repr(link[:200]))
+        raise SourceUnavailable(f"the Python index links to what is no address: {shown}")
     return address.with_credentials_of(page.url, url)
 
 

@@ -25,7 +25,8 @@ Counts = Callable[[bytes], bool]  # whether a file at this path below the folder
 
 def tree_id(folder: Path, counts: Counts = lambda _path: True) -> str:
     """40 hex digits; equals `git add -A -f . && git write-tree` in that folder with the files that
-    count alone in it. Raises SourceUnavailable for one that goes deeper than any source."""
+    count alone in it. Raises SourceUnavailable for one that goes deeper than any source, or holds
+    a pipe, a socket or a device."""
     return _tree(folder, b"", counts).hex()
 
 
@@ -49,6 +50,11 @@ def _tree(folder: Path, below: bytes, counts: Counts) -> bytes:
         elif stat.S_ISLNK(mode):
             blob = _object(b"blob", os.fsencode((folder / entry.name).readlink()))
             rows.append((name, b"120000 " + name + b"\0" + blob))
+        elif not stat.S_ISREG(mode):  # reading a pipe would wait for ever
+            raise SourceUnavailable(
+                "is no file, folder or link, and no source can hold it",
+                where=str(folder / entry.name),
+            )
         else:
             blob = _object(b"blob", (folder / entry.name).read_bytes())
             kind = b"100755 " if mode & 0o100 else b"100644 "

@@ -8,6 +8,7 @@ import http.server
 import io
 import json
 import os
+import shutil
 import socket
 import subprocess
 import sys
@@ -33,7 +34,7 @@ from buildmatrix.recipe import (
 )
 from buildmatrix.sources import Sources, pypi
 from buildmatrix.sources.archive import unpack
-from buildmatrix.sources.folder import folder_tree
+from buildmatrix.sources.folder import archive_folder, folder_tree
 from buildmatrix.sources.layout import lay_out
 from buildmatrix.sources.tree import tree_id
 from tests.fakes import RecordingReporter
@@ -569,6 +570,63 @@ def test_a_folder_source_cannot_leave_the_project(tmp_path: Path) -> None:
         sources(tmp_path, "http://127.0.0.1:9").fetch(
             spec, "i", base=tmp_path / "project", subject="s"
         )
+
+
+def commit(folder: Path) -> None:
+    for argv in (["init", "-q"], ["add", "-A"], ["commit", "-qm", "1"]):
+        who = (
+            "-c",
+            "user.name=x",
+            "-c",
+            "user.email=x@example.org",
+            "-c",
+            "advice.addEmbeddedRepo=0",
+        )
+        subprocess.run(["git", *who, *argv], cwd=folder, check=True)
+
+
+@pytest.mark.parametrize("how", ["a clone", "a submodule", "one without its .git", "in the source"])
+def test_files_of_a_repository_within_the_folder_are_of_the_source(
+    tmp_path: Path, how: str
+) -> None:
+    """git lists the folder alone, and its files once were left out without a word."""
+    whole = tmp_path / "whole"  # the same files, and no git
+    for folder in (whole, tmp_path / "project" / "src"):
+        (folder / "blas" / "lib").mkdir(parents=True)
+        for name in ("a.c", "blas/b.c", "blas/lib/c.c"):
+            (folder / name).write_text(name)
+    project = tmp_path / "project"
+    blas, path = project / "src" / "blas", "src"
+    commit(blas)
+    (blas / ".gitignore").write_text("*.o\n.gitignore\n")
+    (blas / "b.o").write_text("ignored there")
+    if how == "a clone":
+        subprocess.run(["git", "init", "-q"], cwd=project, check=True)
+    else:
+        commit(project)
+    if how in ("one without its .git", "in the source"):
+        shutil.rmtree(blas / ".git")
+        for name in (".gitignore", "b.o"):
+            (blas / name).unlink()
+    if how == "in the source":
+        path, whole = "src/blas", whole / "blas"
+    assert folder_tree(project, path) == tree_id(whole)
+    archive_folder(project, path, tmp_path / "a.tar")
+    unpack(tmp_path / "a.tar", tmp_path / "out", on_error=BuildError)
+    assert tree_id(tmp_path / "out") == tree_id(whole)
+
+
+@pytest.mark.parametrize("kind", ["pipe", "socket"])
+def test_what_no_source_can_hold_is_named_and_not_waited_for(tmp_path: Path, kind: str) -> None:
+    (tmp_path / "src").mkdir()
+    if kind == "pipe":
+        os.mkfifo(tmp_path / "src" / "odd")
+    else:
+        with socket.socket(socket.AF_UNIX) as one:
+            one.bind(str(tmp_path / "src" / "odd"))
+    with pytest.raises(SourceUnavailable, match="is no file, folder or link") as caught:
+        folder_tree(tmp_path, "src")
+    assert caught.value.where == str(tmp_path / "src" / "odd")
 
 
 HANGS = """
