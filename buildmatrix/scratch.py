@@ -107,6 +107,14 @@ def _swept(path: Path, now: float) -> bool:
         return False
 
 
+def remove(path: Path) -> None:
+    """Remove what has this name, whether it is a file, a link or a folder, or not there at all."""
+    if path.is_dir() and not path.is_symlink():
+        discard(path)
+    else:
+        path.unlink(missing_ok=True)
+
+
 def discard(folder: Path) -> None:
     """Remove a folder and all in it that this process may remove; what somebody else removes
     meanwhile is no error."""

@@ -251,7 +251,7 @@ class Store:
     def _write(self, target: Path, content: bytes | BinaryIO, *, mode: int = 0o644) -> None:
         target.parent.mkdir(exist_ok=True)
         if target.is_dir():
-            shutil.rmtree(target)
+            scratch.remove(target)
         scratch.replace(target, content, through=self.root / "tmp", mode=mode)
 
     def content_path(self, sha256: str) -> Path:
@@ -264,7 +264,7 @@ class Store:
 
     def _lost(self, sha256: str, what: str) -> DamageError:
         """The error for content that is gone, once nothing in the store counts on it any more."""
-        _remove(self.content_path(sha256))
+        scratch.remove(self.content_path(sha256))
         held: list[str] = []
         for path in sorted((self.root / "entries").glob("*.json")):
             if path.is_file() and sha256.encode() in (data := path.read_bytes()):
@@ -278,7 +278,7 @@ class Store:
         )
 
     def _forget(self, path: Path, why: str) -> None:
-        _remove(path)
+        scratch.remove(path)
         if self.remote is not None:
             self.remote.pass_over(path.stem)
         self.on_damage(f"{why}: it counts as not stored, and is made anew when it is needed")
@@ -326,13 +326,6 @@ def _held(key: str, data: bytes, sha256: str) -> str:
             files = (file.path for file in entry.files if file.sha256 == sha256)
             return f"{next(files, 'content')} of {entry.material.get('id', f'entry {key[:12]}')}"
     return f"content of the entry {key[:12]}"
-
-
-def _remove(path: Path) -> None:
-    if path.is_dir() and not path.is_symlink():
-        shutil.rmtree(path, ignore_errors=True)
-    else:
-        path.unlink(missing_ok=True)
 
 
 def _walk(tree: Path) -> Iterator[Path]:

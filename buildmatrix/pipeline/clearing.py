@@ -7,6 +7,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from buildmatrix import scratch
 from buildmatrix.garbage import Item, Kind, garbage
 from buildmatrix.pipeline.weighing import weighed
 from buildmatrix.virtual import cache
@@ -64,7 +65,7 @@ def _removed(workshop: Workshop, going: Sequence[Item], engine: Engine | None) -
                 shutil.rmtree(one.name, ignore_errors=True)
                 gone = not Path(one.name).exists()
             case _:
-                Path(one.name).unlink(missing_ok=True)
+                scratch.remove(Path(one.name))
                 gone = True
         if gone:
             yield one
@@ -75,7 +76,7 @@ def discard(store: Store, keys: Iterable[str]) -> None:
     left that the next call removes, never an entry without its content. Nobody else may be at work
     with the store."""
     for key in keys:
-        store.entry_path(key).unlink(missing_ok=True)
+        scratch.remove(store.entry_path(key))
     stored = store.kept()
     for pointer in sorted((store.root / "latest").iterdir()):
         if pointer.is_file() and pointer.read_text(errors="replace") not in stored:
@@ -86,7 +87,7 @@ def discard(store: Store, keys: Iterable[str]) -> None:
     held = {record.sha256 for entry in store.entries() for record in entry.files}
     for sha256, path in store.contents().items():
         if sha256 not in held:
-            path.unlink()
+            scratch.remove(path)
 
 
 def _kind(kind: Kind, items: Sequence[Item], gone: Sequence[Item]) -> KindRow:

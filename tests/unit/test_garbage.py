@@ -141,6 +141,23 @@ def test_content_without_a_work_and_downloads_and_caches_of_nobody_go(tmp_path: 
     assert not any(path.exists() for path in (orphan, archive, cache, log, layers, image))
 
 
+def test_a_folder_in_the_place_of_a_file_is_removed_too(tmp_path: Path) -> None:
+    """It once ended every `inv gc`."""
+    shop = workshop(tmp_path)
+    odd = (
+        shop.store.root / "objects" / "ab" / ("c" * 62),
+        shop.paths.sources / "archives" / ("d" * 64),
+        shop.paths.networks / "0123.json",
+    )
+    for folder in odd:
+        folder.mkdir(parents=True)
+        (folder / "file").write_text("x")
+        aged(folder / "file")
+        aged(folder)
+    swept(shop)
+    assert not any(folder.exists() for folder in odd)
+
+
 def test_an_image_of_a_former_toolchain_goes_and_todays_stays(tmp_path: Path) -> None:
     shop = workshop(tmp_path)
     today = tag_of(shop.project.toolchains["tc"])
