@@ -14,6 +14,7 @@ from buildmatrix import glibc
 from buildmatrix.deciding import Deciding
 from buildmatrix.nouns import AuditPolicy, Cell, Options, Scalar, Stage, WantedMultiplies
 from buildmatrix.pinned import UNLOCKED, identify
+from buildmatrix.printable import without_credentials
 from buildmatrix.recipe import (
     ARCHITECTURE,
     DependencySpec,
@@ -320,7 +321,8 @@ def _unlocked(source: SourceSpec) -> str:
     if len(loose) < len(source.alternates):
         return ""
     one = loose[0]
-    return f"{one.branch} is not locked to a commit: git ls-remote {one.url} {one.branch}"
+    url = without_credentials(one.url)
+    return f"{one.branch} is not locked to a commit: git ls-remote {url} {one.branch}"
 
 
 def _named(resolved: ResolvedBuild, cell: Cell) -> str:

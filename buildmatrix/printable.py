@@ -8,9 +8,15 @@ import re
 # that turn the reading direction (Unicode Standard Annex 9, the explicit formatting characters).
 OBEYED = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
 
-# RFC 3986, 3.2.1, and what people write: a password with an @ that is not %40, or a ? that ends
-# the host.
-USERINFO = re.compile(r"(?<=://)[^/\s]+@")
+# RFC 3986, 3.2.1, and what people write: a password with an @ that is not %40, a ? that ends the
+# host, or a / that ends it; before that stands no port. Bounds keep a megabyte of them linear.
+USERINFO = re.compile(r"(?<=://)(?:[^/\s]+|[^/\s:]{0,64}:(?!\d{1,5}/)\S{0,256})@")
+# Code hosts and object stores take them behind the address too.
+PARAMETER = re.compile(
+    r"([?&;](?:[\w.-]{0,40}(?:token|secret|password|passwd|signature|credential|api[-_]?key|auth)"
+    r"[\w.-]{0,40}|sig|key|pwd)=)[^&;#\s'\"]*[^&;#\s'\":,.]",
+    re.IGNORECASE,
+)
 
 
 def printable(text: str) -> str:
@@ -27,8 +33,10 @@ def without_credentials(text: str) -> str:
 
     >>> without_credentials("fetch https://me:secret@host.example/a.tar failed")
     'fetch https://***@host.example/a.tar failed'
+    >>> without_credentials("https://host.example/a.tar?ref=1&private_token=secret")
+    'https://host.example/a.tar?ref=1&private_token=***'
     """
-    return USERINFO.sub("***@", text)
+    return PARAMETER.sub(r"\1***", USERINFO.sub("***@", text))
 
 
 def escape(text: str) -> str:

@@ -267,7 +267,7 @@ def file_name(alternate: Alternate) -> str:
         case DebianAlternate() | PypiAlternate():
             return alternate.file
         case ArchiveAlternate():
-            return alternate.url.rsplit("/", 1)[-1]
+            return without_credentials(alternate.url).rsplit("/", 1)[-1]
         case GitAlternate(commit=str() as commit):
             repository = alternate.url.rsplit("/", 1)[-1].removesuffix(".git")
             return f"{repository}-{commit}.tar"

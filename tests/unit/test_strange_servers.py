@@ -16,7 +16,8 @@ from hypothesis import strategies as st
 
 from buildmatrix.errors import SourceUnavailable
 from buildmatrix.printable import without_credentials
-from buildmatrix.sources import address, fetch, git, pypi
+from buildmatrix.recipe import ArchiveAlternate
+from buildmatrix.sources import address, describe, fetch, file_name, git, pypi
 from tests.fakes import RecordingReporter
 from tests.serving import serving
 
@@ -233,3 +234,25 @@ def test_credentials_of_any_kind_are_hidden(secret: str) -> None:
     text = f"git: https://{secret.strip() or 'x'}@host.example/r.git failed"
     if not any(letter.isspace() for letter in secret):
         assert without_credentials(text) == "git: https://***@host.example/r.git failed"
+
+
+@pytest.mark.parametrize(
+    ("url", "shown"),
+    [
+        ("https://me:pa/ss@host.example/a.tar", "https://***@host.example/a.tar"),
+        ("https://h.example/a.tar?private_token=tok", "https://h.example/a.tar?private_token=***"),
+        (
+            "https://h.example/a?access_token=tok&ref=1",
+            "https://h.example/a?access_token=***&ref=1",
+        ),
+        ("https://h.example/a?X-Amz-Signature=tok#x", "https://h.example/a?X-Amz-Signature=***#x"),
+        ("https://h.example/a?sv=1&sig=tok", "https://h.example/a?sv=1&sig=***"),
+        ("https://h.example:8443/pkg@1.0/a.tar", "https://h.example:8443/pkg@1.0/a.tar"),
+        ("https://h.example/pkg@1.0/a.tar?sha=1", "https://h.example/pkg@1.0/a.tar?sha=1"),
+    ],
+)
+def test_credentials_behind_an_address_or_with_a_slash_are_hidden(url: str, shown: str) -> None:
+    assert without_credentials(f"no answer of {url}: x") == f"no answer of {shown}: x"
+    one = ArchiveAlternate(kind="archive", url=url, sha256="a" * 64)
+    assert describe(one) == shown
+    assert file_name(one) == shown.rsplit("/", 1)[-1]
