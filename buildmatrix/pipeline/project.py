@@ -11,6 +11,7 @@ from buildmatrix.export import FORMATS
 from buildmatrix.pipeline import fitting
 from buildmatrix.pipeline.models import PACKAGE, digest, importers, modules, network, shown
 from buildmatrix.selector import matches_id
+from buildmatrix.some import some
 from buildmatrix.workload import Calls
 
 if TYPE_CHECKING:
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from buildmatrix.workload import Workload
     from buildmatrix.works import Graph
 
+FEW = 10  # excluded cells that one error names
 HARNESS = PACKAGE / "harness"
 BENCH_FILES = ("bench.h", "bench.cpp")
 HARNESS_FILES = (
@@ -195,7 +197,13 @@ def select(expanded: Matrix, only: tuple[str, ...]) -> tuple[Cell, ...]:
                 f"--only {pattern} matches no cell{near}", hint="`inv cells` lists them"
             )
     if not ids:
-        raise InputError("the matrix has no cells", where="matrix.yaml")
+        gone = [f"{one.id} is dropped by {one.rule}: {one.reason}" for one in expanded.dropped]
+        raise InputError(
+            "the matrix has no cells" + (", all are excluded" if gone else ""),
+            where="matrix.yaml",
+            details=some(gone, FEW, between="\n"),
+            hint="" if gone else "add `axes:` or `include:`",
+        )
     return tuple(cell for cell in expanded.cells if matches_id(only, cell.id))
 
 

@@ -25,6 +25,16 @@ TYPES = {"text": str, "boolean": bool, "integer": int}
 # Debian's names of the machines that a toolchain may compile for.
 PLACED = OptionSpec(summary="of the toolchain", choices=["amd64", "arm64", "armel", "armhf"])
 
+# An option of such a name could not be chosen there, or an exclusion would speak of the wrong one.
+RESERVED = {
+    "stack": "the recipe",
+    "toolchain": "the toolchain",
+    "model": "the network",
+    "name": "the cell's id",
+    "reason": "why an exclusion is there",
+    ARCHITECTURE: "the toolchain's machine",
+}
+
 
 def check(recipe: Recipe, recipes: Mapping[str, Recipe]) -> None:
     """Raise InputError for the first thing in a recipe that names nothing, that can never come to
@@ -53,8 +63,11 @@ def check(recipe: Recipe, recipes: Mapping[str, Recipe]) -> None:
 
 
 def _check_option(document: Document, name: str, option: OptionSpec) -> None:
-    """Its default and its choices are values that it may have."""
+    """Its name is free, and its default and its choices are values that it may have."""
     at = ("options", name)
+    if name in RESERVED:
+        brief = f"no option can be called '{name}': in matrix.yaml that is {RESERVED[name]}"
+        raise document.fault(at, brief, hint="rename it")
     values: list[tuple[Position, Scalar]] = [
         ((*at, "choices", i), one) for i, one in enumerate(option.choices)
     ]

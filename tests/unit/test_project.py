@@ -32,6 +32,13 @@ def test_the_first_model_is_measured_unless_another_is_asked_for(matrix: Path) -
     assert project.load(matrix, only=("*.lenet-5",)).network.name == "lenet-5"
 
 
+def test_what_excludes_every_cell_is_named_with_its_place(matrix: Path) -> None:
+    matrix.write_text(TWO + "exclude: [{toolchain: tc, reason: not now}]\n")
+    with pytest.raises(InputError, match="has no cells, all are excluded") as caught:
+        project.load(matrix)
+    assert f"net-one is dropped by {matrix}:8:11: not now" in caught.value.details
+
+
 def test_a_named_model_selects_its_cells_alone(matrix: Path) -> None:
     found = project.load(matrix, only=("net-one*",), model="lenet-5")
     assert [cell.id for cell in found.cells] == ["net-one.lenet-5", "net-one-neon.lenet-5"]

@@ -157,6 +157,10 @@ MORE = "  - {name: %s, alternates: [{kind: folder, path: %s}]}\nbuild: {"
         ("blas", "[one, two]", "[one, two, one]", "5:46: 'one' stands here twice"),
         ("blas", "{blas: two}", "{blas: tow}", "'blas' is never 'tow' (did you mean 'two'?); it"),
         ("blas", "{blas: two}", "{blas: [two, t?]}", "12:24: 'blas' is never 't?'"),
+        *(
+            ("net", "dependencies:", f"{OWN[:10]}{name}{OWN[14:]}", f"can be called '{name}': in")
+            for name in ("stack", "toolchain", "model", "name", "reason", "architecture")
+        ),
         ("blas", "{blas: two}", "{blas: []}", "'blas' has no value here: this is never met"),
         ("blas", "{neon: true}", '{neon: "true"}', "'neon' is boolean: it is never 'true'"),
         ("blas", "{neon: true}", "{neon: 1}", "'neon' is boolean: it is never 1"),
