@@ -86,6 +86,11 @@ class Net:
         order = self.orders.get(number, tuple(range(self.rank(number))))
         return order[axis % len(order)]
 
+    def first_axis(self, number: int, axis: int) -> int:
+        """The same of a value that is read channels first."""
+        rank = self.rank(number)
+        return IMAGE[axis % rank] if rank == len(IMAGE) else axis % rank
+
     def image(self, one: Operation, place: int = 0) -> str:
         """The name of an input, which has to be an image; its channels come first."""
         rank = self.rank(one.inputs[place])
@@ -130,6 +135,17 @@ class Net:
         self.room.take(array.nbytes)
         self.constants.append(numpy_helper.from_array(array, name))
         return name
+
+    def broadcast(self, one: Operation, place: int, rank: int) -> str:
+        """An input, computed or not, of a node that makes a value of so many axes."""
+        if one.inputs[place] in self.names:
+            if self.rank(one.inputs[place]) != rank:
+                raise self.lacks(one, "values of different forms")
+            return self.read(one, place)
+        values = self.weights(one, place)
+        values = values.reshape((1,) * (rank - values.ndim) + values.shape)
+        values = values.transpose(TO_FIRST) if rank == len(IMAGE) else values
+        return self.number(one, "given", values)
 
     def node(self, one: Operation, kind: str, inputs: Sequence[str], **how: Any) -> str:
         """A node on the way to what the operator makes; the name of its value."""

@@ -1,0 +1,104 @@
+"""Operators of TensorFlow Lite that change the form, the order or the size of a value, in ONNX."""
+
+from __future__ import annotations
+
+from itertools import accumulate
+from typing import TYPE_CHECKING
+
+import numpy as np
+from tflite import ActivationFunctionType as Act
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from buildmatrix.imported.lite_graph import Operation
+    from buildmatrix.imported.lite_net import Net
+
+ENDLESS = 2**62  # an end that no axis reaches
+
+
+def concatenation(net: Net, one: Operation) -> None:
+    how = one.options
+    if how["FusedActivationFunction"] != Act.NONE:  # LiteRT 2.3 refuses it, or leaves it out
+        raise net.lacks(one, "an activation in the options")
+    inputs = [net.read(one, place) for place in range(len(one.inputs))]
+    net.put(one, "Concat", inputs, axis=net.first_axis(one.outputs[0], how["Axis"]))
+
+
+def reshaped(net: Net, one: Operation) -> None:
+    """Whatever keeps the values in their order. An image that is made has its channels last until
+    somebody wants them first."""
+    made = one.outputs[0]
+    sizes = net.values[made].sizes
+    if sizes.count(0) > 1:
+        raise net.lacks(one, "a size that is not known")
+    shape = [size or (1 if place == 0 else -1) for place, size in enumerate(sizes)]
+    name = net.node(one, "Reshape", [net.plain(one), net.number(one, "to", shape)])
+    net.made(made, name, tuple(range(len(shape))))
+
+
+def reordered(net: Net, one: Operation) -> None:
+    """Only said of the value: who reads it takes it as it likes."""
+    order = tuple(net.axis(one.inputs[0], axis) for axis in net.numbers(one, 1))
+    net.made(one.outputs[0], net.named(one), order)
+
+
+def shuffled(net: Net, one: Operation) -> None:
+    """As networks of ONNX say it."""
+    _, height, width, channels = net.values[one.inputs[0]].sizes
+    if not height * width:
+        raise net.lacks(one, "a size that is not known")
+    groups = one.options["Groups"]
+    parted = np.array([1, groups, channels // groups, height, width], np.int64)
+    value = net.node(one, "Reshape", [net.image(one), net.number(one, "parted", parted)])
+    value = net.node(one, "Transpose", [value], perm=[0, 2, 1, 3, 4])
+    whole = np.array([1, channels, height, width], np.int64)
+    net.put(one, "Reshape", [value, net.number(one, "whole", whole)])
+
+
+def reduced(net: Net, one: Operation) -> None:
+    axes = sorted(net.axis(one.inputs[0], axis) for axis in net.numbers(one, 1))
+    kind = "ReduceMean" if one.kind == "MEAN" else "ReduceMax"
+    net.put(one, kind, [net.named(one)], axes=axes, keepdims=int(one.options["KeepDims"]))
+
+
+def cut(net: Net, one: Operation) -> None:
+    begins, sizes = net.numbers(one, 1), net.numbers(one, 2)
+    ends = [ENDLESS if s < 0 else b + s for b, s in zip(begins, sizes, strict=True)]
+    _slice(net, one, begins, ends)
+
+
+def strided(net: Net, one: Operation) -> None:
+    how = one.options
+    begins, ends, steps = (net.numbers(one, place) for place in (1, 2, 3))
+    if how["EllipsisMask"] or how["NewAxisMask"] or how["ShrinkAxisMask"] or {*steps} - {1}:
+        raise net.lacks(one, "another form of a part")
+    begins = [0 if how["BeginMask"] >> axis & 1 else begin for axis, begin in enumerate(begins)]
+    ends = [ENDLESS if how["EndMask"] >> axis & 1 else end for axis, end in enumerate(ends)]
+    _slice(net, one, begins, ends)
+
+
+def split(net: Net, one: Operation) -> None:
+    """Parts of equal size, or of those that the second input says."""
+    if one.kind == "SPLIT":
+        (axis,), place = net.numbers(one, 0), 1
+        whole = net.values[one.inputs[1]].sizes[axis]
+        if not whole:
+            raise net.lacks(one, "a size that is not known")
+        sizes = [whole // len(one.outputs)] * len(one.outputs)
+    else:
+        sizes, (axis,), place = net.numbers(one, 1), net.numbers(one, 2), 0
+    name, rank = net.read(one, place), net.rank(one.inputs[place])
+    ends = [*accumulate(sizes)]
+    for top, (size, end) in enumerate(zip(sizes, ends, strict=True)):
+        bounds = ([end - size], [end], [net.first_axis(one.inputs[place], axis % rank)])
+        names = [net.number(one, f"part{top}", np.array(b, np.int64)) for b in bounds]
+        net.put(one, "Slice", [name, *names], top=top)
+
+
+def _slice(net: Net, one: Operation, begins: Sequence[int], ends: Sequence[int]) -> None:
+    name = net.read(one)
+    axes = [net.first_axis(one.inputs[0], axis) for axis in range(len(begins))]
+    bounds = (begins, ends, axes)
+    names = [net.number(one, "part", np.array(bound, np.int64)) for bound in bounds]
+    net.put(one, "Slice", [name, *names])
