@@ -258,10 +258,14 @@ class ShuffleSpec(LayerSpec):
 
 
 class UpsampleSpec(LayerSpec):
-    """Each value `factor` times in both directions."""
+    """`factor` values in both directions for each one: the same, or on straight lines between the
+    middles of pixels, beyond the outermost of which nothing changes."""
 
     type: Literal["upsample"]
-    factor: PositiveInt = Field(description="how often each value comes, in both directions")
+    factor: PositiveInt = Field(description="values for each one, in both directions")
+    mode: Literal["nearest", "linear"] = Field(
+        "nearest", description="the same values, or those between"
+    )
 
 
 class LrnSpec(LayerSpec):

@@ -165,8 +165,12 @@ def _formed(layer: FlattenSpec | UpsampleSpec | SliceSpec | ShuffleSpec | PadSpe
     match layer:
         case FlattenSpec():
             return x.reshape(-1, 1, 1)
-        case UpsampleSpec(factor=factor):
+        case UpsampleSpec(factor=factor, mode="nearest"):
             return x.repeat(factor, axis=1).repeat(factor, axis=2)
+        case UpsampleSpec(factor=factor):
+            rows, columns = (_between(size, factor) for size in x.shape[1:])
+            between: F64 = rows @ x @ columns.T
+            return between
         case SliceSpec(first=first, channels=channels):
             return x[first : first + channels]
         case ShuffleSpec(groups=groups):
@@ -177,6 +181,13 @@ def _formed(layer: FlattenSpec | UpsampleSpec | SliceSpec | ShuffleSpec | PadSpe
             if mode == "constant":
                 return np.pad(x, sides, constant_values=value)
             return np.pad(x, sides, mode=mode)
+
+
+def _between(size: int, factor: int) -> F64:
+    """(factor * size, size): the shares of what lies on both sides of each new pixel's middle."""
+    places = np.clip((np.arange(factor * size) + 0.5) / factor - 0.5, 0, size - 1)
+    distance: F64 = np.abs(places[:, None] - np.arange(size))
+    return np.maximum(1 - distance, 0)
 
 
 def _spread(layer: DeconvSpec, x: F64, learnt: Parameters) -> F64:

@@ -66,8 +66,9 @@ def _formed(
             return "Padding", {0: top, 1: bottom, 2: left, 3: right, 4: modes[mode], 5: value}
         case SliceSpec(first=first, channels=channels):
             return "Crop", {-23309: f"1,{first}", -23310: f"1,{first + channels}", -23311: "1,0"}
-        case UpsampleSpec(factor=factor):
-            return "Interp", {0: 1, 1: float(factor), 2: float(factor)}  # 1: nearest
+        case UpsampleSpec(factor=factor, mode=mode):
+            kinds = {"nearest": 1, "linear": 2}
+            return "Interp", {0: kinds[mode], 1: float(factor), 2: float(factor)}
         case ShuffleSpec(groups=groups):
             return "ShuffleChannel", {0: groups}
         case JoinSpec(type=operation):

@@ -187,9 +187,10 @@ def _kind(layer: Layer) -> tuple[str, dict[str, Any]]:
             return "Pad", {"mode": mode}
         case ConcatSpec():
             return "Concat", {"axis": 1}
-        case UpsampleSpec():
-            how = {"mode": "nearest", "nearest_mode": "floor"}
-            return "Resize", {**how, "coordinate_transformation_mode": "asymmetric"}
+        case UpsampleSpec(mode=mode):
+            where = {"nearest": "asymmetric", "linear": "half_pixel"}[mode]
+            rounded = {"nearest_mode": "floor"} if mode == "nearest" else {}
+            return "Resize", {"mode": mode, **rounded, "coordinate_transformation_mode": where}
         case LrnSpec(size=size, alpha=alpha, beta=beta, bias=bias):
             return "LRN", {"size": size, "alpha": alpha, "beta": beta, "bias": bias}
         case _:

@@ -80,13 +80,18 @@ def _last_channels_average(layer: PoolSpec) -> str:
     return "" if own or not padded else LEAVES_OUT
 
 
+def _between(layer: Layer) -> str:
+    """MXNet's UpSampling learns its lines, TensorFlow's ResizeBilinear began with corners."""
+    return "linear upsample" if isinstance(layer, UpsampleSpec) and layer.mode == "linear" else ""
+
+
 def tensorflow(step: Step) -> str:
     layer = step.layer
     if isinstance(layer, ConvSpec) and layer.groups > 1:
         (down, along), spread = layer.window.stride, layer.window.dilation
         if layer.groups == step.before.channels and (down != along or spread != (1, 1)):
             return "depthwise convolution with dilation, or strides that differ between sides"
-    return _grouped(step) or lite(step)
+    return _grouped(step) or _between(layer) or lite(step)
 
 
 def ncnn(step: Step) -> str:
@@ -156,7 +161,7 @@ def mxnet(step: Step) -> str:
     if isinstance(layer, PoolSpec) and layer.method == "average" and not layer.counts_pad:
         padded = any(side > 0 for side in layer.window.pads)
         return LEAVES_OUT if padded and not rounds_down(step) else ""
-    return _even_lrn(layer)
+    return _between(layer) or _even_lrn(layer)
 
 
 def rounds_down(step: Step) -> bool:

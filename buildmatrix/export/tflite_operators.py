@@ -97,6 +97,8 @@ def _formed(layer: SliceSpec | PadSpec | UpsampleSpec) -> tuple[str, Options]:
             return "MIRROR_PAD", ("MirrorPadOptions", {"Mode": MirrorPadMode.REFLECT})
         case PadSpec():
             return "PADV2", ("PadV2Options", {})
+        case UpsampleSpec(mode="linear"):
+            return "RESIZE_BILINEAR", ("ResizeBilinearOptions", {"HalfPixelCenters": True})
         case UpsampleSpec():
             return "RESIZE_NEAREST_NEIGHBOR", ("ResizeNearestNeighborOptions", {})
 

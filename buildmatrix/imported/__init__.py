@@ -76,6 +76,22 @@ def sha256(path: Path) -> str:
 def golden(net: ImportedNetwork) -> tuple[tuple[Parameters, ...], F32, F64]:
     """Weights, the image, and the answer: by our reference in float64, which must agree with what
     onnxruntime, in float32, makes of the file itself. Raises InputError when it does not."""
+    parameters, image, expected, error = answered(net)
+    allowed = net.tolerance.get("float32", max(net.tolerance.values()))
+    if not error <= allowed:
+        raise InputError(
+            f"onnxruntime's answer differs from the reference's by {error:.1e}, "
+            f"and {allowed:.1e} is tolerated",
+            where=str(net.file),
+            hint="raise the tolerance if the network loses so much in float32, "
+            "or give it an input that is like those it was made for: `values: image.npy`",
+        )
+    return parameters, image, expected
+
+
+def answered(net: ImportedNetwork) -> tuple[tuple[Parameters, ...], F32, F64, float]:
+    """Weights, the image, the reference's answer in float64, and how far from it that of
+    onnxruntime in float32 is. Raises InputError for a file that changed."""
     from buildmatrix import reference
     from buildmatrix.imported import convert, simplify
 
@@ -91,16 +107,7 @@ def golden(net: ImportedNetwork) -> tuple[tuple[Parameters, ...], F32, F64]:
     expected = reference.forward(net, parameters, image)
     assert simplified.answer is not None
     error = reference.max_relative_error(simplified.answer, expected)
-    allowed = net.tolerance.get("float32", max(net.tolerance.values()))
-    if not error <= allowed:
-        raise InputError(
-            f"onnxruntime's answer differs from the reference's by {error:.1e}, "
-            f"and {allowed:.1e} is tolerated",
-            where=str(net.file),
-            hint="raise the tolerance if the network loses so much in float32, "
-            "or give it an input that is like those it was made for: `values: image.npy`",
-        )
-    return parameters, image, expected
+    return parameters, image, expected, error
 
 
 def picture(net: ImportedNetwork) -> F32:

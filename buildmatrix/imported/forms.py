@@ -69,6 +69,9 @@ def shuffle(reading: Reading, node: NodeProto) -> None:
     reading.add(node, ShuffleSpec, inputs=reading.read(node, node.input[0]), groups=groups)
 
 
+HALVES = (b"half_pixel", b"pytorch_half_pixel")  # they differ where a size of 1 is made
+
+
 def resize(reading: Reading, node: NodeProto) -> None:
     how = attributes(node)
     before, after = reading.shape(node.input[0]), reading.shape(node.output[0])
@@ -76,9 +79,14 @@ def resize(reading: Reading, node: NodeProto) -> None:
     whole = after[1:] == (before.height * factor, before.width * factor)
     where = how.get("coordinate_transformation_mode", b"half_pixel")
     rounding = how.get("nearest_mode", b"round_prefer_floor")
-    halves = where in (b"half_pixel", b"pytorch_half_pixel") and rounding.startswith(b"round")
+    halves = where in HALVES and rounding.startswith(b"round")
     corner = where == b"asymmetric" and rounding == b"floor"
-    nearest = how.get("mode", b"nearest") == b"nearest"
-    if not (nearest and whole and (halves or corner or node.op_type == "Upsample")):
-        raise reading.lacks(node, "a resizing other than each value a whole number of times")
-    reading.add(node, UpsampleSpec, inputs=reading.read(node, node.input[0]), factor=factor)
+    mode = how.get("mode", b"nearest").decode()
+    if mode == "linear":
+        known = where in HALVES and node.op_type == "Resize"
+    else:
+        known = mode == "nearest" and (halves or corner or node.op_type == "Upsample")
+    if not (known and whole):
+        raise reading.lacks(node, "a resizing other than by a whole number, between middles,")
+    inputs = reading.read(node, node.input[0])
+    reading.add(node, UpsampleSpec, inputs=inputs, factor=factor, mode=mode)

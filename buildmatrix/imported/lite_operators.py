@@ -106,6 +106,7 @@ OPERATORS: Mapping[str, Callable[[Net, Operation], None]] = {
     "MEAN": forms.reduced,
     "REDUCE_MAX": forms.reduced,
     "RESIZE_NEAREST_NEIGHBOR": windows.resized,
+    "RESIZE_BILINEAR": windows.resized,
     "SOFTMAX": softmax,
     "LOGISTIC": _plain("Sigmoid"),
     "TANH": _plain("Tanh"),

@@ -112,14 +112,16 @@ def resized(net: Net, one: Operation) -> None:
     how, (height, width) = one.options, net.numbers(one, 1)
     if how["AlignCorners"]:
         raise net.lacks(one, "corners that are kept")
-    halves = how["HalfPixelCenters"]
+    halves, linear = how["HalfPixelCenters"], one.kind == "RESIZE_BILINEAR"
+    if linear and not halves:
+        raise net.lacks(one, "a corner that is kept")
     sizes = net.values[one.inputs[0]].sizes
     to = net.number(one, "to", [1, sizes[3], height, width])
     net.put(
         one,
         "Resize",
         [net.image(one), "", "", to],
-        mode="nearest",
+        mode="linear" if linear else "nearest",
         coordinate_transformation_mode="half_pixel" if halves else "asymmetric",
         nearest_mode="round_prefer_ceil" if halves else "floor",
     )

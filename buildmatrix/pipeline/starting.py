@@ -27,6 +27,9 @@ PIPELINES: Mapping[str, Mapping[str, str]] = {
     "gitlab": {"gitlab.yml": ".gitlab-ci.yml"},
 }
 
+TOLERANCES = (1e-4, 1e-3, 1e-2)  # of a network that is begun
+SPARE = 5  # times that an engine's error may be another's
+
 Files = dict[Path, bytes]
 
 
@@ -46,7 +49,7 @@ def network(path: Path, size: InputSpec | None, output: str) -> Files:
 
     Raises UsageError for a file of another format, InputError for one that is not read.
     """
-    from buildmatrix.imported import described
+    from buildmatrix.imported import answered, described
     from buildmatrix.imported.spec import ENDINGS, FileNetworkSpec
 
     if path.suffix not in ENDINGS:
@@ -56,7 +59,10 @@ def network(path: Path, size: InputSpec | None, output: str) -> Files:
     given = {"version": 1, "name": name, "summary": name, "from": path.name, "output": output}
     wish = FileNetworkSpec.model_validate({**given, "input": size, "tolerance": {"float32": 1e-4}})
     net = described(wish, path.parent)
+    *_, error = answered(net)
     words = {
+        "tolerance": f"{tolerance(error):.1e}",
+        "error": f"{error:.0e}",
         "model": name,
         "file": path.name,
         **net.input.model_dump(),
@@ -72,6 +78,16 @@ def network(path: Path, size: InputSpec | None, output: str) -> Files:
         home / "model.yaml": filled["model.yaml"].encode(),
         **{home / one: (path.parent / one).read_bytes() for one in net.files},
     }
+
+
+def tolerance(error: float) -> float:
+    """What may be allowed where float32 loses so much in one engine: others lose some more.
+
+    >>> tolerance(2e-7), tolerance(3e-5), tolerance(2e-4), tolerance(0.3)
+    (0.0001, 0.001, 0.001, 0.01)
+    """
+    steps = [one for one in TOLERANCES if one >= SPARE * error]
+    return min(steps, default=max(TOLERANCES))
 
 
 def _name(stem: str) -> str:

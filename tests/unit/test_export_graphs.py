@@ -141,6 +141,13 @@ def test_the_output_has_the_name_that_engines_ask_for(tmp_path: Path) -> None:
     assert lines[3].split()[1] == "prob_2"
 
 
+@pytest.mark.parametrize("format", ["mxnet", "tensorflow"])
+def test_what_lies_between_pixels_is_refused_by_name(format: str, tmp_path: Path) -> None:
+    net = network({"name": "x", "type": "upsample", "factor": 2, "mode": "linear"})
+    with pytest.raises(InputError, match=f"the format {format} has no linear upsample: layer x"):
+        export(net, format=format, destination=tmp_path)
+
+
 @pytest.mark.parametrize("layer", [{"type": "upsample", "factor": 2}, {"type": "pad", "pad": 1}])
 def test_what_caffe_lacks_is_refused_by_name(layer: dict[str, Any], tmp_path: Path) -> None:
     net = network({"name": "x", **layer})

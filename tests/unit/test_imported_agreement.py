@@ -186,6 +186,8 @@ class Drawing:
         if height * width <= 64:
             scales = self.constant([1, 1, 2, 2])
             how = {"mode": "nearest", "coordinate_transformation_mode": "asymmetric"}
+            if self.one_of(True, False):
+                how = {"mode": "linear", "coordinate_transformation_mode": "half_pixel"}
             size = (channels, 2 * height, 2 * width)
             self.nodes.append(node("Resize", f"{one}  {scales}", f"v{len(self.nodes)}", **how))
             self.nodes[-1].attribute.extend(node("x", "x", "x", nearest_mode="floor").attribute)

@@ -175,10 +175,19 @@ def test_what_is_padded_with_a_number_or_mirrored(tmp_path: Path) -> None:
     )
 
 
-@pytest.mark.parametrize("halves", [False, True])
-def test_each_value_a_whole_number_of_times(tmp_path: Path, halves: bool) -> None:
-    how = ("ResizeNearestNeighborOptions", {"AlignCorners": False, "HalfPixelCenters": halves})
-    one = Operator("RESIZE_NEAREST_NEIGHBOR", ("x", "k"), "y", how)
+@pytest.mark.parametrize(
+    ("code", "table", "halves"),
+    [
+        ("RESIZE_NEAREST_NEIGHBOR", "ResizeNearestNeighborOptions", False),
+        ("RESIZE_NEAREST_NEIGHBOR", "ResizeNearestNeighborOptions", True),
+        ("RESIZE_BILINEAR", "ResizeBilinearOptions", True),
+    ],
+)
+def test_a_whole_number_of_values_for_each(
+    tmp_path: Path, code: str, table: str, halves: bool
+) -> None:
+    how = (table, {"AlignCorners": False, "HalfPixelCenters": halves})
+    one = Operator(code, ("x", "k"), "y", how)
     made = file(one, y=(1, 18, 24, 4), constants={"k": ints(18, 24)})
     assert error(tmp_path, made) < ALLOWED
 
@@ -289,6 +298,11 @@ REFUSED = {
     "an activation in the options of operator CONCATENATION 'y'": file(
         Operator("CONCATENATION", ("x", "x"), "y", ("ConcatenationOptions", FUSED)),
         y=(1, 6, 8, 8),
+    ),
+    "a corner that is kept of operator RESIZE_BILINEAR 'y'": file(
+        Operator("RESIZE_BILINEAR", ("x", "k"), "y", ("ResizeBilinearOptions", {})),
+        y=(1, 12, 16, 4),
+        constants={"k": ints(12, 16)},
     ),
     "beta 2 of operator SOFTMAX 'y'": file(
         Operator("SOFTMAX", ("x",), "y", ("SoftmaxOptions", {"Beta": 2.0})), y=IMAGE
