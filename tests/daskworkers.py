@@ -61,18 +61,24 @@ class Dask:
     def log(self, name: str) -> str:
         return (self.root / f"{name}.log").read_text()
 
-    def containers(self) -> list[str]:
-        """The works whose containers are there, of any worker."""
+    def at_work(self) -> list[tuple[str, str]]:
+        """Each work whose container is there, with the worker that has it."""
         engine = DockerEngine()
         try:
             # Rows as the engine lists them: to look at each meets those of others that just went.
             rows = engine.client.api.containers(all=True, filters={"label": "buildmatrix.work"})
-            states = {str(self.state(name)) for name in self.workers}
+            names = {str(self.state(name)): name for name in self.workers}
             labels = [row["Labels"] for row in rows]
-            mine = [one for one in labels if one.get("buildmatrix.state") in states]
-            return sorted(one["buildmatrix.work"] for one in mine)
+            mine = [one for one in labels if one.get("buildmatrix.state") in names]
+            return sorted(
+                (one["buildmatrix.work"], names[one["buildmatrix.state"]]) for one in mine
+            )
         finally:
             engine.close()
+
+    def containers(self) -> list[str]:
+        """The works whose containers are there, of any worker."""
+        return [work for work, _ in self.at_work()]
 
 
 def _process(
