@@ -69,7 +69,7 @@ def schema(_c: Any, out: str = "") -> None:
     {
         "name": "folder to make; a point is here",
         "example": "which start: library (your own C library), study (shipped stacks)",
-        "from_": "an ONNX file: a project that measures the network in it",
+        "from_": "a file of ONNX, TensorFlow Lite or Caffe: a project that measures it",
         "input": "with --from, where the file leaves the size of its image open: 3x224x224",
         "output": "with --from: which of several outputs",
         "ci": "github or gitlab: pipelines that build each push and measure each night; "
@@ -86,7 +86,7 @@ def init(
     output: str = "",
     ci: str = "",
 ) -> None:
-    """Write a project that builds: of a small C library, or of an ONNX file; and its pipelines."""
+    """Write a project that builds: of a small C library, or of your network; and its pipelines."""
     from buildmatrix.cli.schemas import FILES, texts
     from buildmatrix.pipeline import starting
 

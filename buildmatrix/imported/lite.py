@@ -36,7 +36,7 @@ def loaded(path: Path) -> ModelProto:
         data = path.read_bytes()
     except OSError as fault:
         raise InputError(
-            f"it cannot be read: {fault.strerror}", where=str(path), hint="put it beside model.yaml"
+            f"it cannot be read: {fault.strerror}", where=str(path), hint="check its name"
         ) from None
     graph = lite_graph.read(data, str(path))
     net = Net(str(path), graph.values, lite_graph.Room(GROWN * len(data)))

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
 from onnx import save
 
 from buildmatrix import schema
 from buildmatrix.errors import InputError
+from buildmatrix.export import export
+from buildmatrix.network import NetworkSpec
 from buildmatrix.nouns import Stage
 from buildmatrix.pipeline import project, starting
 from buildmatrix.plan import cache_keys
@@ -18,8 +20,7 @@ from buildmatrix.workload import Calls
 from tests import onnx_files
 from tests.unit import commands
 
-if TYPE_CHECKING:
-    from pathlib import Path
+ROOT = Path(__file__).parents[2]
 
 
 def begin(folder: Path, *flags: str) -> Path:
@@ -171,6 +172,24 @@ def test_an_onnx_file_becomes_a_project_that_measures_it(tmp_path: Path) -> None
     assert {cell.model for cell in loaded.cells} == {"my-net"}
     there, brought = tmp_path / "my net.onnx", mine / "models" / "my-net" / "my net.onnx"
     assert brought.read_bytes() == there.read_bytes()
+
+
+@pytest.mark.parametrize("format", ["tflite", "caffe"])
+def test_so_does_a_file_of_another_format_with_what_lies_beside_it(
+    format: str, tmp_path: Path
+) -> None:
+    model = schema.load(ROOT / "models" / "lenet-5" / "model.yaml", NetworkSpec)
+    export(model, format=format, destination=tmp_path / "theirs")
+    there = {path.name: path for path in (tmp_path / "theirs").glob("net.*")}
+    first = "net.prototxt" if format == "caffe" else "net.tflite"
+    done = commands.run("init", "mine", "--from", f"theirs/{first}", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    home = tmp_path / "mine" / "models" / "net"
+    assert {path.name for path in home.iterdir()} == {*there, "model.yaml"}
+    assert all((home / name).read_bytes() == path.read_bytes() for name, path in there.items())
+    text = (home / "model.yaml").read_text()
+    assert "input: {channels: 1, height: 28, width: 28}" in text
+    assert "tolerance: {float32: 1.0e-04}" in text
 
 
 @pytest.mark.parametrize("words", [("net.onnx",), ("onnx", "net.onnx")])
