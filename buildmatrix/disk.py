@@ -6,20 +6,25 @@ import errno
 import os
 import pwd
 import resource
+import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from buildmatrix.errors import BuildmatrixError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
 RAISE_FILES = "raise it for this shell: ulimit -n 1024"
 FULL = {errno.ENOSPC: "is full", errno.EDQUOT: "has used up its quota"}
 
 
-def explained(error: OSError) -> BuildmatrixError:
-    """The error of a file system as one of ours: which file, what is in the way, what to do."""
+def explained(error: OSError, written: Iterable[Path] = ()) -> BuildmatrixError:
+    """The error of a file system as one of ours: which file, what is in the way, what to do.
+
+    Of a disk that is full the system names no file: of the places that may have been `written` to
+    it is the one with the least room.
+    """
     path = Path(os.fsdecode(error.filename or error.filename2 or ""))
     named = error.filename is not None or error.filename2 is not None
     where = str(path) if named else None
@@ -28,7 +33,7 @@ def explained(error: OSError) -> BuildmatrixError:
         brief = f"too many open files: this program may have {limit} at once"
         return BuildmatrixError(brief, where=where, hint=RAISE_FILES)
     if error.errno in FULL:
-        return _full(error.errno, path if named else None)
+        return _full(error.errno, path.parent if named else _fullest(written))
     if error.errno == errno.EROFS:
         brief = "its file system is mounted read-only"
         return BuildmatrixError(brief, where=where, hint="name a folder that can be written")
@@ -67,14 +72,20 @@ def closed(folder: Path) -> Path | None:
     return None
 
 
-def _full(number: int, path: Path | None) -> BuildmatrixError:
-    folder = path.parent if path else None
-    place = _mount_point(folder) if folder else "a file system"
+def _full(number: int, folder: Path | None) -> BuildmatrixError:
+    place = f"the file system {_mount_point(folder)}" if folder else "a file system"
     return BuildmatrixError(
-        f"the file system {place} {FULL[number]}",
+        f"{place} {FULL[number]}",
         where=str(folder) if folder else None,
-        hint="free space there, or keep the state elsewhere with --state or BUILDMATRIX_STATE",
+        hint="free space there, or name a folder elsewhere: for the state that is --state or "
+        "BUILDMATRIX_STATE",
     )
+
+
+def _fullest(places: Iterable[Path]) -> Path | None:
+    """The folder with the least room, of those that are there or will be."""
+    there = (next(at for at in (one, *one.parents) if at.is_dir()) for one in places)
+    return min(there, key=lambda folder: shutil.disk_usage(folder).free, default=None)
 
 
 def _mount_point(path: Path) -> str:

@@ -7,7 +7,7 @@ import inspect
 import os
 import signal
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any, NoReturn, TypeVar
 
 from invoke.exceptions import Exit
@@ -120,7 +120,7 @@ def command(explained: dict[str, str] | None = None, **options: Any) -> Callable
                 os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
                 raise Exit("", 141) from None
             except OSError as failure:
-                refusal = _explained(failure)
+                refusal = _explained(failure, [*arguments, *settings.values()])
                 raise Exit(printable(f"buildmatrix: {refusal}"), refusal.exit_code) from None
             except ModuleNotFoundError as absent:
                 gap = extras.explained(absent)
@@ -137,10 +137,16 @@ def _help(body: Callable[..., None], explained: dict[str, str]) -> dict[str, str
     return {flag: text for flag, text in texts.items() if flag.replace("-", "_") in flags}
 
 
-def _explained(failure: OSError) -> BuildmatrixError:
+def _explained(failure: OSError, words: Iterable[object]) -> BuildmatrixError:
+    """`words` are what the command was given: any of them may name a folder to write to."""
+    import tempfile
+    from pathlib import Path
+
     from buildmatrix.disk import explained
 
-    return explained(failure)
+    named = [word for word in words if isinstance(word, str) and word]
+    places = [*named, os.environ.get("BUILDMATRIX_STATE", ""), tempfile.gettempdir()]
+    return explained(failure, [Path(place).absolute() for place in places])
 
 
 def _interrupt(_number: int, _frame: object) -> NoReturn:

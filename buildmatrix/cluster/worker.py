@@ -150,7 +150,7 @@ def _answered(errand: Errand, place: Workplace, name: str) -> Answer:
     except BuildmatrixError as error:
         answer = _failed(name, error)
     except OSError as failure:
-        answer = _failed(name, disk.explained(failure))
+        answer = _failed(name, disk.explained(failure, [place.paths.root.absolute()]))
     except ModuleNotFoundError as absent:
         answer = _failed(name, extras.explained(absent))
     return replace(answer, log=zlib.compress(_written(log, began)))

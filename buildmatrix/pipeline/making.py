@@ -72,7 +72,7 @@ def made(
             workshop.reporter.emit(Finished(work.id, "failed", seconds, damage.brief))
             raise
         except OSError as failure:
-            error = disk.explained(failure)
+            error = disk.explained(failure, [workshop.paths.root.absolute()])
             outcome = Outcome(action, "failed", str(error), error.exit_code)
         except ModuleNotFoundError as absent:  # not remembered: installing it is no other key
             error = extras.explained(absent)

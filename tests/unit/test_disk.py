@@ -60,9 +60,20 @@ def test_few_open_files_are_told_with_the_number_and_what_raises_it() -> None:
 
 
 def test_an_error_without_a_file_still_makes_a_sentence() -> None:
-    assert "full" in str(explained(OSError(errno.ENOSPC, "No space left on device")))
+    assert "a file system is full" in str(explained(OSError(errno.ENOSPC, "No space left")))
     text = str(explained(OSError("500 Server Error: no space for a shim")))
     assert text == "500 Server Error: no space for a shim\nnext: `inv doctor` looks at this machine"
+
+
+def test_a_full_disk_is_named_though_the_system_names_no_file(tmp_path: Path) -> None:
+    """A write that finds no room is an error without a file."""
+    with pytest.raises(OSError, match="No space") as caught:
+        Path("/dev/full").write_text("x")
+    assert caught.value.filename is None
+    roomy, tight = tmp_path / "not" / "yet", Path("/proc")  # which has no room at all
+    text = str(explained(caught.value, [roomy, tight]))
+    assert "/proc: the file system /proc is full" in text
+    assert f"{tmp_path}: the file system " in str(explained(caught.value, [roomy]))
 
 
 @pytest.fixture
