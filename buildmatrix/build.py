@@ -9,9 +9,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from buildmatrix import scratch
 from buildmatrix.build_failure import Limits, explained
 from buildmatrix.errors import BuildError
 from buildmatrix.protocols import ContainerSpec, Engine, Mount
+from buildmatrix.usage import weight
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -29,6 +31,7 @@ MOST_MADE = 32 << 30  # bytes of all files in /out as they say it: a sparse one 
 # ccache.conf into its cache changes nothing for the next. The compiler is told by its content, so
 # that a rebuilt image with other bytes under the same date is not taken for the old one.
 CCACHE_CONF = "max_size = 5G\ncompiler_check = content\n"
+MOST_CACHED = 10 << 30  # bytes: ccache bounds its own, and a build may write others beside them
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +91,8 @@ def run(job: Job, *, engine: Engine, on_line: Callable[[str], None]) -> Path:
 def prepared(job: Job) -> ContainerSpec:
     """The container of a job, its folders and its script ready in the workspace."""
     out, work = job.workspace / "out", job.workspace / "work"
+    if weight(job.ccache)[0] > MOST_CACHED:
+        scratch.discard(job.ccache)
     for folder in (out, work, job.ccache):
         folder.mkdir(parents=True, exist_ok=True)
         if os.geteuid() == 0:  # the container's user is somebody else then
