@@ -15,7 +15,8 @@ if TYPE_CHECKING:
 # they did not get. Sources: GCC 12 and 14 (driver: 'Killed signal'; cc1plus: 'out of memory
 # allocating', 'virtual memory exhausted'), binutils 2.40 ('memory exhausted', and ld's bfd error
 # 'Memory exhausted'; gold 'out of memory'), LLVM 14 to 19 ('LLVM ERROR: out of memory',
-# 'Allocation failed', lld 'failed to open: Cannot allocate memory'), mold, make's fork.
+# 'Allocation failed', lld 'failed to open: Cannot allocate memory'), mold, make's fork; and of what
+# else runs in builds: Python 3.11, rustc 1.85 (alloc's handler), Java 17, make of a killed child.
 MEMORY = re.compile(
     r"""Killed\ signal\ terminated\ program
       | internal\ compiler\ error:\ Killed
@@ -23,6 +24,10 @@ MEMORY = re.compile(
       | \bmemory\ exhausted\b
       | \bCannot\ allocate\ memory\b
       | std::bad_alloc
+      | ^MemoryError\b
+      | memory\ allocation\ of\ \d+\ bytes\ failed
+      | \bOutOfMemoryError\b
+      | ^make.*\]\ Killed$
       | LLVM\ ERROR:\ Allocation\ failed
       | collect2:\ fatal\ error:\ ld\ terminated\ with\ signal\ 9
       | unable\ to\ execute\ command:\ Killed""",
@@ -30,15 +35,17 @@ MEMORY = re.compile(
 )
 
 # What resolvers and downloaders say in a container that has no network: glibc (git, wget, pip),
-# curl 7.88, CMake's file(DOWNLOAD), Python's urllib, Go, npm.
+# curl 7.88, CMake's file(DOWNLOAD), Python's urllib, Go, npm, apt 2.6, busybox's wget, Bazel, Java.
 NETWORK = re.compile(
-    r"""Temporary\ failure\ in\ name\ resolution
+    r"""Temporary\ failure\ (in\ name\ resolution|resolving\ ')
       | Could\ not\ resolve\ (host|hostname)
       | unable\ to\ resolve\ host\ address
       | Couldn't\ resolve\ host\ name
       | Name\ or\ service\ not\ known
       | Network\ is\ unreachable
       | getaddrinfo\ (ENOTFOUND|EAI_AGAIN)
+      | wget:\ bad\ address\ '
+      | Unknown\ host:\ | \bUnknownHostException\b
       | dial\ tcp:\ lookup\ """,
     re.VERBOSE | re.IGNORECASE,
 )

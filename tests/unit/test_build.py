@@ -130,6 +130,10 @@ def test_a_failure_says_what_and_what_next(
         "clang: error: unable to execute command: Killed",
         "ld.lld: error: failed to open out: Cannot allocate memory",
         "terminate called after throwing an instance of 'std::bad_alloc'",
+        "MemoryError",
+        "memory allocation of 1073741824 bytes failed",
+        'Exception in thread "main" java.lang.OutOfMemoryError: Java heap space',
+        "make[2]: *** [CMakeFiles/x.dir/build.make:76: x.h] Killed",
     ],
 )
 def test_every_tools_own_words_for_memory_are_known(tmp_path: Path, line: str) -> None:
@@ -146,6 +150,10 @@ def test_every_tools_own_words_for_memory_are_known(tmp_path: Path, line: str) -
         "socket.gaierror: [Errno -3] Temporary failure in name resolution",
         "npm ERR! request failed, reason: getaddrinfo EAI_AGAIN example.org",
         "connect: Network is unreachable",
+        "W: Failed to fetch http://d.example/x  Temporary failure resolving 'd.example'",
+        "wget: bad address 'example.org'",
+        "Error downloading [https://example.org/a.zip] to /a.zip: Unknown host: example.org",
+        "java.net.UnknownHostException: example.org",
     ],
 )
 def test_a_build_that_downloads_is_told_where_sources_go(tmp_path: Path, line: str) -> None:
@@ -153,6 +161,19 @@ def test_a_build_that_downloads_is_told_where_sources_go(tmp_path: Path, line: s
     with pytest.raises(BuildError, match="builds have no network") as caught:
         build.run(job(tmp_path), engine=Scripted(ended, (line,)), on_line=lambda _: None)
     assert "`sources`" in caught.value.hint
+
+
+def test_what_a_build_leaves_beside_its_compiler_cache_does_not_grow_for_ever(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """ccache counts its own files alone, and `inv gc` keeps the cache of a recipe in the matrix."""
+    monkeypatch.setattr(build, "MOST_CACHED", 1 << 20, raising=False)
+    todo = job(tmp_path)
+    for size in (1 << 19, 2 << 20):
+        build.run(todo, engine=Scripted(OK, (), "lib/x.so"), on_line=lambda _: None)
+        (todo.ccache / f"junk-{size}").write_bytes(b"x" * size)
+    build.run(todo, engine=Scripted(OK, (), "lib/x.so"), on_line=lambda _: None)
+    assert list(todo.ccache.iterdir()) == []
 
 
 def test_a_child_killed_for_memory_and_made_good_again_is_no_failure(tmp_path: Path) -> None:
