@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import difflib
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -21,27 +21,33 @@ if TYPE_CHECKING:
 
     from buildmatrix.works import Graph, Work
 
+Files = Callable[["Work", str], tuple[str, ...]]
 DIGEST = 64  # hex digits of a sha256
 
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """One thing that differs, in words; of a text also its lines, '- ' or '+ ' before each."""
+    """One thing that differs, in words; of a text also its lines, '- ' or '+ ' before each, of a
+    source its files."""
 
     words: str
     lines: tuple[str, ...] = ()
 
 
 def changes_of(
-    graph: Graph, old: Mapping[str, object], new: Mapping[str, object]
+    graph: Graph,
+    old: Mapping[str, object],
+    new: Mapping[str, object],
+    files: Files = lambda _work, _former: (),
 ) -> tuple[Change, ...]:
     """Every difference between a work's stored material and its present one: its own first, then
-    what it only follows from. Empty when the two are equal."""
+    what it only follows from. Empty when the two are equal. `files` tells those of a source that
+    are others than under its former id."""
     own = {name: (old.get(name), new.get(name)) for name in sorted({*old, *new} - {"needs"})}
     found = [change for name, (one, other) in own.items() for change in _differ(name, one, other)]
     before, after = old.get("needs"), new.get("needs")
     if isinstance(before, Mapping) and isinstance(after, Mapping):
-        found += _needs(graph, before, after)
+        found += _needs(graph, before, after, files)
     return tuple(found)
 
 
@@ -96,7 +102,12 @@ def _lines(old: object, new: object) -> tuple[str, ...]:
     return changed or ("  only the ends of lines differ",)
 
 
-def _needs(graph: Graph, old: Mapping[str, object], new: Mapping[str, object]) -> Iterator[Change]:
+def _needs(
+    graph: Graph,
+    old: Mapping[str, object],
+    new: Mapping[str, object],
+    files: Files = lambda _work, _former: (),
+) -> Iterator[Change]:
     gone = [name for name in old if name not in new]
     for name, key in new.items():
         work = graph.by_id[name]
@@ -104,10 +115,11 @@ def _needs(graph: Graph, old: Mapping[str, object], new: Mapping[str, object]) -
             if old[name] != key:
                 yield Change(f"because its {work.stage} changed ({name})")
             continue
-        former = _former(work, gone)
-        if former:
+        if former := _former(work, gone):
             gone.remove(former)
-        yield Change(_other_source(work, former) if former else f"now needs {name}")
+            yield Change(_other_source(work, former), files(work, former))
+        else:
+            yield Change(f"now needs {name}")
     yield from (Change(f"no longer needs {name}") for name in gone)
 
 

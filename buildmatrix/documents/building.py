@@ -78,7 +78,7 @@ class Plan(TypedDict):
 
 class ChangeRow(TypedDict):
     words: str
-    lines: list[str]  # of a text: those that differ, '- ' or '+ ' before each
+    lines: list[str]  # of a text: those that differ, "- " or "+ " before each; of a source: files
 
 
 class ExplainedRow(ActionRow):

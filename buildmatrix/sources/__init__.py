@@ -65,6 +65,10 @@ class Sources:
         held = str(read_record(self._record(identity)).get("archive", ""))
         return held if SHA256.fullmatch(held) else ""
 
+    def size(self, identity: str) -> int:
+        """Bytes of the archive of a source that is held."""
+        return self._archive(self._held(identity)).stat().st_size
+
     def sweep(self) -> tuple[Path, ...]:
         """Remove what killed downloads left behind; returns what it was."""
         return (

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -10,8 +11,10 @@ from buildmatrix import recipe, toolchain
 from buildmatrix.changed import Change, changes_of
 from buildmatrix.graph import Inputs, expand
 from buildmatrix.nouns import Stage
+from buildmatrix.pipeline import project
+from buildmatrix.pipeline.explaining import why_document
 from buildmatrix.plan import cache_keys, material_of
-from tests.unit import projects
+from tests.unit import projects, shelves
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -130,3 +133,29 @@ def test_values_are_never_cut(
     one = works(root)
     assert changes_of(one, old, new) == (Change(f"changed: {words}", lines),)
     assert changes_of(one, new, new) == ()
+
+
+def test_the_files_of_an_edited_folder_are_named(tmp_path: Path) -> None:
+    shop, library = shelves.workshop(tmp_path), tmp_path / "lib"
+    library.mkdir()
+    for name in ("same.c", "edited.c", "gone.c"):
+        (library / name).write_text("1")
+    folder_source(tmp_path)
+    shop = replace(shop, project=project.load(tmp_path / "matrix.yaml"))
+    for work in shop.project.graph:
+        if work.stage is Stage.SOURCE and work.name.startswith("net-"):
+            shop.make(work, {}, 1)
+    shelves.put(shop, Stage.BUILD)
+    (library / "edited.c").write_text("2")
+    (library / "gone.c").unlink()
+    for number in range(7):
+        (library / f"new-{number}.h").write_text("3")
+    again = replace(shop, project=project.load(tmp_path / "matrix.yaml"))
+    rows = why_document(again)["actions"]
+    (build,) = (row for row in rows if row["id"] == "build:net@tc")
+    (change,) = (one for one in build["changes"] if "the folder lib was edited" in one["words"])
+    assert change["lines"] == [
+        "  changed: edited.c",
+        "  added: new-0.h, new-1.h, new-2.h, new-3.h, new-4.h and 2 more",
+        "  removed: gone.c",
+    ]
