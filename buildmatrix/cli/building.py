@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from buildmatrix.cli.command import command
 from buildmatrix.cli.common import print_json, print_table, progress, say, workers, workshop
 from buildmatrix.errors import AuditError, BuildError
+from buildmatrix.printable import printable
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -180,17 +181,17 @@ def why(
     if json:
         print_json(document)
     elif document["actions"]:
-        say("\n".join(map(_explained, document["actions"])))
+        say("\n".join(map(explained, document["actions"])))
     else:
         say(f"{cell}: nothing changed, all of it is stored")
 
 
-def _explained(action: ExplainedRow) -> str:
+def explained(action: ExplainedRow) -> str:
     """An action and its changes below it; without any, the reason that the plan has."""
     rows = [f"{action['verb']} {action['id']}"]
     for change in action["changes"]:
         rows += [f"    {change['words']}", *(f"      {line}" for line in change["lines"])]
-    return "\n".join(rows if action["changes"] else [*rows, f"    {action['reason']}"])
+    return printable("\n".join(rows if action["changes"] else [*rows, f"    {action['reason']}"]))
 
 
 @command(

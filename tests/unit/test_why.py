@@ -9,6 +9,7 @@ import pytest
 
 from buildmatrix import recipe, toolchain
 from buildmatrix.changed import Change, changes_of
+from buildmatrix.cli.building import explained
 from buildmatrix.graph import Inputs, expand
 from buildmatrix.nouns import Stage
 from buildmatrix.pipeline import project
@@ -148,7 +149,8 @@ def test_the_files_of_an_edited_folder_are_named(tmp_path: Path) -> None:
     shelves.put(shop, Stage.BUILD)
     (library / "edited.c").write_text("2")
     (library / "gone.c").unlink()
-    for number in range(7):
+    (library / "a-\x1b[31m.c").write_text("2")
+    for number in range(6):
         (library / f"new-{number}.h").write_text("3")
     again = replace(shop, project=project.load(tmp_path / "matrix.yaml"))
     rows = why_document(again)["actions"]
@@ -156,6 +158,7 @@ def test_the_files_of_an_edited_folder_are_named(tmp_path: Path) -> None:
     (change,) = (one for one in build["changes"] if "the folder lib was edited" in one["words"])
     assert change["lines"] == [
         "  changed: edited.c",
-        "  added: new-0.h, new-1.h, new-2.h, new-3.h, new-4.h and 2 more",
+        "  added: a-\x1b[31m.c, new-0.h, new-1.h, new-2.h, new-3.h and 2 more",
         "  removed: gone.c",
     ]
+    assert "a-<1b>[31m.c" in explained(build), "no name of a file is obeyed by a terminal"
