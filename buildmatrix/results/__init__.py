@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from buildmatrix.errors import InputError
 from buildmatrix.results import salvage
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
     from buildmatrix.nouns import Measurement, Run
 
+T = TypeVar("T")
 CHECKED = 64 << 20  # bytes of a file that each reader checks; a larger one is checked by who writes
 COLUMNS_OF_M = ", ".join(f"m.{name}" for name in COLUMNS)
 IS_WHOLE = f"{checksum_in_sql(COLUMNS, 'm.')} = m.checksum"
@@ -147,7 +148,7 @@ class Results:
             f"{RUNS} WHERE (:device IS NULL OR device = :device) "
             "AND (:label IS NULL OR label = :label) ORDER BY number DESC"
         )
-        return tuple(map(run_of, self._rows(query, {"device": device, "label": label})))
+        return self._read(self._rows(query, {"device": device, "label": label}), run_of)
 
     def behind(
         self, blocks: Iterable[Measurement]
@@ -157,7 +158,7 @@ class Results:
         among = "IN (SELECT value FROM json_each(:runs))"
         runs = self._rows(f"{RUNS} WHERE id {among} ORDER BY number DESC", names)
         sentinels = f"{BLOCKS} WHERE m.sentinel AND m.run {among} ORDER BY m.id"
-        return tuple(map(run_of, runs)), self._measurements(sentinels, names)
+        return self._read(runs, run_of), self._measurements(sentinels, names)
 
     def run(self, name: str) -> Run:
         """The one run whose id begins with `name`. Raises InputError for none or several."""
@@ -177,13 +178,25 @@ class Results:
     def _measurements(self, query: str, values: dict[str, Any]) -> tuple[Measurement, ...]:
         rows = self._rows(query, values)
         asked = self._asked({str(row["run"]) for row in rows})
-        return tuple(measurement_of(row, asked.get(row["run"], {})) for row in rows)
+        return self._read(rows, lambda row: measurement_of(row, asked.get(row["run"], {})))
+
+    def _read(self, rows: Iterable[sqlite3.Row], what: Callable[[sqlite3.Row], T]) -> tuple[T, ...]:
+        """What rows are that are as somebody wrote them; those that are nothing are told and left
+        out: a file may be another's, with checksums of his own."""
+        made = []
+        for row in rows:
+            try:
+                made.append(what(row))
+            except ValueError:
+                self._tell([row])
+        return tuple(made)
 
     def _asked(self, names: Iterable[str]) -> dict[str, dict[str, object]]:
         """What runs' requests say of their blocks' conditions; older blocks do not hold it."""
         values = {"runs": json.dumps(sorted(names))}
         query = f"{RUNS} WHERE id IN (SELECT value FROM json_each(:runs))"
-        requests = {row["id"]: json.loads(row["request"]) for row in self._rows(query, values)}
+        runs = self._read(self._rows(query, values), run_of)
+        requests = {run.id: run.request for run in runs}
         return {
             name: {ours: one[theirs] for ours, theirs in FROM_REQUEST.items() if one.get(theirs)}
             for name, one in requests.items()
@@ -236,8 +249,13 @@ class Results:
         new = {tuple(row) for row in damaged} - self._damaged
         if new:
             self._damaged |= new
-            runs = ", ".join(sorted({str(row[0]) for row in new}))
+            runs = ", ".join(sorted({str(_run(row)) for row in damaged}))
             self._on_damage(
                 f"{self._path}: {len(new)} rows were damaged on the disk and are left out; "
                 f"they are of run {runs}"
             )
+
+
+def _run(row: sqlite3.Row) -> object:
+    """The id of the run that a row, of either table, is of."""
+    return row["run" if "run" in row.keys() else "id"]  # noqa: SIM118 - its `in` looks at values

@@ -75,12 +75,12 @@ def row_of(measurement: Measurement) -> dict[str, Any]:
 
 def measurement_of(row: sqlite3.Row, asked: Mapping[str, object]) -> Measurement:
     """A row that is whole as a measurement; `asked` is what its run's request says of conditions
-    that its own environment does not hold."""
+    that its own environment does not hold. Raises ValueError for one that is none."""
     fields: dict[str, Any] = {name: row[name] for name in COLUMNS}
     for name in JSON_COLUMNS:
         fields[name] = json.loads(fields[name])
-    fields["samples_ns"] = tuple(fields["samples_ns"])
-    fields["environment"] = {**asked, **fields["environment"]}
+    fields["samples_ns"] = _whole_numbers(fields["samples_ns"])
+    fields["environment"] = {**asked, **_object(fields["environment"])}
     flags = {name: bool(fields[name]) for name in ("emulated", "sentinel")}
     return Measurement(**fields | flags | {"status": Status(fields["status"])})
 
@@ -95,7 +95,19 @@ def row_of_run(run: Run) -> dict[str, Any]:
 
 
 def run_of(row: sqlite3.Row) -> Run:
-    """A row that is whole as a run."""
+    """A row that is whole as a run. Raises ValueError for one that is none."""
     fields: dict[str, Any] = {name: row[name] for name in RUN_COLUMNS}
-    request = json.loads(fields["request"])
+    request = _object(json.loads(fields["request"]))
     return Run(**fields | {"request": request, "emulated": bool(fields["emulated"])})
+
+
+def _object(value: object) -> dict[str, Any]:
+    if not isinstance(value, dict):
+        raise ValueError("no object where one belongs")
+    return value
+
+
+def _whole_numbers(value: object) -> tuple[int, ...]:
+    if not isinstance(value, list) or any(type(one) is not int for one in value):
+        raise ValueError("no list of whole numbers where one belongs")
+    return tuple(value)

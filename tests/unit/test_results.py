@@ -17,8 +17,8 @@ import pytest
 from buildmatrix.errors import InputError
 from buildmatrix.nouns import Measurement, Run, Status
 from buildmatrix.results import Results
-from buildmatrix.results.layout import UPGRADES
-from buildmatrix.results.rows import COLUMNS
+from buildmatrix.results.layout import UPGRADES, opened
+from buildmatrix.results.rows import COLUMNS, RUN_COLUMNS, checksum_in_sql
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -435,3 +435,40 @@ def test_who_has_the_file_in_its_hands_is_named(
         other.communicate("")
     assert f"is in the hands of process {other.pid} ({sys.executable}" in caught.value.brief
     assert caught.value.hint == "run it again when that has ended"
+
+
+@pytest.mark.parametrize(
+    ("table", "column", "odd"),
+    [
+        ("measurement", "environment", "[]"),
+        ("measurement", "environment", "null"),
+        ("measurement", "samples_ns", '"x"'),
+        ("measurement", "samples_ns", "[1, null]"),
+        ("measurement", "status", "nonsense"),
+        ("run", "request", "[]"),
+        ("run", "request", "null"),
+    ],
+)
+def test_what_another_wrote_with_a_checksum_of_its_own_is_told_and_left_out(
+    tmp_path: Path, table: str, column: str, odd: str
+) -> None:
+    path = tmp_path / "results.sqlite"
+    with Results(path) as results:
+        results.insert([replace(ROW, run=RUN.id), replace(ROW, run="r2")], RUN)
+    columns = COLUMNS if table == "measurement" else RUN_COLUMNS
+    key = "run" if table == "measurement" else "id"
+    with closing(opened(path)) as db:
+        for (name,) in db.execute(
+            "SELECT name FROM sqlite_master WHERE type = 'trigger'"
+        ).fetchall():
+            db.execute(f"DROP TRIGGER {name}")
+        db.execute(f"UPDATE {table} SET {column} = ? WHERE {key} = ?", (odd, RUN.id))
+        db.execute(f"UPDATE {table} SET checksum = {checksum_in_sql(columns)}")
+    notes: list[str] = []
+    with Results(path, notes.append) as results:
+        blocks, runs = results.all(), results.runs()
+        assert (len(blocks), len(runs)) == ((1, 1) if table == "measurement" else (2, 0))
+        results.latest()
+    (note,) = notes
+    assert "1 rows were damaged on the disk and are left out" in note
+    assert f"run {RUN.id}" in note
