@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
 from buildmatrix.audit.process import is_program, is_static
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from buildmatrix.nouns import ElfFacts
 
 FIRST_BTI = (2, 32)  # glibc's NEWS: the loader maps code that is marked for BTI so
+PROGRAMS = ("bin", "sbin")  # names of folders
 FEW = 3  # names of one finding
 
 
@@ -31,6 +33,14 @@ def not_executable(tree: Tree) -> Iterator[Fault]:
     for facts in tree.own:
         if facts.file in tree.elf.unexecutable and is_program(facts):
             yield facts.file, "is a program that nobody may execute: 'Permission denied'"
+
+
+def not_linked(tree: Tree) -> Iterator[Fault]:
+    """Where shells look for programs: objects elsewhere are for a linker, or kernel modules."""
+    for facts in tree.own:
+        path = PurePosixPath(facts.file)
+        if facts.elf_type == "ET_REL" and path.parent.name in PROGRAMS and path.suffix != ".o":
+            yield facts.file, "is an object that was not linked: 'Exec format error'"
 
 
 def no_function(tree: Tree) -> Iterator[Fault]:
@@ -100,5 +110,12 @@ RULES = (
         "The mode of a program lets nobody execute it.",
         "chmod +x it, and copy it in a way that keeps modes (cp -p, tar; a zip file may not).",
         not_executable,
+    ),
+    Rule(
+        "BM175",
+        ERROR,
+        "What lies among programs is an object.",
+        "Link it: the compiler was called with -c, or the linker with -r.",
+        not_linked,
     ),
 )

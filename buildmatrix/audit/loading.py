@@ -146,8 +146,9 @@ def _find(
     for path in _paths(files, name, asker, program, policy):
         facts = files.open(path)
         if facts is None:
-            if (real := files.real(path)) is not None and real in files.refused:
-                return _Search(ended_at=real)
+            real = files.real(path)
+            if real is not None and (real in files.refused or real.startswith(search.CIRCLE)):
+                return _Search(ended_at=real.removeprefix(search.CIRCLE))
             continue
         if facts.machine == policy.target.machine and not facts.linking.soft_float_flag:
             return _Search(path)

@@ -18,40 +18,48 @@ if TYPE_CHECKING:
     from buildmatrix.nouns import ElfFacts
 
 
+KNOWS_PIE = (2, 30)
 READS_ALONE = (2, 35)  # glibc's NEWS, bug 28340
 
 
 def not_a_library(tree: Tree) -> Iterator[Fault]:
+    floor = tree.target.libc_floor
     for process in tree.processes:
         for one in process.loaded[1:]:
-            facts = one.facts
-            if facts is None:
-                continue
-            if facts.elf_type == "ET_EXEC":
-                yield facts.file, "is needed as a library and is a program: cannot be loaded"
-            if not facts.linking.found:
-                yield facts.file, "has no PT_DYNAMIC: 'object file has no dynamic section'"
-            if not facts.linking.loaded:
-                yield (
-                    facts.file,
-                    "has no segment to be mapped: 'object file has no loadable segments'",
-                )
-            if facts.linking.osabi not in (0, 3):  # ELFOSABI_SYSV, ELFOSABI_GNU
-                yield facts.file, f"ELF OS ABI {facts.linking.osabi} is invalid to glibc's loader"
-            elif odd := facts.linking.odd_header:
-                yield (
-                    facts.file,
-                    f"{', '.join(odd)} of its header is none that glibc's loader takes",
-                )
-            elif version := _other_libc(process, facts, tree.target.libc_floor):
-                yield facts.file, f"is the libc of glibc {version}, beside the board's own loader"
+            if one.facts is not None:
+                yield from ((one.facts.file, words) for words in _needed(process, one.facts, floor))
     yield from _not_written(tree)
     for facts, opener in _opened(tree):
+        if _no_library(facts, floor):
+            yield facts.file, f"is a program, and {opener.file} names it to open it (dlopen)"
         if "NOOPEN" in facts.linking.flags:
             yield facts.file, f"has DF_1_NOOPEN, and {opener.file} names it to open it (dlopen)"
         if reserves(facts) and facts.linking.tls_size > SURPLUS and not is_program(opener):
             yield facts.file, f"needs {facts.linking.tls_size} bytes {NO_ROOM.format(opener.file)}"
     yield from no_room(tree)
+
+
+def _needed(process: Process, facts: ElfFacts, floor: str) -> Iterator[str]:
+    """What speaks against a library that a process needs."""
+    if _no_library(facts, floor):
+        yield "is needed as a library and is a program: cannot be loaded"
+    if not facts.linking.found:
+        yield "has no PT_DYNAMIC: 'object file has no dynamic section'"
+    if not facts.linking.loaded:
+        yield "has no segment to be mapped: 'object file has no loadable segments'"
+    if facts.linking.osabi not in (0, 3):  # ELFOSABI_SYSV, ELFOSABI_GNU
+        yield f"ELF OS ABI {facts.linking.osabi} is invalid to glibc's loader"
+    elif odd := facts.linking.odd_header:
+        yield f"{', '.join(odd)} of its header is none that glibc's loader takes"
+    elif version := _other_libc(process, facts, floor):
+        yield f"is the libc of glibc {version}, beside the board's own loader"
+
+
+def _no_library(facts: ElfFacts, floor: str) -> bool:
+    """Whether glibc loads it as a program alone. A position-independent one was taken for a library
+    before 2.30 (its NEWS, bug 24323)."""
+    knows = not floor or version_tuple(floor) >= KNOWS_PIE
+    return facts.elf_type == "ET_EXEC" or (knows and "PIE" in facts.linking.flags)
 
 
 def _not_written(tree: Tree) -> Iterator[Fault]:
@@ -92,8 +100,9 @@ def _opened(tree: Tree) -> Iterator[tuple[ElfFacts, ElfFacts]]:
 
 
 def _started(tree: Tree) -> frozenset[str]:
-    """Files that some program loads when it starts."""
-    return frozenset(f.file for p in tree.processes if p.is_program for f in p.files)
+    """Files that some program loads when it starts, beside itself."""
+    programs = (p for p in tree.processes if p.is_program)
+    return frozenset(f.file for p in programs for f in p.files if f is not p.root)
 
 
 RULES = (

@@ -40,6 +40,9 @@ FEATURE_FOLDERS = {"EM_ARM": ("neon", "vfp"), "EM_AARCH64": ("atomics",)}
 TOKEN = re.compile(r"\$(?:(\w+)|\{(\w+)\})")
 
 
+CIRCLE = "\0"  # before the name of a link that leads back to itself; no path has it
+
+
 @dataclass(frozen=True)
 class Files:
     """The files of a tree by path, as the kernel opens them: through links, folder by folder."""
@@ -75,7 +78,8 @@ class Files:
         return self.tree.folders | {"" if p == "." else p for p in parents}
 
     def real(self, path: str) -> str | None:
-        """The path of the file itself, or None where a folder or the end of a link is not there.
+        """The path of the file itself; that of a link behind CIRCLE, where links lead round; or
+        None where a folder or the end of a link is not there.
 
         '..' is what the kernel takes it for, the folder above, also behind a link. A path above
         the tree's root is not known, nor is an absolute one unless the tree is a root folder.
@@ -102,7 +106,9 @@ class Files:
                 walked.append(part)
                 continue
             links += 1
-            if links > MOST_LINKS or (target.startswith("/") and not self.tree.rooted):
+            if links > MOST_LINKS:
+                return f"{CIRCLE}{here}"
+            if target.startswith("/") and not self.tree.rooted:
                 return None
             walked = [] if target.startswith("/") else walked
             rest += target.split("/")[::-1]

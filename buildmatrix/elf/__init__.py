@@ -50,9 +50,9 @@ def survey(root: Path) -> ElfTree:
 
     Nothing that a file holds stops it: what cannot be read is in `odd`.
     """
-    files, links, folders = _walk(root)
+    files, links, folders, special = _walk(root)
     read: list[contents.Content] = []
-    decoys: set[str] = set()
+    decoys = {name for name in special if LIBRARY.search(name)}
     unexecutable: set[str] = set()
     for path in files:
         name = path_text(path.relative_to(root).as_posix())
@@ -133,9 +133,11 @@ def _read(path: Path, name: str) -> ElfTree:
         ) from exc
 
 
-def _walk(root: Path) -> tuple[list[Path], dict[str, str], set[str]]:
-    """Files in order, symlinks with their targets, and folders; '' is the root itself."""
+def _walk(root: Path) -> tuple[list[Path], dict[str, str], set[str], set[str]]:
+    """Files in order, symlinks with their targets, folders, and what is none of them (pipes,
+    devices); '' is the root itself."""
     files: list[Path] = []
+    special: set[str] = set()
     links: dict[str, str] = {}
     folders = {""}
     for place, subfolders, names in os.walk(root):
@@ -149,7 +151,9 @@ def _walk(root: Path) -> tuple[list[Path], dict[str, str], set[str]]:
                 folders.add(relative)
             elif path.is_file():
                 files.append(path)
-    return sorted(files), links, folders
+            else:
+                special.add(relative)
+    return sorted(files), links, folders, special
 
 
 def _tree(

@@ -181,6 +181,7 @@ def test_a_loader_that_was_brought_along_is_a_library_like_another() -> None:
     [
         ElfTree((), decoys=frozenset(["bad/libb.so"])),
         ElfTree((), folders=frozenset(["", "bin", "lib", "bad", "bad/libb.so"])),
+        ElfTree((), links={"bad/libb.so": "libb.so"}, folders=frozenset(["", "bin", "lib", "bad"])),
     ],
 )
 def test_what_is_no_elf_file_ends_the_search(there: ElfTree) -> None:
@@ -274,9 +275,14 @@ def test_a_library_may_name_any_loader_and_a_static_program_none() -> None:
 
 
 def test_what_the_loader_refuses_of_a_file_it_finds() -> None:
-    exe = replace(library("lib/libb.so"), elf_type="ET_EXEC")
-    lines = told(program("libb.so", runpath=ORIGIN), exe)
-    assert lines == ["BM148 lib/libb.so: is needed as a library and is a program: cannot be loaded"]
+    told_of = ["BM148 lib/libb.so: is needed as a library and is a program: cannot be loaded"]
+    start, plain = program("libb.so", runpath=ORIGIN), library("lib/libb.so")
+    for exe in (replace(plain, elf_type="ET_EXEC"), linked(plain, flags=("PIE",))):
+        assert told(start, exe) == told_of
+    opener = linked(program("libc.so.6", runpath=ORIGIN), opens=("libb.so",))
+    assert "BM148 lib/libb.so: is a program, and bin/prog names it to open it (dlopen)" in told(
+        opener, linked(plain, flags=("PIE",))
+    )
     bsd = linked(library("lib/libb.so"), osabi=9)
     assert codes(program("libb.so", runpath=ORIGIN), bsd) == ["BM148 lib/libb.so"]
     assert told(linked(program("libc.so.6"), osabi=9)) == [], "the kernel does not look at it"

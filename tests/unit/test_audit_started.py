@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import zipfile
 from dataclasses import replace
 from typing import TYPE_CHECKING
@@ -224,6 +225,31 @@ def test_a_library_without_a_segment_to_be_mapped() -> None:
     assert told(USER, empty) == [
         "BM148 lib/liba.so: has no segment to be mapped: 'object file has no loadable segments'"
     ]
+
+
+def test_a_pipe_in_the_place_of_a_library_ends_the_search(tmp_path: Path) -> None:
+    """The loader waits for who writes into it, for ever."""
+    for folder in ("bin", "first", "lib"):
+        (tmp_path / folder).mkdir()
+    start, library = tmp_path / "bin" / "start", tmp_path / "lib" / "libx.so"
+    path = "$ORIGIN/../first:$ORIGIN/../lib"
+    start.write_bytes(make(machine="EM_AARCH64", needed=("libx.so",), runpath=path))
+    library.write_bytes(make(machine="EM_AARCH64", soname="libx.so"))
+    os.mkfifo(tmp_path / "first" / "libx.so")
+    messages = [f["message"] for f in audit_path(tmp_path)["findings"]]
+    assert "needs libx.so; first/libx.so is no library, and looking ends there" in messages
+
+
+def test_an_object_among_programs(tmp_path: Path) -> None:
+    """Elsewhere, or called one, it is for a linker."""
+    there = {"bin/start": ["BM175"], "bin/start.o": [], "lib/modules/x.ko": [], "start": []}
+    for name in there:
+        path = tmp_path / "tree" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(make(elf_type="ET_REL", machine="EM_AARCH64"))
+    shown = audit_path(tmp_path / "tree")["findings"]
+    for name, wanted in there.items():
+        assert [f["code"] for f in shown if f["file"] == name] == wanted
 
 
 def test_a_program_that_nobody_may_execute(tmp_path: Path) -> None:

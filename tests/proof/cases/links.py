@@ -30,6 +30,14 @@ ROWS = tuple(
             ("rm tree/lib/libvalue.so", "ln -s libvalue.so tree/lib/libvalue.so"),
         ),
         (
+            "link-loop-first",
+            "a link to itself lies where the loader looks first, the library behind it",
+            (
+                "mkdir tree/first && ln -s libvalue.so tree/first/libvalue.so",
+                PROGRAM.format("").replace("../lib", "../first:$ORIGIN/../lib"),
+            ),
+        ),
+        (
             "link-absolute",
             "the library is a link to a place that is not there",
             (

@@ -33,7 +33,20 @@ def _opens(library: str, mode: str = "RTLD_NOW") -> Mapping[str, str]:
     return {"value.c": library, "main.c": OPENS.replace("MODE", mode)}
 
 
+PIE = "$CC -pie -fPIE -rdynamic value.c main.c -ldl -Wl,-soname,libvalue.so -o tree/lib/libvalue.so"
+
 ROWS = (
+    Row(
+        "needed-program",
+        "the library that is needed is a program, which may lie anywhere, today",
+        (LIB.format("value.c"), PROGRAM.format(""), PIE),
+    ),
+    Row(
+        "opened-program",
+        "the library that is opened is such a program",
+        (PIE, OPENER.format("")),
+        _opens(VALUE),
+    ),
     Row(
         "opened-lacks",
         "a library without a path of its own, opened, lacks a name",
