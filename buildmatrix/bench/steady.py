@@ -80,11 +80,11 @@ def drift(figures: Sequence[float]) -> Drift | None:
 
     The median of the last quarter of the figures is held against that of the first (2 figures at
     least, of 2 or 3 only one). What noise may do is told from the median step between neighbours:
-    a drift adds little to each of many steps, and a jump moves only one. None below 2 figures.
-    Leave disturbed blocks out.
+    a drift adds little to each of many steps, and a jump moves only one. None below 2 figures, or
+    of figures that are 0. Leave disturbed blocks out.
     """
     count = len(figures)
-    if count < 2:
+    if count < 2 or not all(figures):
         return None
     size = max(2, count // 4) if count > 3 else 1
     change = median(figures[-size:]) / median(figures[:size]) - 1

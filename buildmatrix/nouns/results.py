@@ -58,7 +58,8 @@ class Measurement:
 
     @property
     def instructions_per_image(self) -> float | None:
-        if self.status is not Status.OK or self.instructions is None or not self.samples_ns:
+        """None without a time, and where nothing was counted: a counter that reads 0 is off."""
+        if self.status is not Status.OK or not self.instructions or not self.samples_ns:
             return None
         return self.instructions / len(self.samples_ns) / self.batch
 

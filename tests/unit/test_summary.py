@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -15,7 +16,17 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from buildmatrix.nouns import INSTRUCTIONS, TIME, Measurement, Status
-from buildmatrix.summary import CONFIDENCE, FEWEST, Row, resampled_means, rows, spread, tail, wide
+from buildmatrix.summary import (
+    CONFIDENCE,
+    FEWEST,
+    Row,
+    drift_of,
+    resampled_means,
+    rows,
+    spread,
+    tail,
+    wide,
+)
 from tests.unit.rows import row as block_of
 
 if TYPE_CHECKING:
@@ -109,6 +120,16 @@ def test_emulated_rows_are_compared_by_instructions() -> None:
     half = row(block(9, emulated=True, instructions=80), block(9, emulated=True))
     assert half.instructions_per_image is None
     assert half.figures(INSTRUCTIONS) == (40,)
+
+
+def test_what_a_counter_or_a_clock_that_stands_still_says_is_no_drift() -> None:
+    """Such rows are let in, and once no report could be read any more."""
+    blocks = [block_of("caffe", 1, 4.0) for _ in range(4)]
+    counted = [replace(one, emulated=True, instructions=0) for one in blocks]
+    assert drift_of(counted) is None
+    assert drift_of([replace(one, samples_ns=(0, 0)) for one in blocks]) is None
+    (row,) = rows(counted)
+    assert row.instructions_per_image is None
 
 
 def test_spread_is_over_passes_and_blocks() -> None:
