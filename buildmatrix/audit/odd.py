@@ -27,6 +27,13 @@ RULES = (
         _each(Oddity.DAMAGED),
     ),
     Rule(
+        "BM176",
+        WARNING,
+        "The end of the file is gone, and nothing that the loader reads with it.",
+        "Copy or build it again: it starts, and its code and attributes cannot be judged.",
+        _each(Oddity.CUT),
+    ),
+    Rule(
         "BM106",
         WARNING,
         "There is no code in the file to be judged.",

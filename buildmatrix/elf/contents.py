@@ -105,13 +105,15 @@ def _one(data: memoryview, name: str) -> Iterator[Content]:
         if image.machine == NO_PROCESSOR:
             yield OddFile(name, Oddity.NO_CODE, BYTECODE)
             return
-        if image.headerless or hides_the_dynamic(image):
+        if (cut := image.cut) or image.headerless or hides_the_dynamic(image):
             image = Image(data, sections=sections_of(image))
         check_tables(image)
         check_kept(image)
         check_segments(image)
         absent = _why_no_code(image)
         yield OddFile(name, Oddity.NO_CODE, absent) if absent else _facts(image, name)
+        if cut:
+            yield OddFile(name, Oddity.CUT, "ends before its section headers: the end is gone")
         if not absent and (form := _unread_form(image)):
             yield OddFile(name, Oddity.UNREAD, form)
         if bytes(data[8:11]) == packages.APP_IMAGE:

@@ -135,6 +135,13 @@ class Image:
         return not self._section_table or self._given is not None
 
     @property
+    def cut(self) -> bool:
+        """Whether its section headers, which the loader does not look at, lie beyond its end."""
+        end = self._section_table + max(self._sections, 1) * self._section_row
+        loaded = any(segment.type == PT_LOAD for segment in self.segments)
+        return not self.headerless and loaded and end > len(self.data)
+
+    @property
     def headers_end(self) -> int:
         """Where the program headers end in the file."""
         return int(self._segment_table + self._segments * self._segment_row)

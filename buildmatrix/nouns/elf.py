@@ -187,6 +187,7 @@ class Oddity(StrEnum):
 
     DAMAGED = "damaged"
     NO_CODE = "no code"  # linked later (LTO), or debug information alone
+    CUT = "cut"  # behind all that the loader reads
     UNREAD = "unread"  # a part of it is in a form that is not read here
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import struct
 import zipfile
 from dataclasses import replace
 from typing import TYPE_CHECKING
@@ -22,7 +23,7 @@ from buildmatrix.nouns import (
     Unchosen,
 )
 from buildmatrix.pipeline.auditing import audit_path
-from tests.elf_factory import make
+from tests.elf_factory import headerless, make
 from tests.unit.test_audit_loader import (
     LIBC,
     ORIGIN,
@@ -238,6 +239,20 @@ def test_a_pipe_in_the_place_of_a_library_ends_the_search(tmp_path: Path) -> Non
     os.mkfifo(tmp_path / "first" / "libx.so")
     messages = [f["message"] for f in audit_path(tmp_path)["findings"]]
     assert "needs libx.so; first/libx.so is no library, and looking ends there" in messages
+
+
+def test_a_library_that_lost_what_the_loader_does_not_read(tmp_path: Path) -> None:
+    """It starts; one that lost more is damaged."""
+    kept = bytearray(headerless(needed=("libc.so.6",), runpath="", asks=()))
+    struct.pack_into("<Q", kept, 40, len(kept))  # e_shoff: they were behind it
+    struct.pack_into("<HH", kept, 58, 64, 9)  # so large, and so many
+    (tmp_path / "libx.so").write_bytes(kept)
+    shown = {f["code"]: f["message"] for f in audit_path(tmp_path)["findings"]}
+    assert shown["BM176"] == "ends before its section headers: the end is gone"
+    assert "BM105" not in shown
+    (tmp_path / "libx.so").write_bytes(kept[: len(kept) // 2])
+    shown = {f["code"]: f["message"] for f in audit_path(tmp_path)["findings"]}
+    assert ("BM105" in shown, "BM176" in shown) == (True, False)
 
 
 def test_an_object_among_programs(tmp_path: Path) -> None:

@@ -92,6 +92,11 @@ ROWS = tuple(
             ("head -c 3000 tree/lib/libvalue.so > cut", "mv cut tree/lib/libvalue.so"),
         ),
         (
+            "cut-headers",
+            "the library has lost its section headers, and nothing else",
+            ("truncate -s -100 tree/lib/libvalue.so",),
+        ),
+        (
             "debug",
             "debug information alone in the place of the library",
             ("$TRIPLE-objcopy --only-keep-debug tree/lib/libvalue.so",),
