@@ -132,7 +132,8 @@ class Ways:
         if not thumb:
             word = self._memory.word(address) or 0
             return word >> 12 & 15 if word & 0x0FE00090 in (0x00800000, 0x00800080) else -1
-        first, second = self._memory.half(address) or 0, self._memory.half(address + 2) or 0
+        start, second = self._memory.halves(address)
+        first = start or 0
         if first & 0xFF00 == 0x4400:
             return first & 7 | first >> 4 & 8
         if first & 0xFE00 == 0x1800:
@@ -150,7 +151,8 @@ class Ways:
             pops = word & 0x0E1F8000 == 0x081D8000 or word & 0x0E5FF000 == 0x041DF000
             # ldr pc: of a slot as stubs do, and out of a table of addresses behind it
             return pops or word & 0x0F70F000 == 0x0530F000 or word & 0x0FFFFFF0 == 0x079FF100
-        first, second = self._memory.half(address) or 0, self._memory.half(address + 2) or 0
+        start, second = self._memory.halves(address)
+        first = start or 0
         if first & 0xFF87 in (0x4700, 0x4687):  # bx, mov pc
             return first >> 3 & 15 not in sums
         return first & 0xFF00 == 0xBD00 or first == 0xE8BD or (first, second) == (0xF85D, 0xFB04)

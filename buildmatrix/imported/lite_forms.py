@@ -88,17 +88,17 @@ def split(net: Net, one: Operation) -> None:
         sizes = [whole // len(one.outputs)] * len(one.outputs)
     else:
         sizes, (axis,), place = net.numbers(one, 1), net.numbers(one, 2), 0
-    name, rank = net.read(one, place), net.rank(one.inputs[place])
-    ends = [*accumulate(sizes)]
-    for top, (size, end) in enumerate(zip(sizes, ends, strict=True)):
-        bounds = ([end - size], [end], [net.first_axis(one.inputs[place], axis % rank)])
-        names = [net.number(one, f"part{top}", np.array(b, np.int64)) for b in bounds]
-        net.put(one, "Slice", [name, *names], top=top)
+    value, along = net.read(one, place), net.first_axis(one.inputs[place], axis)
+    for top, (size, end) in enumerate(zip(sizes, accumulate(sizes), strict=True)):
+        _part(net, one, value, ([end - size], [end], [along]), top)
 
 
 def _slice(net: Net, one: Operation, begins: Sequence[int], ends: Sequence[int]) -> None:
-    name = net.read(one)
     axes = [net.first_axis(one.inputs[0], axis) for axis in range(len(begins))]
-    bounds = (begins, ends, axes)
+    _part(net, one, net.read(one), (begins, ends, axes), 0)
+
+
+def _part(net: Net, one: Operation, value: str, bounds: Sequence[Sequence[int]], top: int) -> None:
+    """One output: what of a value lies between begins and ends, along some of its axes."""
     names = [net.number(one, "part", np.array(bound, np.int64)) for bound in bounds]
-    net.put(one, "Slice", [name, *names])
+    net.put(one, "Slice", [value, *names], top=top)
