@@ -7,17 +7,19 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
+import flatbuffers
 import numpy as np
 import pytest
+from ai_edge_litert import schema_py_generated as lite_schema
 from hypothesis import given
 from hypothesis import strategies as st
 from tflite import ActivationFunctionType as Act
-from tflite import MirrorPadMode, Padding, TensorType
+from tflite import BuiltinOperator, MirrorPadMode, Padding, TensorType
 
 from buildmatrix import reference, schema
 from buildmatrix.errors import BuildmatrixError, InputError
 from buildmatrix.export import able, export
-from buildmatrix.export.flat import TYPES, Graph, Operator, Tensor
+from buildmatrix.export.flat import IDENTIFIER, TYPES, Graph, Operator, Tensor
 from buildmatrix.imported import described, golden, lite
 from buildmatrix.imported.spec import FileNetworkSpec
 from buildmatrix.network import ImportedNetwork, NetworkSpec
@@ -234,6 +236,62 @@ def test_parts_of_channels_and_values_put_together(tmp_path: Path) -> None:
     how = ("StridedSliceOptions", {"BeginMask": 7, "EndMask": 7})
     bounds = {"b": ints(0, 0, 0, 2), "e": ints(0, 0, 0, 4), "s": ints(1, 1, 1, 1)}
     assert error(tmp_path, parts("STRIDED_SLICE", ["x", "b", "e", "s"], how, **bounds)) < ALLOWED
+
+
+def packed(model: Any) -> bytes:
+    builder = flatbuffers.Builder(1024)
+    builder.Finish(model.Pack(builder), IDENTIFIER)
+    return bytes(builder.Output())
+
+
+def several(content: bytes, outputs: Sequence[str]) -> bytes:
+    """The file, its first operator making all of these values."""
+    model = lite_schema.ModelT.InitFromPackedBuf(content, 0)
+    graph = model.subgraphs[0]
+    names = [one.name.decode() for one in graph.tensors]
+    graph.operators[0].outputs = [names.index(name) for name in outputs]
+    return packed(model)
+
+
+def test_an_operator_whose_number_is_in_the_new_field_alone(tmp_path: Path) -> None:
+    model = lite_schema.ModelT.InitFromPackedBuf(PLAIN, 0)
+    (code,) = model.operatorCodes
+    code.deprecatedBuiltinCode, code.builtinCode = 127, BuiltinOperator.RELU_0_TO_1
+    assert error(tmp_path, packed(model)) < ALLOWED
+    assert [layer.type for layer in read(tmp_path).layers] == ["clip"]
+
+
+@pytest.mark.parametrize(
+    ("code", "inputs", "table", "sizes"),
+    [
+        ("SPLIT", ("axis", "x"), "SplitOptions", (2, 2)),
+        ("SPLIT_V", ("x", "sizes", "axis"), "SplitVOptions", (1, 3)),
+    ],
+)
+def test_one_value_in_parts(
+    tmp_path: Path, code: str, inputs: tuple[str, ...], table: str, sizes: tuple[int, int]
+) -> None:
+    cut = Operator(code, inputs, "p", (table, {"NumSplits": 2}))
+    none = {"FusedActivationFunction": Act.NONE, "Axis": 3}
+    back = Operator("CONCATENATION", ("q", "p"), "y", ("ConcatenationOptions", none))
+    shapes = {name: (1, 6, 8, size) for name, size in zip("pq", sizes, strict=True)}
+    constants = {"axis": np.array(3, np.int32), "sizes": ints(sizes)}
+    made = file(cut, back, y=IMAGE, constants=constants, **shapes)
+    assert error(tmp_path, several(made, ["p", "q"])) < ALLOWED
+
+
+def test_axes_of_one_value_go_and_come(tmp_path: Path) -> None:
+    mean = Operator("MEAN", ("x", "k"), "m", ("ReducerOptions", {"KeepDims": True}))
+    gone = Operator("SQUEEZE", ("m",), "r", ("SqueezeOptions", {}))
+    constants = {"k": ints(1, 2), "w": drawn(3, 4), "b": drawn(3)}
+    sizes = {"m": (1, 1, 1, 4), "r": (1, 4), "y": (1, 3)}
+    assert error(tmp_path, file(mean, gone, FULL, constants=constants, **sizes)) < ALLOWED
+    row = Operator("MEAN", ("x", "k"), "m", ("ReducerOptions", {"KeepDims": False}))
+    come = Operator("EXPAND_DIMS", ("m", "place"), "e", ("ExpandDimsOptions", {}))
+    back = Operator("RESHAPE", ("e", "to"), "y", ("ReshapeOptions", {}))
+    more = {"k": ints(1, 2), "place": np.array(1, np.int32), "to": ints(1, 4)}
+    made = file(row, come, back, constants=more, m=(1, 4), e=(1, 1, 4), y=(1, 4))
+    assert error(tmp_path, made) < ALLOWED
 
 
 def test_weights_of_half_the_bits_are_made_floats(
