@@ -135,6 +135,8 @@ class _Tracing:
             case SliceSpec(first=first, channels=channels):
                 end = first + channels
                 return Value(one.numbers[first:end], one.silent[first:end])
+            case PadSpec(channels=(before, behind)) if before or behind:
+                return self._padded(layer, one)
             case FlattenSpec():
                 area = step.before.height * step.before.width
                 return Value(one.numbers.repeat(area), one.silent.repeat(area))
@@ -159,6 +161,15 @@ class _Tracing:
         made = self.fresh(layer.outputs)
         self.fix(made.numbers)
         return made
+
+    def _padded(self, layer: PadSpec, read: Value) -> Value:
+        """Channels that no filter makes stay, before and behind those that are read."""
+        before, behind = (self.fresh(count) for count in layer.channels)
+        for added in (before, behind):
+            self.fix(added.numbers)
+        made = [before.numbers, read.numbers, behind.numbers]
+        silent = np.concatenate([before.silent, read.silent, behind.silent])
+        return Value(np.concatenate(made), silent & (layer.value == 0))
 
     def _joined(self, layer: JoinSpec, one: Value, other: Value) -> Value:
         self.tie(one.numbers.tolist(), other.numbers.tolist())

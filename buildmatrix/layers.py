@@ -135,10 +135,15 @@ class DeconvSpec(LayerSpec):
 
 class PadSpec(LayerSpec):
     """Rows and columns added at the four sides: of `value`, or what is at the edge ('edge'), or
-    what is mirrored in it ('reflect')."""
+    what is mirrored in it ('reflect'). `channels` of `value` are added before the first channel and
+    behind the last."""
 
     type: Literal["pad"]
-    pad: Pad
+    pad: Pad = 0
+    channels: Annotated[
+        tuple[NotNegative, NotNegative],
+        Field(strict=False, description="channels that a constant pad adds: [before, behind]"),
+    ] = (0, 0)
     mode: Literal["constant", "edge", "reflect"] = Field(
         "constant", description="what is added: the value, the edge, or its mirror image"
     )
@@ -153,6 +158,10 @@ class PadSpec(LayerSpec):
     def _grows(self) -> PadSpec:
         if min(self.sides) < 0:
             raise ValueError(f"pad adds rows and columns, and {min(self.sides)} is below 0")
+        if not {"pad", "channels"} & self.model_fields_set:
+            raise ValueError("it has neither `pad` nor `channels`: what does it add?")
+        if any(self.channels) and self.mode != "constant":
+            raise ValueError(f"channels are added of a value, and its mode is {self.mode}")
         return self
 
 

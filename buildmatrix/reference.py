@@ -177,7 +177,7 @@ def _formed(layer: FlattenSpec | UpsampleSpec | SliceSpec | ShuffleSpec | PadSpe
             return x.reshape(groups, -1, *x.shape[1:]).swapaxes(0, 1).reshape(x.shape)
         case PadSpec(mode=mode, value=value):
             top, left, bottom, right = layer.sides
-            sides = ((0, 0), (top, bottom), (left, right))
+            sides = (layer.channels, (top, bottom), (left, right))
             if mode == "constant":
                 return np.pad(x, sides, constant_values=value)
             return np.pad(x, sides, mode=mode)

@@ -77,7 +77,9 @@ def _formed(
         case PadSpec():
             top, left, bottom, right = layer.sides
             _check_mirror(layer, shape, where)
-            return Shape(channels, height + top + bottom, width + left + right)
+            return Shape(
+                channels + sum(layer.channels), height + top + bottom, width + left + right
+            )
         case UpsampleSpec(factor=factor):
             return Shape(channels, height * factor, width * factor)
         case ShuffleSpec(groups=groups):

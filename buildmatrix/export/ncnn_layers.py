@@ -60,10 +60,11 @@ def _formed(
 ) -> tuple[str, Settings]:
     """Type and settings of what joins values, or changes their size or order."""
     match layer:
-        case PadSpec(mode=mode, value=value):
+        case PadSpec(mode=mode, value=value, channels=(before, behind)):
             top, left, bottom, right = layer.sides
             modes = {"constant": 0, "edge": 1, "reflect": 2}
-            return "Padding", {0: top, 1: bottom, 2: left, 3: right, 4: modes[mode], 5: value}
+            how: Settings = {0: top, 1: bottom, 2: left, 3: right, 4: modes[mode], 5: value}
+            return "Padding", how | ({7: before, 8: behind} if before or behind else {})
         case SliceSpec(first=first, channels=channels):
             return "Crop", {-23309: f"1,{first}", -23310: f"1,{first + channels}", -23311: "1,0"}
         case UpsampleSpec(factor=factor, mode=mode):

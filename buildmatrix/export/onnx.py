@@ -162,9 +162,9 @@ def _constants(layer: Layer) -> list[tuple[str, NDArray[Any]]]:
         case SliceSpec(first=first, channels=channels):
             ends = {"first": first, "end": first + channels, "axis": 1}
             return [(kind, np.array([place], np.int64)) for kind, place in ends.items()]
-        case PadSpec(value=value):
+        case PadSpec(value=value, channels=(before, behind)):
             top, left, bottom, right = layer.sides
-            sides = np.array([0, 0, top, left, 0, 0, bottom, right], np.int64)
+            sides = np.array([0, before, top, left, 0, behind, bottom, right], np.int64)
             return [("sides", sides), ("filling", np.float32(value))]  # type: ignore[list-item]
         case _:
             return []

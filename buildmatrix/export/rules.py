@@ -161,6 +161,8 @@ def mxnet(step: Step) -> str:
     if isinstance(layer, PoolSpec) and layer.method == "average" and not layer.counts_pad:
         padded = any(side > 0 for side in layer.window.pads)
         return LEAVES_OUT if padded and not rounds_down(step) else ""
+    if isinstance(layer, PadSpec) and any(layer.channels):
+        return "padding of channels"  # its Pad adds rows and columns alone
     return _between(layer) or _even_lrn(layer)
 
 

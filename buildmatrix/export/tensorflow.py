@@ -228,7 +228,7 @@ class _Writer:
                 self.add("Slice", name, node, start, size, Index={"type": INT32})
             case PadSpec(mode=mode, value=value):
                 top, left, bottom, right = layer.sides
-                added = [[0, 0], [top, bottom], [left, right], [0, 0]]
+                added = [[0, 0], [top, bottom], [left, right], [*layer.channels]]
                 sides = self.number(f"{name}/sides", added, np.int32)
                 how = {"Tpaddings": {"type": INT32}}
                 if mode == "reflect":

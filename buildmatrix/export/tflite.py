@@ -281,7 +281,7 @@ def _numbers(step: Step, *, flat: bool) -> tuple[Tensor, ...]:
             )
         case PadSpec(mode=mode, value=value):
             top, left, bottom, right = layer.sides
-            added = np.array([[0, 0], [top, bottom], [left, right], [0, 0]], np.int32)
+            added = np.array([[0, 0], [top, bottom], [left, right], layer.channels], np.int32)
             sides = Tensor(f"{layer.name}/sides", added)
             filling = Tensor(f"{layer.name}/filling", np.array(value, np.float32))
             return (sides, filling) if mode == "constant" else (sides,)

@@ -96,7 +96,7 @@ def pads_of(
 
 def pad(reading: Reading, node: NodeProto) -> None:
     """What is added around an image: zeros become the pad of the convolutions that read them, and
-    anything else is a layer."""
+    anything else is a layer, more channels too."""
     how = attributes(node)
     given = reading.constant(node.input[1]) if len(node.input) > 1 else how.get("pads")
     value = reading.constant(node.input[2]) if len(node.input) > 2 and node.input[2] else None
@@ -107,21 +107,23 @@ def pad(reading: Reading, node: NodeProto) -> None:
         raise reading.lacks(node, f"padding by the mode {mode}, or as much as is computed,")
     if len(node.input) > 3 and node.input[3]:
         given = _of_axes(reading, node, given, len(sizes))
-    if len(given) != 2 * len(sizes) or len(sizes) < 3:
+    if len(given) != 2 * len(sizes) or len(sizes) < 2:
         raise reading.lacks(node, "padding of some axes alone")
     sides = [int(side) for side in given]
     starts, ends = sides[: len(sizes)], sides[len(sizes) :]
-    if any((*starts[:2], *ends[:2])) or min(sides) < 0:
-        raise reading.lacks(node, "padding of channels, or cutting,")
-    (top, left), (bottom, right) = (0, *starts[2:])[-2:], (0, *ends[2:])[-2:]
-    added = (top, left, bottom, right)
+    if starts[0] or ends[0] or min(sides) < 0:
+        raise reading.lacks(node, "padding of the batch, or cutting,")
+    (top, left), (bottom, right) = (0, 0, *starts[2:])[-2:], (0, 0, *ends[2:])[-2:]
+    added, channels = (top, left, bottom, right), (starts[1], ends[1])
     readers = [one.op_type for one in reading.readers(node.output[0])]
-    if mode == "constant" and not filling and readers and set(readers) == {"Conv"}:
+    zeros = mode == "constant" and not filling
+    if zeros and not any(channels) and readers and set(readers) == {"Conv"}:
         reading.padded[node.output[0]] = added
         reading.same(node)
         return
     inputs = reading.read(node, node.input[0])
-    reading.add(node, PadSpec, inputs=inputs, pad=short(added), mode=mode, value=filling)
+    how = {"pad": short(added), "channels": channels, "mode": mode, "value": filling}
+    reading.add(node, PadSpec, inputs=inputs, **how)
 
 
 def _of_axes(reading: Reading, node: NodeProto, given: Any, rank: int) -> list[int]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pytest
 from google.protobuf import text_format
 
@@ -145,6 +146,26 @@ def test_the_output_has_the_name_that_engines_ask_for(tmp_path: Path) -> None:
 def test_what_lies_between_pixels_is_refused_by_name(format: str, tmp_path: Path) -> None:
     net = network({"name": "x", "type": "upsample", "factor": 2, "mode": "linear"})
     with pytest.raises(InputError, match=f"the format {format} has no linear upsample: layer x"):
+        export(net, format=format, destination=tmp_path)
+
+
+def test_channels_that_are_added_are_the_last_sides_of_tensorflow(tmp_path: Path) -> None:
+    net = network({"type": "pad", "name": "x", "channels": [1, 2], "pad": [3, 4, 5, 6]})
+    export(net, format="tensorflow", destination=tmp_path)
+    graph = messages("tensorflow", tensorflow.SCHEMA)["GraphDef"]()
+    graph.ParseFromString((tmp_path / "graph.pb").read_bytes())
+    (sides,) = (n for n in graph.node if n.name == "x/sides")  # type: ignore[attr-defined]
+    (value,) = (a.value for a in sides.attr if a.key == "value")
+    written = np.frombuffer(value.tensor.tensor_content, "<i4").reshape(-1, 2).tolist()
+    assert written == [[0, 0], [3, 5], [4, 6], [1, 2]]
+
+
+@pytest.mark.parametrize(("format", "what"), [("mxnet", "padding of channels"), ("caffe", "pad")])
+def test_more_channels_are_refused_by_node_where_a_format_has_none(
+    format: str, what: str, tmp_path: Path
+) -> None:
+    net = network({"type": "pad", "name": "x", "channels": [0, 4], "node": "Pad 'wider'"})
+    with pytest.raises(InputError, match=f"{format} has no {what}: layer x .Pad 'wider'."):
         export(net, format=format, destination=tmp_path)
 
 

@@ -233,9 +233,10 @@ class Drawing:
             return
         top, left, bottom, right = sides
         name = f"n{len(self.nodes)}"
-        self.weights[name] = np.array([0, 0, top, left, 0, 0, bottom, right])
         mode = self.one_of("constant", "reflect", "edge")
-        size = (channels, height + top + bottom, width + left + right)
+        before, behind = (self.one_of(0, 1, 4) if mode == "constant" else 0 for _ in range(2))
+        self.weights[name] = np.array([0, before, top, left, 0, behind, bottom, right])
+        size = (channels + before + behind, height + top + bottom, width + left + right)
         filling = f" {self.constant(np.float32(self.one_of(0, -3)))}" if mode == "constant" else ""
         self.add("Pad", f"{one} {name}{filling}", size, mode=mode)
 
@@ -287,6 +288,32 @@ def test_random_networks_give_one_answer_in_every_stack_that_can_say_them(
     model: ModelProto,
 ) -> None:
     assert disagreements(model) == {}
+
+
+@pytest.mark.parametrize("added", [(0, 4), (0, 3), (4, 0), (3, 2)], ids=str)
+@pytest.mark.parametrize("filling", [0, 2])
+def test_a_shortcut_with_more_channels_gives_one_answer(
+    added: tuple[int, int], filling: int
+) -> None:
+    """As BlazeFace has it; ncnn keeps four channels together, and eight."""
+    before, behind = added
+    nodes = [
+        node("Conv", "image w wb", "w8", pads=[1] * 4),
+        node("Pad", "w8 sides filling", "wide"),
+        node("Conv", "w8 v vb", "more", pads=[1] * 4),
+        node("Add", "wide more", "sum"),
+        node("Relu", "sum", "r"),
+        node("Flatten", "r", "flat"),
+        node("Gemm", "flat f fb", "prob", transB=1),
+    ]
+    count = 8 + before + behind
+    numbers = {
+        **{"w": drawn(8, 3, 3, 3), "wb": drawn(8), "v": drawn(count, 8, 3, 3), "vb": drawn(count)},
+        **{"f": drawn(3, count * 36), "fb": drawn(3), "filling": np.float32(filling)},
+        "sides": np.array([0, before, 0, 0, 0, behind, 0, 0]),
+    }
+    made = onnx_files.model(nodes, numbers, size=("N", 3, 6, 6))
+    assert disagreements(made) == {}
 
 
 def test_a_network_as_frameworks_write_it_gives_one_answer() -> None:

@@ -177,6 +177,18 @@ def test_what_is_padded_with_a_number_or_mirrored(tmp_path: Path) -> None:
     )
 
 
+@pytest.mark.parametrize("rows", [0, 2])
+def test_channels_are_added_before_the_first_and_behind_the_last(tmp_path: Path, rows: int) -> None:
+    """The shortcut of a residual block that makes more channels, as BlazeFace has it."""
+    sides = ints([[0, 0], [rows, 0], [0, 0], [1, 3]])
+    one = Operator("PADV2", ("x", "k", "n"), "p", ("PadV2Options", {}))
+    relu = Operator("TANH", ("p",), "y")
+    constants = {"k": sides, "n": np.array(0.5, np.float32)}
+    size = (1, 6 + rows, 8, 8)
+    assert error(tmp_path, file(one, relu, p=size, y=size, constants=constants)) < ALLOWED
+    assert [layer.type for layer in read(tmp_path).layers] == ["pad", "tanh"]
+
+
 @pytest.mark.parametrize(
     ("code", "table", "halves"),
     [
@@ -338,14 +350,14 @@ def quantized() -> bytes:
 
 PLAIN = file(Operator("RELU", ("x",), "y"), y=IMAGE)
 FUSED = {"FusedActivationFunction": Act.RELU, "Axis": 3}
-BEYOND = {"k": ints([[0, 0], [0, 0], [0, 0], [0, 2]])}
+BEYOND = {"k": ints([[0, 1], [0, 0], [0, 0], [0, 2]])}
 REFUSED = {
     "the operator ELU 'y' is not read": file(Operator("ELU", ("x",), "y"), y=IMAGE),
     "the operator QUANTIZE 'q' is not read": quantized(),
     "this is no TensorFlow Lite file": b"PK\3\4 something else",
     "this is no whole TensorFlow Lite file": PLAIN[: len(PLAIN) // 2],
-    "padding of channels": file(
-        Operator("PAD", ("x", "k"), "y", ("PadOptions", {})), y=(1, 6, 8, 6), constants=BEYOND
+    "padding of the batch": file(
+        Operator("PAD", ("x", "k"), "y", ("PadOptions", {})), y=(2, 6, 8, 6), constants=BEYOND
     ),
     "a size that is computed of operator PAD 'y'": file(
         Operator("PAD", ("x", "x"), "y", ("PadOptions", {})), y=IMAGE

@@ -123,8 +123,9 @@ class Drawing:
         if kind == "lrn":
             how = {"size": 3, "alpha": 0.5, "beta": 0.75, "bias": 1.0}
         if kind == "pad":
-            how = {"pad": 1, "value": self.one_of(0.0, 2.0)}
-            size = (size[0], size[1] + 2, size[2] + 2)
+            more = self.one_of(0, 3)
+            how = {"pad": 1, "value": self.one_of(0.0, 2.0), "channels": [0, more]}
+            size = (size[0] + more, size[1] + 2, size[2] + 2)
         self.add(kind, size, one, **how)
 
     def joined(self) -> None:
@@ -213,6 +214,8 @@ END: Layers = [
         ({"type": "pad", "pad": 1, "mode": "edge"}, 3),
         ({"type": "clip", "low": 0.25, "high": 1.0}, 6),
         ({"type": "pad", "pad": 1, "value": 2.0}, 6),
+        ({"type": "pad", "channels": [1, 2]}, 3),
+        ({"type": "pad", "channels": [1, 2], "value": 2.0}, 6),
         ({"type": "sigmoid"}, 6),
         ({"type": "hard-sigmoid"}, 6),
         ({"type": "softmax"}, 6),
