@@ -45,7 +45,7 @@ if TYPE_CHECKING:
     Scales = Mapping[str, Scale]
 
 # Layers whose input has a height and a width.
-IMAGES = (ConvSpec, PoolSpec, PadSpec, UpsampleSpec, LrnSpec, ShuffleSpec)
+IMAGES = (ConvSpec, PoolSpec, PadSpec, UpsampleSpec, LrnSpec)
 FLOAT = Scale(0.0)  # of values that are not quantized
 VERSIONS = {  # of operators on int8; the others are 1
     "CONV_2D": 3,
@@ -138,7 +138,7 @@ class _Writer:
         if isinstance(layer, ConvSpec | PoolSpec):
             self._pad(step, layer)
         if isinstance(layer, ShuffleSpec):
-            self._shuffle(layer, step.after)
+            self._shuffle(layer, step.after, flat=flat)
             return
         if isinstance(layer, SoftmaxSpec):
             self.finish()  # int8 probabilities are multiples of 1/256: nothing left of 848 classes
@@ -172,19 +172,21 @@ class _Writer:
         self.graph.operators.append(Operator(code, tuple(inputs), layer.name, options, 1))
         self.last = layer.name
 
-    def _shuffle(self, layer: ShuffleSpec, size: Shape) -> None:
-        """Groups, their members and the places of an image exchanged: there is no operator."""
-        channels, height, width = size
-        each = channels // layer.groups
+    def _shuffle(self, layer: ShuffleSpec, size: Shape, *, flat: bool) -> None:
+        """Groups and their members exchanged, at each place of an image: there is no operator."""
+        groups, each = layer.groups, size.channels // layer.groups
+        area = () if flat else (size.height * size.width,)
+        whole = (size.channels,) if flat else _last(size)[1:]
+        kept = range(1 + len(area))
         for code, name, constant, shape in (
-            ("RESHAPE", "groups", [-1, height * width, layer.groups, each], None),
-            ("TRANSPOSE", "turned", [0, 1, 3, 2], (1, height * width, each, layer.groups)),
-            ("RESHAPE", "", [-1, height, width, channels], _last(size)),
+            ("RESHAPE", "groups", [-1, *area, groups, each], (1, *area, groups, each)),
+            ("TRANSPOSE", "turned", [*kept, kept.stop + 1, kept.stop], (1, *area, each, groups)),
+            ("RESHAPE", "", [-1, *whole], (1, *whole)),
         ):
             made = f"{layer.name}/{name}" if name else layer.name
             to = Tensor(f"{made}/to", np.array(constant, np.int32))
             table: Options = ("ReshapeOptions" if code == "RESHAPE" else "TransposeOptions", {})
-            self.operator(code, made, shape or (1, *constant[1:]), table, (to,))
+            self.operator(code, made, shape, table, (to,))
 
     def _image(self, name: str, shape: Shape, reader: str) -> str:
         """The value with a height and a width, by way of an operator where it has lost them."""

@@ -17,9 +17,14 @@ if TYPE_CHECKING:
 
 def reformed(reading: Reading, node: NodeProto) -> None:
     """A node that keeps all values in their order."""
+    if node.input[0] in reading.rows:
+        (reading.values[node.output[0]],) = reading.read(node, node.input[0], rows=True)
+        reading.rows.add(node.output[0])
+        return
     if size := reading.turned.get(node.input[0]):
         if reading.size(node.output[0]) != (1, prod(size)):
-            raise reading.lacks(node, "another form of a value whose channels come last")
+            _parted(reading, node, size)
+            return
         reading.values[node.output[0]] = reading.values[node.input[0]]
         reading.turned[node.output[0]] = size
         return
@@ -30,6 +35,17 @@ def reformed(reading: Reading, node: NodeProto) -> None:
         reading.add(node, FlattenSpec, inputs=reading.read(node, node.input[0]))
     else:
         raise reading.lacks(node, f"making {after} of {before}")
+
+
+def _parted(reading: Reading, node: NodeProto, size: Shape) -> None:
+    """A value whose channels come last, in a form that is no image's: the rows that a detector's
+    head makes of each pixel. Its values follow each other as they do in the file: flattened, they
+    are one group for each channel, of which the first of each comes first."""
+    (name,) = reading.read(node, node.input[0], turned=True)
+    name = reading.add(node, FlattenSpec, inputs=(name,))
+    if size.channels > 1 and prod(size) > size.channels:
+        reading.add(node, ShuffleSpec, inputs=(name,), groups=size.channels)
+    reading.rows.add(node.output[0])
 
 
 def cast(reading: Reading, node: NodeProto) -> None:
@@ -62,11 +78,15 @@ def _turn(reading: Reading, node: NodeProto, order: list[int]) -> None:
 
 
 def shuffle(reading: Reading, node: NodeProto) -> None:
-    """What `patterns` found: channels of equal groups, taken in turn."""
-    if reading.shape(node.input[0]) != reading.shape(node.output[0]):
+    """What `patterns` found: channels of equal groups, taken in turn. `flat` says that they are
+    those of the flattened value."""
+    how, inputs = attributes(node), reading.read(node, node.input[0])
+    before, after = reading.shape(node.input[0]), reading.shape(node.output[0])
+    if how["flat"] and after == Shape(prod(before), 1, 1) != before:
+        inputs = (reading.add(node, FlattenSpec, inputs=inputs),)
+    elif before != after or (how["flat"] and prod(after) != after.channels):
         raise reading.lacks(node, "another order of values")
-    groups = attributes(node)["groups"]
-    reading.add(node, ShuffleSpec, inputs=reading.read(node, node.input[0]), groups=groups)
+    reading.add(node, ShuffleSpec, inputs=inputs, groups=how["groups"])
 
 
 HALVES = (b"half_pixel", b"pytorch_half_pixel")  # they differ where a size of 1 is made

@@ -122,4 +122,7 @@ def concat(reading: Reading, node: NodeProto) -> None:
     rank = len(reading.size(node.input[0]))
     if attributes(node)["axis"] % rank != 1:
         raise reading.lacks(node, "concatenation along another axis than the channels'")
-    reading.add(node, ConcatSpec, inputs=reading.read(node, *node.input))
+    rows = set(node.input) <= reading.rows  # one after the other, so their values are too
+    reading.add(node, ConcatSpec, inputs=reading.read(node, *node.input, rows=rows))
+    if rows:
+        reading.rows.add(node.output[0])

@@ -45,14 +45,14 @@ def reordered(net: Net, one: Operation) -> None:
 
 def shuffled(net: Net, one: Operation) -> None:
     """As networks of ONNX say it."""
-    _, height, width, channels = net.values[one.inputs[0]].sizes
-    if not height * width:
+    _, *area, channels = net.values[one.inputs[0]].sizes
+    if not all(area):
         raise net.lacks(one, "a size that is not known")
     groups = one.options["Groups"]
-    parted = np.array([1, groups, channels // groups, height, width], np.int64)
-    value = net.node(one, "Reshape", [net.image(one), net.number(one, "parted", parted)])
-    value = net.node(one, "Transpose", [value], perm=[0, 2, 1, 3, 4])
-    whole = np.array([1, channels, height, width], np.int64)
+    parted = np.array([1, groups, channels // groups, *area], np.int64)
+    value = net.node(one, "Reshape", [net.read(one), net.number(one, "parted", parted)])
+    value = net.node(one, "Transpose", [value], perm=[0, 2, 1, 3, 4][: len(parted)])
+    whole = np.array([1, channels, *area], np.int64)
     net.put(one, "Reshape", [value, net.number(one, "whole", whole)])
 
 

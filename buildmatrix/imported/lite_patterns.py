@@ -48,7 +48,8 @@ def _groups(graph: LiteGraph, part: Operation, turn: Operation, back: Operation)
     order = graph.values[turn.inputs[1]].content if len(turn.inputs) > 1 else None
     rank = len(parted)
     exchanged = [*range(rank - 2), rank - 1, rank - 2]
-    if len(sizes) != 4 or sizes != again or rank < 3 or order is None:
+    flat = len(sizes) == rank - 1 == 2  # of values that have no height and width
+    if (len(sizes) != 4 and not flat) or sizes != again or rank < 3 or order is None:
         return 0
     if order.ravel().tolist() != exchanged or parted[-2] * parted[-1] != sizes[-1]:
         return 0

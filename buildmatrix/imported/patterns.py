@@ -130,6 +130,7 @@ def _shuffle(graph: _Graph, node: NodeProto) -> None:
     sizes = numpy_helper.to_array(graph.constants[into.input[1]]).tolist()
     orders = [list(a.ints) for a in turn.attribute if a.name == "perm"]
     others = list(range(3, len(sizes)))
-    if len(sizes) < 4 or orders != [[0, 2, 1, *others]] or sizes[1] < 1:
+    if len(sizes) < 3 or orders != [[0, 2, 1, *others]] or sizes[1] < 1:
         return
-    graph.replace(node, SHUFFLE, into.input[0], [into, turn], groups=sizes[1])
+    how = {"groups": sizes[1], "flat": int(not others)}
+    graph.replace(node, SHUFFLE, into.input[0], [into, turn], **how)

@@ -41,6 +41,8 @@ class Reading:
     padded: dict[str, tuple[int, int, int, int]] = field(default_factory=dict)  # by a Pad node
     # Values whose channels come last, with or without their height, by size as a layer has them.
     turned: dict[str, Shape] = field(default_factory=dict)
+    # Values of a form that is no image's: their layer makes one pixel, in the file's own order.
+    rows: set[str] = field(default_factory=set)
 
     def __post_init__(self) -> None:
         graph = self.model.graph
@@ -109,12 +111,19 @@ class Reading:
         return next((layer for layer in reversed(self.layers) if layer.name == name), None)
 
     def read(
-        self, node: NodeProto, *tensors: str, padded: bool = False, turned: bool = False
+        self,
+        node: NodeProto,
+        *tensors: str,
+        padded: bool = False,
+        turned: bool = False,
+        rows: bool = False,
     ) -> tuple[str, ...]:
         """Names of the layers that make these tensors."""
         for tensor in tensors:
             if tensor in self.turned and not turned:
                 raise self.fault(f"{called(node)} reads '{tensor}', whose channels come last")
+            if tensor in self.rows and not rows:
+                raise self.fault(f"{called(node)} reads '{tensor}', whose channels were parted")
             if tensor in self.padded and not padded:
                 raise self.fault(f"{called(node)} reads what is padded for a Conv")
             if tensor not in self.values:

@@ -316,6 +316,24 @@ def test_a_shortcut_with_more_channels_gives_one_answer(
     assert disagreements(made) == {}
 
 
+def test_the_rows_that_a_detector_makes_of_each_pixel_give_one_answer() -> None:
+    """Two heads, each pixel's channels parted into rows of three, put one after the other."""
+    nodes = [
+        node("Conv", "image w wb", "fine", pads=[1] * 4),
+        node("Conv", "fine v vb", "coarse", strides=[2, 2]),
+        node("Transpose", "fine", "t", perm=[0, 2, 3, 1]),
+        node("Reshape", "t rows", "many"),
+        node("Transpose", "coarse", "u", perm=[0, 2, 3, 1]),
+        node("Reshape", "u rows", "few"),
+        node("Concat", "many few", "prob", axis=1),
+    ]
+    numbers = {"w": drawn(6, 3, 3, 3), "wb": drawn(6), "v": drawn(9, 6, 2, 2), "vb": drawn(9)}
+    made = onnx_files.model(
+        nodes, {**numbers, "rows": np.array([1, -1, 3])}, size=("N", 3, 4, 6), opset=13
+    )
+    assert disagreements(made) == {}
+
+
 def test_a_network_as_frameworks_write_it_gives_one_answer() -> None:
     assert disagreements(onnx_files.small()) == {}
 

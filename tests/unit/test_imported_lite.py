@@ -214,6 +214,7 @@ def test_a_pixel_of_the_whole_image(tmp_path: Path, code: str, keep: bool) -> No
     assert error(tmp_path, file(one, y=size, constants={"k": ints(1, -2)})) < ALLOWED
 
 
+POOL = window(StrideH=2, StrideW=2, FilterHeight=2, FilterWidth=2)
 FULL = Operator("FULLY_CONNECTED", ("r", "w", "b"), "y", ("FullyConnectedOptions", {}))
 
 
@@ -226,6 +227,40 @@ def test_a_row_in_the_file_s_order_of_values_or_channels_first(tmp_path: Path, f
     constants = {**to, "w": drawn(3, 192), "b": drawn(3)}
     made = file(*turn, row, FULL, t=(1, 4, 6, 8), r=(1, 192), y=(1, 3), constants=constants)
     assert error(tmp_path, made) < ALLOWED
+
+
+def test_rows_of_each_pixel_s_channels_are_put_one_after_the_other(tmp_path: Path) -> None:
+    """As the heads of a detector end: its boxes, those of the finer image first."""
+    pooled = Operator("MAX_POOL_2D", ("x",), "p", ("Pool2DOptions", POOL))
+    many = Operator("RESHAPE", ("x", "to"), "r", ("ReshapeOptions", {}))
+    few = Operator("RESHAPE", ("p", "to"), "s", ("ReshapeOptions", {}))
+    none = {"FusedActivationFunction": Act.NONE, "Axis": 1}
+    both = Operator("CONCATENATION", ("r", "s"), "y", ("ConcatenationOptions", none))
+    sizes = {"p": (1, 3, 4, 4), "r": (1, 96, 2), "s": (1, 24, 2), "y": (1, 120, 2)}
+    made = file(pooled, many, few, both, constants={"to": ints(1, -1, 2)}, **sizes)
+    assert error(tmp_path, made) < ALLOWED
+    seen = [layer.type for layer in read(tmp_path).layers]
+    assert seen == ["pool", "flatten", "shuffle", "flatten", "shuffle", "concat"]
+
+
+@pytest.mark.parametrize(
+    ("code", "said"),
+    [
+        ("SOFTMAX", "softmax over another axis than the channels'"),
+        ("TANH", r"Tanh 'y' reads 'r:\d', whose channels were parted"),
+    ],
+)
+def test_what_reads_rows_as_if_they_were_an_image_is_refused(
+    tmp_path: Path, code: str, said: str
+) -> None:
+    many = Operator("RESHAPE", ("x", "to"), "r", ("ReshapeOptions", {}))
+    rows, constants = (1, 96, 2), {"to": ints(1, 96, 2)}
+    made = file(
+        many, Operator(code, ("r",), "y", FUNCTIONS[code]), r=rows, y=rows, constants=constants
+    )
+    write(tmp_path, made)
+    with pytest.raises(InputError, match=said):
+        read(tmp_path)
 
 
 def test_a_fully_connected_layer_reads_an_image_as_it_lies(tmp_path: Path) -> None:
