@@ -72,7 +72,7 @@ def _add(net: Net, one: Operation) -> None:
         )
     read = [net.values[number] for number in one.inputs if number >= 0]
     sparse = next((value.name for value in read if value.sparse), None)
-    if sparse is not None:
+    if sparse is not None and one.kind != "DENSIFY":
         raise net.lacks(one, f"the sparse weight '{sparse}'")
     try:
         OPERATORS[one.kind](net, one)

@@ -15,11 +15,14 @@ import numpy as np
 import tflite
 
 from buildmatrix.errors import InputError
+from buildmatrix.imported.lite_sparse import sparsity
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from numpy.typing import NDArray
+
+    from buildmatrix.imported.lite_sparse import Sparsity
 
 IDENTIFIER = b"TFL3"
 SHARED = 4  # times that a part of a file may be read, on average: writers may share equal ones
@@ -66,7 +69,7 @@ class Value:
     scales: tuple[float, ...] = ()  # of quantized numbers
     zeros: tuple[int, ...] = ()
     axis: int = 0  # along which the scales go
-    sparse: bool = False
+    sparse: Sparsity | None = None  # how the zeros of `content` are left out
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,7 +184,7 @@ def _value(model: Any, tensor: Any, room: Room) -> Value:
         scales=_numbers(how, "Scale", room) if how is not None else (),
         zeros=_numbers(how, "ZeroPoint", room) if how is not None else (),
         axis=how.QuantizedDimension() if how is not None else 0,
-        sparse=tensor.Sparsity() is not None,
+        sparse=sparsity(tensor.Sparsity(), room.take),
     )
 
 

@@ -3,6 +3,7 @@ tensorflow v2.14.1, tensorflow/lite/kernels, and the options of its schema."""
 
 from __future__ import annotations
 
+from math import prod
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -12,6 +13,7 @@ from buildmatrix.imported import lite_forms as forms
 from buildmatrix.imported import lite_windows as windows
 from buildmatrix.imported.lite_net import Net, clipped
 from buildmatrix.imported.lite_patterns import SHUFFLE
+from buildmatrix.imported.lite_sparse import whole
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -52,6 +54,16 @@ def floats(net: Net, one: Operation) -> None:
         raise net.quantized(one)
     net.room.take(4 * content.size)
     net.known[one.outputs[0]] = _scaled(value.scales, value.zeros, value.axis, content)
+
+
+def dense(net: Net, one: Operation) -> None:
+    """Weights without their zeros: a constant with them, which is still of half the bits if it
+    was."""
+    value = net.values[one.inputs[0]]
+    if value.content is None or value.sparse is None:
+        raise net.lacks(one, "what is no sparse constant")
+    net.room.take(prod(value.sizes) * value.content.itemsize)
+    net.known[one.outputs[0]] = whole(value.content, value.sizes, value.sparse)
 
 
 def _scaled(
@@ -122,6 +134,7 @@ OPERATORS: Mapping[str, Callable[[Net, Operation], None]] = {
     "STRIDED_SLICE": forms.strided,
     "SPLIT": forms.split,
     "SPLIT_V": forms.split,
+    "DENSIFY": dense,
     "DEQUANTIZE": floats,
     SHUFFLE: forms.shuffled,
 }
