@@ -18,6 +18,7 @@ from buildmatrix.layers import (
     ConcatSpec,
     ConvSpec,
     DeconvSpec,
+    DepthToSpaceSpec,
     FcSpec,
     FlattenSpec,
     JoinSpec,
@@ -125,7 +126,7 @@ class _Tracing:
         """What comes out of a layer."""
         one, layer = read[0], step.layer
         match layer:
-            case ConvSpec() | DeconvSpec() | FcSpec():
+            case ConvSpec() | DeconvSpec() | FcSpec() | DepthToSpaceSpec():
                 return self._filtered(layer, step, one)
             case JoinSpec():
                 return self._joined(layer, *read)
@@ -149,7 +150,12 @@ class _Tracing:
             case _:
                 return one._replace(silent=one.silent & _keeps_zero(step))
 
-    def _filtered(self, layer: ConvSpec | DeconvSpec | FcSpec, step: Step, read: Value) -> Value:
+    def _filtered(
+        self, layer: ConvSpec | DeconvSpec | FcSpec | DepthToSpaceSpec, step: Step, read: Value
+    ) -> Value:
+        """Of filters, or of what makes pixels of channels: several of those are one, and stay."""
+        if isinstance(layer, DepthToSpaceSpec):
+            return self._kept(step, read)
         groups = 1 if isinstance(layer, FcSpec) else layer.groups
         if groups == 1:
             self.fix(read.numbers[~read.silent])
@@ -157,8 +163,12 @@ class _Tracing:
         if groups == step.before.channels:  # depthwise: some outputs of each channel
             each = layer.outputs // groups
             return Value(read.numbers.repeat(each), np.ones(layer.outputs, np.bool_))
+        return self._kept(step, read)
+
+    def _kept(self, step: Step, read: Value) -> Value:
+        """Channels of which none can go, before and behind a layer."""
         self.fix(read.numbers)
-        made = self.fresh(layer.outputs)
+        made = self.fresh(step.after.channels)
         self.fix(made.numbers)
         return made
 

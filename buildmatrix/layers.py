@@ -266,6 +266,14 @@ class ShuffleSpec(LayerSpec):
     groups: Groups
 
 
+class DepthToSpaceSpec(LayerSpec):
+    """`block` times `block` pixels for each one, out of as many groups of channels: the first group
+    is the top left pixel, the next the one at its right."""
+
+    type: Literal["depth-to-space"]
+    block: PositiveInt = Field(description="pixels for each one, in both directions")
+
+
 class UpsampleSpec(LayerSpec):
     """`factor` values in both directions for each one: the same, or on straight lines between the
     middles of pixels, beyond the outermost of which nothing changes."""
@@ -303,6 +311,7 @@ Layer = Annotated[
     | PReluSpec
     | SliceSpec
     | ShuffleSpec
+    | DepthToSpaceSpec
     | JoinSpec
     | ConcatSpec
     | UpsampleSpec

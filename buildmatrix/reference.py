@@ -16,6 +16,7 @@ from buildmatrix.layers import (
     ConcatSpec,
     ConvSpec,
     DeconvSpec,
+    DepthToSpaceSpec,
     FcSpec,
     FlattenSpec,
     JoinSpec,
@@ -134,8 +135,10 @@ def _computed(layer: Layer, inputs: list[F64], learnt: Mapping[str, Parameters])
             return _normalize(layer, x)
         case JoinSpec() | ConcatSpec():
             return _joined(layer, inputs)
-        case FlattenSpec() | UpsampleSpec() | SliceSpec() | ShuffleSpec() | PadSpec():
+        case FlattenSpec() | UpsampleSpec() | SliceSpec() | PadSpec():
             return _formed(layer, x)
+        case ShuffleSpec() | DepthToSpaceSpec():
+            return _reordered(layer, x)
         case SoftmaxSpec() | ReluSpec() | ClipSpec() | LeakyReluSpec() | ActivationSpec():
             return _activate(layer, x)
 
@@ -161,7 +164,17 @@ def _joined(layer: JoinSpec | ConcatSpec, inputs: list[F64]) -> F64:
     return one + other if layer.type == "add" else one * other
 
 
-def _formed(layer: FlattenSpec | UpsampleSpec | SliceSpec | ShuffleSpec | PadSpec, x: F64) -> F64:
+def _reordered(layer: ShuffleSpec | DepthToSpaceSpec, x: F64) -> F64:
+    match layer:
+        case ShuffleSpec(groups=groups):
+            return x.reshape(groups, -1, *x.shape[1:]).swapaxes(0, 1).reshape(x.shape)
+        case DepthToSpaceSpec(block=block):
+            channels, (height, width) = len(x) // block**2, x.shape[1:]
+            parts = x.reshape(block, block, channels, height, width).transpose(2, 3, 0, 4, 1)
+            return parts.reshape(channels, height * block, width * block)
+
+
+def _formed(layer: FlattenSpec | UpsampleSpec | SliceSpec | PadSpec, x: F64) -> F64:
     match layer:
         case FlattenSpec():
             return x.reshape(-1, 1, 1)
@@ -173,8 +186,6 @@ def _formed(layer: FlattenSpec | UpsampleSpec | SliceSpec | ShuffleSpec | PadSpe
             return between
         case SliceSpec(first=first, channels=channels):
             return x[first : first + channels]
-        case ShuffleSpec(groups=groups):
-            return x.reshape(groups, -1, *x.shape[1:]).swapaxes(0, 1).reshape(x.shape)
         case PadSpec(mode=mode, value=value):
             top, left, bottom, right = layer.sides
             sides = (layer.channels, (top, bottom), (left, right))

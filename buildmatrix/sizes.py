@@ -12,6 +12,7 @@ from buildmatrix.layers import (
     ConcatSpec,
     ConvSpec,
     DeconvSpec,
+    DepthToSpaceSpec,
     FcSpec,
     FlattenSpec,
     JoinSpec,
@@ -46,7 +47,7 @@ def after(
             return Shape(outputs, 1, 1)
         case FlattenSpec():
             return Shape(prod(shape), 1, 1)
-        case SliceSpec() | PadSpec() | UpsampleSpec() | ShuffleSpec():
+        case SliceSpec() | PadSpec() | UpsampleSpec() | ShuffleSpec() | DepthToSpaceSpec():
             return _formed(layer, shape, where)
         case _:
             return shape
@@ -67,7 +68,9 @@ def _windowed(
 
 
 def _formed(
-    layer: SliceSpec | PadSpec | UpsampleSpec | ShuffleSpec, shape: Shape, where: str
+    layer: SliceSpec | PadSpec | UpsampleSpec | ShuffleSpec | DepthToSpaceSpec,
+    shape: Shape,
+    where: str,
 ) -> Shape:
     channels, height, width = shape
     match layer:
@@ -82,6 +85,9 @@ def _formed(
             )
         case UpsampleSpec(factor=factor):
             return Shape(channels, height * factor, width * factor)
+        case DepthToSpaceSpec(block=block):
+            _check_equal_groups(layer, block**2, shape, where)
+            return Shape(channels // block**2, height * block, width * block)
         case ShuffleSpec(groups=groups):
             _check_equal_groups(layer, groups, shape, where)
             return shape
@@ -201,7 +207,9 @@ def _check_channels(layer: SliceSpec, last: int, shape: Shape, where: str) -> No
         )
 
 
-def _check_equal_groups(layer: ShuffleSpec, groups: int, shape: Shape, where: str) -> None:
+def _check_equal_groups(
+    layer: ShuffleSpec | DepthToSpaceSpec, groups: int, shape: Shape, where: str
+) -> None:
     if shape.channels % groups:
         raise InputError(
             f"{layer.name}: {shape.channels} channels are no {groups} equal groups",

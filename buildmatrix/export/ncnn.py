@@ -2,10 +2,10 @@
 
 Sources: Tencent/ncnn, the load_param and load_model of src/layer/convolution.cpp,
 convolutiondepthwise.cpp, deconvolution.cpp, deconvolutiondepthwise.cpp, padding.cpp, crop.cpp,
-shufflechannel.cpp, prelu.cpp, innerproduct.cpp, pooling.cpp, softmax.cpp, binaryop.cpp, concat.cpp,
-interp.cpp, lrn.cpp, reshape.cpp and those of the activations, and docs/developer-guide/
-param-and-model-file-structure.md. ReLU is part of the layer before it, as pnnx and ncnnoptimize
-leave it. int8 is what tools/quantize/ncnn2int8.cpp writes.
+shufflechannel.cpp, pixelshuffle.cpp, prelu.cpp, innerproduct.cpp, pooling.cpp, softmax.cpp,
+binaryop.cpp, concat.cpp, interp.cpp, lrn.cpp, reshape.cpp and those of the activations, and
+docs/developer-guide/param-and-model-file-structure.md. ReLU is part of the layer before it, as pnnx
+and ncnnoptimize leave it. int8 is what tools/quantize/ncnn2int8.cpp writes.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from buildmatrix.export.ncnn_layers import kind as layer_of
 from buildmatrix.layers import (
     ConvSpec,
     DeconvSpec,
+    DepthToSpaceSpec,
     FcSpec,
     FlattenSpec,
     LrnSpec,
@@ -41,7 +42,10 @@ if TYPE_CHECKING:
     from buildmatrix.reference import Parameters
 
 # Layers whose input has a height and a width.
-IMAGES = (ConvSpec, DeconvSpec, PoolSpec, PadSpec, UpsampleSpec, LrnSpec, ShuffleSpec)
+IMAGES = (
+    *(ConvSpec, DeconvSpec, PoolSpec, PadSpec),
+    *(UpsampleSpec, LrnSpec, ShuffleSpec, DepthToSpaceSpec),
+)
 MAGIC = 7767517
 FLOAT32 = bytes(4)  # the tag before weights; what follows them has none
 INT8 = bytes.fromhex("384b0d00")  # 0x000D4B38

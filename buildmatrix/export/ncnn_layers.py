@@ -11,6 +11,7 @@ from buildmatrix.layers import (
     ConcatSpec,
     ConvSpec,
     DeconvSpec,
+    DepthToSpaceSpec,
     FcSpec,
     FlattenSpec,
     JoinSpec,
@@ -49,16 +50,20 @@ def kind(step: Step) -> tuple[str, Settings]:
             weights = prod(step.before) * step.after.channels
             sizes: Settings = {0: step.after.channels, 1: 1, 2: weights}
             return "InnerProduct", sizes | relu
-        case PadSpec() | SliceSpec() | UpsampleSpec() | ShuffleSpec() | JoinSpec() | ConcatSpec():
+        case PadSpec() | SliceSpec() | UpsampleSpec() | JoinSpec() | ConcatSpec():
             return _formed(layer)
+        case ShuffleSpec(groups=groups):
+            return "ShuffleChannel", {0: groups}
+        case DepthToSpaceSpec(block=block):
+            return "PixelShuffle", {0: block, 1: 1}  # 1: groups of channels, not neighbours
         case _:
             return _function(layer, step.after.channels)
 
 
 def _formed(
-    layer: PadSpec | SliceSpec | UpsampleSpec | ShuffleSpec | JoinSpec | ConcatSpec,
+    layer: PadSpec | SliceSpec | UpsampleSpec | JoinSpec | ConcatSpec,
 ) -> tuple[str, Settings]:
-    """Type and settings of what joins values, or changes their size or order."""
+    """Type and settings of what joins values, or changes their size."""
     match layer:
         case PadSpec(mode=mode, value=value, channels=(before, behind)):
             top, left, bottom, right = layer.sides
@@ -70,8 +75,6 @@ def _formed(
         case UpsampleSpec(factor=factor, mode=mode):
             kinds = {"nearest": 1, "linear": 2}
             return "Interp", {0: kinds[mode], 1: float(factor), 2: float(factor)}
-        case ShuffleSpec(groups=groups):
-            return "ShuffleChannel", {0: groups}
         case JoinSpec(type=operation):
             return "BinaryOp", {0: {"add": 0, "mul": 2}[operation]}
         case ConcatSpec():

@@ -13,6 +13,7 @@ from buildmatrix.layers import (
     ConcatSpec,
     ConvSpec,
     DeconvSpec,
+    DepthToSpaceSpec,
     FcSpec,
     FlattenSpec,
     JoinSpec,
@@ -42,7 +43,10 @@ if TYPE_CHECKING:
 OPERATORS = 13  # of 2020; the first whose Softmax is over one axis
 HARD_SWISH = 14  # the first that has it; the same file format
 # Layers whose input has a height and a width.
-IMAGES = (ConvSpec, DeconvSpec, PoolSpec, PadSpec, UpsampleSpec, LrnSpec, ShuffleSpec)
+IMAGES = (
+    *(ConvSpec, DeconvSpec, PoolSpec, PadSpec),
+    *(UpsampleSpec, LrnSpec, ShuffleSpec, DepthToSpaceSpec),
+)
 IR_VERSION = 7  # the file format of the same release, 1.8: every reader in use knows it
 
 
@@ -202,6 +206,7 @@ def _function(
     | PReluSpec
     | SliceSpec
     | ShuffleSpec
+    | DepthToSpaceSpec
     | LeakyReluSpec
     | ActivationSpec
     | ReluSpec
@@ -212,6 +217,8 @@ def _function(
     match layer:
         case SoftmaxSpec():
             return "Softmax", {"axis": 1}
+        case DepthToSpaceSpec(block=block):
+            return "DepthToSpace", {"blocksize": block, "mode": "DCR"}
         case LeakyReluSpec(slope=slope):
             return "LeakyRelu", {"alpha": slope}
         case ActivationSpec(type="hard-sigmoid"):

@@ -8,6 +8,7 @@ from buildmatrix.export.layout import same_padding
 from buildmatrix.layers import (
     ConvSpec,
     DeconvSpec,
+    DepthToSpaceSpec,
     FcSpec,
     JoinSpec,
     LrnSpec,
@@ -91,6 +92,8 @@ def tensorflow(step: Step) -> str:
         (down, along), spread = layer.window.stride, layer.window.dilation
         if layer.groups == step.before.channels and (down != along or spread != (1, 1)):
             return "depthwise convolution with dilation, or strides that differ between sides"
+    if isinstance(layer, DepthToSpaceSpec):
+        return layer.type
     return _grouped(step) or _between(layer) or lite(step)
 
 
@@ -108,7 +111,7 @@ def _pixel(step: Step) -> str:
 
 def caffe(step: Step) -> str:
     layer = step.layer
-    if isinstance(layer, UpsampleSpec | PadSpec | ShuffleSpec):
+    if isinstance(layer, UpsampleSpec | PadSpec | ShuffleSpec | DepthToSpaceSpec):
         return layer.type
     if isinstance(layer, ConvSpec | DeconvSpec) and not layer.window.mirrored:
         return UNEVEN
@@ -163,6 +166,8 @@ def mxnet(step: Step) -> str:
         return LEAVES_OUT if padded and not rounds_down(step) else ""
     if isinstance(layer, PadSpec) and any(layer.channels):
         return "padding of channels"  # its Pad adds rows and columns alone
+    if isinstance(layer, DepthToSpaceSpec):
+        return layer.type  # there since 1.3, and the format is read from 1.0 on
     return _between(layer) or _even_lrn(layer)
 
 

@@ -20,6 +20,7 @@ from buildmatrix.export.tflite_operators import composed, kind
 from buildmatrix.layers import (
     ConcatSpec,
     ConvSpec,
+    DepthToSpaceSpec,
     FcSpec,
     FlattenSpec,
     JoinSpec,
@@ -45,7 +46,7 @@ if TYPE_CHECKING:
     Scales = Mapping[str, Scale]
 
 # Layers whose input has a height and a width.
-IMAGES = (ConvSpec, PoolSpec, PadSpec, UpsampleSpec, LrnSpec)
+IMAGES = (ConvSpec, PoolSpec, PadSpec, UpsampleSpec, LrnSpec, DepthToSpaceSpec)
 FLOAT = Scale(0.0)  # of values that are not quantized
 VERSIONS = {  # of operators on int8; the others are 1
     "CONV_2D": 3,

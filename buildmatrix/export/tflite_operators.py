@@ -13,6 +13,7 @@ from buildmatrix.layers import (
     ConcatSpec,
     ConvSpec,
     DeconvSpec,
+    DepthToSpaceSpec,
     FcSpec,
     FlattenSpec,
     JoinSpec,
@@ -77,7 +78,7 @@ def kind(step: Step) -> tuple[str, Options | None]:
             return code, ("Pool2DOptions", window)
         case FcSpec():
             return "FULLY_CONNECTED", ("FullyConnectedOptions", activation)
-        case SliceSpec() | PadSpec() | UpsampleSpec() as layer:
+        case SliceSpec() | PadSpec() | UpsampleSpec() | DepthToSpaceSpec() as layer:
             return _formed(layer)
         case LrnSpec(size=size, alpha=alpha, beta=beta, bias=bias):
             how = {"Radius": size // 2, "Bias": bias, "Alpha": alpha / size, "Beta": beta}
@@ -88,7 +89,7 @@ def kind(step: Step) -> tuple[str, Options | None]:
             return _function(layer)
 
 
-def _formed(layer: SliceSpec | PadSpec | UpsampleSpec) -> tuple[str, Options]:
+def _formed(layer: SliceSpec | PadSpec | UpsampleSpec | DepthToSpaceSpec) -> tuple[str, Options]:
     """Operator and options of what changes the size of a value."""
     match layer:
         case SliceSpec():
@@ -97,6 +98,8 @@ def _formed(layer: SliceSpec | PadSpec | UpsampleSpec) -> tuple[str, Options]:
             return "MIRROR_PAD", ("MirrorPadOptions", {"Mode": MirrorPadMode.REFLECT})
         case PadSpec():
             return "PADV2", ("PadV2Options", {})
+        case DepthToSpaceSpec(block=block):
+            return "DEPTH_TO_SPACE", ("DepthToSpaceOptions", {"BlockSize": block})
         case UpsampleSpec(mode="linear"):
             return "RESIZE_BILINEAR", ("ResizeBilinearOptions", {"HalfPixelCenters": True})
         case UpsampleSpec():

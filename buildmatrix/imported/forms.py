@@ -6,7 +6,7 @@ from math import prod
 from typing import TYPE_CHECKING
 
 from buildmatrix.imported.reading import FLOAT, attributes
-from buildmatrix.layers import FlattenSpec, Shape, ShuffleSpec, UpsampleSpec
+from buildmatrix.layers import DepthToSpaceSpec, FlattenSpec, Shape, ShuffleSpec, UpsampleSpec
 from buildmatrix.network import INPUT
 
 if TYPE_CHECKING:
@@ -87,6 +87,16 @@ def shuffle(reading: Reading, node: NodeProto) -> None:
     elif before != after or (how["flat"] and prod(after) != after.channels):
         raise reading.lacks(node, "another order of values")
     reading.add(node, ShuffleSpec, inputs=inputs, groups=how["groups"])
+
+
+def depth_to_space(reading: Reading, node: NodeProto) -> None:
+    """Of groups of channels, or (CRD, PyTorch's PixelShuffle) of neighbours, which a shuffle makes
+    groups of."""
+    how, inputs = attributes(node), reading.read(node, node.input[0])
+    if how.get("mode", b"DCR") == b"CRD":
+        groups = reading.shape(node.output[0]).channels
+        inputs = (reading.add(node, ShuffleSpec, inputs=inputs, groups=groups),)
+    reading.add(node, DepthToSpaceSpec, inputs=inputs, block=how["blocksize"])
 
 
 HALVES = (b"half_pixel", b"pytorch_half_pixel")  # they differ where a size of 1 is made

@@ -56,6 +56,10 @@ def shuffled(net: Net, one: Operation) -> None:
     net.put(one, "Reshape", [value, net.number(one, "whole", whole)])
 
 
+def depth_to_space(net: Net, one: Operation) -> None:
+    net.put(one, "DepthToSpace", [net.image(one)], blocksize=one.options["BlockSize"])
+
+
 def reduced(net: Net, one: Operation) -> None:
     axes = sorted(net.axis(one.inputs[0], axis) for axis in net.numbers(one, 1))
     kind = "ReduceMean" if one.kind == "MEAN" else "ReduceMax"

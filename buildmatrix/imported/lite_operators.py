@@ -134,6 +134,7 @@ OPERATORS: Mapping[str, Callable[[Net, Operation], None]] = {
     "STRIDED_SLICE": forms.strided,
     "SPLIT": forms.split,
     "SPLIT_V": forms.split,
+    "DEPTH_TO_SPACE": forms.depth_to_space,
     "DENSIFY": dense,
     "DEQUANTIZE": floats,
     SHUFFLE: forms.shuffled,

@@ -57,6 +57,7 @@ OPERATORS: Mapping[str, Callable[[Reading, NodeProto], None]] = {
     "Identity": forms.reformed,
     "Dropout": forms.reformed,
     patterns.SHUFFLE: forms.shuffle,
+    "DepthToSpace": forms.depth_to_space,
     "Cast": forms.cast,
     "Transpose": forms.transpose,
     "Resize": forms.resize,

@@ -169,6 +169,13 @@ def test_more_channels_are_refused_by_node_where_a_format_has_none(
         export(net, format=format, destination=tmp_path)
 
 
+@pytest.mark.parametrize("format", ["caffe", "mxnet", "tensorflow"])
+def test_pixels_out_of_channels_are_refused_by_name(format: str, tmp_path: Path) -> None:
+    net = network({"name": "x", "type": "depth-to-space", "block": 2})
+    with pytest.raises(InputError, match=f"the format {format} has no depth-to-space: layer x"):
+        export(net, format=format, destination=tmp_path)
+
+
 @pytest.mark.parametrize("layer", [{"type": "upsample", "factor": 2}, {"type": "pad", "pad": 1}])
 def test_what_caffe_lacks_is_refused_by_name(layer: dict[str, Any], tmp_path: Path) -> None:
     net = network({"name": "x", **layer})

@@ -220,6 +220,13 @@ class Drawing:
         self.nodes.append(node("Reshape", f"v{at}t n{at}b", f"v{at}"))
         self.open[f"v{at}"] = (channels, height, width)
 
+    def unfolding(self) -> None:
+        one = self.value()
+        channels, height, width = self.open[one]
+        if channels % 4 == 0 and height * width <= 64:
+            how = {"blocksize": 2, "mode": self.one_of("DCR", "CRD")}
+            self.add("DepthToSpace", one, (channels // 4, 2 * height, 2 * width), **how)
+
     def slopes(self) -> None:
         one = self.value()
         size = self.open[one]
@@ -275,7 +282,7 @@ def networks(draw: DrawFn) -> ModelProto:
         *(drawing.convolution, drawing.convolution, drawing.pooling, drawing.function),
         *(drawing.function, drawing.joining, drawing.gating, drawing.concatenation),
         *(drawing.enlarging, drawing.splitting, drawing.shuffling, drawing.slopes),
-        *(drawing.padding, drawing.spreading),
+        *(drawing.padding, drawing.spreading, drawing.unfolding),
     )
     for _ in range(draw(st.integers(1, 7))):
         draw(st.sampled_from(steps))()
@@ -314,6 +321,19 @@ def test_a_shortcut_with_more_channels_gives_one_answer(
     }
     made = onnx_files.model(nodes, numbers, size=("N", 3, 6, 6))
     assert disagreements(made) == {}
+
+
+@pytest.mark.parametrize("mode", ["DCR", "CRD"])
+def test_pixels_out_of_channels_give_one_answer(mode: str) -> None:
+    """Of a super-resolution network; its last convolution makes nine values of each pixel."""
+    nodes = [
+        node("Conv", "image w wb", "many", pads=[1] * 4),
+        node("DepthToSpace", "many", "large", blocksize=3, mode=mode),
+        node("Flatten", "large", "flat"),
+        node("Gemm", "flat f fb", "prob", transB=1),
+    ]
+    numbers = {"w": drawn(18, 3, 3, 3), "wb": drawn(18), "f": drawn(3, 2 * 15 * 12), "fb": drawn(3)}
+    assert disagreements(onnx_files.model(nodes, numbers, size=("N", 3, 5, 4))) == {}
 
 
 def test_the_rows_that_a_detector_makes_of_each_pixel_give_one_answer() -> None:

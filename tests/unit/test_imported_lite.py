@@ -189,6 +189,12 @@ def test_channels_are_added_before_the_first_and_behind_the_last(tmp_path: Path,
     assert [layer.type for layer in read(tmp_path).layers] == ["pad", "tanh"]
 
 
+def test_pixels_out_of_channels(tmp_path: Path) -> None:
+    one = Operator("DEPTH_TO_SPACE", ("x",), "y", ("DepthToSpaceOptions", {"BlockSize": 2}))
+    assert error(tmp_path, file(one, y=(1, 12, 16, 1))) < ALLOWED
+    assert [layer.type for layer in read(tmp_path).layers] == ["depth-to-space"]
+
+
 @pytest.mark.parametrize(
     ("code", "table", "halves"),
     [

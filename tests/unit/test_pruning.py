@@ -220,6 +220,7 @@ END: Layers = [
         ({"type": "hard-sigmoid"}, 6),
         ({"type": "softmax"}, 6),
         ({"type": "shuffle", "groups": 2}, 6),
+        ({"type": "depth-to-space", "block": 1}, 6),
         ({"type": "lrn", "size": 3, "alpha": 0.5, "beta": 0.75, "bias": 1.0}, 6),
     ],
     ids=lambda value: value["type"] if isinstance(value, dict) else str(value),
