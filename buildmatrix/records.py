@@ -13,7 +13,7 @@ import json
 import re
 from typing import TYPE_CHECKING, Any
 
-from buildmatrix import scratch
+from buildmatrix import regular, scratch
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -50,9 +50,10 @@ def read_record(path: Path) -> dict[str, Any]:
     """The object in a record; empty when there is no file or it is not what was written.
 
     What a record says can be found out again, so a damaged one counts as one that is not there.
+    Raises InTheWay for a pipe, a socket or a device in its place.
     """
     try:
-        content = unsealed(path.read_bytes())
+        content = unsealed(regular.content(path))
     except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
         return {}
     return content if isinstance(content, dict) else {}

@@ -115,6 +115,13 @@ def remove(path: Path) -> None:
         path.unlink(missing_ok=True)
 
 
+def make_way(path: Path) -> None:
+    """Remove what lies where a file is about to be opened for writing and is none: a pipe would
+    wait for a reader."""
+    if path.exists() and not path.is_file():
+        remove(path)
+
+
 def discard(folder: Path) -> None:
     """Remove a folder and all in it that this process may remove; what somebody else removes
     meanwhile is no error."""
@@ -148,7 +155,7 @@ def _sync_folder(folder: Path) -> None:
 @contextlib.contextmanager
 def _locked(path: Path) -> Iterator[None]:
     """Hold the lock on a file or folder. Raises BlockingIOError when somebody else holds it."""
-    handle = os.open(path, os.O_RDONLY)
+    handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK)  # a pipe would wait for a writer
     try:
         fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
         yield

@@ -24,7 +24,7 @@ import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
-from buildmatrix import entries, scratch
+from buildmatrix import entries, regular, scratch
 from buildmatrix.cachekey import digest
 from buildmatrix.errors import BuildmatrixError, DamageError
 from buildmatrix.nouns import Entry, FileRecord
@@ -71,10 +71,10 @@ class Store:
         """What a key holds, or None. Raises BuildmatrixError for an entry of a newer format."""
         path = self.entry_path(key)
         try:
-            entry = entries.read(key, path.read_bytes())
+            entry = entries.read(key, regular.content(path))
         except (FileNotFoundError, NotADirectoryError):
             return self._borrowed(key)
-        except IsADirectoryError:
+        except (IsADirectoryError, regular.InTheWay):
             entry = None
         except entries.NewerFormat as newer:
             raise BuildmatrixError(
@@ -119,8 +119,8 @@ class Store:
     def latest(self, work_id: str) -> Entry | None:
         """The newest entry that was made for a work, under whatever key."""
         try:
-            key = (self.root / "latest" / digest(work_id)).read_bytes()
-        except (FileNotFoundError, IsADirectoryError):
+            key = regular.content(self.root / "latest" / digest(work_id))
+        except (FileNotFoundError, IsADirectoryError, regular.InTheWay):
             return None
         # It only tells what changed: a damaged one is of no account.
         word = key.decode("ascii", "replace")
@@ -134,8 +134,9 @@ class Store:
 
     def failure(self, key: str) -> str | None:
         try:
-            return (self.root / "failures" / f"{key}.txt").read_text(errors="replace")
-        except (FileNotFoundError, IsADirectoryError):
+            text = regular.content(self.root / "failures" / f"{key}.txt")
+            return text.decode(errors="replace")
+        except (FileNotFoundError, IsADirectoryError, regular.InTheWay):
             return None
 
     def open(self, sha256: str) -> BinaryIO:
@@ -154,9 +155,11 @@ class Store:
     def _verified(self, sha256: str) -> BinaryIO | str:
         """Content that is on this disk and is what was written, or what is wrong with it."""
         try:
-            stream = self.content_path(sha256).open("rb")
+            stream = regular.opened(self.content_path(sha256))
         except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
             return "is missing"
+        except regular.InTheWay:
+            return "was no file and is removed"
         if hashlib.file_digest(stream, "sha256").hexdigest() != sha256:
             stream.close()
             return "was damaged and is removed"
@@ -292,8 +295,7 @@ class Store:
         The kernel frees it when the holder dies, however it dies.
         """
         path = self.root / "locks" / key
-        if path.is_dir():
-            shutil.rmtree(path, ignore_errors=True)
+        scratch.make_way(path)
         with path.open("a") as handle:
             waited = False
             try:

@@ -169,7 +169,7 @@ class Sources:
         held = self._held(identity)
         archive = self._archive(held or "none")
         if not archive.is_file() or file_digest(archive) != held:
-            archive.unlink(missing_ok=True)
+            scratch.remove(archive)
             raise DamageError(
                 "a cached archive was damaged and is removed",
                 where=str(archive),

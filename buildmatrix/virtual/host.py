@@ -11,6 +11,7 @@ import socket
 import subprocess
 from typing import TYPE_CHECKING
 
+from buildmatrix import scratch
 from buildmatrix.errors import DeviceError
 
 if TYPE_CHECKING:
@@ -120,6 +121,7 @@ def locked(path: Path) -> Iterator[None]:
     The holder may remove the file: who waited for it begins again with a new one.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
+    scratch.make_way(path)
     while True:
         with path.open("w") as file:
             fcntl.flock(file, fcntl.LOCK_EX)

@@ -9,6 +9,7 @@ import shutil
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from buildmatrix import regular
 from buildmatrix.errors import UsageError
 from buildmatrix.nouns import BoardAddress
 from buildmatrix.state import State
@@ -47,19 +48,18 @@ def boards(state: Path) -> tuple[Board, ...]:
 
 
 def read(directory: Path) -> Board | None:
-    """None also for a directory whose making was interrupted."""
+    """None also for a directory whose making was interrupted. Raises InTheWay for a pipe, a socket
+    or a device in the place of its record."""
     try:
-        record = json.loads((directory / "board.json").read_text())
-    except (OSError, ValueError):
+        record = json.loads(regular.content(directory / "board.json"))
+        # Version 1 had no `uses`: its disk fits no image of today.
+        kind, uses, wire = record["kind"], tuple(record.get("uses", ())), record.get("link", "")
+        port, host_key = record["port"], record["host_key"]
+        door = record.get("relay") or port
+    except (OSError, ValueError, LookupError, TypeError, AttributeError):
         return None
-    return Board(
-        address=_address(directory, record.get("relay") or record["port"], record["host_key"]),
-        kind=record["kind"],
-        uses=tuple(record.get("uses", ())),  # version 1 had none: its disk fits no image of today
-        port=record["port"],
-        link=record.get("link", ""),
-        running=power.of(directory).alive(directory),
-    )
+    running = power.of(directory).alive(directory)
+    return Board(_address(directory, door, host_key), kind, uses, port, wire, running)
 
 
 def write(
