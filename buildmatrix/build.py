@@ -9,20 +9,22 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from buildmatrix import scratch
+from buildmatrix import scratch, submodules
 from buildmatrix.build_failure import Limits, explained
 from buildmatrix.errors import BuildError
 from buildmatrix.protocols import ContainerSpec, Engine, Mount
+from buildmatrix.some import some
 from buildmatrix.usage import weight
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from buildmatrix.protocols import ContainerExit
 
 EPOCH = "1483228800"  # 2017-01-01, for SOURCE_DATE_EPOCH: any fixed time will do
 WORK = "/work"
 TAIL = 25  # log lines that an error carries
+FEW = 5  # submodules that it names
 MOST_PRINTED = 256 << 20  # characters of a log; TensorFlow's verbose build prints a tenth of it
 MOST_DEEP, LONGEST = 100, 2_000  # folders in /out, and letters of their names together
 MOST_MADE = 32 << 30  # bytes of all files in /out as they say it: a sparse one may say anything
@@ -63,6 +65,7 @@ def run(job: Job, *, engine: Engine, on_line: Callable[[str], None]) -> Path:
     """Perform the job; returns the folder of what it made. Raises BuildError."""
     container = prepared(job)
     job.log.parent.mkdir(parents=True, exist_ok=True)
+    scratch.make_way(job.log)
     tail: list[str] = []
     printed = 0
     with job.log.open("w") as log:
@@ -148,7 +151,18 @@ def _judge(job: Job, ended: ContainerExit, tail: list[str]) -> None:
         return  # a child that was killed for memory and made good again is no failure
     limits = Limits(job.memory_gib, job.minutes, job.jobs)
     brief, hint = explained(ended, tail, limits, job.log_name)
-    raise BuildError(brief, where=job.id, details="\n".join(tail[-TAIL:]), hint=hint)
+    details = [*tail[-TAIL:], *_without_submodules(job)]
+    raise BuildError(brief, where=job.id, details="\n".join(details), hint=hint)
+
+
+def _without_submodules(job: Job) -> Iterator[str]:
+    """A sentence for each source of the job that has submodules of which nothing is there."""
+    for folder in sorted((job.workspace / "src").glob("*/")):
+        if paths := submodules.absent(folder):
+            yield (
+                f"source '{folder.name}' comes without its submodules {some(paths, FEW)}: where "
+                "the build wants one, make it a source of its own, and copy it there in the script"
+            )
 
 
 def _collect(job: Job, out: Path) -> None:

@@ -52,6 +52,8 @@ NETWORK = re.compile(
 
 DISK = re.compile(r"No space left on device", re.IGNORECASE)
 
+KILLED = 128 + 9  # a shell's status for SIGKILL; a script may choose it as well
+
 
 @dataclass(frozen=True, slots=True)
 class Limits:
@@ -68,8 +70,7 @@ def explained(
     """What went wrong in one sentence, and what to do next. `lines` are the last of the output."""
     if ended.timed_out:
         return f"did not finish within {limits.minutes} minutes", "raise `minutes` in the recipe"
-    # 137 alone: Podman 4.3 does not say that it killed for memory.
-    if ended.out_of_memory or ended.status == 137 or _any(MEMORY, lines):
+    if ended.out_of_memory or _any(MEMORY, lines):
         return (
             f"a compile was killed for memory (limit {limits.memory_gib} GiB, {limits.jobs} jobs)",
             "run with fewer --jobs, or raise `memory_gib` in the recipe",
@@ -80,6 +81,12 @@ def explained(
         return (
             "the build wanted to download something, and builds have no network",
             f"add what it fetches under `sources` in the recipe; the log is {log}",
+        )
+    if ended.status == KILLED:
+        return (
+            f"the build script ended with status {KILLED}, a kill, and not for its limit of memory",
+            f"read {log}; where the whole machine had no memory left, its kernel's log says so, "
+            "and fewer --jobs help",
         )
     return f"the build script ended with status {ended.status}", f"read {log}"
 

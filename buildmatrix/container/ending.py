@@ -44,14 +44,16 @@ def remove(container: Any) -> None:
             raise
 
 
-def ended(state: Mapping[str, Any], *, timed_out: bool) -> ContainerExit:
-    """How a container ended, out of the engine's words for its state.
+def ended(state: Mapping[str, Any], *, timed_out: bool, tells_memory: bool) -> ContainerExit:
+    """How a container ended, out of the engine's words for its state; whether it ever tells of
+    memory: Podman 4.3 does not, and there any kill counts as one for memory.
 
     OOMKilled alone does not do: Docker 20.10 and Podman 5.4 set it also where only a child was
-    killed and the program went on well; Podman 4.3 never sets it.
+    killed and the program went on well.
     """
     status = int(state["ExitCode"])
-    killed = status == 137 or (status != 0 and bool(state["OOMKilled"]))
+    killed = status != 0 and bool(state["OOMKilled"])
+    killed = killed or (status == 137 and not tells_memory)
     return ContainerExit(status, out_of_memory=killed and not timed_out, timed_out=timed_out)
 
 

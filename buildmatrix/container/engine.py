@@ -187,7 +187,11 @@ class DockerEngine:
                 container.wait()
             container.reload()
             self._go_on()
-            return ended(container.attrs["State"], timed_out=expired.is_set())
+            return ended(
+                container.attrs["State"],
+                timed_out=expired.is_set(),
+                tells_memory=self.podman is None or self.podman.tells_memory,
+            )
         except (DockerException, requests.RequestException, BuildError):
             self._go_on()  # it was removed by `stop`
             raise

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 NAME = "Podman Engine"  # as it calls itself in its answer to Docker's question for its version
 OLDEST = (4, 3)  # that the contract of an engine was tried with
+TELLS_MEMORY = (5, 0)  # 5.4 was seen to, 4.3 not to
 CATATONIT = (
     "install catatonit (Debian: catatonit): Podman starts it as a container's first process, which "
     "reaps the others"
@@ -43,7 +44,16 @@ class Podman:
         >>> Podman("3.0.1", True).is_old, Podman("4.3.1", True).is_old, Podman("10.0", True).is_old
         (True, False, False)
         """
-        return tuple(map(int, re.findall(r"\d+", self.version)[:2])) < OLDEST
+        return _numbers(self.version) < OLDEST
+
+    @property
+    def tells_memory(self) -> bool:
+        """Whether it says of a container that it was killed for memory.
+
+        >>> Podman("4.3.1", True).tells_memory, Podman("5.4.2", True).tells_memory
+        (False, True)
+        """
+        return _numbers(self.version) >= TELLS_MEMORY
 
     @property
     def lacks_catatonit(self) -> bool:
@@ -56,3 +66,7 @@ class Podman:
         """Whether it takes a container's limit and lets it have all: users get no controllers of
         cgroups v1, and of v2 those that are delegated to them."""
         return self.rootless and "memory" not in self.controllers
+
+
+def _numbers(version: str) -> tuple[int, ...]:
+    return tuple(map(int, re.findall(r"\d+", version)[:2]))

@@ -98,6 +98,12 @@ def test_a_build_is_limited_logged_and_reproducible(tmp_path: Path) -> None:
             "fewer --jobs",
         ),
         (
+            ContainerExit(137, out_of_memory=False, timed_out=False),
+            ("oops",),
+            "the build script ended with status 137, a kill, and not for its limit of memory",
+            "read ",
+        ),
+        (
             ContainerExit(137, out_of_memory=False, timed_out=True),
             (),
             "did not finish within 3 minutes",
@@ -330,3 +336,39 @@ def test_a_compiler_that_fails_its_smoke_test_is_no_toolchain(tmp_path: Path) ->
         )
     assert "Illegal instr" in caught.value.details
     assert images.recorded(found, tmp_path / "state") is None
+
+
+def test_a_failed_build_is_told_of_submodules_that_its_source_comes_without(tmp_path: Path) -> None:
+    """git's archive of a commit leaves an empty folder for each."""
+    source = tmp_path / "work/src/net"
+    for folder in ("third_party/empty", "third_party/full"):
+        (source / folder).mkdir(parents=True)
+    (source / "third_party/full/x.h").write_text("")
+    (source / ".gitmodules").write_text(
+        '[submodule "a"]\n\tpath = third_party/empty\n\turl = ../empty.git\n'
+        '[submodule "b"]\n\tpath = third_party/full\n[submodule "c"]\n\tpath=gone\n'
+        '[submodule "d"]\n\tpath = ../../../etc\n'
+    )
+    (tmp_path / "work/src/other").mkdir()
+    ended = ContainerExit(2, out_of_memory=False, timed_out=False)
+    with pytest.raises(BuildError) as caught:
+        build.run(job(tmp_path), engine=Scripted(ended, ("x",)), on_line=lambda _: None)
+    assert "source 'net' comes without its submodules gone, third_party/empty: " in str(
+        caught.value
+    )
+
+
+@pytest.mark.parametrize("odd", ["pipe", "folder", "link"])
+def test_what_is_no_list_of_submodules_is_not_waited_for(tmp_path: Path, odd: str) -> None:
+    named = tmp_path / "work/src/net/.gitmodules"
+    named.parent.mkdir(parents=True)
+    match odd:
+        case "pipe":
+            os.mkfifo(named)
+        case "folder":
+            named.mkdir()
+        case _:
+            named.symlink_to("/dev/zero")
+    ended = ContainerExit(2, out_of_memory=False, timed_out=False)
+    with pytest.raises(BuildError, match="status 2"):
+        build.run(job(tmp_path), engine=Scripted(ended, ()), on_line=lambda _: None)
