@@ -155,11 +155,12 @@ def read_request(text: str) -> Request:
 
 
 def request_of(data: Mapping[str, Any]) -> Request:
-    """The request of a stored run. Raises BenchError when a newer buildmatrix asked for the run."""
+    """The request of a stored run. Raises BenchError when a newer buildmatrix asked for the run, or
+    somebody wrote it otherwise than any does."""
     try:
-        if data["version"] <= VERSION:
+        if door.check_request(data) <= VERSION:
             return _request(data)
-    except TypeError:  # a field that this version does not know
+    except (ValueError, TypeError, LookupError):  # TypeError: a field that this version has not
         pass
     tool = printable(str(data.get("tool") or "(newer)"))[:80]
     raise BenchError(

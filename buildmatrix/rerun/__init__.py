@@ -35,7 +35,9 @@ if TYPE_CHECKING:
 
 EXPECTED = "model/expected.f64"  # the golden output, beside the model it belongs to
 # Of the request: those of row.json are written there, and who asked is nobody's business.
+OF_BOARD = ("name", "kernel", "elf_machine")  # that rerun.sh tells of the board, or judges by
 ELSEWHERE = {"run", "entrants", "owner", "version"}
+AGAIN = "measure the cell again: inv bench --collect"
 SETTINGS = tuple(one.name for one in fields(Request) if one.name not in ELSEWHERE)
 
 
@@ -58,6 +60,7 @@ def pack(
     names that no board could hold.
     """
     _check(rows, bundle, run)
+    moment = _moment(run)
     rows = sorted(rows, key=lambda row: row.batch)
     record = document(rows, run)
     own = {
@@ -71,7 +74,6 @@ def pack(
     folder.mkdir(parents=True, exist_ok=True)
     try:
         with part.open("wb") as target:
-            moment = int(datetime.fromisoformat(run.collected_at).timestamp())
             _write(target, name, bundle, own, objects, moment)
         part.replace(path)
     finally:
@@ -121,7 +123,7 @@ def order(rows: Sequence[Row], *, rounds: int) -> list[int]:
 def program(record: Rerun, *, files: int, per: str) -> str:
     """`rerun.sh`: the record as shell variables, then the script, which is the same for all."""
     device, settings = record["device"], record["settings"]
-    board = f"{device['model'] or device['name']}, {device['kernel']}"
+    board = f"{device.get('model') or device['name']}, {device['kernel']}"
     variables = {
         "files": files,
         "per": per,
@@ -141,6 +143,17 @@ def program(record: Rerun, *, files: int, per: str) -> str:
     }
     head = "".join(f"{name}={shlex.quote(str(value))}\n" for name, value in variables.items())
     return f"#!/bin/sh\n{head}\n{_source('rerun.sh')}"
+
+
+def _moment(run: Run) -> int:
+    """When a run was collected, in seconds since 1970."""
+    try:
+        return int(datetime.fromisoformat(run.collected_at).timestamp())
+    except (ValueError, OverflowError):
+        raise InputError(
+            f"run {run.id} says that it was collected at {run.collected_at!r}, which is no time",
+            hint=AGAIN,
+        ) from None
 
 
 def _source(name: str) -> str:
@@ -186,7 +199,7 @@ def _tolerance(rows: Sequence[Row]) -> float:
                 return tolerance
     raise InputError(
         f"no block of {rows[0].cell} in run {rows[0].run} was judged by its answer",
-        hint="measure the cell again: inv bench --collect",
+        hint=AGAIN,
     )
 
 
@@ -207,6 +220,10 @@ def _check(rows: Sequence[Row], bundle: Bundle, run: Run) -> None:
         )
     if all(block.status is Status.SKIPPED for block in blocks):
         raise InputError(f"run {run.id} ran nothing of {bundle.cell}", hint="see its row's reason")
+    device = mapping(blocks[0].environment.get("device"))
+    if absent := [name for name in OF_BOARD if not isinstance(device.get(name), str)]:
+        words = f"run {run.id} does not say of its board: {', '.join(absent)}"
+        raise InputError(words, hint=AGAIN)
     if not any(record.path == EXPECTED for record in bundle.files):
         raise InputError(
             f"the bundle of {bundle.cell} has no {EXPECTED}: no answer could be checked",

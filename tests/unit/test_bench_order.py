@@ -226,12 +226,20 @@ def test_a_strange_field_of_a_request_is_named_and_the_run_can_still_be_collecte
     assert "collect it with the version that began it" in caught.value.hint
 
 
-@pytest.mark.parametrize("change", [{"version": 6}, {"strange": 1}])
+@pytest.mark.parametrize(
+    "change", [{"version": 6}, {"strange": 1}, {"version": "2"}, {"rounds": "x"}, {"entrants": 3}]
+)
 def test_a_stored_run_of_a_newer_buildmatrix_is_told_in_words(change: dict[str, object]) -> None:
     with pytest.raises(BenchError) as caught:
         request_of(asdict(replace(REQUEST, run="r1", tool="9.0")) | change)
     assert caught.value.brief == "run r1 was asked for by another buildmatrix, 9.0"
     assert caught.value.hint == "use that version, or a newer one"
+
+
+@pytest.mark.parametrize("stored", [{}, {"version": 1}, {"version": None, "entrants": []}])
+def test_a_stored_run_without_a_request_is_told_in_words(stored: dict[str, object]) -> None:
+    with pytest.raises(BenchError, match="was asked for by another buildmatrix"):
+        request_of(stored)
 
 
 def test_a_run_is_named_by_its_moment() -> None:

@@ -525,6 +525,24 @@ def test_only_what_was_measured_is_packed(
         rerun.pack(found, packed, RUN, objects, folder=tmp_path / "out", per=PER)
 
 
+@pytest.mark.parametrize("odd", [{}, {"device": None}, {"device": {"model": "Pi"}}])
+def test_a_board_of_which_nothing_was_kept_is_named(tmp_path: Path, odd: dict[str, Any]) -> None:
+    """A row may be another's, written by hand."""
+    packed, objects = made(tmp_path)
+    found = rows(replace(block, environment=odd) for block in blocks(packed))
+    with pytest.raises(InputError, match=r"does not say of its board: .*elf_machine"):
+        rerun.pack(found, packed, RUN, objects, folder=tmp_path / "out", per=PER)
+
+
+@pytest.mark.parametrize("moment", ["", "yesterday", "12:00"])
+def test_a_run_collected_at_no_time_is_named(tmp_path: Path, moment: str) -> None:
+    packed, objects = made(tmp_path)
+    run = replace(RUN, collected_at=moment)
+    with pytest.raises(InputError, match="which is no time"):
+        rerun.pack(rows(blocks(packed)), packed, run, objects, folder=tmp_path / "out", per=PER)
+    assert not (tmp_path / "out").exists()
+
+
 def test_a_pack_that_fails_leaves_nothing(tmp_path: Path) -> None:
     packed, objects = made(tmp_path)
     objects.content.clear()
