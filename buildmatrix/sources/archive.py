@@ -45,6 +45,7 @@ MOST_FILES = 500_000
 FILES_ALWAYS_FINE, LEAST_OF_A_FILE = 20_000, 64  # bytes of the archive; Linux has 1,600 a file
 MOST_BYTES = 16 << 30
 ALWAYS_FINE = 1 << 30  # below this nobody counts how well it was packed
+FOLDERS_A_FILE = 8  # above a file, on average: each of them is looked at for each file
 LARGEST_RATIO = 200  # gzip's best on text of one letter is 1030; real sources stay below 40
 
 
@@ -90,15 +91,18 @@ class _Room:
     def __init__(self, packed: int) -> None:
         self.most = min(MOST_BYTES, max(ALWAYS_FINE, packed * LARGEST_RATIO))
         self.most_files = most_files(packed)
-        self.files = self.bytes = 0
+        self.files = self.bytes = self.folders = 0
 
     def take(self, name: str, size: int) -> None:
         if name.count("/") > MOST_DEEP:
             raise ValueError(f"a file lies deeper than {MOST_DEEP} folders")
         self.files += 1
         self.bytes += size
+        self.folders += name.count("/")
         if self.files > self.most_files:
             raise ValueError(f"it holds more than {self.most_files} files")
+        if self.folders > self.most_files * FOLDERS_A_FILE:
+            raise ValueError("its files lie deeper than those of any source")
         if self.bytes > self.most:
             raise ValueError(f"it unpacks to more than {self.most >> 20} MiB")
 
