@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from buildmatrix.pipeline.making import Outcome
 
 
+SUPPLY = "`inv sources` says how to supply what is out of reach"
 AT_ONCE = {
     "jobs": "cores for compiles (default: the machine's)",
     "works": "works at once (default: by cores and memory); 1: one after the other",
@@ -148,15 +149,18 @@ def _way_on(failed: Sequence[Outcome]) -> str:
 
 
 def _fail_for_named(cells: Sequence[EndedCell], only: Sequence[str]) -> None:
-    """A cell that was asked for by its name and is not built is no success: CI would be green."""
+    """A cell that was asked for by its name and is not built is no success, and neither is a matrix
+    of which nothing is: CI would be green."""
     missing = [c for c in cells if c["state"] == "unavailable" and (c["id"] in only)]
-    if only and all(c["state"] == "unavailable" for c in cells):
+    if cells and all(c["state"] == "unavailable" for c in cells):
+        if not only:
+            raise BuildError("no cell is built: what they need is out of reach", hint=SUPPLY)
         missing = list(cells)
     if missing:
         raise BuildError(
             f"asked for and not built: {', '.join(c['id'] for c in missing)}",
             details="\n".join(f"{c['id']}: {c['cause']}" for c in missing),
-            hint="`inv sources` says how to supply what is out of reach",
+            hint=SUPPLY,
         )
 
 

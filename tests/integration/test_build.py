@@ -263,6 +263,9 @@ def test_a_source_out_of_reach_is_reported_and_the_others_go_on(
     cli.run("build", "--only", "*-1", cwd=project, state=state)
     plan = cli.document("plan", "--only", "far-1", cwd=project, state=state)["actions"]
     assert any("try again; last time" in action["reason"] for action in plan)
+    (project / "matrix.yaml").write_text(MATRIX.replace("stack: [tiny]", "stack: [far]"))
+    _, err = cli.run("build", cwd=project, state=state, code=4)
+    assert "no cell is built: what they need is out of reach" in err, "CI would be green"
 
 
 def test_without_an_engine_a_full_store_still_answers(project: Path, tmp_path: Path) -> None:
