@@ -171,11 +171,11 @@ def _unnamed(error: socket.gaierror, where: str) -> DeviceError:
 def _lost(error: Exception, where: str) -> LinkLost:
     text = str(error) or "closed by the other side"
     hint = "check that the board is on and reachable, then try again"
-    if "protocol banner" in text:
+    if "protocol banner" in text or "protocol version" in text:
         text = "it answers, but not as an SSH server does"
         hint = (
-            "it may be starting, or take no more log-ins for the moment (MaxStartups): "
-            "wait, then try again; or the port is another service's"
+            "it may be starting, or take no more log-ins for the moment (MaxStartups, "
+            "PerSourcePenalties): wait, then try again; or the port is another service's"
         )
     elif isinstance(error, OSError):
         hint = _HINTS.get(error.errno or 0, hint)

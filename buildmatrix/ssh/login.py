@@ -57,6 +57,7 @@ class _Login:
     deadline: Deadline
     left: frozenset[str] = frozenset({"none"})  # methods that may go on; empty: we are in
     tried: list[str] = field(default_factory=list)  # what became of every key, a line each
+    accepted: str = ""  # what was right, where the host wants more than one thing
     locked: bool = False  # a key has a passphrase, which nobody gave
     refused: int = 0
 
@@ -64,6 +65,9 @@ class _Login:
         """Try one key or password; lists what the host takes next, in `left`."""
         try:
             self.left = frozenset(method())
+            if self.left:
+                self.accepted = what
+                self.tried.append(f"{what}: accepted, and more is wanted")
             return
         except paramiko.BadAuthenticationType as error:  # refused, and the method is used up
             self.left = frozenset(error.allowed_types)
@@ -214,6 +218,15 @@ def _by_password(login: _Login, keyring: Keyring) -> None:
 
 
 def _refused(login: _Login, keyring: Keyring) -> DeviceError:
+    if login.accepted:
+        return DeviceError(
+            f"{login.hop.user} is asked for more than {login.accepted}: "
+            f"{', '.join(sorted(login.left))}",
+            where=login.hop.where,
+            details="\n".join(login.tried),
+            hint="run it at a terminal, where a password can be typed; or let a key do alone: "
+            "AuthenticationMethods in its sshd_config",
+        )
     asks = login.left & BY_PASSWORD or login.locked
     hint = (
         "put your public key into ~/.ssh/authorized_keys of that user (ssh-copy-id); if it is "

@@ -263,6 +263,15 @@ def test_a_host_that_says_nothing_useful_is_a_lost_link(mute: BoardAddress) -> N
     assert time.monotonic() - began < SILENT / 2
 
 
+@pytest.mark.parametrize(
+    "mute", [b"Not allowed at this time\r\n" * 200, b"x" * 200 + b"\r\n" * 1000], indirect=True
+)
+def test_a_host_that_talks_and_is_no_ssh_server_is_called_that(mute: BoardAddress) -> None:
+    with pytest.raises(LinkLost, match="not as an SSH server does") as caught:
+        connect(mute, timeout=20, known_hosts=None)
+    assert "PerSourcePenalties" in caught.value.hint
+
+
 def test_nothing_listens() -> None:
     with socket.socket() as reserved:  # bound: nobody else can listen there meanwhile
         reserved.bind(("127.0.0.1", 0))

@@ -261,6 +261,29 @@ class TestPassword:
             log_in(server.target(make_key(home / "stranger")), Keyring(Person()))
 
 
+@pytest.mark.parametrize(
+    ("wanted", "more"),
+    [
+        ("publickey,password", "password"),
+        ("publickey,keyboard-interactive", "keyboard-interactive"),
+        ("publickey,publickey", "publickey"),
+    ],
+)
+def test_a_key_that_is_right_and_not_enough_is_not_called_refused(
+    servers: Servers, wanted: str, more: str
+) -> None:
+    server = servers.start(
+        f"AuthenticationMethods {wanted}",
+        "PasswordAuthentication yes",
+        "KbdInteractiveAuthentication yes",
+    )
+    with pytest.raises(DeviceError) as caught:
+        log_in(server.target(servers.identity))
+    assert caught.value.brief == f"{USER} is asked for more than {servers.identity}: {more}"
+    assert "accepted, and more is wanted" in caught.value.details
+    assert "at a terminal" in caught.value.hint
+
+
 def test_secrets_show_up_nowhere(
     servers: Servers,
     locked: Path,
