@@ -18,8 +18,9 @@ if TYPE_CHECKING:
 def reformed(reading: Reading, node: NodeProto) -> None:
     """A node that keeps all values in their order."""
     if node.input[0] in reading.rows:
-        (reading.values[node.output[0]],) = reading.read(node, node.input[0], rows=True)
-        reading.rows.add(node.output[0])
+        reading.same(node)
+        if len(reading.size(node.output[0])) == 2:  # all of them in one row: channels of a pixel
+            reading.rows.discard(node.output[0])
         return
     if size := reading.turned.get(node.input[0]):
         if reading.size(node.output[0]) != (1, prod(size)):
@@ -33,6 +34,9 @@ def reformed(reading: Reading, node: NodeProto) -> None:
         reading.same(node)
     elif after == Shape(prod(before), 1, 1):
         reading.add(node, FlattenSpec, inputs=reading.read(node, node.input[0]))
+    elif before == Shape(prod(before), 1, 1):  # rows out of the channels of one pixel
+        reading.same(node)
+        reading.rows.add(node.output[0])
     else:
         raise reading.lacks(node, f"making {after} of {before}")
 
@@ -58,7 +62,8 @@ def transpose(reading: Reading, node: NodeProto) -> None:
     sizes = reading.size(node.input[0])
     order = attributes(node).get("perm") or list(reversed(range(len(sizes))))
     large = [axis for axis in order if sizes[axis] > 1]
-    if large != sorted(large):
+    last = order == [0, 2, 3, 1] and node.input[0] not in reading.turned
+    if large != sorted(large) or (last and reading.size(node.input[0])[1] > 1):
         _turn(reading, node, list(order))
         return
     reformed(reading, node)

@@ -28,7 +28,7 @@ ENDLESS = 3e38  # a bound beyond it bounds nothing in float32
 
 
 def relu(reading: Reading, node: NodeProto) -> None:
-    reading.add(node, ReluSpec, inputs=reading.read(node, node.input[0]))
+    reading.add(node, ReluSpec, inputs=reading.each(node, node.input[0]))
 
 
 def clip(reading: Reading, node: NodeProto) -> None:
@@ -47,7 +47,7 @@ def clip(reading: Reading, node: NodeProto) -> None:
     if low <= -ENDLESS and high >= ENDLESS:
         reading.same(node)
         return
-    inputs = reading.read(node, node.input[0])
+    inputs = reading.each(node, node.input[0])
     reading.add(node, ClipSpec, inputs=inputs, low=float(low), high=float(high))
 
 
@@ -60,7 +60,7 @@ def bounded(reading: Reading, node: NodeProto) -> None:
     tensor = node.input[0 if numbers[0] is None else 1]
     bound = float(given[0].reshape(-1)[0])
     low, high = (bound, ENDLESS) if node.op_type == "Max" else (-ENDLESS, bound)
-    inputs = reading.read(node, tensor)
+    inputs = reading.each(node, tensor)
     if node.op_type == "Max" and bound == 0:
         reading.add(node, ReluSpec, inputs=inputs)
         return
@@ -89,7 +89,7 @@ def leaky(reading: Reading, node: NodeProto) -> None:
 
 def activation(reading: Reading, node: NodeProto) -> None:
     kinds = {"Sigmoid": "sigmoid", "Tanh": "tanh", "HardSwish": "hard-swish"}
-    inputs = reading.read(node, node.input[0])
+    inputs = reading.each(node, node.input[0])
     reading.add(node, ActivationSpec, type=kinds[node.op_type], inputs=inputs)
 
 

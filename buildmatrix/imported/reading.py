@@ -130,9 +130,16 @@ class Reading:
                 raise self.fault(f"{called(node)} reads '{tensor}', a constant")
         return tuple(self.values[tensor] for tensor in tensors)
 
+    def each(self, node: NodeProto, tensor: str) -> tuple[str, ...]:
+        """What a function of each value reads: rows too, of which it makes rows."""
+        names = self.read(node, tensor, rows=True)
+        if tensor in self.rows:
+            self.rows.add(node.output[0])
+        return names
+
     def same(self, node: NodeProto) -> None:
         """The node changes nothing but the form of its first input."""
-        self.values[node.output[0]] = self.read(node, node.input[0])[0]
+        (self.values[node.output[0]],) = self.each(node, node.input[0])
 
     def _name(self, node: NodeProto) -> str:
         plain = re.sub(r"[^A-Za-z0-9_-]+", "_", node.name or node.output[0]).strip("_-")

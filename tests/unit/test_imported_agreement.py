@@ -337,7 +337,8 @@ def test_pixels_out_of_channels_give_one_answer(mode: str) -> None:
 
 
 def test_the_rows_that_a_detector_makes_of_each_pixel_give_one_answer() -> None:
-    """Two heads, each pixel's channels parted into rows of three, put one after the other."""
+    """Three heads, each pixel's channels parted into rows of three, put one after the other; the
+    last of them has a single pixel."""
     nodes = [
         node("Conv", "image w wb", "fine", pads=[1] * 4),
         node("Conv", "fine v vb", "coarse", strides=[2, 2]),
@@ -345,7 +346,11 @@ def test_the_rows_that_a_detector_makes_of_each_pixel_give_one_answer() -> None:
         node("Reshape", "t rows", "many"),
         node("Transpose", "coarse", "u", perm=[0, 2, 3, 1]),
         node("Reshape", "u rows", "few"),
-        node("Concat", "many few", "prob", axis=1),
+        node("GlobalAveragePool", "coarse", "pixel"),
+        node("Transpose", "pixel", "p", perm=[0, 2, 3, 1]),
+        node("Reshape", "p rows", "one"),
+        node("Concat", "many few one", "all", axis=1),
+        node("Sigmoid", "all", "prob"),
     ]
     numbers = {"w": drawn(6, 3, 3, 3), "wb": drawn(6), "v": drawn(9, 6, 2, 2), "vb": drawn(9)}
     made = onnx_files.model(

@@ -250,23 +250,32 @@ def test_rows_of_each_pixel_s_channels_are_put_one_after_the_other(tmp_path: Pat
 
 
 @pytest.mark.parametrize(
-    ("code", "said"),
+    ("one", "said"),
     [
-        ("SOFTMAX", "softmax over another axis than the channels'"),
-        ("TANH", r"Tanh 'y' reads 'r:\d', whose channels were parted"),
+        (("SOFTMAX", ("r",)), "softmax over another axis than the channels'"),
+        (("ADD", ("r", "r")), r"Add 'y' reads 'r:\d', whose channels were parted"),
     ],
 )
 def test_what_reads_rows_as_if_they_were_an_image_is_refused(
-    tmp_path: Path, code: str, said: str
+    tmp_path: Path, one: tuple[str, tuple[str, ...]], said: str
 ) -> None:
     many = Operator("RESHAPE", ("x", "to"), "r", ("ReshapeOptions", {}))
-    rows, constants = (1, 96, 2), {"to": ints(1, 96, 2)}
-    made = file(
-        many, Operator(code, ("r",), "y", FUNCTIONS[code]), r=rows, y=rows, constants=constants
-    )
-    write(tmp_path, made)
+    code, inputs = one
+    last = Operator(code, inputs, "y", FUNCTIONS.get(code, ("AddOptions", {})))
+    constants = {"to": ints(1, 96, 2)}
+    write(tmp_path, file(many, last, r=(1, 96, 2), y=(1, 96, 2), constants=constants))
     with pytest.raises(InputError, match=said):
         read(tmp_path)
+
+
+def test_rows_that_become_one_are_read_by_a_fully_connected_layer(tmp_path: Path) -> None:
+    """As the file has the values: pixel by pixel, and a function of each between."""
+    many = Operator("RESHAPE", ("x", "to"), "m", ("ReshapeOptions", {}))
+    each = Operator("LOGISTIC", ("m",), "e")
+    row = Operator("RESHAPE", ("e", "one"), "r", ("ReshapeOptions", {}))
+    constants = {"to": ints(1, 96, 2), "one": ints(1, 192), "w": drawn(3, 192), "b": drawn(3)}
+    sizes = {"m": (1, 96, 2), "e": (1, 96, 2), "r": (1, 192), "y": (1, 3)}
+    assert error(tmp_path, file(many, each, row, FULL, constants=constants, **sizes)) < ALLOWED
 
 
 def test_a_fully_connected_layer_reads_an_image_as_it_lies(tmp_path: Path) -> None:
