@@ -17,6 +17,7 @@ from buildmatrix.layers import (
     ActivationSpec,
     ConvSpec,
     DeconvSpec,
+    DepthToSpaceSpec,
     FcSpec,
     FlattenSpec,
     LrnSpec,
@@ -41,7 +42,10 @@ LOWEST = -3.4e38  # what is never the largest
 WITH_BIAS = ("weight", "bias")
 LEARNT = {"conv": WITH_BIAS, "deconv": WITH_BIAS, "fc": WITH_BIAS, "prelu": ("gamma",)}
 # Layers whose input has a height and a width.
-IMAGES = (ConvSpec, DeconvSpec, PoolSpec, LrnSpec, PadSpec, ShuffleSpec, UpsampleSpec)
+IMAGES = (
+    *(ConvSpec, DeconvSpec, PoolSpec, LrnSpec),
+    *(PadSpec, ShuffleSpec, DepthToSpaceSpec, UpsampleSpec),
+)
 DENSE, CPU, FLOAT32 = 0, 1, 0  # kDefaultStorage, Context::kCPU, mshadow::kFloat32
 
 
@@ -117,10 +121,18 @@ class _Graph:
                 made = self._windowed(step, layer, inputs[0])
             case ActivationSpec(type="hard-sigmoid" | "hard-swish"):
                 made = self._hard(layer, inputs[0])
+            case PadSpec(channels=(before, behind)) if before or behind:
+                made = self._wider(step, layer, inputs[0])
             case ShuffleSpec(groups=groups):
                 into = self.add(f"{name}_groups", "Reshape", inputs, shape=(0, -4, groups, -1, -2))
                 turned = self.add(f"{name}_turned", "SwapAxis", [into], dim1=1, dim2=2)
                 made = self.add(name, "Reshape", [turned], shape=(0, -3, -2))
+            case DepthToSpaceSpec(block=block):  # depth_to_space is there since 1.3
+                channels, height, width = step.after
+                parts = (0, block, block, channels, height // block, width // block)
+                into = self.add(f"{name}_parts", "Reshape", inputs, shape=parts)
+                turned = self.add(f"{name}_turned", "transpose", [into], axes=(0, 3, 4, 1, 5, 2))
+                made = self.add(name, "Reshape", [turned], shape=(0, *step.after))
             case _:
                 learnt = self._learnt(layer)
                 operator, attributes = operation(step)
@@ -156,6 +168,23 @@ class _Graph:
             attributes = convolution(layer, (top, left), self.workspace)
             return self.add(layer.name, "Convolution", [node, *learnt], **attributes)
         return self.add(layer.name, "Pooling", [node], **pooling(layer, (top, left)))
+
+    def _wider(self, step: Step, layer: PadSpec, node: int) -> int:
+        """A Pad adds rows and columns alone: more channels are a constant one, as often as they
+        are, put beside those that are there."""
+        name = layer.name
+        if any(layer.sides):
+            operator, how = operation(step)
+            node = self.add(f"{name}_sides", operator, [node], **how)
+        one = self.add(f"{name}_one", "slice_axis", [node], axis=1, begin=0, end=1)
+        zero = self.add(f"{name}_zero", "zeros_like", [one])
+        filling = self.add(f"{name}_filling", "_plus_scalar", [zero], scalar=layer.value)
+        parts = [node]
+        for place, count in zip(("before", "behind"), layer.channels, strict=True):
+            if count:
+                more = self.add(f"{name}_{place}", "broadcast_axis", [filling], axis=1, size=count)
+                parts = [more, *parts] if place == "before" else [*parts, more]
+        return self.add(name, "Concat", parts, dim=1, num_args=len(parts))
 
     def _hard(self, layer: ActivationSpec, node: int) -> int:
         """min(max(x / 6 + 1/2, 0), 1), and for a hard swish x times that."""

@@ -164,10 +164,6 @@ def mxnet(step: Step) -> str:
     if isinstance(layer, PoolSpec) and layer.method == "average" and not layer.counts_pad:
         padded = any(side > 0 for side in layer.window.pads)
         return LEAVES_OUT if padded and not rounds_down(step) else ""
-    if isinstance(layer, PadSpec) and any(layer.channels):
-        return "padding of channels"  # its Pad adds rows and columns alone
-    if isinstance(layer, DepthToSpaceSpec):
-        return layer.type  # there since 1.3, and the format is read from 1.0 on
     return _between(layer) or _even_lrn(layer)
 
 
