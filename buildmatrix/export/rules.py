@@ -92,8 +92,6 @@ def tensorflow(step: Step) -> str:
         (down, along), spread = layer.window.stride, layer.window.dilation
         if layer.groups == step.before.channels and (down != along or spread != (1, 1)):
             return "depthwise convolution with dilation, or strides that differ between sides"
-    if isinstance(layer, DepthToSpaceSpec):
-        return layer.type
     return _grouped(step) or _between(layer) or lite(step)
 
 

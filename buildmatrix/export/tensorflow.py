@@ -18,6 +18,7 @@ from buildmatrix.layers import (
     ClipSpec,
     ConcatSpec,
     ConvSpec,
+    DepthToSpaceSpec,
     FcSpec,
     FlattenSpec,
     LeakyReluSpec,
@@ -77,7 +78,7 @@ PRODUCER = 21  # TF_GRAPH_DEF_VERSION of TensorFlow 1.0: nothing newer is asked 
 LOWEST = np.finfo(np.float32).min  # what is never the largest
 OPERATORS = {"clip": "Relu6"}  # the others are called as our layers
 # Layers whose input has a height and a width.
-IMAGES = (ConvSpec, PoolSpec, PadSpec, UpsampleSpec, LrnSpec, ShuffleSpec)
+IMAGES = (ConvSpec, PoolSpec, PadSpec, UpsampleSpec, LrnSpec, ShuffleSpec, DepthToSpaceSpec)
 Node = dict[str, Any]
 T: dict[str, Any] = {"T": {"type": FLOAT}}
 
@@ -131,6 +132,12 @@ class _Writer:
                 self._bias(name)
             case FlattenSpec() | ShuffleSpec() | SliceSpec() | PadSpec() | UpsampleSpec():
                 self._formed(step, layer, inputs[0], flat=flat)
+            case DepthToSpaceSpec(block=block):  # put together: the list has no DepthToSpace
+                channels, height, width = step.after
+                parts = [-1, height // block, width // block, block, block, channels]
+                node = self._reshaped(f"{name}/parts", inputs[0], parts)
+                node = self._turned(f"{name}/turned", node, [0, 1, 3, 2, 4, 5])
+                self._reshaped(name, node, [-1, height, width, channels])
             case ConcatSpec():
                 axis = self.number(f"{name}/axis", 1 if flat else 3, np.int32)
                 how = {"N": {"i": len(inputs)}, "Tidx": {"type": INT32}}

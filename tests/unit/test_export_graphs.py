@@ -151,13 +151,17 @@ def test_what_lies_between_pixels_is_refused_by_name(format: str, tmp_path: Path
 
 def test_channels_that_are_added_are_the_last_sides_of_tensorflow(tmp_path: Path) -> None:
     net = network({"type": "pad", "name": "x", "channels": [1, 2], "pad": [3, 4, 5, 6]})
-    export(net, format="tensorflow", destination=tmp_path)
+    assert numbers_of_tensorflow(net, "x/sides", tmp_path) == [0, 0, 3, 5, 4, 6, 1, 2]
+
+
+def numbers_of_tensorflow(net: NetworkSpec, name: str, folder: Path) -> list[int]:
+    export(net, format="tensorflow", destination=folder)
     graph = messages("tensorflow", tensorflow.SCHEMA)["GraphDef"]()
-    graph.ParseFromString((tmp_path / "graph.pb").read_bytes())
-    (sides,) = (n for n in graph.node if n.name == "x/sides")  # type: ignore[attr-defined]
+    graph.ParseFromString((folder / "graph.pb").read_bytes())
+    (sides,) = (n for n in graph.node if n.name == name)  # type: ignore[attr-defined]
     (value,) = (a.value for a in sides.attr if a.key == "value")
-    written = np.frombuffer(value.tensor.tensor_content, "<i4").reshape(-1, 2).tolist()
-    assert written == [[0, 0], [3, 5], [4, 6], [1, 2]]
+    written: list[int] = np.frombuffer(value.tensor.tensor_content, "<i4").tolist()
+    return written
 
 
 def test_mxnet_puts_constant_channels_beside_those_that_are_there(tmp_path: Path) -> None:
@@ -194,14 +198,22 @@ def test_more_channels_are_refused_by_node_where_a_format_has_none(tmp_path: Pat
         export(net, format="caffe", destination=tmp_path)
 
 
-@pytest.mark.parametrize("format", ["caffe", "tensorflow"])
-def test_pixels_out_of_channels_are_refused_by_name(format: str, tmp_path: Path) -> None:
-    net = network({"name": "x", "type": "depth-to-space", "block": 2})
-    with pytest.raises(InputError, match=f"the format {format} has no depth-to-space: layer x"):
-        export(net, format=format, destination=tmp_path)
+def test_tensorflow_makes_pixels_out_of_channels_by_turning_them(tmp_path: Path) -> None:
+    """The runner on TensorFlow 1.15's wheel reads such files (docs/models.md)."""
+    net = network({"type": "depth-to-space", "name": "x", "block": 2}, size=(8, 3, 5))
+    assert numbers_of_tensorflow(net, "x/parts/shape", tmp_path) == [-1, 3, 5, 2, 2, 2]
+    assert numbers_of_tensorflow(net, "x/turned/order", tmp_path) == [0, 1, 3, 2, 4, 5]
+    assert numbers_of_tensorflow(net, "x/shape", tmp_path) == [-1, 6, 10, 2]
 
 
-@pytest.mark.parametrize("layer", [{"type": "upsample", "factor": 2}, {"type": "pad", "pad": 1}])
+@pytest.mark.parametrize(
+    "layer",
+    [
+        {"type": "upsample", "factor": 2},
+        {"type": "pad", "pad": 1},
+        {"type": "depth-to-space", "block": 2},
+    ],
+)
 def test_what_caffe_lacks_is_refused_by_name(layer: dict[str, Any], tmp_path: Path) -> None:
     net = network({"name": "x", **layer})
     with pytest.raises(InputError, match=f"the format caffe has no {layer['type']}: layer x"):
