@@ -219,14 +219,7 @@ def _by_password(login: _Login, keyring: Keyring) -> None:
 
 def _refused(login: _Login, keyring: Keyring) -> DeviceError:
     if login.accepted:
-        return DeviceError(
-            f"{login.hop.user} is asked for more than {login.accepted}: "
-            f"{', '.join(sorted(login.left))}",
-            where=login.hop.where,
-            details="\n".join(login.tried),
-            hint="run it at a terminal, where a password can be typed; or let a key do alone: "
-            "AuthenticationMethods in its sshd_config",
-        )
+        return _not_enough(login, keyring)
     asks = login.left & BY_PASSWORD or login.locked
     hint = (
         "put your public key into ~/.ssh/authorized_keys of that user (ssh-copy-id); if it is "
@@ -242,4 +235,21 @@ def _refused(login: _Login, keyring: Keyring) -> DeviceError:
         where=login.hop.where,
         details="\n".join(login.tried) or "no key to try",
         hint=hint,
+    )
+
+
+def _not_enough(login: _Login, keyring: Keyring) -> DeviceError:
+    """Something was right, and the host wants more than that (AuthenticationMethods)."""
+    if "publickey" in login.left:
+        hint = "name the other key too, by IdentityFile in ~/.ssh/config or in ssh-agent"
+    elif keyring.ask is None:
+        hint = "run it at a terminal, where a password can be typed"
+    else:
+        hint = "give the right password"
+    more = ", ".join(sorted(login.left))
+    return DeviceError(
+        f"{login.hop.user} is asked for more than {login.accepted}: {more}",
+        where=login.hop.where,
+        details="\n".join(login.tried),
+        hint=f"{hint}; or let a key do alone: AuthenticationMethods in its sshd_config",
     )

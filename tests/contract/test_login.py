@@ -138,7 +138,7 @@ class TestKeys:
         config = home / "config"
         config.write_text(f"IdentityFile {servers.identity}\nIdentityFile {home / 'second'}")
         log_in(server.target(), config=config)
-        with pytest.raises(DeviceError, match="refused"):
+        with pytest.raises(DeviceError, match=r"is asked for more than .*identity: publickey"):
             log_in(server.target(servers.identity))
 
     def test_what_is_no_key_is_said(self, home: Path, servers: Servers, server: Sshd) -> None:
@@ -262,15 +262,15 @@ class TestPassword:
 
 
 @pytest.mark.parametrize(
-    ("wanted", "more"),
+    ("wanted", "more", "hint"),
     [
-        ("publickey,password", "password"),
-        ("publickey,keyboard-interactive", "keyboard-interactive"),
-        ("publickey,publickey", "publickey"),
+        ("publickey,password", "password", "at a terminal"),
+        ("publickey,keyboard-interactive", "keyboard-interactive", "at a terminal"),
+        ("publickey,publickey", "publickey", "name the other key too"),
     ],
 )
 def test_a_key_that_is_right_and_not_enough_is_not_called_refused(
-    servers: Servers, wanted: str, more: str
+    servers: Servers, wanted: str, more: str, hint: str
 ) -> None:
     server = servers.start(
         f"AuthenticationMethods {wanted}",
@@ -281,7 +281,16 @@ def test_a_key_that_is_right_and_not_enough_is_not_called_refused(
         log_in(server.target(servers.identity))
     assert caught.value.brief == f"{USER} is asked for more than {servers.identity}: {more}"
     assert "accepted, and more is wanted" in caught.value.details
-    assert "at a terminal" in caught.value.hint
+    assert hint in caught.value.hint
+
+
+def test_a_wrong_password_after_a_right_key_is_not_told_to_go_to_a_terminal(
+    servers: Servers,
+) -> None:
+    server = servers.start("AuthenticationMethods publickey,password", "PasswordAuthentication yes")
+    with pytest.raises(DeviceError, match="is asked for more than") as caught:
+        log_in(server.target(servers.identity), Keyring(Person(*[WRONG] * 3)))
+    assert "give the right password" in caught.value.hint
 
 
 def test_secrets_show_up_nowhere(
