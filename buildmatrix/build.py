@@ -9,12 +9,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from buildmatrix import scratch, submodules
+from buildmatrix import compiler_cache, scratch, submodules
 from buildmatrix.build_failure import Limits, explained
 from buildmatrix.errors import BuildError
 from buildmatrix.protocols import ContainerSpec, Engine, Mount
 from buildmatrix.some import some
-from buildmatrix.usage import weight
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -29,12 +28,6 @@ MOST_PRINTED = 256 << 20  # characters of a log; TensorFlow's verbose build prin
 MOST_DEEP, LONGEST = 100, 2_000  # folders in /out, and letters of their names together
 MOST_MADE = 32 << 30  # bytes of all files in /out as they say it: a sparse one may say anything
 
-# Read-only in the container and the only one that counts (CCACHE_CONFIGPATH): a build that writes a
-# ccache.conf into its cache changes nothing for the next. The compiler is told by its content, so
-# that a rebuilt image with other bytes under the same date is not taken for the old one.
-CCACHE_CONF = "max_size = 5G\ncompiler_check = content\n"
-MOST_CACHED = 10 << 30  # bytes: ccache bounds its own, and a build may write others beside them
-
 
 @dataclass(frozen=True, slots=True)
 class Job:
@@ -46,6 +39,7 @@ class Job:
     workspace: Path  # holds work/ and out/, made here
     mounts: tuple[Mount, ...]  # sources, dependencies, recipe files; all read-only
     ccache: Path  # of this recipe and toolchain alone
+    toolchain: str  # digest of its definition
     products: tuple[str, ...]  # globs that must each match a file in out/
     memory_gib: int
     minutes: int
@@ -94,13 +88,14 @@ def run(job: Job, *, engine: Engine, on_line: Callable[[str], None]) -> Path:
 def prepared(job: Job) -> ContainerSpec:
     """The container of a job, its folders and its script ready in the workspace."""
     out, work = job.workspace / "out", job.workspace / "work"
-    if weight(job.ccache)[0] > MOST_CACHED:
-        scratch.discard(job.ccache)
+    compiler_cache.prepare(job.ccache)
     for folder in (out, work, job.ccache):
         folder.mkdir(parents=True, exist_ok=True)
         if os.geteuid() == 0:  # the container's user is somebody else then
             _hand_over(folder, job.user)
-    (job.workspace / "ccache.conf").write_text(CCACHE_CONF)
+    (job.workspace / "ccache.conf").write_text(
+        compiler_cache.configuration(job.toolchain, job.mounts)
+    )
     script = job.workspace / "script.sh"
     script.write_text(f"set -eu\n{job.script}")
     return _spec(job, script, work, out)

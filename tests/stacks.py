@@ -69,10 +69,10 @@ FIRST = (
 # is 1,968 of them. The nightly lane keeps it, as people have it.
 COMMAND = """
 import sys
-from buildmatrix import __main__, build
+from buildmatrix import __main__, compiler_cache
 if "uncached" in sys.argv:
     sys.argv.remove("uncached")
-    build.CCACHE_CONF = "disable = true\\n"
+    compiler_cache.SETTINGS = "disable = true\\n"
 __main__.main()
 """
 

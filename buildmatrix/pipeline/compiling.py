@@ -116,6 +116,7 @@ def job(order: Order, workspace: Path, place: Workplace, *, image: str, recipe: 
         workspace=workspace,
         mounts=_inputs(order, workspace, place, recipe),
         ccache=place.paths.ccache(resolved.recipe.name, work.toolchain),
+        toolchain=order.image.definition,
         products=resolved.products,
         memory_gib=resolved.limits.memory_gib,
         minutes=resolved.limits.minutes,

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from buildmatrix import build, images, scratch, toolchain, usage
+from buildmatrix import build, compiler_cache, images, scratch, toolchain, usage
 from buildmatrix.errors import BuildError
 from buildmatrix.protocols import ContainerExit, ContainerSpec
 from tests.fakes import LocalEngine, RecordingReporter
@@ -48,6 +48,7 @@ def job(tmp_path: Path) -> build.Job:
         workspace=tmp_path / "work",
         mounts=(),
         ccache=tmp_path / "ccache",
+        toolchain="t",
         products=("lib/*.so",),
         memory_gib=2,
         minutes=3,
@@ -173,7 +174,7 @@ def test_what_a_build_leaves_beside_its_compiler_cache_does_not_grow_for_ever(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """ccache counts its own files alone, and `inv gc` keeps the cache of a recipe in the matrix."""
-    monkeypatch.setattr(build, "MOST_CACHED", 1 << 20, raising=False)
+    monkeypatch.setattr(compiler_cache, "MOST", 1 << 20)
     todo = job(tmp_path)
     for size in (1 << 19, 2 << 20):
         build.run(todo, engine=Scripted(OK, (), "lib/x.so"), on_line=lambda _: None)
@@ -273,6 +274,7 @@ def deep(place: Path, name: str, folders: int) -> None:
     os.close(at)
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 @pytest.mark.parametrize(("name", "folders"), [("d", 3000), ("long" * 60, 20)])
 def test_folders_without_an_end_are_told_and_go(tmp_path: Path, name: str, folders: int) -> None:
