@@ -6,6 +6,7 @@ Whoever makes one holds a lock on it; the kernel lets go when the holder dies, h
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import fcntl
 import os
@@ -66,10 +67,13 @@ def replace(path: Path, content: bytes | BinaryIO, *, through: Path, mode: int) 
 
 
 def claim(parent: Path, prefix: str) -> Path:
-    """A new file in `parent` whose lock this process holds until it ends, however it ends."""
+    """A new file in `parent` whose lock this process holds until it ends, however it ends.
+
+    An orderly end removes it: one that nobody holds is of a process that was killed."""
     parent.mkdir(parents=True, exist_ok=True)
     handle, name = tempfile.mkstemp(prefix=prefix, dir=parent)
     fcntl.flock(handle, fcntl.LOCK_EX)  # and never closed
+    atexit.register(Path(name).unlink, missing_ok=True)
     return Path(name)
 
 

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import os
 import threading
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING
 
 from buildmatrix import scratch
+from buildmatrix.errors import BuildmatrixError
 from buildmatrix.presence import Presence
 from buildmatrix.protocols import Note
 from buildmatrix.schedule.sizing import Machine
@@ -73,11 +75,15 @@ class Workplace:
         self.reporter.emit(Note("warning", text))
 
     def sweep(self) -> None:
-        """Remove what killed builds of this state folder left on the disk."""
+        """Remove what killed builds of this state folder left, on the disk and in the engine.
+
+        One of them may have had containers; without an engine the next build looks for them."""
         self.store.sweep()
         self.sources.sweep()
         scratch.sweep(self.state, "base-*")
-        scratch.sweep(self.paths.owners)
+        if scratch.sweep(self.paths.owners):
+            with suppress(BuildmatrixError):
+                _ = self.engine  # connecting removes them
 
     @cached_property
     def sources(self) -> Sources:

@@ -128,6 +128,25 @@ def test_a_killed_builds_container_goes_even_if_its_key_is_not_asked_for_again(
     assert containers(state) == []
 
 
+def test_a_killed_builds_container_goes_though_nothing_is_to_be_made(
+    project: Path, tmp_path: Path
+) -> None:
+    """As where another machine made it meanwhile: this one would never need its engine again."""
+    state = tmp_path / "state"
+    cli.run("build", "--only", "tiny-2", cwd=project, state=state)
+    write_recipe(project, "tiny", "touch /ccache/going\nsleep 600\n" + SCRIPT)
+    going = state / "ccache" / "tiny@armv7hf-bookworm" / "going"
+    with cli.start("build", "--only", "tiny-1", cwd=project, state=state) as process:
+        wait_for(going.exists, "the container to run")
+        process.kill()
+    assert containers(state) != []
+    for claim in (state / "owners").iterdir():  # a minute later
+        os.utime(claim, (0, 0))
+    write_recipe(project, "tiny", SCRIPT)
+    cli.run("build", "--only", "tiny-2", "--frozen", cwd=project, state=state)
+    assert containers(state) == []
+
+
 def test_interrupted_nothing_is_left(project: Path, tmp_path: Path) -> None:
     write_recipe(project, "tiny", "touch /ccache/going\nsleep 600\n" + SCRIPT)
     state = tmp_path / "state"
