@@ -14,6 +14,8 @@ from __future__ import annotations
 import hashlib
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from datetime import timedelta
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import urlsplit
@@ -24,11 +26,13 @@ from buildmatrix.errors import BuildmatrixError, UsageError
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from concurrent.futures import Future
+    from datetime import datetime
     from pathlib import Path
 
     from fsspec import AbstractFileSystem
 
 Answer = TypeVar("Answer")
+LEFT = timedelta(days=1)  # a part of a file that nobody touched since is nobody's
 
 
 class Remote:
@@ -42,6 +46,7 @@ class Remote:
         self.address, self.writes, self.tell = address, writes, tell
         self._files, self._root = _opened(address)
         self._away = False
+        self._swept = False
         self._spoilt: set[str] = set()  # keys whose entry or content is not what it should be
         self._sender = ThreadPoolExecutor(1, "shared-store")
         self._sent: list[Future[None]] = []
@@ -135,11 +140,23 @@ class Remote:
         if "file" not in _protocols(self._files):
             self._write(target, content)
             return
-        part = f"{self._root}/tmp/{uuid4().hex}"
+        parts = f"{self._root}/tmp"
+        part = f"{parts}/{uuid4().hex}"
         for name in (part, target):
             self._files.makedirs(str(PurePosixPath(name).parent), exist_ok=True)
         self._write(part, content)
+        if not self._swept:
+            self._sweep(parts, self._files.modified(part))
+            self._swept = True
         self._files.mv(part, target)
+
+    def _sweep(self, parts: str, now: datetime) -> None:
+        """Remove what writers that were killed left behind, by the clock of the folder's own
+        machine: nobody writes at one file for so long."""
+        for row in self._files.ls(parts, detail=True):
+            with suppress(FileNotFoundError):  # another one put it into its place, or removed it
+                if now - self._files.modified(row["name"]) > LEFT:
+                    self._files.rm_file(row["name"])
 
     def _write(self, target: str, content: bytes | Path) -> None:
         if isinstance(content, bytes):

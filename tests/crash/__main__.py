@@ -1,4 +1,4 @@
-"""`python -m tests.crash --kills 200 --flips 200 --rows 2000 --sizes 20`: faults, and figures."""
+"""`python -m tests.crash --kills 200 --shared 200 --flips 200 --rows 2000 --sizes 20`: faults."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from pathlib import Path
 
 from buildmatrix.errors import InputError
 from tests.boards import STATE
-from tests.crash import rows
+from tests.crash import rows, shared
 from tests.crash.bench import Bench
 
 UNTOUCHED = ("logs",)  # words for people: nothing is read back from them
@@ -111,7 +111,7 @@ def full(bench: Bench, toolchains: Path, count: int) -> list[str]:
 def main() -> int:
     """Run what was asked for; 1 when there was a fault."""
     parser = argparse.ArgumentParser(prog="python -m tests.crash", description=__doc__)
-    for name in ("kills", "flips", "rows", "sizes", "seed"):
+    for name in ("kills", "shared", "flips", "rows", "sizes", "seed"):
         parser.add_argument(f"--{name}", type=int, default=0)
     parser.add_argument("--toolchains", type=Path, default=STATE / "toolchains")
     asked = parser.parse_args()
@@ -127,9 +127,18 @@ def main() -> int:
         print(f"in {missed} of them an index hid rows without a word", flush=True)
         killed = kills(bench, asked.kills, dice) if asked.kills else []
         print(f"{asked.kills} kills: {len(killed)} faults", *killed, sep="\n", flush=True)
+        both: list[str] = []
+        if asked.shared:
+            both = list(shared.kills(root, asked.toolchains, asked.shared, dice))
+        print(
+            f"{asked.shared} kills over a shared store: {len(both)} faults",
+            *both,
+            sep="\n",
+            flush=True,
+        )
         disks = full(bench, asked.toolchains, asked.sizes) if asked.sizes else []
         print(f"{asked.sizes} full disks: {len(disks)} faults", *disks, sep="\n", flush=True)
-    return int(bool(found or shown or killed or disks))
+    return int(bool(found or shown or killed or both or disks))
 
 
 if __name__ == "__main__":

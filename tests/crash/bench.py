@@ -18,6 +18,7 @@ import buildmatrix
 from buildmatrix.container import DockerEngine
 from buildmatrix.errors import BuildmatrixError
 from buildmatrix.nouns import Run
+from buildmatrix.remote import Remote
 from buildmatrix.results import Results
 from buildmatrix.store import Store
 from tests import tiny
@@ -59,13 +60,17 @@ class Ended:
 
 @dataclass
 class Bench:
-    """The project below `root`, whose state is `state`; `right` is what a whole state serves."""
+    """The project below `root`, whose state is `state`; `right` is what a whole state serves.
+
+    `shared` is a store of several machines, where there is one."""
 
     root: Path
     state: Path
+    shared: Path | None = None
     right: dict[str, str] = field(default_factory=dict)
     report: dict[str, object] = field(default_factory=dict)
     most: dict[str, int] = field(default_factory=dict)  # bytes of each file when all is built
+    told: list[str] = field(default_factory=list)  # by the stores, of what was not as it should be
 
     def prepare(self, toolchains: Path) -> None:
         """Write the project, build it once, and note what is right. `toolchains` has the records
@@ -95,20 +100,33 @@ class Bench:
 
     def run(self, *words: str, killed_after: float | None = None) -> Ended:
         """One command in a process of its own; with SIGKILL after so many seconds."""
+        child = self.start(*words)
+        if killed_after is not None:
+            time.sleep(killed_after)
+            os.kill(child, signal.SIGKILL)
+        return self.ended(child)
+
+    def start(self, *words: str) -> int:
+        """One command in a process of its own: its number."""
         output = self.root / "output"
         child = os.fork()
         if child == 0:
             environment = {"BUILDMATRIX_STATE": str(self.state)}
+            if self.shared:
+                environment |= {"BUILDMATRIX_SHARED": str(self.shared)}
+                environment |= {"BUILDMATRIX_SHARED_IMAGES": "0"}  # one engine has them for all
             become(words, cwd=self.root, out=output, err=output, environment=environment)
-        if killed_after is not None:
-            time.sleep(killed_after)
-            os.kill(child, signal.SIGKILL)
+        return child
+
+    def ended(self, child: int) -> Ended:
+        """Wait for a command that was started."""
         _, status = os.waitpid(child, 0)
-        return Ended(os.waitstatus_to_exitcode(status), output.read_text(errors="replace"))
+        words = (self.root / "output").read_text(errors="replace")
+        return Ended(os.waitstatus_to_exitcode(status), words)
 
     def served(self) -> dict[str, str]:
         """What the store gives for each key it has: a hash of all files."""
-        store, found = Store(self.state / "store"), {}
+        store, found = self.store(), {}
         for key in store.stored():
             folder = self.root / "checkout"
             shutil.rmtree(folder, ignore_errors=True)
@@ -117,6 +135,13 @@ class Bench:
             parts = [hashlib.sha256(path.read_bytes()).hexdigest() for path in files]
             found[key] = " ".join(parts)
         return found
+
+    def store(self) -> Store:
+        """What the state folder has, and what it gets from the store of several machines."""
+        if self.shared is None:
+            return Store(self.state / "store")
+        remote = Remote(str(self.shared), writes=False, tell=self.told.append)
+        return Store(self.state / "store", self.told.append, remote)
 
     def used(self) -> dict[str, str]:
         """The same; what is found damaged when it is used is told then, and made by the next build.
