@@ -11,6 +11,7 @@ from hypothesis import HealthCheck, settings
 
 # A busy machine makes no test fail: nothing here is judged by its time.
 settings.register_profile("untimed", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.register_profile("few", settings.get_profile("untimed"), max_examples=10)
 settings.load_profile("untimed")
 
 if TYPE_CHECKING:

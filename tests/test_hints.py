@@ -131,6 +131,7 @@ def faults(call: Call) -> list[str]:
     return wrong
 
 
+@pytest.mark.slow
 def test_every_command_that_is_shown_exists_with_its_flags() -> None:
     shown = everywhere()
     assert len(shown) > 60, "the search finds what it is for"
@@ -148,6 +149,7 @@ def parses(call: Call) -> bool:
     return True
 
 
+@pytest.mark.slow
 def test_a_command_in_a_hint_can_be_typed_as_it_stands() -> None:
     shown = [call for p in sorted((ROOT / "buildmatrix").rglob("*.py")) for call in in_hints(p)]
     assert len(shown) > 40, "the search finds what it is for"

@@ -109,6 +109,7 @@ def circles(graph: dict[str, set[str]]) -> list[set[str]]:
     return found
 
 
+@pytest.mark.slow
 def test_no_module_is_in_a_circle() -> None:
     graph = modules_known(MODULES)
     for name, others in graph.items():  # a package's name alone is not its __init__'s content

@@ -27,6 +27,7 @@ def undescribed(schema: dict[str, Any]) -> Iterator[str]:
                 yield f"{name}.{key}"
 
 
+@pytest.mark.slow
 def test_schemas_are_fresh() -> None:
     """Refresh them with: inv schema --out docs/schemas"""
     assert {str(p.relative_to(DOCS)): p.read_text() for p in DOCS.rglob("*.json")} == texts()

@@ -263,6 +263,7 @@ def verdicts(held: nights.Held | None) -> dict[str, Verdict]:
     return {c.cell: c.verdict for c in held.newest.comparisons}
 
 
+@pytest.mark.slow
 def test_a_row_that_was_missing_a_night_is_held_against_its_own_newest_night(
     shop: Workshop,
 ) -> None:
@@ -284,12 +285,14 @@ def test_a_night_under_other_conditions_has_no_base(shop: Workshop, changed: str
     assert held.newest.notes[0] == "1 of 1 rows were not measured alike: they get no verdict"
 
 
+@pytest.mark.slow
 def test_a_night_under_the_old_conditions_again_finds_its_base(shop: Workshop) -> None:
     night(shop, 1, blocks(40))
     night(shop, 2, blocks(60, passes=2))
     assert verdicts(night(shop, 3, blocks(60))) == {"net-one": Verdict.WORSE}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("virtual_first", [True, False])
 def test_a_night_of_the_other_kind_of_time_has_no_base_and_costs_no_verdict(
     shop: Workshop, virtual_first: bool
@@ -306,6 +309,7 @@ def test_a_night_of_the_other_kind_of_time_has_no_base_and_costs_no_verdict(
     assert verdicts(again) == {"net-one": Verdict.SAME}
 
 
+@pytest.mark.slow
 def test_a_night_under_a_wrong_clock_does_not_stay_the_newest(shop: Workshop) -> None:
     night(shop, 1, blocks(40))
     night(shop, 90, blocks(40))  # its clock was months ahead
@@ -315,6 +319,7 @@ def test_a_night_under_a_wrong_clock_does_not_stay_the_newest(shop: Workshop) ->
     assert verdicts(held) == {"net-one": Verdict.WORSE}
 
 
+@pytest.mark.slow
 def test_a_cell_that_was_called_otherwise_for_a_night_finds_its_base_again(shop: Workshop) -> None:
     def cells(name: str, ms: float) -> list[Measurement]:
         renamed = [replace(b, block=b.block + 10) for b in blocks(ms, cell=name)]
@@ -328,6 +333,7 @@ def test_a_cell_that_was_called_otherwise_for_a_night_finds_its_base_again(shop:
     assert (back["net-one"], back["net-two"]) == (Verdict.SAME, Verdict.WORSE)
 
 
+@pytest.mark.slow
 def test_what_creeps_is_told_within_ten_nights(shop: Workshop) -> None:
     """0.4 % a night, never enough for one night: held against the last accepted one it is found."""
     others = [b for n in range(6) for b in blocks(50, cell=f"cell-{n}")]

@@ -154,6 +154,7 @@ def test_a_file_that_is_another_is_named(
     assert raised.value.details == words
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("bill", "words"),
     [

@@ -41,6 +41,7 @@ def of(provenance: str, *, sha256: str = SHA256) -> tuple[str, str]:
     return found.state, found.reason
 
 
+@pytest.mark.slow
 def test_an_attestation_names_who_published_the_pinned_file() -> None:
     assert of(PROVENANCE) == ("good", f"published by {PUBLISHER}, says its attestation")
 

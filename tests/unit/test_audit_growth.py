@@ -5,6 +5,8 @@ from __future__ import annotations
 import cProfile
 from dataclasses import replace
 
+import pytest
+
 from buildmatrix import audit
 from buildmatrix.nouns import AuditPolicy, ElfFacts, ElfTree, FeatureUse, Import, Symbols
 from tests.unit.test_audit_loader import LIBC, PI3, codes, library, linked, program
@@ -34,6 +36,7 @@ def on_every_board(count: int) -> ElfTree:
     return ElfTree(tuple(map(arm, (*shared, *programs, *objects, *lost))))
 
 
+@pytest.mark.slow
 def test_the_work_grows_with_the_tree_and_not_with_its_square() -> None:
     """Counted in calls, which no load of the machine changes."""
     policy = AuditPolicy(PI3, provided=LIBC)

@@ -62,6 +62,7 @@ def test_what_it_was_judged_against_is_said(tmp_path: Path, width: int) -> None:
     assert "no glibc floor: name a board with --target or --host" in words
 
 
+@pytest.mark.slow
 def test_a_cause_is_told_once_with_its_files(tmp_path: Path) -> None:
     """As 53 libraries of one wheel with the same rpath, which filled 273 lines."""
     for number in range(53):

@@ -141,6 +141,7 @@ def test_a_wrong_call_says_what_and_ends_with_its_code(
     assert done.stdout == ""
 
 
+@pytest.mark.slow
 def test_a_number_that_is_none_is_told_through_inv_too(project: Path) -> None:
     (project / "tasks.py").write_text((ROOT / "tasks.py").read_text())
     done = subprocess.run(
@@ -192,6 +193,7 @@ def test_a_fault_in_the_matrix_has_its_place(project: Path) -> None:
     assert "matrix.yaml:3:1: unknown key 'axis' (did you mean 'axes'?)" in done.stderr
 
 
+@pytest.mark.slow
 def test_inv_has_the_same_commands() -> None:
     ours, theirs = started("buildmatrix", "--list"), started("invoke", "--list")
     for command in (
@@ -213,6 +215,7 @@ def test_inv_has_the_same_commands() -> None:
         assert f"  {command} " in theirs
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("program", ["buildmatrix", "invoke"])
 @pytest.mark.parametrize("command", ["init", "bisect", "build"])
 def test_the_help_of_a_command_is_asked_for_behind_its_name(command: str, program: str) -> None:
@@ -236,6 +239,7 @@ HEAVY = (
 )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("arguments", "allowed"),
     [
@@ -265,6 +269,7 @@ def test_start_up_pays_for_nothing_heavy(
     assert done.stderr.splitlines()[-1] == str(list(allowed))
 
 
+@pytest.mark.slow
 def test_a_closed_pipe_is_no_error(project: Path) -> None:
     argv = f"'{sys.executable}' -m buildmatrix plan | head -1"
     done = subprocess.run(

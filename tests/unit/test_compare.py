@@ -149,6 +149,7 @@ def test_a_change_of_5_percent_is_found_and_no_other(
     assert false <= 1
 
 
+@pytest.mark.slow
 def test_p_is_of_the_whole_table() -> None:
     """The same blocks, 3 % apart, are a change alone and may be chance beside 26 other rows."""
     rng = np.random.default_rng(6)
@@ -190,6 +191,7 @@ def test_a_figure_that_never_moves_takes_nothing_from_the_other_rows() -> None:
     assert moved.p < 0.001
 
 
+@pytest.mark.slow
 def test_too_few_blocks_are_told_with_the_number_needed() -> None:
     few = one(noisy(40, blocks=3), noisy(42, blocks=3, seed=2))
     assert few.words == "not enough data"
@@ -210,6 +212,7 @@ def test_a_wide_interval_is_told_with_the_number_needed() -> None:
     assert wide.reason.endswith(" to tell")
 
 
+@pytest.mark.slow
 def test_a_sure_change_below_the_boards_noise_is_no_change() -> None:
     """500 blocks show 1.5 % beyond doubt; a board with 4 % noise says no more than 'same'."""
     base, new = noisy(40, blocks=500, noise=0.04), noisy(40.6, blocks=500, noise=0.04, seed=2)
@@ -399,6 +402,7 @@ def test_any_figures_have_a_verdict_that_their_means_bear_out(
             assert found.reason
 
 
+@pytest.mark.slow
 def test_a_run_against_itself_is_the_same_as_far_as_its_blocks_tell() -> None:
     run = table(NOISE["normal, 2 %"](np.random.default_rng(1), (27, 30)))
     for found in compare(run, run):

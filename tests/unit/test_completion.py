@@ -105,6 +105,7 @@ def test_nothing_is_offered_where_no_project_is(tmp_path: Path) -> None:
     assert "caffe" in offered("recipes", tmp_path)
 
 
+@pytest.mark.slow
 def test_an_answer_pays_for_no_command_line(tmp_path: Path) -> None:
     code = (
         "import sys, json\n"

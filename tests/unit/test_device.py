@@ -359,6 +359,7 @@ def test_the_audit_explains_a_refusal() -> None:
     assert explained(info, BOOKWORM, facts, ()) == ()
 
 
+@pytest.mark.slow
 def test_the_probe_asks_where_deploy_writes(tmp_path: Path) -> None:
     assert f"/{PREFIX}\n" in source("probe")
     info = probe(LocalShell(tmp_path), "here")
@@ -462,6 +463,7 @@ library=/lib/libgomp.so.1 $(reboot)
     assert here.home == str(tmp_path)
 
 
+@pytest.mark.slow
 def test_a_faked_sys_gives_every_clock_and_zone(tmp_path: Path) -> None:
     def put(path: str, value: str) -> None:
         file = tmp_path / "sys" / path
@@ -485,6 +487,7 @@ def test_a_faked_sys_gives_every_clock_and_zone(tmp_path: Path) -> None:
     assert [c.capacity for c in info.clusters] == [512, 1024]
 
 
+@pytest.mark.slow
 def test_little_and_big_are_what_a_faked_sys_of_an_rk3399_says(tmp_path: Path) -> None:
     """Four Cortex-A53 and two Cortex-A72, by MIDR, capacity and the clock of each."""
     for cpu in range(6):

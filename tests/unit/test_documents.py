@@ -47,6 +47,7 @@ BUNDLE = Bundle("net-one", "d" * 64, ())
 REFUSED = (("net-two", (Finding("BM303", Severity.ERROR, "pi3", "an old libc", "build"),)),)
 
 
+@pytest.mark.slow
 def test_of_the_matrix_and_of_what_is_built(tmp_path: Path) -> None:
     shop = shelves.workshop(tmp_path)
     shelves.put(shop, Stage.MODEL)
@@ -77,6 +78,7 @@ def test_of_the_matrix_and_of_what_is_built(tmp_path: Path) -> None:
     assert kinds == {"not fetched", "unlocked"}
 
 
+@pytest.mark.slow
 def test_of_deploys_and_devices() -> None:
     done = deploying.Deployed(INFO, (BUNDLE,), Pushed(1, 9, ("net-one",)), REFUSED, 1.5)
     forecast = Forecast(1, 9, 9, 0, 0.1, 0.01, 1e6, ("net-one",), (), 10, 1)
@@ -145,6 +147,7 @@ def test_every_type_with_a_version_is_a_document_with_a_schema() -> None:
     assert whole == set(filter(is_typeddict, schemas.DOCUMENTS.values()))
 
 
+@pytest.mark.slow
 def test_every_document_is_held_against_its_schema_where_a_test_makes_it() -> None:
     calls = [
         node

@@ -83,6 +83,7 @@ def test_a_board_without_published_rows_stands_on_the_wider_error() -> None:
     assert _document(threads=1, name="pi4")["held_out"] == "both", "one thread was not published"
 
 
+@pytest.mark.slow
 def test_programs_of_another_width_than_those_of_the_published_times_are_noted() -> None:
     said = "the cell's programs are {}-bit; this board's times were published for {}-bit ones"
     little = "rk3399-little"
@@ -164,6 +165,7 @@ def test_a_rival_finds_how_far_the_cores_of_a_board_it_has_not_seen_share_the_wo
     assert simple > 0.5
 
 
+@pytest.mark.slow
 def test_what_is_chosen_is_chosen_without_the_rows_that_are_held_out(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -211,6 +213,7 @@ def test_what_the_package_carries_is_what_its_data_give() -> None:
     assert made == pytest.approx(shown.shipped().coefficients, rel=1e-3)
 
 
+@pytest.mark.slow
 def test_a_fit_finds_the_coefficients_that_rows_were_made_of() -> None:
     others = shown.shipped().coefficients
     moved = {"matrix products": 1.4, "reading weights": 0.7}
@@ -227,6 +230,7 @@ def _made(row: Row, values: Mapping[str, float]) -> Row:
     return replace(row, ms=ms)
 
 
+@pytest.mark.slow
 def test_held_out_errors_are_within_the_bound_or_no_milliseconds_are_told() -> None:
     rows, fitted = board.published(), shown.shipped()
     for held, made in fitted.held_out.items():
@@ -278,6 +282,7 @@ def _blocks(ms: float, **changes: Any) -> list[Measurement]:
     return [measured("ncnn", 1, ms, block=block, **changes) for block in range(3)]
 
 
+@pytest.mark.slow
 def test_a_real_run_moves_the_estimate_towards_it_and_says_what_changed(tmp_path: Path) -> None:
     place, path = shown.setting("pi3", 4), tmp_path / "estimates.json"
     before = shown.document(NCNN, FACE, place, bits=32, known=shown.Knowledge(shown.shipped()))

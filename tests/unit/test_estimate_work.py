@@ -21,6 +21,7 @@ COUNTED = {
 }
 
 
+@pytest.mark.slow
 def test_the_arithmetic_of_layers_is_what_a_profile_counted() -> None:
     for name, counted in COUNTED.items():
         asks = total(works(drawn(name)))
@@ -28,6 +29,7 @@ def test_the_arithmetic_of_layers_is_what_a_profile_counted() -> None:
         assert said == pytest.approx(counted, rel=0.03), name
 
 
+@pytest.mark.slow
 def test_what_the_package_carries_of_the_published_networks_is_what_their_layers_ask_for() -> None:
     """Refresh it with: python -m tests.bench.estimates --write"""
     for name in WRITTEN:

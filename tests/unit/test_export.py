@@ -83,6 +83,7 @@ def test_the_field_numbers_are_upstream_s(tmp_path: Path) -> None:
     assert network(layer=[{"name": "c", "blobs": [blob]}]).SerializeToString() == BLOB
 
 
+@pytest.mark.slow
 def test_the_prototxt_can_be_read_by_people(exported: Path) -> None:
     text = (exported / "net.prototxt").read_text()
     assert text.startswith('name: "face-cnn"\nlayer {\n  name: "data"\n  type: "Input"\n')
@@ -125,6 +126,7 @@ def test_the_input_and_the_golden_output_are_little_endian(
     assert np.array_equal(golden, reference.forward(net, reference.weights(net), image))
 
 
+@pytest.mark.slow
 def test_exporting_twice_gives_the_same_bytes(
     net: NetworkSpec, exported: Path, tmp_path: Path
 ) -> None:
@@ -176,6 +178,7 @@ def ours(path: Path) -> set[str]:
     return {name for name in files if (PACKAGE / name).is_file()}
 
 
+@pytest.mark.slow
 def test_the_graph_has_only_operators_of_tensorflow_s_makefile_build(tmp_path: Path) -> None:
     """tensorflow/contrib/makefile/tf_op_files.txt of 1.15 names a kernel file for each."""
     operators = set()

@@ -27,6 +27,7 @@ def test_seeds_are_read_so_that_what_follows_is_fuzzed_too(name: str, tmp_path: 
         READERS[name].read(seed, tmp_path / f"{number}")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", READERS)
 def test_a_spoilt_input_raises_only_errors_of_ours(name: str) -> None:
     reader = READERS[name]
@@ -45,6 +46,7 @@ def test_a_spoilt_input_raises_only_errors_of_ours(name: str) -> None:
     each()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "line",
     [

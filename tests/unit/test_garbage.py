@@ -74,6 +74,7 @@ def workshop(root: Path) -> Workshop:
     return shop
 
 
+@pytest.mark.slow
 def test_what_the_matrix_needs_stays_however_old_it_is(tmp_path: Path) -> None:
     shop = workshop(tmp_path)
     keys = shop.store.stored()
@@ -83,6 +84,7 @@ def test_what_the_matrix_needs_stays_however_old_it_is(tmp_path: Path) -> None:
     assert shop.store.stored() == keys
 
 
+@pytest.mark.slow
 def test_an_entry_that_nothing_needs_goes_with_the_content_that_only_it_has(tmp_path: Path) -> None:
     shop = workshop(tmp_path)
     keys = shop.store.stored()
@@ -105,6 +107,7 @@ def test_an_entry_that_nothing_needs_goes_with_the_content_that_only_it_has(tmp_
         shop.store.checkout(key, tmp_path / "out" / key)
 
 
+@pytest.mark.slow
 def test_a_checkout_is_a_use(tmp_path: Path) -> None:
     shop = workshop(tmp_path)
     (tmp_path / "tree").mkdir()
@@ -167,6 +170,7 @@ def test_an_image_of_a_former_toolchain_goes_and_todays_stays(tmp_path: Path) ->
     assert sorted(engine.tags) == [today, "elsewhere/image:1"]
 
 
+@pytest.mark.slow
 def test_nothing_goes_while_another_command_is_at_work(tmp_path: Path) -> None:
     shop = workshop(tmp_path)
     other = Presence(shop.paths.presence)

@@ -78,6 +78,7 @@ def test_no_cut_costs_less(figures: list[int], price: float) -> None:
     assert all(b - a >= FEW_NIGHTS for a, b in itertools.pairwise((0, *found, len(row))))
 
 
+@pytest.mark.slow
 def test_steps_of_5_percent_are_told_within_three_nights_and_nothing_else_is() -> None:
     rng = np.random.default_rng(2017)
     made = plan(rng)
@@ -102,6 +103,7 @@ def test_a_board_that_drifts_is_no_step_and_one_that_jumps_is() -> None:
     assert of_levels(figures) == [[]] * 20
 
 
+@pytest.mark.slow
 def test_one_bad_night_and_nights_that_are_alike_are_no_steps() -> None:
     rng = np.random.default_rng(4)
     figures = rng.normal(0, 0.009, (20, 100))
@@ -113,6 +115,7 @@ def test_one_bad_night_and_nights_that_are_alike_are_no_steps() -> None:
     assert sum(map(len, of_levels(alike))) <= 1
 
 
+@pytest.mark.slow
 def test_a_step_is_told_with_what_changed_that_night_and_who_accepted_it(state: State) -> None:
     (board,) = valid("history", histories.document(histories.history(state)))["boards"]
     assert len(board["nights"]) == NIGHTS

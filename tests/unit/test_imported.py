@@ -54,6 +54,7 @@ def small(tmp_path: Path) -> ImportedNetwork:
     return imported(tmp_path, onnx_files.small())
 
 
+@pytest.mark.slow
 def test_a_file_becomes_layers_with_its_own_weights_and_golden_answer(
     small: ImportedNetwork,
 ) -> None:
@@ -306,6 +307,7 @@ def test_several_inputs_and_outputs_are_named(tmp_path: Path) -> None:
     assert "it has 2 inputs ('image', 'mask')" in refused(tmp_path, model).brief
 
 
+@pytest.mark.slow
 def test_weights_in_another_file_and_weights_of_16_bits_are_read(tmp_path: Path) -> None:
     folder = onnx_files.write(
         tmp_path / "mine",

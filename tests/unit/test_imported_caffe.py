@@ -92,6 +92,7 @@ def test_a_net_as_people_write_it_computes_what_caffe_would(tmp_path: Path) -> N
     assert set(net.files) == {"net.prototxt", "net.caffemodel"}, "both are in the key"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["lenet-5", "face-cnn"])
 def test_what_is_written_for_caffe_is_read_as_the_network_that_it_was(
     name: str, tmp_path: Path

@@ -372,6 +372,7 @@ def test_weights_of_half_the_bits_are_made_floats(
     assert error(tmp_path, graph.serialized("net", inputs=["x"], outputs=["y"])) < ALLOWED
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["lenet-5", "face-cnn", "mobilenet-v1-0.25-128"])
 def test_what_is_written_for_tensorflow_lite_is_read_as_the_network_that_it_was(
     name: str, tmp_path: Path

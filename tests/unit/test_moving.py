@@ -18,6 +18,7 @@ TABLES = 3  # of each kind; one claim in all of them is more than the rates allo
 CLAIMS = (Verdict.BETTER, Verdict.WORSE)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("blocks", [8, pytest.param(30, marks=pytest.mark.slow)])
 def test_no_kind_of_movement_is_told_as_a_change(blocks: int) -> None:
     claimed = []
@@ -30,6 +31,7 @@ def test_no_kind_of_movement_is_told_as_a_change(blocks: int) -> None:
     assert len(claimed) <= 1, claimed
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["the new run 3 % warmer", "a drift of 6 % over the new run"])
 def test_a_change_of_5_percent_is_found_beside_the_board(kind: str) -> None:
     rng = np.random.default_rng(8)

@@ -295,6 +295,7 @@ def test_specs_are_drawn_without_a_warning_and_the_same_each_time(
     assert capfd.readouterr() == ("", "")
 
 
+@pytest.mark.slow
 def test_files_have_real_colours_and_words_are_escaped() -> None:
     spec = plots.lines(chart())
     picture = page.svg(spec)
@@ -304,6 +305,7 @@ def test_files_have_real_colours_and_words_are_escaped() -> None:
     assert "<b>" not in picture
 
 
+@pytest.mark.slow
 def test_png_is_at_twice_the_size() -> None:
     made = page.png(plots.lines(chart()))
     width = int.from_bytes(made[16:20], "big")

@@ -84,6 +84,7 @@ def test_a_library_that_breaks_its_own_rule_fails_the_build_with_the_finding(
     assert ("BM120", "lib/libblas.so") in codes(shop)
 
 
+@pytest.mark.slow
 def test_a_library_that_keeps_its_rule_passes_and_what_it_needs_of_others_is_no_finding(
     shop: Workshop,
 ) -> None:
@@ -111,6 +112,7 @@ def test_another_board_can_be_asked_for_a_library_too(shop: Workshop) -> None:
     assert "BM120" in [one["code"] for one in document["findings"]], "the recipe's rule still holds"
 
 
+@pytest.mark.slow
 def test_a_library_that_passed_is_handed_over_with_its_links(
     shop: Workshop, tmp_path: Path
 ) -> None:

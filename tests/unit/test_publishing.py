@@ -33,6 +33,7 @@ def measured(shop: Workshop, *blocks: Measurement) -> RowsWithNotes:
     return reporting.latest(shop, device=None)
 
 
+@pytest.mark.slow
 def test_tables_of_one_board_say_on_the_page_too_why_they_are_apart(shop: Workshop) -> None:
     other = row("net-two", 1, 60, block=1, passes=3)
     page = sections.content(shop, measured(shop, row("net-one", 1, 40), other))

@@ -55,6 +55,7 @@ def test_the_input_layer_tells_its_sizes_as_the_engine_reads_them(tmp_path: Path
     assert line.split() == ["Input", "data", "0", "1", "data", "0=6", "1=4", "2=3"]
 
 
+@pytest.mark.slow
 def test_debians_library_loses_its_executable_stack_and_nothing_else(tmp_path: Path) -> None:
     library = tmp_path / "libopenblas.so.0"
     library.write_bytes(elf_factory.make(attributes=elf_factory.VFPV3, stack="rwx"))

@@ -34,6 +34,7 @@ def rendered() -> Iterator[tuple[str, str]]:
             yield f"{name}.sh", work.subject.script
 
 
+@pytest.mark.slow
 def test_every_script_is_golden() -> None:
     """Rewrite them with: python -m tests.unit.test_recipe; then read the diff."""
     assert {p.name: p.read_text() for p in GOLDEN.glob("*.sh")} == dict(rendered())

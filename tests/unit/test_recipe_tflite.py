@@ -13,6 +13,7 @@ from buildmatrix.works import BundleWork
 ROOT = Path(__file__).parent.parent.parent
 
 
+@pytest.mark.slow
 def test_the_audit_tells_the_two_sets_of_flags_apart() -> None:
     works = project.load(ROOT / "matrix.yaml").graph
     policies = {
@@ -60,6 +61,7 @@ def test_the_xnnpack_cell_takes_the_very_library_of_the_neon_cell() -> None:
     assert library[0] in needs["bundle:tflite-xnnpack"]
 
 
+@pytest.mark.slow
 def test_the_ruy_cell_is_where_debians_ruy_has_neon() -> None:
     found = recipe.load_all(ROOT / "recipes")["tflite"]
     images = toolchain.load_all(ROOT / "toolchains")

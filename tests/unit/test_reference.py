@@ -113,6 +113,7 @@ def each(request: pytest.FixtureRequest) -> NetworkSpec:
     return load(MODELS / request.param / "model.yaml", NetworkSpec)
 
 
+@pytest.mark.slow
 def test_float32_arithmetic_is_well_within_the_tolerance(each: NetworkSpec) -> None:
     """A right stack passes with a factor of ten to spare."""
     narrow = forward_in_float32(each, reference.weights(each))
@@ -209,6 +210,7 @@ def faults(net: NetworkSpec, fault: Callable[[Parameters], Parameters]) -> list[
     return found
 
 
+@pytest.mark.slow
 def test_padding_on_one_side_only_is_beyond_the_tolerance() -> None:
     """What TensorFlow's SAME does with a stride: the zeros go to the end."""
     net = load(MODELS / "mobilenet-v1-0.25-128" / "model.yaml", NetworkSpec)

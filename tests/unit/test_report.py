@@ -82,6 +82,7 @@ def rendered() -> dict[str, str]:
     }
 
 
+@pytest.mark.slow
 def test_the_document_fits_its_schema() -> None:
     document = json.loads((GOLDEN / "report.json").read_text())
     valid("report", document)

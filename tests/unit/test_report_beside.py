@@ -108,6 +108,7 @@ def test_the_document_has_both() -> None:
     assert "layers" not in rows[-1]
 
 
+@pytest.mark.slow
 def test_the_page_has_both_and_escapes_a_layer_s_name() -> None:
     (grid,) = report.grids(rows_of(BOARD))
     board = page.BoardSection(

@@ -53,6 +53,7 @@ def test_the_table_stands_apart_from_that_of_a_board_and_says_estimated(state: P
     assert _report(state).stdout.strip() == boards.strip(), "who does not ask sees none"
 
 
+@pytest.mark.slow
 def test_json_has_estimates_under_a_name_of_their_own(state: Path) -> None:
     told = valid("report", json.loads(_report(state, "--estimated", "pi4", "--json").stdout))
     assert [one["mean_ms_per_image"] for one in told["rows"]] == [pytest.approx(MEASURED)]

@@ -439,6 +439,7 @@ def test_a_row_without_a_time_says_why(tmp_path: Path) -> None:
     assert lines(done.stdout)["2"][:3] == ["oom", "10.00", "-"]
 
 
+@pytest.mark.slow
 def test_flags_shorten_it_and_results_are_kept_apart(tmp_path: Path) -> None:
     packed = pack(tmp_path)
     assert board(packed, os.environ["PATH"], "--batch 2 --passes 1").returncode == 0

@@ -329,6 +329,7 @@ with Results(Path(sys.argv[1])) as results:
 """
 
 
+@pytest.mark.slow
 def test_killed_in_the_middle_of_an_insert_leaves_nothing_half(path: Path) -> None:
     with Results(path) as results:
         results.insert([ROW])

@@ -42,6 +42,7 @@ def test_what_went_wrong_is_told_to_all_that_wait(tmp_path: Path) -> None:
     rounds.wait(rounds.FIRST, folder=tmp_path)
 
 
+@pytest.mark.slow
 def test_a_build_that_was_killed_is_waited_for_by_nobody(tmp_path: Path) -> None:
     script = (
         "import sys, time\nfrom pathlib import Path\nfrom tests import rounds\n"

@@ -123,6 +123,7 @@ def test_no_text_brings_the_reader_down(text: str) -> None:
         parse(text, file="x.yaml").build(Shapes)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("text", "words"),
     [

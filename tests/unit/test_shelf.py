@@ -30,6 +30,7 @@ def write(folder: Path, text: str = MATRIX) -> Path:
     return path
 
 
+@pytest.mark.slow
 def test_a_project_elsewhere_names_shipped_recipes_toolchains_and_models(tmp_path: Path) -> None:
     there = project.load(write(tmp_path))
     here = project.load(ROOT / "matrix.yaml")

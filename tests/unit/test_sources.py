@@ -469,6 +469,7 @@ def odd_tar(kind: str) -> bytes:
             return member.tobuf(tarfile.PAX_FORMAT) + b"9000000\n" + b"1000000\n" * (much >> 3)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["PAX record", "long name", "map of holes", "map in the file"])
 def test_what_belongs_to_no_file_of_a_tar_has_a_bound(tmp_path: Path, kind: str) -> None:
     (tmp_path / "a.tar").write_bytes(odd_tar(kind))
@@ -652,6 +653,7 @@ with scratch.file(root, "fetch-") as temporary:
 """
 
 
+@pytest.mark.slow
 def test_a_fetch_that_was_killed_leaves_nothing_that_the_next_build_does_not_take(
     tmp_path: Path,
 ) -> None:

@@ -5,12 +5,15 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+import pytest
+
 from buildmatrix.state import State
 
 ROOT = Path(__file__).parents[2]
 GLUED = re.compile(r"\bstate(?:\.absolute\(\))? / ")
 
 
+@pytest.mark.slow
 def test_only_state_joins_paths_to_the_state_folder() -> None:
     joined = [
         str(path.relative_to(ROOT))

@@ -90,6 +90,7 @@ for n in range(10**6):
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seconds", [0.01, 0.05, 0.13, 0.3])
 def test_killed_while_writing_every_entry_is_whole(
     tmp_path: Path, tree: Path, seconds: float
@@ -127,6 +128,7 @@ for key in ("one", "two", "three"):
 """
 
 
+@pytest.mark.slow
 def test_four_makers_make_each_thing_once(tmp_path: Path) -> None:
     argv = [sys.executable, "-c", MAKER, str(tmp_path), str(tmp_path / "log")]
     makers = [subprocess.Popen(argv) for _ in range(4)]

@@ -198,6 +198,7 @@ def test_a_relay_is_as_slow_and_as_late_as_its_link(far: int) -> None:
     assert 0.9 < (took - 0.2) / (2 * len(block) / 80_000) < 3  # there, then back
 
 
+@pytest.mark.slow
 def test_connections_share_the_link(far: int) -> None:
     block = bytes(20_000)
     with ThreadPoolExecutor(3) as pool:

@@ -136,6 +136,7 @@ def test_values_are_never_cut(
     assert changes_of(one, new, new) == ()
 
 
+@pytest.mark.slow
 def test_the_files_of_an_edited_folder_are_named(tmp_path: Path) -> None:
     shop, library = shelves.workshop(tmp_path), tmp_path / "lib"
     library.mkdir()
