@@ -274,6 +274,7 @@ def test_a_row_that_was_missing_a_night_is_held_against_its_own_newest_night(
     assert verdicts(held) == {"net-one": Verdict.WORSE, "net-two": Verdict.SAME}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("changed", UNLIKE)
 def test_a_night_under_other_conditions_has_no_base(shop: Workshop, changed: str) -> None:
     changes, words = UNLIKE[changed]

@@ -405,6 +405,7 @@ MUTATIONS = st.lists(
 )
 
 
+@pytest.mark.slow
 @settings(max_examples=300, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(mutations=MUTATIONS, length=st.integers(4, len(WHOLE)))
 @example(mutations=[(0x2E, 0)], length=len(WHOLE))  # e_shentsize 0: every section is the first

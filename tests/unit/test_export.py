@@ -158,6 +158,7 @@ def test_the_same_network_gives_the_same_bytes_in_every_format(format: str, tmp_
     assert digests(tmp_path / "here") == digests(tmp_path / "there")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("format", FORMATS)
 def test_a_format_names_every_source_that_decides_its_bytes(format: str) -> None:
     """A module that is imported and not named would leave stale models in the cache."""

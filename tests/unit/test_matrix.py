@@ -330,6 +330,7 @@ def test_a_dependency_cycle_is_named(root: Path) -> None:
         projects.expand(root)
 
 
+@pytest.mark.slow
 @settings(
     suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=60, deadline=None
 )

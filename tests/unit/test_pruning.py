@@ -173,6 +173,7 @@ def networks(draw: DrawFn) -> NetworkSpec:
     return net_of(drawing.layers)
 
 
+@pytest.mark.slow
 @settings(max_examples=100, deadline=None, derandomize=True, suppress_health_check=[*HealthCheck])
 @given(networks(), st.sampled_from([0.2, 0.5, 0.7]), st.sampled_from(["l1", "l2"]))
 def test_what_is_left_answers_as_the_whole_with_the_lost_filters_at_zero(

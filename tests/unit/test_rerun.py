@@ -325,6 +325,7 @@ BAD = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("busybox", [False, True], ids=["mawk", "busybox"])
 @pytest.mark.parametrize(("extra", "told"), BAD.values(), ids=BAD)
 def test_a_wrong_answer_shows_no_time(tmp_path: Path, extra: str, told: str, busybox: bool) -> None:

@@ -74,6 +74,7 @@ def test_noise_is_one_speed(noise: str, passes: int, most: float) -> None:
     assert two(noise, passes=passes, runs=5000) <= most
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("share", [0.2, 0.5, 0.8])
 @pytest.mark.parametrize(
     ("noise", "step", "passes", "least"),

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 BAD = Finding("BM120", Severity.ERROR, "lib/libblas.so", "0 multiplies", "switch NEON on")
 
 
+@pytest.mark.slow
 @settings(max_examples=30)  # a record has some thirty fields: each example is long
 @given(
     st.builds(
