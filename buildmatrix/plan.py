@@ -64,6 +64,7 @@ def plan(graph: Graph, known: OnRecord) -> tuple[Action, ...]:
     expected = estimates(graph, known.seconds) if wanted - held else {}
     # What only cells out of reach need is not made: it would be of no use to anybody.
     useful = wanted_by([goal for goal in graph.goals.values() if goal not in roots], graph, held)
+    useless = wanted - useful - held
     actions = []
     for work in graph:
         root = roots.get(work.id, "")
@@ -71,7 +72,7 @@ def plan(graph: Graph, known: OnRecord) -> tuple[Action, ...]:
             verb, reason = Verb.BLOCKED, work.blocked or f"needs {root}"
         else:
             verb, reason = _verdict(graph, work, keys, held, useful, known)
-            if work.id in wanted - useful - held:
+            if work.id in useless:
                 reason = USELESS
         estimate = expected.get(work.id) if verb.makes else None
         actions.append(
