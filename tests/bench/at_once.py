@@ -82,7 +82,8 @@ def compiling() -> bool:
 
 def busy_while_compiling(argv: Sequence[str], home: Path) -> float:
     """Run a checkout's command; the share of all cores' time from its first compile to its last."""
-    process = subprocess.Popen(argv, env={**os.environ, "PYTHONPATH": str(home)})
+    # `inv` takes its commands from the folder that it is called in.
+    process = subprocess.Popen(argv, cwd=home, env={**os.environ, "PYTHONPATH": str(home)})
     first = last = ticks()
     seen = False
     while process.poll() is None:
@@ -131,12 +132,13 @@ def main() -> int:
     parser.add_argument("--other-from", type=Path, help="a state folder of that one")
     chosen = parser.parse_args()
     only = chosen.only or DEMO
-    ours = Side(ROOT, (sys.executable, "-m", "buildmatrix"), chosen.matrix, chosen.origin)
+    command = (sys.executable, "-m", "buildmatrix")
+    ours = Side(ROOT, command, chosen.matrix.resolve(), chosen.origin.resolve())
     many = told("at once", built(ours, only))
     if chosen.other:
-        command = (str(chosen.other / ".venv/bin/inv"),)
-        matrix = chosen.other / "matrix.yaml"
-        theirs = Side(chosen.other, command, matrix, chosen.other_from, readable=False)
+        home, origin = chosen.other.resolve(), chosen.other_from.resolve()
+        command = (str(home / ".venv/bin/inv"),)
+        theirs = Side(home, command, home / "matrix.yaml", origin, readable=False)
         one = told(str(chosen.other), built(theirs, only))
     else:
         one = told("one after the other", built(ours, only, "--works", "1"))
