@@ -132,8 +132,8 @@ def main() -> int:
     parser.add_argument("--other-from", type=Path, help="a state folder of that one")
     chosen = parser.parse_args()
     only = chosen.only or DEMO
-    command = (sys.executable, "-m", "buildmatrix")
-    ours = Side(ROOT, command, chosen.matrix.resolve(), chosen.origin.resolve())
+    here = (sys.executable, "-m", "buildmatrix")
+    ours = Side(ROOT, here, chosen.matrix.resolve(), chosen.origin.resolve())
     many = told("at once", built(ours, only))
     if chosen.other:
         home, origin = chosen.other.resolve(), chosen.other_from.resolve()
