@@ -296,6 +296,12 @@ class LrnSpec(LayerSpec):
     bias: PositiveFloat = Field(description="what is added before that")
 
 
+# Layers whose input has a height and a width.
+IMAGES = (
+    *(ConvSpec, DeconvSpec, PoolSpec, LrnSpec),
+    *(PadSpec, ShuffleSpec, DepthToSpaceSpec, UpsampleSpec),
+)
+
 Layer = Annotated[
     ConvSpec
     | ReluSpec

@@ -14,17 +14,15 @@ from typing import TYPE_CHECKING, Any
 from buildmatrix.export.mxnet_operators import convolution, operation, pooling
 from buildmatrix.export.rules import rounds_down
 from buildmatrix.layers import (
+    IMAGES,
     ActivationSpec,
     ConvSpec,
-    DeconvSpec,
     DepthToSpaceSpec,
     FcSpec,
     FlattenSpec,
-    LrnSpec,
     PadSpec,
     PoolSpec,
     ShuffleSpec,
-    UpsampleSpec,
 )
 from buildmatrix.network import INPUT, input_shape, steps
 
@@ -41,11 +39,6 @@ ARRAY_V2 = 0xF993FAC9
 LOWEST = -3.4e38  # what is never the largest
 WITH_BIAS = ("weight", "bias")
 LEARNT = {"conv": WITH_BIAS, "deconv": WITH_BIAS, "fc": WITH_BIAS, "prelu": ("gamma",)}
-# Layers whose input has a height and a width.
-IMAGES = (
-    *(ConvSpec, DeconvSpec, PoolSpec, LrnSpec),
-    *(PadSpec, ShuffleSpec, DepthToSpaceSpec, UpsampleSpec),
-)
 DENSE, CPU, FLOAT32 = 0, 1, 0  # kDefaultStorage, Context::kCPU, mshadow::kFloat32
 
 

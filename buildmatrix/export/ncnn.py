@@ -18,17 +18,12 @@ from buildmatrix.export import quantize
 from buildmatrix.export.ncnn_layers import Settings
 from buildmatrix.export.ncnn_layers import kind as layer_of
 from buildmatrix.layers import (
+    IMAGES,
     ConvSpec,
     DeconvSpec,
-    DepthToSpaceSpec,
     FcSpec,
     FlattenSpec,
-    LrnSpec,
-    PadSpec,
-    PoolSpec,
     PReluSpec,
-    ShuffleSpec,
-    UpsampleSpec,
 )
 from buildmatrix.network import INPUT, fused
 
@@ -41,11 +36,6 @@ if TYPE_CHECKING:
     from buildmatrix.network import NetworkSpec, Step
     from buildmatrix.reference import Parameters
 
-# Layers whose input has a height and a width.
-IMAGES = (
-    *(ConvSpec, DeconvSpec, PoolSpec, PadSpec),
-    *(UpsampleSpec, LrnSpec, ShuffleSpec, DepthToSpaceSpec),
-)
 MAGIC = 7767517
 FLOAT32 = bytes(4)  # the tag before weights; what follows them has none
 INT8 = bytes.fromhex("384b0d00")  # 0x000D4B38

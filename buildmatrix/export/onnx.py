@@ -8,6 +8,7 @@ import numpy as np
 from onnx import TensorProto, checker, helper, numpy_helper
 
 from buildmatrix.layers import (
+    IMAGES,
     ActivationSpec,
     ClipSpec,
     ConcatSpec,
@@ -42,11 +43,6 @@ if TYPE_CHECKING:
 
 OPERATORS = 13  # of 2020; the first whose Softmax is over one axis
 HARD_SWISH = 14  # the first that has it; the same file format
-# Layers whose input has a height and a width.
-IMAGES = (
-    *(ConvSpec, DeconvSpec, PoolSpec, PadSpec),
-    *(UpsampleSpec, LrnSpec, ShuffleSpec, DepthToSpaceSpec),
-)
 IR_VERSION = 7  # the file format of the same release, 1.8: every reader in use knows it
 
 

@@ -14,6 +14,7 @@ import numpy as np
 
 from buildmatrix.export import layout
 from buildmatrix.layers import (
+    IMAGES,
     ActivationSpec,
     ClipSpec,
     ConcatSpec,
@@ -77,8 +78,6 @@ PRODUCER = 21  # TF_GRAPH_DEF_VERSION of TensorFlow 1.0: nothing newer is asked 
 
 LOWEST = np.finfo(np.float32).min  # what is never the largest
 OPERATORS = {"clip": "Relu6"}  # the others are called as our layers
-# Layers whose input has a height and a width.
-IMAGES = (ConvSpec, PoolSpec, PadSpec, UpsampleSpec, LrnSpec, ShuffleSpec, DepthToSpaceSpec)
 Node = dict[str, Any]
 T: dict[str, Any] = {"T": {"type": FLOAT}}
 
