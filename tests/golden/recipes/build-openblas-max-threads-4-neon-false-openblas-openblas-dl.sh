@@ -4,8 +4,8 @@
 # executable (audit BM160), though nothing in them needs it.
 # TARGET is a name of TargetList.txt. v0.2.19 knows no Cortex-A53, its plain ARMV8 is meant.
 # ccache: another version, target or number of threads changes all 1,968 commands, so what it keeps
-# is next to never asked for again, and keeping it takes longer than to compile (100 ms in place of
-# 57 for a file of this size).
+# is next to never asked for again, and keeping it takes nearly as long as compiling it (100 ms in
+# place of 57 for a file of this size).
 export CCACHE_DISABLE=1
 cp -a /src/openblas/. .
 set -- \
