@@ -88,7 +88,7 @@ def run(job: Job, *, engine: Engine, on_line: Callable[[str], None]) -> Path:
 def prepared(job: Job) -> ContainerSpec:
     """The container of a job, its folders and its script ready in the workspace."""
     out, work = job.workspace / "out", job.workspace / "work"
-    compiler_cache.prepare(job.ccache)
+    compiler_cache.bound(job.ccache)
     for folder in (out, work, job.ccache):
         folder.mkdir(parents=True, exist_ok=True)
         if os.geteuid() == 0:  # the container's user is somebody else then

@@ -32,11 +32,10 @@ RECIPE = "/recipe"  # where a container has the recipe's files
 CREATED = re.compile(rb"^--- /dev/null.*\n\+\+\+ ([^\t\n]+)", re.MULTILINE)
 
 
-def prepare(folder: Path) -> None:
-    """Empty a cache that outgrew its bound; the folder is there afterwards."""
+def bound(folder: Path) -> None:
+    """Remove a cache that outgrew its bound."""
     if weight(folder)[0] > MOST:
         scratch.discard(folder)
-    folder.mkdir(parents=True, exist_ok=True)
 
 
 def configuration(toolchain: str, inputs: Sequence[Mount]) -> str:

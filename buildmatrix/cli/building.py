@@ -114,7 +114,7 @@ def build(
 
         print_table(building_view.build(document))
     _fail_for(outcomes)
-    _fail_for_named(document["cells"], only or ())
+    _fail_for_missing(document["cells"], only or ())
     _fail_for_unlike(document.get("reproduced", ()))
 
 
@@ -148,7 +148,7 @@ def _way_on(failed: Sequence[Outcome]) -> str:
     return ""
 
 
-def _fail_for_named(cells: Sequence[EndedCell], only: Sequence[str]) -> None:
+def _fail_for_missing(cells: Sequence[EndedCell], only: Sequence[str]) -> None:
     """A cell that was asked for by its name and is not built is no success, and neither is a matrix
     of which nothing is: CI would be green."""
     missing = [c for c in cells if c["state"] == "unavailable" and (c["id"] in only)]

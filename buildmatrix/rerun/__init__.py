@@ -34,8 +34,8 @@ if TYPE_CHECKING:
     from buildmatrix.summary import Row
 
 EXPECTED = "model/expected.f64"  # the golden output, beside the model it belongs to
-# Of the request: those of row.json are written there, and who asked is nobody's business.
 OF_BOARD = ("name", "kernel", "elf_machine")  # that rerun.sh tells of the board, or judges by
+# Of the request: those of row.json are written there, and who asked is nobody's business.
 ELSEWHERE = {"run", "entrants", "owner", "version"}
 AGAIN = "measure the cell again: inv bench --collect"
 SETTINGS = tuple(one.name for one in fields(Request) if one.name not in ELSEWHERE)

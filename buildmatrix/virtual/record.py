@@ -59,7 +59,14 @@ def read(directory: Path) -> Board | None:
     except (OSError, ValueError, LookupError, TypeError, AttributeError):
         return None
     running = power.of(directory).alive(directory)
-    return Board(_address(directory, door, host_key), kind, uses, port, wire, running)
+    return Board(
+        address=_address(directory, door, host_key),
+        kind=kind,
+        uses=uses,
+        port=port,
+        link=wire,
+        running=running,
+    )
 
 
 def write(

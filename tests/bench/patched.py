@@ -17,6 +17,8 @@ import sys
 import tempfile
 from pathlib import Path
 
+from tests.bench.at_once import say
+
 ROOT = Path(__file__).parents[2]
 CELL = "caffe-openblas-0.3.34"
 WORK = "build:caffe@armv7hf-bookworm"
@@ -51,11 +53,6 @@ def seconds(root: Path, state: Path) -> float:
     if work["state"] != "done":
         raise SystemExit(f"{WORK} is {work['state']}, not compiled")
     return float(work["seconds"])
-
-
-def say(words: str) -> None:
-    sys.stdout.write(words + "\n")
-    sys.stdout.flush()
 
 
 def main() -> int:

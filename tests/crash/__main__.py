@@ -14,7 +14,7 @@ from pathlib import Path
 from buildmatrix.errors import InputError
 from tests.boards import STATE
 from tests.crash import rows, shared
-from tests.crash.bench import Bench
+from tests.crash.bench import Bench, forget
 
 UNTOUCHED = ("logs",)  # words for people: nothing is read back from them
 
@@ -23,11 +23,11 @@ def kills(bench: Bench, count: int, dice: random.Random) -> list[str]:
     """A build killed with SIGKILL at a random moment, on one state that is never cleaned."""
     found: list[str] = []
     began = time.monotonic()
-    forget(bench)
+    forget(bench.state / "store")
     bench.run("build")
     whole = time.monotonic() - began
     for number in range(count):
-        forget(bench)
+        forget(bench.state / "store")
         progress("kills", number, found)
         after = dice.uniform(0, whole)
         bench.run("build", killed_after=after)
@@ -39,13 +39,6 @@ def progress(what: str, number: int, found: list[str]) -> None:
     """A line now and then: a night that is broken off says how far it came."""
     if number and number % 20 == 0:
         print(f"{number} {what} so far: {len(found)} faults", *found[-3:], sep="\n", flush=True)
-
-
-def forget(bench: Bench) -> None:
-    """Nothing counts as built; content that is there stays."""
-    for name in ("entries", "latest"):
-        for path in (bench.state / "store" / name).iterdir():
-            path.unlink()
 
 
 def flips(bench: Bench, count: int, dice: random.Random) -> list[str]:

@@ -50,6 +50,13 @@ def warm_up() -> None:
             importlib.import_module(module.name)
 
 
+def forget(store: Path) -> None:
+    """Nothing counts as built; content that is there stays."""
+    for name in ("entries", "latest"):
+        for path in (store / name).glob("*"):
+            path.unlink()
+
+
 @dataclass(frozen=True, slots=True)
 class Ended:
     """How one command ended: its exit code, minus the signal when it was killed, and its words."""

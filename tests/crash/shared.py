@@ -8,7 +8,7 @@ import signal
 import time
 from typing import TYPE_CHECKING
 
-from tests.crash.bench import Bench
+from tests.crash.bench import Bench, forget
 
 if TYPE_CHECKING:
     import random
@@ -63,13 +63,6 @@ def kills(root: Path, toolchains: Path, count: int, dice: random.Random) -> Iter
         for bench in pair:
             yield from (f"kill {number}: {fault}" for fault in bench.faults())
         yield from (f"kill {number}: {fault}" for fault in faults(shared))
-
-
-def forget(store: Path) -> None:
-    """Nothing counts as built; content that is there stays."""
-    for name in ("entries", "latest"):
-        for path in (store / name).glob("*"):
-            path.unlink()
 
 
 def faults(shared: Path) -> Iterator[str]:
