@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING
 
 from buildmatrix.schedule.forecast import forecast
 from buildmatrix.schedule.sizing import tasks
-from buildmatrix.schedule.task import critical_path
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -21,11 +20,11 @@ def forecast_row(workshop: Workshop, actions: Sequence[Action]) -> ForecastRow:
     wanted = [action for action in actions if action.verb.makes]
     planned = tasks(wanted, workshop.project.graph.by_id, workshop.machine)
     seconds = {task.id: task.seconds for task in planned}
-    path = critical_path(planned)
+    played = forecast(planned, workshop.machine.budget())
     return {
-        "seconds": round(forecast(planned, workshop.machine.budget()).seconds, 1),
+        "seconds": round(played.seconds, 1),
         "one_at_a_time": round(sum(seconds.values()), 1),
-        "critical_path": list(path),
-        "critical_seconds": round(sum(seconds[name] for name in path), 1),
+        "critical_path": list(played.critical_path),
+        "critical_seconds": round(sum(seconds[name] for name in played.critical_path), 1),
         "guessed": sum(action.predicted_by == "guess" for action in wanted),
     }

@@ -12,7 +12,7 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from buildmatrix.schedule.task import Lane, tails_by, users_of
+from buildmatrix.schedule.task import Lane, critical_path, tails_by, users_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -112,6 +112,11 @@ class Schedule:
     def left(self) -> tuple[Task, ...]:
         """What has not ended, running or waiting."""
         return tuple(task for name, task in self.tasks.items() if not self._has_ended(name))
+
+    @property
+    def critical_path(self) -> tuple[str, ...]:
+        """Of what was left at the last addition, the chain of works that takes longest."""
+        return critical_path(self._rank, self._users)
 
     def tell(self, event: Event) -> tuple[Decision, ...]:
         """Take note of an event; what is given up and what begins because of it.

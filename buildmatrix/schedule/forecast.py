@@ -27,6 +27,7 @@ class Forecast:
     seconds: float
     begins: Mapping[str, float]
     ends: Mapping[str, float]
+    critical_path: tuple[str, ...]  # the chain of works that takes longest by itself
 
 
 def forecast(
@@ -54,6 +55,7 @@ class _Play:
         if ahead := tuple(task for task in tasks if task.id in elapsed):
             self._take(Added(ahead))
         self._take(Added(tasks))
+        self.critical_path = self.schedule.critical_path
 
     def to_the_end(self) -> Forecast:
         while self.sharing or self.alone:
@@ -71,7 +73,7 @@ class _Play:
                 self.jobs -= self.schedule.tasks[name].jobs
             self.ends[name] = self.now
             self._take(Done(name))
-        return Forecast(self.now, self.begins, self.ends)
+        return Forecast(self.now, self.begins, self.ends, self.critical_path)
 
     def _take(self, event: Added | Done) -> None:
         for decision in self.schedule.tell(event):

@@ -58,7 +58,7 @@ def tails(tasks: Iterable[Task]) -> dict[str, float]:
 
 
 def tails_by(by_id: Mapping[str, Task], users: Mapping[str, Sequence[str]]) -> dict[str, float]:
-    """The same where it is known what needs each task; of users, only those in `by_id` count."""
+    """The same where it is known what needs each task, users first; only those in `by_id` count."""
     longest: dict[str, float] = {}
     for name in reversed(ordered(by_id, users)):
         after = [longest[user] for user in users[name] if user in longest]
@@ -66,17 +66,18 @@ def tails_by(by_id: Mapping[str, Task], users: Mapping[str, Sequence[str]]) -> d
     return longest
 
 
-def critical_path(tasks: Iterable[Task]) -> tuple[str, ...]:
-    """The chain of works that takes longest: no number of machines is done sooner."""
-    by_id = {task.id: task for task in tasks}
-    users = users_of(by_id.values())
-    longest = tails_by(by_id, users)
-    first = (name for name, task in by_id.items() if not any(n in by_id for n in task.needs))
+def critical_path(
+    tails: Mapping[str, float], users: Mapping[str, Sequence[str]]
+) -> tuple[str, ...]:
+    """The chain of works that takes longest: no number of machines is done sooner.
+
+    `tails` is as `tails_by` makes it, users first; `users` is what needs each.
+    """
     path: list[str] = []
-    after = list(first)
+    after = [*tails][::-1]  # needs first: of two tails alike, one of which takes no time
     while after:
-        path.append(max(after, key=lambda name: longest[name]))
-        after = users[path[-1]]
+        path.append(max(after, key=lambda name: tails[name]))
+        after = [user for user in users[path[-1]] if user in tails]
     return tuple(path)
 
 

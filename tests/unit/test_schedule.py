@@ -23,7 +23,7 @@ from buildmatrix.schedule.core import (
     Unavailable,
 )
 from buildmatrix.schedule.forecast import forecast
-from buildmatrix.schedule.task import Budget, Lane, Task, critical_path, tails
+from buildmatrix.schedule.task import Budget, Lane, Task, tails
 
 WIDE = Budget(works=99, cores=99)
 
@@ -145,7 +145,7 @@ def test_a_forecast_is_never_below_its_bounds_nor_above_one_work_at_a_time(
 def test_the_critical_path_is_a_chain_of_needs_and_as_long_as_the_longest_tail(
     tasks: tuple[Task, ...],
 ) -> None:
-    by_id, path = {one.id: one for one in tasks}, critical_path(tasks)
+    by_id, path = {one.id: one for one in tasks}, forecast(tasks, Budget()).critical_path
     for need, user in pairwise(path):
         assert need in by_id[user].needs
     length = sum(by_id[name].seconds for name in path)
