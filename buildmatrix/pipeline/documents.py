@@ -10,7 +10,7 @@ from buildmatrix.nouns import Status, Verb
 from buildmatrix.pipeline.forecasting import forecast_row
 from buildmatrix.pipeline.planning import gaps, plan_all
 from buildmatrix.pipeline.project import select
-from buildmatrix.pipeline.stored import stored
+from buildmatrix.pipeline.stored import bundle_digests
 from buildmatrix.resolved import ResolvedRunner
 from buildmatrix.selector import fits
 from buildmatrix.works import BundleWork
@@ -50,7 +50,7 @@ def cells_document(workshop: Workshop, *, only: tuple[str, ...] = ()) -> Cells:
     The workshop holds all cells, whichever are asked for: one may be the proof of another.
     """
     actions = {a.id: a for a in plan_all(workshop)}
-    digests = _digests(workshop, tuple(actions.values()))
+    digests = bundle_digests(workshop, tuple(actions.values()))
     measured = _measured(workshop)
     proofs, missing = _proofs(workshop, digests, measured), gaps(workshop)
     rows: list[CellRow] = []
@@ -116,12 +116,6 @@ def _measured(workshop: Workshop) -> dict[tuple[str, str], Rung]:
             if one.status is Status.OK and best.get(where) != "measured":
                 best[where] = "ran" if one.emulated else "measured"
     return best
-
-
-def _digests(workshop: Workshop, actions: Sequence[Action]) -> dict[str, str]:
-    """Cell -> digest of its stored bundle, or nothing."""
-    cells = stored(workshop, actions=actions, audits=False)
-    return {name: one.bundle.digest if one.bundle else "" for name, one in cells.items()}
 
 
 def _rung(goal: Action, bundle: tuple[str, str], measured: Mapping[tuple[str, str], Rung]) -> Rung:

@@ -45,13 +45,21 @@ class Stored:
         return not self.reason
 
 
-def stored(
-    workshop: Workshop, *, actions: Sequence[Action] | None = None, audits: bool = True
-) -> Mapping[str, Stored]:
+def bundle_digests(workshop: Workshop, actions: Sequence[Action]) -> dict[str, str]:
+    """Cell -> digest of its stored bundle, empty where there is none. `actions` is the plan."""
+    keys = {action.id: action.key for action in actions}
+    digests = {}
+    for cell in workshop.project.cells:
+        work = workshop.project.graph.bundle_of(cell.id)
+        bundle = _bundle(workshop.store, cell.id, keys[work.id]) if work else None
+        digests[cell.id] = bundle.digest if bundle else ""
+    return digests
+
+
+def stored(workshop: Workshop, *, actions: Sequence[Action] | None = None) -> Mapping[str, Stored]:
     """The selected cells by id, in the order of the matrix: one plan, one pass over the store.
 
-    `actions` is the plan, where the caller has made it already; without `audits` none is read,
-    which spares whoever only asks for bundles a file for each cell.
+    `actions` is the plan, where the caller has made it already.
     """
     planned = {action.id: action for action in (actions or plan_all(workshop))}
     graph = workshop.project.graph
@@ -60,11 +68,9 @@ def stored(
     for cell in workshop.project.cells:
         bundle, audited = graph.bundle_of(cell.id), planned[graph.audit_of(cell.id).id]
         if bundle is None:
-            cells[cell.id] = _without_runner(workshop, cell, audited, audits=audits)
+            cells[cell.id] = _without_runner(workshop, cell, audited)
         else:
-            cells[cell.id] = _with_runner(
-                workshop, bundle, audited, planned, expected, audits=audits
-            )
+            cells[cell.id] = _with_runner(workshop, bundle, audited, planned, expected)
     return cells
 
 
@@ -78,13 +84,13 @@ def audited(workshop: Workshop, actions: Sequence[Action]) -> tuple[Stored, Audi
     return one, one.audit
 
 
-def _without_runner(workshop: Workshop, cell: Cell, audited: Action, *, audits: bool) -> Stored:
+def _without_runner(workshop: Workshop, cell: Cell, audited: Action) -> Stored:
     """A library that nothing runs: what it is audited for, and why it has no bundle."""
     target = workshop.project.toolchains[cell.toolchain].target
     if audited.verb is not Verb.SKIP:
         return Stored(cell, target, None, None, f"is not built: {audited.reason}")
     reason = f"makes no bundle: recipe '{cell.stack}' has neither a runner nor a bench"
-    audit = read_audit(workshop.store, audited.key) if audits else None
+    audit = read_audit(workshop.store, audited.key)
     return Stored(cell, target, None, audit, reason, nothing_to_run=True)
 
 
@@ -94,8 +100,6 @@ def _with_runner(
     audited: Action,
     planned: Mapping[str, Action],
     expected: dict[str, FileRecord | None],
-    *,
-    audits: bool,
 ) -> Stored:
     assert isinstance(work.subject, BundleWork)
     model = planned[work.subject.model].key
@@ -113,7 +117,7 @@ def _with_runner(
         cell,
         workshop.project.toolchains[cell.toolchain].target,
         bundle,
-        read_audit(store, audited.key) if audits and not reason else None,
+        read_audit(store, audited.key) if not reason else None,
         reason,
         expected=expected[model],
         made_with=made_with,

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING
 from buildmatrix.errors import InputError
 from buildmatrix.estimate import calibration, order, shown
 from buildmatrix.estimate.order import Candidate
-from buildmatrix.pipeline.stored import stored
+from buildmatrix.pipeline.planning import plan_all
+from buildmatrix.pipeline.stored import bundle_digests
 from buildmatrix.profile import kept
 
 if TYPE_CHECKING:
@@ -93,13 +94,8 @@ def _profiles(workshop: Workshop, cells: Sequence[Cell]) -> Kept:
     """Those of the builds that are stored now; where none is kept, the store is not looked at."""
     read = {cell.id: kept.read(workshop.paths.profile(cell.id)) for cell in cells}
     made = {name: profile for name, profile in read.items() if profile is not None}
-    now = stored(workshop, audits=False) if made else {}
-    bundles = {name: now[name].bundle for name in made}
-    present = {
-        name: profile
-        for name, profile in made.items()
-        if (bundle := bundles[name]) is not None and bundle.digest == profile["bundle"]
-    }
+    now = bundle_digests(workshop, plan_all(workshop)) if made else {}
+    present = {name: one for name, one in made.items() if one["bundle"] == now[name]}
     return Kept(present, frozenset(made.keys() - present.keys()))
 
 
