@@ -21,8 +21,8 @@ Choice = tuple[object, ...]  # values of some names, and their types: `true` is 
 
 def choice(options: Options, names: Iterable[str]) -> Choice:
     """The values that these names have; None for a name that has none."""
-    values = [options.get(name) for name in names]
-    return (*values, *map(type, values)) if values else ()
+    values = [*map(options.get, names)]
+    return (*values, *map(type, values))
 
 
 class Deciding:

@@ -61,6 +61,14 @@ def expand(cells: Iterable[Cell], inputs: Inputs) -> Graph:
     return Graph(tuple(builder.works.values()), goals)
 
 
+@dataclass(frozen=True, slots=True)
+class _Judging:
+    """What bundles are held against, and that as the material of their audits: many share it."""
+
+    policy: AuditPolicy
+    material: Mapping[str, object]
+
+
 class _Builder:
     """Collects works depth first, so that what is needed always stands before what needs it."""
 
@@ -70,18 +78,20 @@ class _Builder:
         self.resolver = Resolver()
         self.deciding = Deciding(inputs.recipes)
         self.builds: dict[tuple[object, ...], str] = {}  # ids, by what decides them
-        self.policies: dict[tuple[object, ...], AuditPolicy] = {}
+        self.images: dict[str, str] = {}  # ids, by toolchain
+        self.judgings: dict[tuple[object, ...], _Judging] = {}
 
     def add(self, cell: Cell) -> str:
         """Add all that a cell needs; its goal: the audit of its bundle, or with nothing to run the
         audit of what is built."""
         recipe = self.inputs.recipes[cell.stack]
-        options = dict(cell.options)
+        options = self._placed(dict(cell.options), cell)
         build = self._build(recipe, options, cell)
         resolved = self._measured(recipe, options, cell)
         if resolved is not None:
             return self._audit(recipe, resolved, options, cell, build)
-        return self._judged(ProductWork(cell, build, self._policy(recipe, options, cell)), build)
+        judging = self._judging(recipe, options, cell)
+        return self._judged(ProductWork(cell, build, judging.policy), build, judging.material)
 
     def _measured(self, recipe: Recipe, options: Options, cell: Cell) -> ResolvedRunner | None:
         """What is run of a recipe on a board; None for one that has nothing to run."""
@@ -114,6 +124,11 @@ class _Builder:
         return identifier
 
     def _image(self, cell: Cell) -> str:
+        if cell.toolchain not in self.images:
+            self.images[cell.toolchain] = self._new_image(cell)
+        return self.images[cell.toolchain]
+
+    def _new_image(self, cell: Cell) -> str:
         toolchain = self.inputs.toolchains[cell.toolchain]
         needs = tuple(self._source(one, cell) for one in toolchain.spec.sources)
         return self._put(
@@ -153,7 +168,7 @@ class _Builder:
         sources = [self._source(source, cell) for source in resolved.sources]
         dependencies = [
             self._dependency(d, options, cell)
-            for d in self._dependencies(recipe, options, cell)
+            for d in self.deciding.dependencies(recipe, options)
             if d.kind != "run"
         ]
         return self._put(
@@ -171,27 +186,24 @@ class _Builder:
             },
         )
 
-    def _dependencies(
-        self, recipe: Recipe, options: Options, cell: Cell
-    ) -> tuple[DependencySpec, ...]:
-        """Those of a recipe that a cell's values and architecture call for."""
-        return self.deciding.dependencies(recipe, self._placed(options, cell))
-
     def _placed(self, options: Options, cell: Cell) -> dict[str, Scalar]:
+        """Options with the architecture, which a `when:` may ask for like one of them."""
         architecture = self.inputs.toolchains[cell.toolchain].spec.architecture
         return {**options, ARCHITECTURE: architecture}
 
     def _dependency(self, dependency: DependencySpec, options: Options, cell: Cell) -> str:
         other = self.inputs.recipes[dependency.recipe]
         given = {**options, **dependency.options}
-        used = self.deciding.used(other, self._placed(given, cell))
-        defaults = {k: v.default for k, v in used.items() if v.default is not None}
-        chosen = {**defaults, **given}
-        return self._build(other, {k: v for k, v in chosen.items() if k in used}, cell)
+        chosen = {}
+        for name, option in self.deciding.used(other, given).items():
+            value = given.get(name, option.default)
+            if value is not None:
+                chosen[name] = value
+        return self._build(other, self._placed(chosen, cell), cell)
 
     def _run_dependencies(self, recipe: Recipe, options: Options, cell: Cell) -> list[str]:
         ids = []
-        for dependency in self._dependencies(recipe, options, cell):
+        for dependency in self.deciding.dependencies(recipe, options):
             if dependency.kind == "run":
                 ids.append(self._dependency(dependency, options, cell))
                 other = self.inputs.recipes[dependency.recipe]
@@ -204,12 +216,13 @@ class _Builder:
         """Add a cell's bundle and its audit; the audit's id."""
         runner = self._runner(resolved, cell, build)
         model = self._model(resolved.model_format, cell)
+        judging = self._judging(recipe, options, cell)
         packed = BundleWork(
             cell=cell,
             runner=runner,
             libraries=(build, *self._run_dependencies(recipe, options, cell)),
             model=model,
-            policy=self._policy(recipe, options, cell),
+            policy=judging.policy,
         )
         bundle = self._put(
             Stage.BUNDLE,
@@ -219,28 +232,19 @@ class _Builder:
             needs=(self._image(cell), runner, *packed.libraries, model),
             material={"cell": cell.id, "layout": self.inputs.bundle_digest},
         )
-        return self._judged(packed, bundle)
+        return self._judged(packed, bundle, judging.material)
 
-    def _judged(self, audited: BundleWork | ProductWork, tree: str) -> str:
+    def _judged(
+        self, audited: BundleWork | ProductWork, tree: str, material: Mapping[str, object]
+    ) -> str:
         """Add the audit of what the work `tree` makes; its id."""
-        policy = audited.policy
         return self._put(
             Stage.AUDIT,
             audited.cell.id,
             audited,
             cell=audited.cell,
             needs=(tree,),
-            material={
-                "rules": self.inputs.audit_digest,
-                "neon_required": list(policy.neon_required),
-                "multiplies_required": [
-                    [rule.glob, *rule.kinds] for rule in policy.multiplies_required
-                ],
-                "neon_forbidden": list(policy.neon_forbidden),
-                "dispatched": list(policy.dispatched),
-                "provided": list(policy.provided),
-                "target": {n: getattr(policy.target, n) for n in policy.target.__slots__},
-            },
+            material=material,
         )
 
     def _runner(self, resolved: ResolvedRunner, cell: Cell, build: str) -> str:
@@ -278,17 +282,30 @@ class _Builder:
             blocked=self.inputs.gaps.get((cell.model, model_format), ""),
         )
 
-    def _policy(self, recipe: Recipe, options: Options, cell: Cell) -> AuditPolicy:
+    def _judging(self, recipe: Recipe, options: Options, cell: Cell) -> _Judging:
         at = (recipe.name, cell.toolchain, *self.deciding.audit(recipe, options))
-        if at not in self.policies:
-            self.policies[at] = self._new_policy(recipe, options, cell)
-        return self.policies[at]
+        if at not in self.judgings:
+            policy = self._policy(recipe, options, cell)
+            self.judgings[at] = _Judging(policy, self._audit_material(policy))
+        return self.judgings[at]
 
-    def _new_policy(self, recipe: Recipe, options: Options, cell: Cell) -> AuditPolicy:
+    def _audit_material(self, policy: AuditPolicy) -> Mapping[str, object]:
+        return {
+            "rules": self.inputs.audit_digest,
+            "neon_required": list(policy.neon_required),
+            "multiplies_required": [
+                [rule.glob, *rule.kinds] for rule in policy.multiplies_required
+            ],
+            "neon_forbidden": list(policy.neon_forbidden),
+            "dispatched": list(policy.dispatched),
+            "provided": list(policy.provided),
+            "target": {n: getattr(policy.target, n) for n in policy.target.__slots__},
+        }
+
+    def _policy(self, recipe: Recipe, options: Options, cell: Cell) -> AuditPolicy:
         rules: list[AuditSpec] = []
-        for one, values in self._audited(recipe, options, cell):
-            placed = self._placed(values, cell)
-            rules += (rule for rule in one.spec.audit if matches(rule.when, placed))
+        for one, values in self._audited(recipe, options):
+            rules += (rule for rule in one.spec.audit if matches(rule.when, values))
         wanted = [one for rule in rules for one in rule.neon_required]
         return AuditPolicy(
             self.inputs.toolchains[cell.toolchain].target,
@@ -303,15 +320,13 @@ class _Builder:
             provided=glibc.LIBRARIES,
         )
 
-    def _audited(
-        self, recipe: Recipe, options: Options, cell: Cell
-    ) -> list[tuple[Recipe, Options]]:
+    def _audited(self, recipe: Recipe, options: Options) -> list[tuple[Recipe, Options]]:
         """The recipe and what it runs with, each with the option values that it sees."""
         audited: list[tuple[Recipe, Options]] = [(recipe, options)]
-        for dependency in self._dependencies(recipe, options, cell):
+        for dependency in self.deciding.dependencies(recipe, options):
             if dependency.kind == "run":
                 other = self.inputs.recipes[dependency.recipe]
-                audited += self._audited(other, {**options, **dependency.options}, cell)
+                audited += self._audited(other, {**options, **dependency.options})
         return audited
 
 

@@ -63,7 +63,10 @@ def plan(graph: Graph, known: OnRecord) -> tuple[Action, ...]:
     roots = _roots(graph, held, wanted)
     expected = estimates(graph, known.seconds) if wanted - held else {}
     # What only cells out of reach need is not made: it would be of no use to anybody.
-    useful = wanted_by([goal for goal in graph.goals.values() if goal not in roots], graph, held)
+    useful = wanted
+    if roots:
+        reached = [goal for goal in graph.goals.values() if goal not in roots]
+        useful = wanted_by(reached, graph, held)
     useless = wanted - useful - held
     actions = []
     for work in graph:

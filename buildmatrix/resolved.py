@@ -79,7 +79,7 @@ class Resolver:
         self._runners: dict[tuple[object, ...], ResolvedRunner] = {}
         self._conditions: dict[str, tuple[str, ...]] = {}  # names in a recipe's `when`s
         self._frames: dict[tuple[object, ...], _Frame] = {}
-        self._templates: dict[Path, Template] = {}
+        self._templates: dict[tuple[str, str], Template] = {}  # by recipe, and path in its folder
         self._digests: dict[tuple[str, str], str] = {}  # (recipe, path in its folder) -> sha256
 
     def build(self, recipe: Recipe, options: Options, toolchain: Toolchain) -> ResolvedBuild:
@@ -170,7 +170,7 @@ class Resolver:
         return ResolvedRunner(
             recipe=recipe,
             options=tuple(sorted(own.items())),
-            script=self._read(BENCH_SCRIPT).render(context),
+            script=self._template(recipe, str(BENCH_SCRIPT)).render(context),
             files=files,
             sources=(),
             products=("bin/runner",),
@@ -180,12 +180,10 @@ class Resolver:
         )
 
     def _template(self, recipe: Recipe, name: str) -> Template:
-        return self._read(recipe.folder / name)
-
-    def _read(self, path: Path) -> Template:
-        if path not in self._templates:
-            self._templates[path] = template.load(path)
-        return self._templates[path]
+        at = (recipe.name, name)
+        if at not in self._templates:
+            self._templates[at] = template.load(recipe.folder / name)
+        return self._templates[at]
 
     def _hashed(self, recipe: Recipe, names: Sequence[str]) -> tuple[tuple[str, str], ...]:
         for name in names:

@@ -20,6 +20,8 @@ from buildmatrix.errors import InputError, did_you_mean
 
 Quote = Callable[[str], str]
 
+_WORDS = (str, int, PurePath)
+
 
 class _Raw(str):
     """Text that has been quoted already, or is meant as it stands."""
@@ -130,7 +132,7 @@ def _quoted(value: object, quote: Quote) -> str:
         return str(value)
     if isinstance(value, bool):
         return "1" if value else "0"
-    if isinstance(value, str | int | PurePath):
+    if isinstance(value, _WORDS):
         return quote(str(value))
     if isinstance(value, Iterable):
         return " ".join(_quoted(item, quote) for item in value)
