@@ -10,8 +10,6 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Container, Iterable, Iterator, Sequence
 
-REFERENCE = "reference"  # the float64 forward pass in NumPy, an answer like the others
-
 
 @dataclass(frozen=True, slots=True)
 class Answer:
@@ -35,21 +33,22 @@ class Difference:
 
 @dataclass(frozen=True, slots=True)
 class Agreement:
-    """The answers of the cells that ran, then the reference's; and how each pair differs."""
+    """The answers of the cells that ran, then that of whoever says what is right, as
+    `workload.answerer` names it; and how each pair differs."""
 
     answers: tuple[Answer, ...]
     pairs: tuple[Difference, ...]
 
     @property
     def rows(self) -> Iterator[tuple[Answer, Difference | None, Difference | None]]:
-        """Each cell's answer, its difference from the reference, and its worst from a cell that
+        """Each cell's answer, its difference from the right one, and its worst from a cell that
         computes in the same number format: int8 differs from float32, and that is no news."""
-        cells = self.answers[:-1]
+        *cells, right = self.answers
         for answer in cells:
             peers = [one.cell for one in cells if one.number_format == answer.number_format]
             yield (
                 answer,
-                between(answer.cell, REFERENCE, self.pairs),
+                between(answer.cell, right.cell, self.pairs),
                 worst_of(answer.cell, peers, self.pairs),
             )
 

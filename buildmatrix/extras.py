@@ -26,6 +26,7 @@ EXTRAS: Mapping[str, Extra] = {
         "the model formats of ONNX and TensorFlow Lite", ("onnx", "tflite", "flatbuffers")
     ),
     "onnx": Extra("models out of ONNX files", ("onnxruntime",)),
+    "litert": Extra("models out of quantized TensorFlow Lite files", ("ai_edge_litert",)),
     "verdicts": Extra("the statistics of results", ("scipy",)),
     "plots": Extra("plots and pages", ("vl_convert",)),
     "sbom": Extra("papers of what is handed over", ("cyclonedx",)),

@@ -48,7 +48,8 @@ Tolerance = Annotated[
     Field(
         min_length=1,
         description="largest relative error of a right answer, by number format; "
-        "{float32: 1.0e-4} suits most networks",
+        "{float32: 1.0e-4} suits most networks. Of a quantized file: steps of its output, "
+        "as {int8: 2}",
     ),
 ]
 
@@ -103,6 +104,25 @@ class ImportedNetwork(NetworkSpec):
     @property
     def file(self) -> Path:
         return self.folder / next(iter(self.files))
+
+
+class QuantizedNetwork(ImportedNetwork):
+    """A network in a quantized file of TensorFlow Lite's, which goes to the board as it is: only
+    stacks whose own format it is take it, and its layers are not read.
+
+    `at`: an operator that computes in 8 bits. `step`: between two numbers that its output can say,
+    in which answers are judged; 0 of one that ends in floats. `low`, `high`: what its input can
+    say, between which an image is drawn. `weights`: what it has learnt; `products`: multiply-adds
+    of one image, where its sizes tell.
+    """
+
+    layers: tuple[Layer, ...] = Field((), strict=False)
+    at: str
+    step: float
+    low: float
+    high: float
+    weights: int
+    products: int | None = None
 
 
 class PruneSpec(Spec):

@@ -11,13 +11,15 @@ from typing import TYPE_CHECKING
 
 from buildmatrix import cachekey, network
 from buildmatrix.layers import ConvSpec, DeconvSpec
-from buildmatrix.network import ImportedNetwork, NetworkSpec, PrunedNetwork
+from buildmatrix.network import ImportedNetwork, NetworkSpec, PrunedNetwork, QuantizedNetwork
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
 CALLS = "calls"  # the model format of a runner that needs no model
 QUAD = 4  # fp32 lanes of a NEON register
+REFERENCE = "reference"  # NumPy, in float64
+LITERT = "LiteRT"  # its reference kernels, on the machine that builds
 INPUT, EXPECTED = b"\0\0\0\0", b"\0\0\0\0\0\0\xf0?"  # float32 0; float64 1
 
 
@@ -48,7 +50,19 @@ def version(one: Workload) -> str:
     )  # as in network.digest
     if isinstance(one, PrunedNetwork):
         what |= {"whole": version(one.whole), "prune": one.prune.model_dump(mode="json")}
+    if isinstance(one, QuantizedNetwork):
+        what |= {"output": one.output}  # of others the layers tell
     return cachekey.digest(what)[:16]
+
+
+def answerer(one: Workload) -> str:
+    """Who says what is right: REFERENCE, or what reads a file that we do not compute."""
+    return LITERT if isinstance(one, QuantizedNetwork) else REFERENCE
+
+
+def answer_of(who: str) -> str:
+    """The same in words: 'the reference', "LiteRT's answer"."""
+    return "the reference" if who == REFERENCE else f"{who}'s answer"
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,8 +86,10 @@ class Described:
     @property
     def sentence(self) -> str:
         """'face-cnn: 1,039,744 parameters, 49.4 million multiply-adds an image'."""
-        if self.multiply_adds is None:
+        if self.multiply_adds is None and not self.parameters:
             return f"{self.name}: calls of the library's own functions, ms {self.per}"
+        if self.multiply_adds is None:
+            return f"{self.name}: {self.parameters:,} parameters"
         million = f"{self.multiply_adds / 1e6:.1f} million multiply-adds {self.per}"
         small = f" ({self.denormals:,} of them denormal)" if self.denormals else ""
         said = f"{self.name}: {self.parameters:,} parameters{small}, {million}"
@@ -85,6 +101,8 @@ class Described:
 
 def described(one: Workload) -> Described:
     """How large a workload is, and what its figures are of."""
+    if isinstance(one, QuantizedNetwork):  # quad multiply-adds of floats are no bound of it
+        return Described(one.name, "an image", one.weights, one.products, convolves=False)
     if isinstance(one, NetworkSpec):
         sizes = network.parameters(one), network.multiply_adds(one)
         denormals = one.denormals if isinstance(one, ImportedNetwork) else 0

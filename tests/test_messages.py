@@ -19,6 +19,7 @@ OUTSIDE = {
         "NO_VALUE.sub('--\\\\1 wants a value', str(error))",
     ],
     "imported/simplify.py": ["str(fault).split()"],  # onnx's, laid out anew
+    "imported/litert.py": ["str(fault).split()"],  # LiteRT's, laid out anew
 }
 SENTENCES = {"message", "reason", "brief", "details", "hint", "sentence"}
 RAISED = {"error", "failure", "fault", "refusal", "invalid"}  # as exceptions are called here

@@ -14,6 +14,7 @@ from buildmatrix.bench.warming import warming
 from buildmatrix.cachekey import digest
 from buildmatrix.errors import BenchError
 from buildmatrix.nouns import ALL_CORES, Measurement, Status
+from buildmatrix.workload import REFERENCE
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -34,11 +35,15 @@ class Golden:
 
     `tolerances` is the largest relative error of a right answer, by the runner's number format.
     `labels` are the right outputs for the pictures that were held out, where there are any.
+    `step`: of a quantized output, the distance of two numbers: tolerances are in steps of it then.
+    `answerer`: who gave `expected`, as `workload` says it.
     """
 
     expected: Sequence[float]
     tolerances: Mapping[str, float]
     labels: Sequence[int] = ()
+    step: float = 0.0
+    answerer: str = REFERENCE
 
 
 def measurements(
@@ -127,8 +132,9 @@ def judge(
     if fault := _fault(result, block, request, golden):
         return Status.FAILED, fault, None
     error = max_relative_error(result["output"], golden.expected)
-    if wrong := _wrong(result, golden, error):
-        return Status.WRONG, wrong, error if math.isfinite(error) else None
+    off, told = wrong(result, golden, error), error if math.isfinite(error) else None
+    if off:
+        return Status.WRONG, off, told
     reasons = disturbances(
         _warm(block, request, emulated=emulated),
         emulated=emulated,
@@ -136,8 +142,8 @@ def judge(
         max_celsius=request.max_celsius,
     )
     if disturbed := "; ".join(reasons):
-        return Status.VOID, disturbed, error
-    return Status.OK, "", error
+        return Status.VOID, disturbed, told
+    return Status.OK, "", told
 
 
 def _warm(block: BlockResult, request: Request, *, emulated: bool) -> BlockResult:
@@ -267,22 +273,36 @@ def _fault(result: Mapping[str, Any], block: BlockResult, request: Request, gold
     return beside.unlike(result, request, golden.labels)
 
 
-def _wrong(result: Mapping[str, Any], golden: Golden, error: float) -> str:
+def wrong(result: Mapping[str, Any], golden: Golden, error: float) -> str:
     """In which way an answer is not the golden one; empty when it is."""
     tolerance = golden.tolerances[number_format(result)]
     if len(result["output"]) != len(golden.expected):
         return f"{len(result['output'])} outputs instead of {len(golden.expected)}"
-    if not math.isfinite(error):
+    if not math.isfinite(error) and not (golden.step and _finite(result["output"])):
         return "the output is not finite"
-    if error > tolerance:
+    if golden.step:
+        steps = _steps(result["output"], golden)
+        if steps > tolerance:
+            return f"off by {steps:.1f} steps of {golden.step:.3g}, allowed are {tolerance:g}"
+    elif error > tolerance:
         return f"off by {error:.1e}, allowed is {tolerance:.1e}"
     spread = result.get("batch_max_abs_diff")
-    if spread is None or spread > tolerance * max(map(abs, golden.expected)):
+    if spread is None or spread > tolerance * (golden.step or max(map(abs, golden.expected))):
         apart = "not finite" if spread is None else f"{spread:.1e} apart"
         return f"images of one batch have different answers ({apart})"
     if not result.get("repeat_identical"):
         return "the same input gave different answers in the first and the last pass"
     return ""
+
+
+def _finite(output: Sequence[float | None]) -> bool:
+    return all(value is not None and math.isfinite(value) for value in output)
+
+
+def _steps(output: Sequence[float], golden: Golden) -> float:
+    """Largest distance from the golden output, in steps of it; a hundredth of one is rounding."""
+    off = max(abs(o - e) for o, e in zip(output, golden.expected, strict=True))
+    return round(off / golden.step, 2)
 
 
 def _with_last_good(row: Measurement, largest: int | None) -> Measurement:
@@ -313,6 +333,8 @@ def _environment(
         "probe_ns": result.get("probe_ns"),
         "number_format": numbers,
         "tolerance": golden.tolerances.get(numbers) if numbers else None,
+        **({"step": golden.step} if golden.step else {}),
+        **({"answerer": golden.answerer} if golden.answerer != REFERENCE else {}),
         "facts": dict(entrant.facts),
         **_power(block, request, result),
         **beside.environment(result, request, golden.labels),

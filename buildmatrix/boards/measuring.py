@@ -16,11 +16,12 @@ from buildmatrix.bench.request import VERSION, Entrant, Request, request_of, run
 from buildmatrix.bench.verdict import Golden, measurements
 from buildmatrix.boards.reach import visit
 from buildmatrix.errors import BenchError, DeviceError, InputError
-from buildmatrix.network import ImportedNetwork, NetworkSpec, origin
+from buildmatrix.network import ImportedNetwork, NetworkSpec, QuantizedNetwork, origin
 from buildmatrix.nouns import ALL_CORES, Run, Severity
 from buildmatrix.pipeline.stored import shippable, stored
 from buildmatrix.protocols import Finished, Note, Started
 from buildmatrix.summary import rows, wide
+from buildmatrix.workload import answerer
 from buildmatrix.workload import version as model_version
 
 if TYPE_CHECKING:
@@ -308,7 +309,9 @@ def golden(lab: Lab, request: Request) -> Golden:
             hint="collect it with the matrix that started it",
         )
     tolerances = {str(name): allowed for name, allowed in net.tolerance.items()}
-    return Golden(expected_output(lab, net.name), tolerances, labels(net))
+    step = net.step if isinstance(net, QuantizedNetwork) else 0.0
+    expected = expected_output(lab, net.name)
+    return Golden(expected, tolerances, labels(net), step, answerer(net))
 
 
 def labels(net: Workload) -> tuple[int, ...]:
@@ -322,7 +325,7 @@ def labels(net: Workload) -> tuple[int, ...]:
 
 
 def expected_output(lab: Lab, model: str) -> Sequence[float]:
-    """Of a network for its one input image, by the reference in float64."""
+    """Of a network for its one input image, by whom `workload.answerer` names."""
     records = [one.expected for one in lab.cells.values() if one.cell.model == model]
     record = next((record for record in records if record is not None), None)
     if record is None:

@@ -128,7 +128,7 @@ def agree(
     json: bool = False,
     state: str = "",
 ) -> None:
-    """Hold every cell's output against every other's and the reference: worst, and where."""
+    """Hold every cell's output against every other's and the right one: worst, and where."""
     from buildmatrix.verdicts import agreeing, reporting
 
     with progress() as reporter:
@@ -142,7 +142,7 @@ def agree(
     else:
         from buildmatrix.cli import verdicts_view
 
-        print_table(verdicts_view.agreement(document["model"], agreed.words()))
+        print_table(verdicts_view.agreement(document, agreed.words()))
 
 
 @command(

@@ -10,11 +10,12 @@ from rich.text import Text
 from buildmatrix.cli.listing import Listing
 from buildmatrix.cli.tables import STATES, clipped, headed
 from buildmatrix.printable import escape
+from buildmatrix.workload import answer_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from buildmatrix.documents.verdicts import Compare, ComparisonRow, Nightly, NightRun
+    from buildmatrix.documents.verdicts import Agree, Compare, ComparisonRow, Nightly, NightRun
 
 
 VERDICTS = {
@@ -115,9 +116,11 @@ def _since_accepted(run: NightRun) -> RenderableType:
     )
 
 
-def agreement(model: str, rows: Iterable[Sequence[str]]) -> RenderableType:
-    listing = Listing(("cell", "computes in", "to the reference"), "worst to a cell of that format")
+def agreement(document: Agree, rows: Iterable[Sequence[str]]) -> RenderableType:
+    right = f"to {answer_of(document['answerer'])}"
+    listing = Listing(("cell", "computes in", right), "worst to a cell of that format")
     for cell, number_format, reference, others in rows:
         listing.add(escape(cell), escape(number_format), escape(reference), words=escape(others))
+    model = document["model"]
     title = Text(f"{model}: largest relative difference, and at which output", style="bold")
     return Group(title, listing)

@@ -54,6 +54,7 @@ class Rerun(TypedDict):
     device: dict[str, Any]
     facts: dict[str, Any]
     tolerance: float
+    step: float  # that the tolerance is in: of a quantized output; 0: it is a relative error
     settings: dict[str, Any]
     order: list[int]
     rows: list[RepeatedRow]

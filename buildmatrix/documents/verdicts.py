@@ -132,6 +132,7 @@ class Agree(TypedDict):
     version: Literal[1]
     model: str
     outputs: int
+    answerer: str  # whose answer the reference is: reference, NumPy in float64; or LiteRT
     cells: list[AgreedCell]
     pairs: list[DifferenceRow]
 

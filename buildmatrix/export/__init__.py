@@ -66,6 +66,7 @@ FORMATS: Mapping[str, Format] = {
     "tflite": Format("tflite", with_help_of=LITE),
     "tflite-int8-symmetric": Format("tflite", ("symmetric",), LITE),
     "tflite-int8-asymmetric": Format("tflite", ("asymmetric",), LITE),
+    "tflite-int8-as-given": Format("tflite_given", with_help_of=("flat",)),
     "mxnet": Format("mxnet", ("64",), ("mxnet_operators",)),
     "mxnet-as-shipped": Format("mxnet", with_help_of=("mxnet_operators",)),
     "onnx": Format("onnx"),

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from buildmatrix.errors import InputError
 from buildmatrix.export.rules import RULES, chain
 from buildmatrix.layers import Shape
-from buildmatrix.network import steps
+from buildmatrix.network import QuantizedNetwork, steps
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -24,6 +24,9 @@ __all__ = ["RULES", "check", "gap"]
 
 def check(net: NetworkSpec, format: str) -> None:
     """Raises InputError when the format cannot say all of the network."""
+    if words := _unpassed(net, format):
+        hint = "take a stack whose format it is, or another model"
+        raise InputError(words, where=net.name, hint=hint)
     path = steps(net)
     if words := _unsaid(path, format):
         hint = "take a stack with another format, or write the network without it"
@@ -36,7 +39,19 @@ def check(net: NetworkSpec, format: str) -> None:
 def gap(net: NetworkSpec, format: str) -> str:
     """What the format cannot say of the network, and at which layer; empty when it can say all."""
     path = steps(net)
-    return _unsaid(path, format) or _reordered(path, format)
+    return _unpassed(net, format) or _unsaid(path, format) or _reordered(path, format)
+
+
+def _unpassed(net: NetworkSpec, format: str) -> str:
+    """Why a quantized file cannot go as it is, or another network not as one."""
+    if not isinstance(net, QuantizedNetwork):
+        return f"the format {format} is of files that are quantized" if format == GIVEN else ""
+    if format == GIVEN:
+        return ""
+    return (
+        f"{net.file.name} is quantized ({net.at} computes in 8 bits) and goes as it is, in the "
+        f"format {GIVEN} (`numbers: int8-as-given`): the format {format} is written of layers"
+    )
 
 
 def _unsaid(path: Sequence[Step], format: str) -> str:
@@ -52,10 +67,11 @@ def _unsaid(path: Sequence[Step], format: str) -> str:
 
 
 def _reordered(path: Sequence[Step], format: str) -> str:
-    size = path[-1].after
+    size = path[-1].after if path else Shape(1, 1, 1)
     if format in LAST_CHANNELS and size != Shape(size.channels, 1, 1):
         return f"the output is {size}: the format {format} gives it in another order"
     return ""
 
 
+GIVEN = "tflite-int8-as-given"
 LAST_CHANNELS = ("tensorflow", "tflite", "tflite-int8-symmetric", "tflite-int8-asymmetric")

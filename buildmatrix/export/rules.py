@@ -185,6 +185,7 @@ RULES: Mapping[str, Callable[[Step], str]] = {
     "tflite": lite,
     "tflite-int8-symmetric": chain,
     "tflite-int8-asymmetric": chain,
+    "tflite-int8-as-given": any_layer,  # of a quantized file's own
     "mxnet": mxnet,
     "mxnet-as-shipped": mxnet,
     "onnx": any_layer,

@@ -10,7 +10,7 @@ import hashlib
 from typing import TYPE_CHECKING
 
 from buildmatrix.errors import InputError
-from buildmatrix.network import ImportedNetwork, InputSpec, input_shape
+from buildmatrix.network import ImportedNetwork, InputSpec, QuantizedNetwork, input_shape
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -32,15 +32,18 @@ def described(spec: FileNetworkSpec, folder: Path) -> ImportedNetwork:
 def read(spec: FileNetworkSpec, folder: Path) -> tuple[ImportedNetwork, tuple[Parameters, ...]]:
     """The same, and what its layers have learnt."""
     from buildmatrix import reference
-    from buildmatrix.imported import convert, simplify
+    from buildmatrix.imported import convert, quantized, simplify
 
     path = folder / spec.file
     given = spec.input
+    named = [name for name in (spec.values, spec.calibration, spec.held_out) if name]
+    if (graph := quantized.opened(path)) is not None:
+        files = {name: sha256(folder / name) for name in (spec.file, *named)}
+        return quantized.described(spec, folder, graph, files), ()
     size = (given.channels, given.height, given.width) if given else None
     simplified = simplify.simplified(path, size=size, output=spec.output)
     shape, layers, parameters = convert.converted(simplified, str(path))
-    names = [spec.file, *simplified.files]
-    names += [name for name in (spec.values, spec.calibration, spec.held_out) if name]
+    names = [spec.file, *simplified.files, *named]
     net = ImportedNetwork(
         version=spec.version,
         name=spec.name,
@@ -75,7 +78,10 @@ def sha256(path: Path) -> str:
 
 def golden(net: ImportedNetwork) -> tuple[tuple[Parameters, ...], F32, F64]:
     """Weights, the image, and the answer: by our reference in float64, which must agree with what
-    onnxruntime, in float32, makes of the file itself. Raises InputError when it does not."""
+    onnxruntime, in float32, makes of the file itself. Of a quantized file no weights, and LiteRT's
+    answer, on which its kernels must agree. Raises InputError when they do not."""
+    if isinstance(net, QuantizedNetwork):
+        return _passed(net)
     parameters, image, expected, error = answered(net)
     allowed = net.tolerance.get("float32", max(net.tolerance.values()))
     if not error <= allowed:
@@ -95,9 +101,7 @@ def answered(net: ImportedNetwork) -> tuple[tuple[Parameters, ...], F32, F64, fl
     from buildmatrix import reference
     from buildmatrix.imported import convert, simplify
 
-    for name, was in net.files.items():
-        if sha256(net.folder / name) != was:
-            raise InputError("it changed while it was read", where=str(net.folder / name))
+    _check_same(net)
     image = picture(net)
     simplified = simplify.simplified(
         net.file, size=tuple(input_shape(net)), output=net.output, image=image
@@ -110,10 +114,40 @@ def answered(net: ImportedNetwork) -> tuple[tuple[Parameters, ...], F32, F64, fl
     return parameters, image, expected, error
 
 
+def _passed(net: QuantizedNetwork) -> tuple[tuple[Parameters, ...], F32, F64]:
+    from buildmatrix.imported import litert
+
+    _check_same(net)
+    image = picture(net)
+    expected = litert.answer(net, image, "BUILTIN_REF")
+    own = litert.answer(net, image, "BUILTIN_WITHOUT_DEFAULT_DELEGATES")
+    allowed = net.tolerance["int8"]
+    if not (apart := litert.apart(net, expected, own)) <= allowed:
+        unit = " steps" if net.step else ""
+        raise InputError(
+            f"two kinds of LiteRT's kernels differ by {apart:.2g}{unit}, "
+            f"and {allowed:.2g} is tolerated",
+            where=str(net.file),
+            hint="raise the tolerance of int8, "
+            "or give it an input that is like those it was made for: `values: image.npy`",
+        )
+    return (), image, expected
+
+
+def _check_same(net: ImportedNetwork) -> None:
+    for name, was in net.files.items():
+        if sha256(net.folder / name) != was:
+            raise InputError("it changed while it was read", where=str(net.folder / name))
+
+
 def picture(net: ImportedNetwork) -> F32:
     """The image of the .npy file that model.yaml names, or the seeded one."""
     from buildmatrix import reference
 
+    if not net.values and isinstance(net, QuantizedNetwork):
+        from buildmatrix.imported import litert
+
+        return litert.drawn(net, reference.image(net))
     if not net.values:
         return reference.image(net)
     one: F32 = _images(net, net.values, several=False)[0]

@@ -1,7 +1,7 @@
 """A TensorFlow Lite file as an ONNX model of the same layers, its images channels first.
 
 What is read of it from then on is what is read of any ONNX file, and onnxruntime answers for it as
-well. Only files of floats: what is quantized computes something else.
+well. Only files of floats: what is quantized computes something else, and passes (`quantized`).
 """
 
 from __future__ import annotations

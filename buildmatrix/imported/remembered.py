@@ -9,12 +9,12 @@ from __future__ import annotations
 import contextlib
 from typing import TYPE_CHECKING
 
-from pydantic import ValidationError
+from pydantic import TypeAdapter, ValidationError
 
 from buildmatrix.cachekey import digest
 from buildmatrix.errors import InputError
 from buildmatrix.imported import described, sha256
-from buildmatrix.network import ImportedNetwork
+from buildmatrix.network import ImportedNetwork, QuantizedNetwork
 from buildmatrix.records import read_record, write_record
 from buildmatrix.usage import note_use
 
@@ -22,6 +22,11 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from buildmatrix.imported.spec import FileNetworkSpec
+
+# The former has fields that the latter has not, and no layers.
+KEPT: TypeAdapter[QuantizedNetwork | ImportedNetwork] = TypeAdapter(
+    QuantizedNetwork | ImportedNetwork
+)
 
 
 def recalled(spec: FileNetworkSpec, folder: Path, *, reader: str, records: Path) -> ImportedNetwork:
@@ -46,7 +51,7 @@ def recalled(spec: FileNetworkSpec, folder: Path, *, reader: str, records: Path)
 def _on_record(path: Path, folder: Path) -> ImportedNetwork | None:
     try:
         record = read_record(path)
-        net = ImportedNetwork.model_validate({**record, "folder": folder})
+        net = KEPT.validate_python({**record, "folder": folder})
         same = all(sha256(folder / name) == was for name, was in net.files.items())
     except (OSError, ValidationError, InputError):
         return None

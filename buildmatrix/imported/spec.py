@@ -20,8 +20,8 @@ from buildmatrix.schema import Spec
 
 ENDINGS = (".onnx", ".tflite", ".prototxt")
 FROM = (
-    "the file, beside model.yaml: .onnx, .tflite of floats, or .prototxt of Caffe with the "
-    ".caffemodel of its name beside it"
+    "the file, beside model.yaml: .onnx, .tflite (a quantized one goes to TensorFlow Lite as it "
+    "is), or .prototxt of Caffe with the .caffemodel of its name beside it"
 )
 
 

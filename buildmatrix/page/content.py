@@ -69,6 +69,7 @@ class Page:
     tool: str  # buildmatrix 0.1.0
     boards: tuple[BoardSection, ...] = ()  # as `report.grids` orders them: emulated ones last
     agreement: tuple[Agreed, ...] = ()
+    right: str = "the reference"  # what those answers are held against
     comparisons: tuple[Comparison, ...] = ()
     compared: str = ""  # what they compare: NEW against BASE
     study: Grid | None = None  # the published table; its times stand beside a board's only

@@ -8,13 +8,14 @@ from math import prod
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from buildmatrix import extras, schema, shelf
 from buildmatrix import network as networks
-from buildmatrix import schema, shelf
 from buildmatrix.errors import InputError, did_you_mean
 from buildmatrix.imported.spec import FileNetworkSpec
 from buildmatrix.network import (
     ImportedNetwork,
     NetworkSpec,
+    QuantizedNetwork,
     VariantSpec,
     origin,
 )
@@ -84,7 +85,11 @@ class _Reading:
         if one.of not in self.folders:
             near = did_you_mean(one.of, [*self.folders])
             raise written.fault(("of",), f"no model '{one.of}'{near}")
-        net = pruned(one, self.network(one.of))
+        whole = self.network(one.of)
+        if isinstance(whole, QuantizedNetwork):
+            brief = f"{one.of} is quantized: its layers are not read, and no filter can go"
+            raise written.fault(("of",), brief, hint="name the model before it was quantized")
+        net = pruned(one, whole)
         self.open.pop()
         return net
 
@@ -118,6 +123,9 @@ def importers(net: Workload) -> dict[str, str]:
     if not isinstance(file, ImportedNetwork):
         return {}
     reader = digest(PACKAGE, *modules("imported"))
+    if isinstance(file, QuantizedNetwork):
+        extras.require("litert")
+        return {**file.files, "reader": reader, "LiteRT": version("ai-edge-litert")}
     return {**file.files, "reader": reader, "onnxruntime": version("onnxruntime")}
 
 

@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING
 
 from buildmatrix import shelf
 from buildmatrix.errors import UsageError, did_you_mean
+from buildmatrix.network import QuantizedNetwork
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from buildmatrix.network import InputSpec
+    from buildmatrix.network import ImportedNetwork, InputSpec
 
 STARTS = shelf.PACKAGE / "start"
 EXAMPLES = ("library", "study")
@@ -29,6 +30,8 @@ PIPELINES: Mapping[str, Mapping[str, str]] = {
 
 TOLERANCES = (1e-4, 1e-3, 1e-2)  # of a network that is begun
 SPARE = 5  # times that an engine's error may be another's
+LEAST_STEPS = 2  # of a quantized output, that an answer may be off
+NOT_TELLING = "; its answer is at the ends of its numbers, so another image would tell more"
 
 Files = dict[Path, bytes]
 
@@ -49,7 +52,7 @@ def network(path: Path, size: InputSpec | None, output: str) -> Files:
 
     Raises UsageError for a file of another format, InputError for one that is not read.
     """
-    from buildmatrix.imported import answered, described
+    from buildmatrix.imported import described
     from buildmatrix.imported.spec import ENDINGS, FileNetworkSpec
 
     if path.suffix not in ENDINGS:
@@ -57,19 +60,19 @@ def network(path: Path, size: InputSpec | None, output: str) -> Files:
         raise UsageError(f"--from {path}: its format is not read", hint=f"{there} is")
     name = _name(path.stem)
     given = {"version": 1, "name": name, "summary": name, "from": path.name, "output": output}
-    wish = FileNetworkSpec.model_validate({**given, "input": size, "tolerance": {"float32": 1e-4}})
+    wanted = {"float32": 1e-4, "int8": 1.0}
+    wish = FileNetworkSpec.model_validate({**given, "input": size, "tolerance": wanted})
     net = described(wish, path.parent)
-    *_, error = answered(net)
+    start, judged = _judged(net)
     words = {
-        "tolerance": f"{tolerance(error):.1e}",
-        "error": f"{error:.0e}",
+        **judged,
         "model": name,
         "file": path.name,
         **net.input.model_dump(),
         "output": f"output: {output}\n" if output else "",
         "schema": "$schema",
     }
-    texts = {one: (STARTS / "network" / one).read_text() for one in ("matrix.yaml", "model.yaml")}
+    texts = {one: (STARTS / start / one).read_text() for one in ("matrix.yaml", "model.yaml")}
     filled = {one: Template(text).safe_substitute(words) for one, text in texts.items()}
     home = Path("models", name)
     return {
@@ -77,6 +80,28 @@ def network(path: Path, size: InputSpec | None, output: str) -> Files:
         Path("matrix.yaml"): filled["matrix.yaml"].encode(),
         home / "model.yaml": filled["model.yaml"].encode(),
         **{home / one: (path.parent / one).read_bytes() for one in net.files},
+    }
+
+
+def _judged(net: ImportedNetwork) -> tuple[str, dict[str, object]]:
+    """Which start is a network's, and what it says of a right answer."""
+    if not isinstance(net, QuantizedNetwork):
+        from buildmatrix.imported import answered
+
+        *_, error = answered(net)
+        return "network", {"tolerance": f"{tolerance(error):.1e}", "error": f"{error:.0e}"}
+    from buildmatrix.imported import litert
+
+    found = litert.surveyed(net)
+    proposed = max(LEAST_STEPS, 2 * found.apart) if net.step else tolerance(found.apart)
+    telling = "" if found.telling else NOT_TELLING
+    return "quantized", {
+        "tolerance": f"{proposed:.2g}",
+        "error": f"{found.apart:.2g}",
+        "worst": f"{found.worst:.2g}",
+        "unit": f"In steps of {net.step:.3g}" if net.step else "Relative",
+        "seed": found.seed,
+        "telling": telling,
     }
 
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from buildmatrix.conditions import of_table
 from buildmatrix.nouns import Measurement, Status
 from buildmatrix.summary import CONFIDENCE, Row, Spread, millions_text, spread, time_text
+from buildmatrix.workload import REFERENCE, answer_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -310,11 +311,12 @@ def _some(grid: Grid, margin: str) -> bool:
 
 def _tolerances(rows: Sequence[Row]) -> Iterator[str]:
     """How right the answers had to be, for each number format that was measured."""
+    told = ("number_format", "tolerance", "step", "answerer")
     formats = {
-        (block.environment.get("number_format"), block.environment.get("tolerance"))
-        for row in rows
-        for block in row.used
+        tuple(block.environment.get(name) for name in told) for row in rows for block in row.used
     }
-    for number_format, tolerance in sorted(formats, key=str):
+    for number_format, tolerance, step, answerer in sorted(formats, key=str):
         if isinstance(tolerance, float):
-            yield f"every answer is within {tolerance:.2g} of the reference ({number_format})"
+            unit = f" steps of {step:.2g}" if isinstance(step, float) else ""
+            whose = answer_of(str(answerer or REFERENCE))
+            yield f"every answer is within {tolerance:.2g}{unit} of {whose} ({number_format})"

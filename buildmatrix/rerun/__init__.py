@@ -94,6 +94,7 @@ def document(rows: Sequence[Row], run: Run) -> Rerun:
         "device": dict(mapping(first.environment.get("device"))),
         "facts": dict(mapping(first.environment.get("facts"))),
         "tolerance": _tolerance(rows),
+        "step": _step(rows),
         "settings": {name: getattr(request, name) for name in SETTINGS},
         "order": order(rows, rounds=request.rounds),
         "rows": [
@@ -134,6 +135,7 @@ def program(record: Rerun, *, files: int, per: str) -> str:
         "elf": device["elf_machine"],
         "emulated": "emulated" if record["emulated"] else "",
         "tolerance": record["tolerance"],
+        "step": record["step"],
         "passes": settings["passes"],
         "warmup": settings["warmup"],
         "threads": settings["threads"],
@@ -201,6 +203,12 @@ def _tolerance(rows: Sequence[Row]) -> float:
         f"no block of {rows[0].cell} in run {rows[0].run} was judged by its answer",
         hint=AGAIN,
     )
+
+
+def _step(rows: Sequence[Row]) -> float:
+    """The step of a quantized output, in which its tolerance is; 0 of others."""
+    steps = (block.environment.get("step") for row in rows for block in row.blocks)
+    return next((step for step in steps if isinstance(step, float)), 0.0)
 
 
 def _check(rows: Sequence[Row], bundle: Bundle, run: Run) -> None:

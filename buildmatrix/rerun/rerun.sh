@@ -98,7 +98,7 @@ turn() { # BATCH: one process; its JSON line is kept, or null when it gave none
 
 table() { # the record and the results side by side
     { od -A n -v -t f8 model/expected.f64; } 2> /dev/null |
-        per=$per recorded=$recorded emulated=$emulated here=$here tolerance=$tolerance \
+        per=$per recorded=$recorded emulated=$emulated here=$here tolerance=$tolerance step=$step \
             awk -f table.awk part=expected - part=results "$kept.jsonl"
 }
 

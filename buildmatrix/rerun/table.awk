@@ -13,12 +13,14 @@ function field(name,    at, rest) { # of the line: a number, a word, or the insi
 
 function magnitude(x) { return x < 0 ? -x : x }
 
-# As buildmatrix computes it: relative, expected values below peak / 1000 count as that.
+# As buildmatrix computes it: relative, expected values below peak / 1000 count as that; or, of a
+# quantized output, in steps of it.
 function largest_error(got, n,    i, scale, off, largest) {
     largest = 0
     for (i = 1; i <= n; i++) {
         scale = magnitude(expected[i])
         if (scale < peak / 1000) scale = peak / 1000
+        if (step) scale = step
         off = magnitude(got[i] - expected[i])
         off = scale ? off / scale : (off ? 1e300 : 0)
         if (off > largest) largest = off
@@ -31,9 +33,10 @@ function fault(    n, i, got, off, apart) { # in which way this answer is not th
     if (n != size) return n " outputs instead of " size
     for (i = 1; i <= n; i++) if (got[i] !~ /^-?[0-9]/) return "the output is not finite"
     off = largest_error(got, n)
+    if (step) off = sprintf("%.2f", off) + 0 # a hundredth of a step is rounding
     if (off > tolerance) return sprintf("off by %.1e, allowed is %.1e", off, tolerance)
     apart = field("batch_max_abs_diff")
-    if (apart !~ /^[0-9]/ || apart + 0 > tolerance * peak) {
+    if (apart !~ /^[0-9]/ || apart + 0 > tolerance * (step ? step : peak)) {
         return "images of one batch have different answers (" apart " apart)"
     }
     if (field("repeat_identical") != "true") return "the first and the last pass differ"
@@ -79,6 +82,7 @@ function print_row(line,    old, batch, ms, count) {
 
 BEGIN {
     tolerance = ENVIRON["tolerance"] + 0
+    step = ENVIRON["step"] + 0
     emulated = ENVIRON["emulated"] ENVIRON["here"]
 }
 

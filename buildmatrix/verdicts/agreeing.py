@@ -5,10 +5,11 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
-from buildmatrix.agreement import REFERENCE, Agreement, Answer, Difference, differences
+from buildmatrix.agreement import Agreement, Answer, Difference, differences
 from buildmatrix.bench.journal import readable
 from buildmatrix.errors import InputError
-from buildmatrix.workload import Calls
+from buildmatrix.network import QuantizedNetwork
+from buildmatrix.workload import REFERENCE, Calls, answerer
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -35,6 +36,7 @@ def agreement_document(agreed: Agreement, *, model: str) -> Agree:
         "version": 1,
         "model": model,
         "outputs": len(agreed.answers[-1].output),
+        "answerer": agreed.answers[-1].cell,
         "cells": [
             {
                 "cell": answer.cell,
@@ -82,4 +84,5 @@ def _reference(workshop: Workshop) -> Answer:
     if isinstance(net, Calls):
         return Answer(REFERENCE, "float64", (1.0,))  # the benchmark's own expectation
     *_, expected = prepared(net)
-    return Answer(REFERENCE, "float64", tuple(float(value) for value in expected.ravel()))
+    numbers = "int8" if isinstance(net, QuantizedNetwork) else "float64"
+    return Answer(answerer(net), numbers, tuple(float(value) for value in expected.ravel()))

@@ -10,7 +10,7 @@ from buildmatrix.conditions import mapping
 from buildmatrix.nouns import Measurement, Status
 from buildmatrix.verdicts.agreeing import agreement
 from buildmatrix.verdicts.provenance import built
-from buildmatrix.workload import described
+from buildmatrix.workload import answer_of, answerer, described
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -43,6 +43,7 @@ def content(
         tool=f"buildmatrix {__version__}",
         boards=boards,
         agreement=tuple(page.Agreed(*row) for row in answers),
+        right=answer_of(answerer(workshop.project.network)),
         comparisons=compared.comparisons if compared else (),
         compared=f"{compared.new} against {compared.base}" if compared else "",
         study=published,

@@ -7,7 +7,8 @@ import math
 from hypothesis import given
 from hypothesis import strategies as st
 
-from buildmatrix.agreement import REFERENCE, Answer, between, differences, worst_of
+from buildmatrix.agreement import Answer, between, differences, worst_of
+from buildmatrix.workload import REFERENCE
 
 OUTPUTS = st.lists(st.floats(-1e6, 1e6, allow_nan=False), min_size=1, max_size=8).map(tuple)
 

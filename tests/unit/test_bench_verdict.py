@@ -171,6 +171,38 @@ def judged(done: BlockResult, device: DeviceInfo = BOARD, **more: Any) -> Measur
     return measure(done, REQUEST, golden=GOLDEN, device=device, **more)
 
 
+EIGHTS = replace(GOLDEN, tolerances={"int8": 2.0}, step=1 / 256, answerer="LiteRT")
+
+
+@pytest.mark.parametrize(
+    ("result", "words"),
+    [
+        ({"output": [0.25 + 2 / 256, 0.75 - 2 / 256]}, ""),
+        ({"output": [0.25, 0.75], "batch_max_abs_diff": 2 / 256}, ""),
+        ({"output": [0.25, 0.75 - 3 / 256]}, "off by 3.0 steps of 0.00391, allowed are 2"),
+        ({"output": [None, 0.75]}, "the output is not finite"),
+        (
+            {"output": [0.25, 0.75], "batch_max_abs_diff": 3 / 256},
+            "images of one batch have different answers (1.2e-02 apart)",
+        ),
+    ],
+)
+def test_a_quantized_output_is_judged_in_its_steps(result: dict[str, Any], words: str) -> None:
+    done = block(result=result | {"number_format": "int8"})
+    row = measure(done, REQUEST, golden=EIGHTS, device=BOARD)
+    assert (row.status, row.void_reason) == (Status.WRONG if words else Status.OK, words)
+    told = {name: row.environment[name] for name in ("tolerance", "step", "answerer")}
+    assert told == {"tolerance": 2.0, "step": 1 / 256, "answerer": "LiteRT"}
+    assert not {"step", "answerer"} & judged(block()).environment.keys()
+
+
+def test_a_quantized_output_that_should_be_zero_is_right_beside_it() -> None:
+    """No relative error of it is a number: the row has none."""
+    done = block(result={"output": [0.0, 1 / 256], "number_format": "int8"})
+    row = measure(done, REQUEST, golden=replace(EIGHTS, expected=(0.0, 0.0)), device=BOARD)
+    assert (row.status, row.max_rel_error) == (Status.OK, None)
+
+
 def test_a_right_answer_publishes_its_time() -> None:
     row = judged(block(block=4, round=1))
     assert (row.status, row.mean_ms_per_image, row.max_rel_error) == (Status.OK, 2.0, 0.0)

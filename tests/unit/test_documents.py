@@ -14,7 +14,7 @@ from typing_extensions import is_typeddict
 
 from buildmatrix import bisecting, cli, doctor, nightly
 from buildmatrix import documents as package
-from buildmatrix.agreement import REFERENCE, Agreement, Answer, differences
+from buildmatrix.agreement import Agreement, Answer, differences
 from buildmatrix.boards import deploying, documents
 from buildmatrix.boards.fleet import Look
 from buildmatrix.compare import compare
@@ -36,6 +36,7 @@ from buildmatrix.pipeline.making import Outcome
 from buildmatrix.pipeline.planning import plan_all
 from buildmatrix.summary import rows
 from buildmatrix.verdicts import agreeing, comparing
+from buildmatrix.workload import REFERENCE
 from tests.documents import valid
 from tests.unit import shelves
 from tests.unit.rows import row

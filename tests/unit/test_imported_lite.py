@@ -387,24 +387,11 @@ def test_what_is_written_for_tensorflow_lite_is_read_as_the_network_that_it_was(
     assert np.allclose(answer.ravel(), np.fromfile(tmp_path / "expected.f64", "<f8"), rtol=1e-9)
 
 
-def quantized() -> bytes:
-    graph = Graph()
-    graph.add(Tensor("x", shape=IMAGE))
-    graph.add(Tensor("q", shape=IMAGE, number="int8", scales=(0.5,)))
-    graph.add(Tensor("y", shape=IMAGE))
-    graph.operators += [
-        Operator("QUANTIZE", ("x",), "q", ("QuantizeOptions", {})),
-        Operator("DEQUANTIZE", ("q",), "y", ("DequantizeOptions", {})),
-    ]
-    return graph.serialized("net", inputs=["x"], outputs=["y"])
-
-
 PLAIN = file(Operator("RELU", ("x",), "y"), y=IMAGE)
 FUSED = {"FusedActivationFunction": Act.RELU, "Axis": 3}
 BEYOND = {"k": ints([[0, 1], [0, 0], [0, 0], [0, 2]])}
 REFUSED = {
     "the operator ELU 'y' is not read": file(Operator("ELU", ("x",), "y"), y=IMAGE),
-    "the operator QUANTIZE 'q' is not read": quantized(),
     "this is no TensorFlow Lite file": b"PK\3\4 something else",
     "this is no whole TensorFlow Lite file": PLAIN[: len(PLAIN) // 2],
     "padding of the batch": file(
@@ -441,10 +428,10 @@ def test_what_is_not_read_is_one_line_with_the_operator_s_name(tmp_path: Path, w
     assert str(caught.value.where).endswith("net.tflite")
 
 
-def test_a_file_whose_input_is_quantized_says_what_to_take(tmp_path: Path) -> None:
+def test_a_file_whose_input_is_of_8_bits_without_a_scale_says_what_to_take(tmp_path: Path) -> None:
     graph = Graph()
-    graph.add(Tensor("x", shape=IMAGE, number="int8", scales=(0.5,)))
-    graph.add(Tensor("y", shape=IMAGE, number="int8", scales=(0.5,)))
+    graph.add(Tensor("x", shape=IMAGE, number="int8"))
+    graph.add(Tensor("y", shape=IMAGE, number="int8"))
     graph.operators.append(Operator("RELU", ("x",), "y"))
     write(tmp_path, graph.serialized("net", inputs=["x"], outputs=["y"]))
     with pytest.raises(InputError, match="its input 'x' is of int8, not float32") as caught:

@@ -15,6 +15,7 @@ from buildmatrix.cli.listing import Listing
 
 if TYPE_CHECKING:
     from buildmatrix.documents.building import EndedCell
+    from buildmatrix.documents.verdicts import Agree
 
 WORD = st.text(
     st.characters(min_codepoint=33, max_codepoint=126, exclude_characters="[\\"), min_size=1
@@ -102,8 +103,21 @@ def test_an_agreement_breaks_no_name_at_sixty_columns() -> None:
         "3.1e-06 at 279",
         "5.0e-06 at 500, mxnet-onednn",
     )
-    told = shown(verdicts_view.agreement("face-cnn", [row]), 60).split()
-    assert {"caffe-openblas-0.3.34-neon", "3.1e-06", "5.0e-06", "mxnet-onednn"} <= set(told)
+    document: Agree = {
+        "version": 1,
+        "model": "face-cnn",
+        "outputs": 848,
+        "answerer": "reference",
+        "cells": [],
+        "pairs": [],
+    }
+    told = shown(verdicts_view.agreement(document, [row]), 60)
+    names = {"caffe-openblas-0.3.34-neon", "3.1e-06", "5.0e-06", "mxnet-onednn"}
+    assert names <= set(told.split())
+    assert "to the reference" in shown(verdicts_view.agreement(document, [row]), 120)
+    document["answerer"] = "LiteRT"
+    told = shown(verdicts_view.agreement(document, [row]), 120)
+    assert ("to LiteRT's answer" in told, "reference" in told) == (True, False)
 
 
 def ended(cause: str, *, brief: str) -> EndedCell:

@@ -32,6 +32,7 @@ def test_the_audit_tells_the_two_sets_of_flags_apart() -> None:
         ("float32", "tflite", "float32"),
         ("int8-symmetric", "tflite-int8-symmetric", "int8"),
         ("int8-asymmetric", "tflite-int8-asymmetric", "int8"),
+        ("int8-as-given", "tflite-int8-as-given", "int8"),
     ],
 )
 def test_an_engine_says_what_its_model_computes_with(

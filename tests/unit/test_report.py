@@ -229,6 +229,15 @@ def test_the_bound_is_told_where_instructions_are() -> None:
     assert "a direct convolution needs 0.03226" in tiny  # 0.0 was told
 
 
+def test_whose_answer_is_right_is_told_and_in_what_it_may_be_off() -> None:
+    eights = {"number_format": "int8", "tolerance": 2.0, "step": 1 / 256, "answerer": "LiteRT"}
+    told = report.markdown(report.grids(rows_of([row("a", 1, 1, environment=eights)])))
+    assert "every answer is within 2 steps of 0.0039 of LiteRT's answer (int8)" in told
+    assert "reference" not in told
+    plain = report.markdown(report.grids(rows_of([row("a", 1, 1)])))
+    assert "every answer is within 0.0001 of the reference (float32)" in plain
+
+
 def test_the_study_is_labelled_and_whole() -> None:
     grid = report.study()
     assert grid.title == "Raspberry Pi 3, published 2017: face-cnn, ms an image"

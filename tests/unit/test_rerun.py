@@ -20,7 +20,7 @@ from hypothesis import strategies as st
 
 from buildmatrix import bundle, rerun
 from buildmatrix.bench.request import Entrant, Request
-from buildmatrix.bench.verdict import max_relative_error
+from buildmatrix.bench.verdict import Golden, max_relative_error, wrong
 from buildmatrix.errors import InputError
 from buildmatrix.nouns import Bundle, FileRecord, Measurement, Run, Status
 from buildmatrix.summary import rows
@@ -351,7 +351,15 @@ def test_its_judgement_is_that_of_bench(tmp_path: Path, busybox: bool, data: st.
     """Many answers in one go, each as the output of its own batch size."""
     value = st.floats(-1e6, 1e6, width=32)
     expected = data.draw(st.lists(value, min_size=1, max_size=4))
-    near = st.tuples(*(st.sampled_from([e, e * 1.00005, e * 1.0002, e + 1e-5]) for e in expected))
+    step = data.draw(st.sampled_from([0.0, 0.004]))
+    near = st.tuples(
+        *(
+            st.sampled_from([e, *(e + n * step for n in (1, -2, 3, 2.4))])
+            if step
+            else st.sampled_from([e, e * 1.00005, e * 1.0002, e + 1e-5])
+            for e in expected
+        )
+    )
     answers = data.draw(st.lists(near, min_size=1, max_size=20))
     folder = tmp_path / "expected.f64"
     folder.write_bytes(struct.pack(f"<{len(expected)}d", *expected))
@@ -367,6 +375,7 @@ def test_its_judgement_is_that_of_bench(tmp_path: Path, busybox: bool, data: st.
     tool = "busybox " if busybox else ""
     table = Path(rerun.__file__).with_name("table.awk")
     recorded = "\n".join(f"{i} ok 1 1" for i in range(1, len(answers) + 1))
+    judging = {"tolerance": "2" if step else "0.0001", "step": repr(step)}
     done = subprocess.run(
         [
             "sh",
@@ -374,16 +383,18 @@ def test_its_judgement_is_that_of_bench(tmp_path: Path, busybox: bool, data: st.
             f"{tool}od -A n -v -t f8 {folder} | {tool}awk -f {table} part=expected - "
             f"part=results {results}",
         ],
-        env={**os.environ, "LC_ALL": "C", "recorded": recorded, "tolerance": "0.0001"},
+        env={**os.environ, "LC_ALL": "C", "recorded": recorded, **judging},
         capture_output=True,
         text=True,
         check=False,
     )
     assert done.stderr == ""
     found = [words[-1] for words in lines(done.stdout).values()]
-    assert found == [
-        "right" if max_relative_error(answer, expected) <= 1e-4 else "WRONG" for answer in answers
-    ]
+    golden = Golden(expected, {"int8": 2.0 if step else 1e-4}, step=step)
+    for answer, word in zip(answers, found, strict=True):
+        result = {"output": answer, "batch_max_abs_diff": 0, "repeat_identical": True}
+        error = max_relative_error(answer, expected)
+        assert (word == "WRONG") == bool(wrong({**result, "number_format": "int8"}, golden, error))
 
 
 @pytest.mark.parametrize(
