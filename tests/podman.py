@@ -113,10 +113,13 @@ def serving_a_user(folder: Path, root: Path) -> Iterator[tuple[str, list[str]]]:
         _await(run, process, folder / "log")
         yield url, as_user
     finally:
-        os.killpg(process.pid, signal.SIGTERM)  # it has begun itself again in a namespace
-        process.wait(60)
+        if process.poll() is None:  # or it never served, and its log says why
+            os.killpg(process.pid, signal.SIGTERM)  # it has begun itself again in a namespace
+            process.wait(60)
         # It leaves a process that holds its namespace, and what is mounted in there.
-        os.kill(int((run / "libpod/tmp/pause.pid").read_text()), signal.SIGKILL)
+        pause = run / "libpod/tmp/pause.pid"
+        if pause.exists():
+            os.kill(int(pause.read_text()), signal.SIGKILL)
 
 
 def _await(folder: Path, process: subprocess.Popen[bytes], log: Path) -> None:
