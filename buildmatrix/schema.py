@@ -28,7 +28,7 @@ Position = tuple[str | int, ...]
 class Spec(BaseModel):
     """Base of everything a user writes: frozen, typed strictly, no unknown keys."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, defer_build=True)
 
     def overruled(self, flags: Mapping[str, object]) -> Self:
         """The same with what flags of the command line say; they have the limits of the file.

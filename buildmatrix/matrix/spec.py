@@ -19,7 +19,7 @@ CELL_ID = r"^[A-Za-z0-9][A-Za-z0-9._+-]*$"  # safe as a file name here and on th
 class Open(BaseModel):
     """An entry whose other keys are variables."""
 
-    model_config = ConfigDict(frozen=True, extra="allow", strict=True)
+    model_config = ConfigDict(frozen=True, extra="allow", strict=True, defer_build=True)
 
     @property
     def variables(self) -> dict[str, Any]:
