@@ -4,6 +4,8 @@ patch -p1 < /recipe/patches/protobuf-total-bytes-limit.patch
 # Both spellings of the protoc variable: cmake/ProtoBuf.cmake reads one, CMake's module the other.
 # libblas.so.3 has no symbol of its own, and Debian's cross compiler links --as-needed: it must
 # be told to keep it.
+# The messages of its checks hold __FILE__, the folder that it is compiled in among it.
+export CXXFLAGS="-ffile-prefix-map=$PWD=."
 cmake -S . -B build \
   -DCMAKE_TOOLCHAIN_FILE=/toolchain.cmake \
   -DCMAKE_BUILD_TYPE=Release \
