@@ -12,10 +12,30 @@ if TYPE_CHECKING:
 # Exit statuses of enter.sh, fed.sh, stored.sh and carried.sh.
 ABSENT, HOMELESS, UNREACHED, DAMAGED, EATEN, NARROW = 90, 91, 92, 93, 94, 95
 START_UP = "~/.bashrc, ~/.zshenv, ~/.ssh/rc"
+START = (
+    "look for `exit` or `exec` in what that shell reads at its start, for sessions that are not "
+    f"interactive too ({START_UP})"
+)
 RAISE = (
     "raise it: `ulimit -n` in what that user's shell reads at its start, nofile in "
     "/etc/security/limits.conf, or the limit of what starts the SSH server"
 )
+OTHER = "`chsh -s /bin/sh` there as root, or log in as another user"
+MUTE = (
+    "its login shell may be none (/bin/false: `getent passwd` there), or a forced command may only "
+    "pass files (sftp-server, in authorized_keys or sshd_config): log in as a user with a shell"
+)
+# Words of shells and servers that run no command, and what helps there. The second is
+# nologin's of shadow and util-linux, the third OpenSSH's for ForceCommand internal-sftp.
+NO_SHELL = {
+    "restricted": f"its login shell is a restricted one: {OTHER}",
+    "account is currently not available": f"that account has no shell (nologin): {OTHER}; or a "
+    "forced command is nologin, in authorized_keys or sshd_config",
+    "allows sftp connections only": "that account may only pass files: see ForceCommand "
+    "internal-sftp in its sshd_config, mostly in a Match block, or log in as another user",
+    "sh: not found": "look for PATH in what that shell reads at its start, and see that it names "
+    "the folder of sh",
+}
 
 
 def refusal(result: CommandResult) -> DeviceError | None:
@@ -72,18 +92,14 @@ def unreached(result: CommandResult) -> DeviceError:
     printed = (result.stdout + b"\n" + result.stderr).decode(errors="replace").strip()
     ended = "was killed" if result.status < 0 else f"ended with status {result.status}"
     hint = (
-        "look for `exit` or `exec` in what that shell reads at its start, for sessions that "
-        f"are not interactive too ({START_UP}), and for a forced command in "
-        "authorized_keys or sshd_config; `ssh` to it with `true` must print nothing and end with 0"
+        f"{START}, and for a forced command in authorized_keys or sshd_config; `ssh` to it with "
+        "`true` must print nothing and end with 0"
     )
     if result.status < 0:  # ksh93 does not outlive a limit of 16 open files
         hint = f"see `ulimit -a` there: a limit may kill that user's shell; and {hint}"
-    if "restricted" in printed:
-        hint = "its login shell is a restricted one: `chsh -s /bin/sh` there as root, or log in as "
-        hint += "another user"
-    elif "sh: not found" in printed:
-        hint = "look for PATH in what that shell reads at its start, and "
-        hint += "see that it names the folder of sh"
+    if result.status > 0 and not printed:
+        hint = f"{MUTE}; else {START}"
+    hint = next((text for sign, text in NO_SHELL.items() if sign in printed), hint)
     return DeviceError(
         f"the board's answer is not one: its login shell {ended} before it ran the command",
         details=printed[:400] or "it printed nothing",

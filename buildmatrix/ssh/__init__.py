@@ -85,12 +85,12 @@ def fingerprint(
         Deadline(timeout, chain.cut) as deadline,
     ):
         _pass(chain, hops[:-1], keyring or Keyring(), deadline)
-        with translated(hops[-1].where):
+        with translated(hops[-1].where, chain.gone):
             key = chain.offered(hops[-1], ALGORITHMS, deadline)
     return key.get_name(), key.fingerprint
 
 
 def _pass(chain: Chain, hops: Iterable[Hop], keyring: Keyring, deadline: Deadline) -> None:
     for hop in hops:
-        with translated(hop.where):
+        with translated(hop.where, chain.gone):
             log_in(chain.verified(hop, deadline), hop, keyring, deadline)

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from buildmatrix.ssh.config import Hop
     from buildmatrix.ssh.failures import Deadline
 
+MOMENT = 0.2  # seconds: paramiko ends what runs through a link a little before the link itself
+
 
 class Chain:
     """SSH transports, each tunnelled by the one before; the first runs over TCP."""
@@ -25,15 +27,31 @@ class Chain:
     def __init__(self) -> None:
         self._sock: socket.socket | None = None
         self._transports: list[paramiko.Transport] = []
+        self._wheres: list[str] = []  # of the hosts that the transports lead to
+        self._by_us = False  # the link was cut from this side
 
     @property
     def last(self) -> paramiko.Transport:
         return self._transports[-1]
 
+    def gone(self, where: str) -> str:
+        """The host on the way to `where` whose own link is gone, and with it all that ran through
+        it; "" when there is none, or when it was we who cut it."""
+        if self._by_us:
+            return ""
+        for host, transport in zip(self._wheres, self._transports, strict=True):
+            if host == where:
+                break
+            transport.join(MOMENT)
+            if not transport.is_active():
+                return host
+        return ""
+
     def offered(self, hop: Hop, algorithms: Sequence[str], deadline: Deadline) -> paramiko.PKey:
         """Start SSH with the next host; nobody has verified yet whose key it shows."""
         transport = paramiko.Transport(self._way_to(hop, deadline), packetizer_class=alive.Hearing)
         self._transports.append(transport)
+        self._wheres.append(hop.where)
         transport.get_security_options().key_types = algorithms
         late = deadline.left() + 1  # it is the deadline that ends waiting, by a cut
         transport.handshake_timeout = transport.auth_timeout = late
@@ -52,6 +70,7 @@ class Chain:
 
     def cut(self) -> None:
         """Now nobody waits in send or recv any more."""
+        self._by_us = True
         if self._sock is not None:
             with contextlib.suppress(OSError):
                 self._sock.shutdown(socket.SHUT_RDWR)
@@ -70,6 +89,7 @@ class Chain:
         left = list(trust.ALGORITHMS)
         while left := [a for a in left if trust.key_type(a) != key.get_name()]:
             self._transports.pop().close()
+            self._wheres.pop()
             try:
                 key = self.offered(hop, left, deadline)
             except IncompatiblePeer:

@@ -19,7 +19,7 @@ from buildmatrix.errors import DeviceError, LinkLost
 from buildmatrix.protocols import CommandResult
 from buildmatrix.ssh import ending
 from buildmatrix.ssh.alive import Watch
-from buildmatrix.ssh.failures import Deadline, translated
+from buildmatrix.ssh.failures import Deadline, lost, translated
 from buildmatrix.ssh.hearing import hear
 
 if TYPE_CHECKING:
@@ -61,6 +61,8 @@ class SshConnection:
         """
         transport = self._chain.last
         if not transport.is_active():
+            if jump := self._chain.gone(self._where):
+                raise lost(EOFError(), self._where, jump)
             raise LinkLost("the connection is closed", where=self._where, hint="connect again")
         mark = secrets.token_hex(8)
 
@@ -72,7 +74,7 @@ class SshConnection:
         with (
             Deadline(timeout, give_up) as deadline,
             Watch(transport, self.close),
-            translated(self._where),
+            translated(self._where, self._chain.gone),
         ):
             channel = self._session(transport, timeout)
             channel.exec_command(f"exec sh -c {shlex.quote(ending.marked(script, mark))}")

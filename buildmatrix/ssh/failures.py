@@ -113,8 +113,8 @@ def bounded(work: Callable[[], T], seconds: float) -> T:
 
 
 @contextlib.contextmanager
-def translated(where: str) -> Iterator[None]:
-    """What paramiko and the operating system raise becomes ours."""
+def translated(where: str, gone: Callable[[str], str] = lambda _: "") -> Iterator[None]:
+    """What paramiko and the operating system raise becomes ours; `gone` is Chain's."""
     try:
         yield
     except IncompatiblePeer as error:
@@ -129,7 +129,7 @@ def translated(where: str) -> Iterator[None]:
     except socket.gaierror as error:
         raise _unnamed(error, where) from error
     except (paramiko.SSHException, EOFError, OSError) as error:
-        raise _lost(error, where) from error
+        raise lost(error, where, gone(where)) from error
 
 
 def refused_tunnel(error: paramiko.ChannelException, where: str) -> DeviceError:
@@ -168,10 +168,14 @@ def _unnamed(error: socket.gaierror, where: str) -> DeviceError:
     return LinkLost(f"the name is not found: {error.strerror}", where=where, hint=_AWAY)
 
 
-def _lost(error: Exception, where: str) -> LinkLost:
+def lost(error: Exception, where: str, jump: str) -> LinkLost:
+    """A link that ended; `jump` is the host on the way that took it along, if one did."""
     text = str(error) or "closed by the other side"
     hint = "check that the board is on and reachable, then try again"
-    if "protocol banner" in text or "protocol version" in text:
+    if jump:
+        text = f"the link to {jump} ended, and this one runs through it"
+        hint = "check that the jump host is on and lets you in (`ssh` to it), then try again"
+    elif "protocol banner" in text or "protocol version" in text:
         text = "it answers, but not as an SSH server does"
         hint = (
             "it may be starting, or take no more log-ins for the moment (MaxStartups, "

@@ -6,6 +6,7 @@ The board is this machine, so bundles are for its own processor.
 
 from __future__ import annotations
 
+import signal
 import subprocess
 import time
 from contextlib import contextmanager
@@ -30,14 +31,16 @@ from tests.contract.deploy_board import Memory, complete, files, noise
 from tests.contract.reached import reached
 from tests.fakes import RecordingReporter
 from tests.linkshaper import Link
+from tests.sshd import Servers, fingerprint_of, make_key, servers
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from buildmatrix.nouns import BoardAddress, Bundle
+    from buildmatrix.ssh import SshConnection
     from tests.contract.reached import Reached
 
-__all__ = ["reached"]
+__all__ = ["reached", "servers"]
 
 HERE = Target("x86_64-linux-gnu", "EM_X86_64", "armv8-a", "", "", "2.17")
 
@@ -175,6 +178,31 @@ def test_what_is_permanent_is_not_tried_again(
     with pytest.raises(LinkLost):
         bench.deploy(bundle)
     assert len(tries) == 1 + reach.ATTEMPTS, "bounded"
+
+
+def test_a_host_key_that_changes_within_one_run_ends_it(servers: Servers, tmp_path: Path) -> None:
+    """The link breaks, the machine that answers then has another key, and nobody logs in there."""
+    server = servers.start(f"SetEnv HOME={tmp_path}")
+    target = server.target(servers.identity)
+    reporter, visits = RecordingReporter(), []
+
+    def work(connection: SshConnection) -> None:
+        visits.append(connection.run("echo here", timeout=60).stdout)
+        (key,) = server.host_keys
+        key.unlink()
+        make_key(key)
+        server.process.send_signal(signal.SIGHUP)  # sshd(8): it reads its keys again
+        while server.log.read_text().count("Server listening") < 2:
+            time.sleep(0.01)
+        raise LinkLost("the board restarts")
+
+    before = server.pin
+    with pytest.raises(DeviceError, match="host key changed") as caught:
+        reach.visit(target, Access(), work, reporter, "deploy peer")
+    assert f"pinned is {before}" in caught.value.brief
+    assert not isinstance(caught.value, LinkLost)
+    assert visits == [b"here\n"], "not tried a third time"
+    assert fingerprint_of(server.host_keys[0]) in caught.value.hint
 
 
 @contextmanager

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import socket
 import subprocess
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -16,7 +19,6 @@ from tests.sshd import USER, Servers, Sshd, fingerprint_of, make_key, public, se
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
     from buildmatrix.ssh import SshConnection
 
@@ -71,6 +73,15 @@ def until(true: Callable[[], bool]) -> None:
             return
         time.sleep(0.01)
     raise AssertionError
+
+
+def ended(server: Sshd) -> None:
+    """What it serves now is gone from one moment to the next; it serves what comes later."""
+    pid = server.process.pid
+    for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split():
+        for process in (*Path(f"/proc/{child}/task/{child}/children").read_text().split(), child):
+            os.kill(int(process), signal.SIGKILL)
+    until(lambda: server.sessions() == 0)
 
 
 @pytest.fixture
@@ -181,8 +192,27 @@ def test_a_jump_host_that_goes_away_is_a_lost_link(lab: Lab) -> None:
     with lab.connect() as board:
         children = f"/proc/{lab.first.process.pid}/task/{lab.first.process.pid}/children"
         script = f"sleep 0.2; kill $(cat {children}); sleep {2 * PATIENT}"
-        with pytest.raises(LinkLost, match="lost"):
+        with pytest.raises(LinkLost, match="the link to jump host") as caught:
             board.run(script, timeout=PATIENT)
+        assert f"jump host 127.0.0.1:{lab.first.port} ended" in caught.value.brief
+        assert "jump host" in caught.value.hint
+
+
+def test_a_jump_host_that_went_between_two_commands_is_named(lab: Lab) -> None:
+    with lab.connect() as board:
+        assert board.run("echo here", timeout=PATIENT).stdout == b"here\n"
+        ended(lab.second)
+        for _ in range(2):  # found out, and known from before
+            with pytest.raises(LinkLost, match=f"jump host 127.0.0.1:{lab.second.port}"):
+                board.run("echo here", timeout=PATIENT)
+
+
+def test_a_board_that_ends_the_session_is_not_called_a_jump_host(lab: Lab) -> None:
+    with lab.connect() as board:
+        ended(lab.board)
+        with pytest.raises(LinkLost) as caught:
+            board.run("echo here", timeout=PATIENT)
+    assert "jump host" not in caught.value.brief
 
 
 TYPES = ("rsa", "ed25519", "ecdsa")
