@@ -46,6 +46,7 @@ LONG = (
     "caffe-openblas-0.3.29",
     "caffe-blis",
     "tflite-runtime-arm64",
+    "litert-int8-symmetric-arm64",
     "mxnet-wheel-host-onednn",
     "mxnet-wheel-openblas-0.3.21",
     "mxnet-wheel-openblas-0.3.34-split-m",

@@ -25,7 +25,7 @@ def test_the_audit_tells_the_two_sets_of_flags_apart() -> None:
     assert (neon.neon_required, neon.neon_forbidden) == (library, ())
 
 
-@pytest.mark.parametrize("name", ["tflite", "tflite-runtime"])
+@pytest.mark.parametrize("name", ["tflite", "tflite-runtime", "litert"])
 @pytest.mark.parametrize(
     ("numbers", "model", "computes"),
     [
@@ -39,7 +39,7 @@ def test_an_engine_says_what_its_model_computes_with(
     name: str, numbers: str, model: str, computes: str
 ) -> None:
     found = recipe.load_all(ROOT / "recipes")[name]
-    image = toolchain.load_all(ROOT / "toolchains")["armv7hf-bookworm"]
+    image = toolchain.load_all(ROOT / "toolchains")["arm64-bookworm"]
     options = {n: o.default for n, o in found.spec.options.items() if o.default is not None}
     assert found.spec.runner is not None
     made = resolved.Resolver().runner(
