@@ -58,9 +58,11 @@ class Progress:
         self.outlook: Outlook | None = None
         self.outlook_at = 0.0
         self.outlook_drawn = -OUTLOOK_EVERY
+        self.told = 0  # notes, since it was entered
         self.lock = threading.RLock()
 
     def __enter__(self) -> Progress:
+        self.told = 0
         return self
 
     def __exit__(
@@ -101,6 +103,7 @@ class Progress:
                 case Outlook():
                     self._look_ahead(event)
                 case Note():
+                    self.told += 1
                     colour = COLOURS[event.level]
                     text = escape(self.spoken(event.message))
                     self.console.print(f"[{colour}]{text}[/]", soft_wrap=True)

@@ -23,6 +23,7 @@ FILES: Mapping[Kind, str] = {
     "models": "model.yaml",
 }
 PACKAGE = Path(__file__).parent
+LOCK = "toolchains.lock"  # in a project's folder: the packages of its toolchains' images
 
 
 def shipped(kind: Kind) -> Path:

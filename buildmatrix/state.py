@@ -87,6 +87,11 @@ class State:
         return self.root / "scripts.json"
 
     @property
+    def answered(self) -> Path:
+        """What the last build that had nothing to do said."""
+        return self.root / "answered.json"
+
+    @property
     def offered(self) -> Path:
         """Cells and boards that a shell completes, as they were when a file was last written."""
         return self.root / "offered.json"

@@ -13,12 +13,12 @@ from pydantic import Field
 
 from buildmatrix import scratch
 from buildmatrix.schema import DISTINCT, Spec, read
+from buildmatrix.shelf import LOCK
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
-FILE = "toolchains.lock"
 HEAD = "# Written by `inv toolchains --lock`: the packages that toolchain images are to have."
 
 Locked = dict[str, tuple[str, ...]]  # of each toolchain, 'name:architecture=version', sorted
@@ -36,7 +36,7 @@ class LockSpec(Spec):
 
 def locked(root: Path) -> Locked:
     """What the lock of the project in `root` lists; empty where it has none. Raises InputError."""
-    path = root / FILE
+    path = root / LOCK
     if not (path.is_symlink() or path.exists()):
         return {}
     spec = read(path).build(LockSpec)
@@ -49,7 +49,7 @@ def lock(root: Path, packages: Mapping[str, Sequence[str]]) -> None:
     for name in sorted(packages):
         lines += [f"  {name}:", *(f"    - {package}" for package in packages[name])]
     text = "".join(f"{line}\n" for line in lines)
-    scratch.replace(root / FILE, text.encode(), through=root, mode=0o644)
+    scratch.replace(root / LOCK, text.encode(), through=root, mode=0o644)
 
 
 def changes(before: Sequence[str], after: Sequence[str]) -> list[str]:

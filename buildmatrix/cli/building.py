@@ -6,14 +6,22 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from buildmatrix.cli.command import command
-from buildmatrix.cli.common import print_json, print_table, progress, say, workers, workshop
+from buildmatrix.cli.common import (
+    print_json,
+    print_table,
+    progress,
+    question,
+    say,
+    workers,
+    workshop,
+)
 from buildmatrix.errors import AuditError, BuildError
 from buildmatrix.printable import printable
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from buildmatrix.documents.building import EndedCell, ExplainedRow, ReproducedRow
+    from buildmatrix.documents.building import Build, EndedCell, ExplainedRow, ReproducedRow
     from buildmatrix.pipeline.making import Outcome
 
 
@@ -94,11 +102,18 @@ def build(
     state: str = "",
 ) -> None:
     """Build, bundle and audit what is missing; a failed cell does not stop the others."""
+    folder = archives or mirror
+    words = {"only": list(only or ()), "jobs": jobs, "works": works}
+    asked = None if folder or executor or twice else question(matrix, state, words)
+    document = asked.answer() if asked else None
+    if document is not None:
+        _show(document, json)
+        return
+    from buildmatrix.pipeline import answered
     from buildmatrix.pipeline.documents import build_document, reproduced_rows
     from buildmatrix.pipeline.perform import build_all
 
     with progress() as reporter:
-        folder = archives or mirror
         shop = workshop(matrix, only, state, reporter, jobs=jobs, works=works, archives=folder)
         with workers(shop, executor):
             outcomes = build_all(shop, fail_fast=fail_fast, frozen=frozen)
@@ -107,15 +122,21 @@ def build(
             from buildmatrix.pipeline.reproducing import reproduce_all
 
             document["reproduced"] = reproduced_rows(reproduce_all(shop))
+    if asked and not reporter.told:
+        answered.keep(asked, shop, outcomes, document)
+    _show(document, json)
+    _fail_for(outcomes)
+    _fail_for_missing(document["cells"], only or ())
+    _fail_for_unlike(document.get("reproduced", ()))
+
+
+def _show(document: Build, json: bool) -> None:
     if json:
         print_json(document)
     else:
         from buildmatrix.cli import building_view
 
         print_table(building_view.build(document))
-    _fail_for(outcomes)
-    _fail_for_missing(document["cells"], only or ())
-    _fail_for_unlike(document.get("reproduced", ()))
 
 
 def _fail_for(outcomes: Sequence[Outcome]) -> None:

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     from buildmatrix.nouns import Scalar
+    from buildmatrix.pipeline.answered import Question
     from buildmatrix.pipeline.workshop import Workshop
     from buildmatrix.progress import Progress
     from buildmatrix.protocols import Reporter
@@ -128,6 +129,17 @@ def workshop(
         network=network(),
         keyrings=keyrings(),
     )
+
+
+def question(matrix: str, state: str, words: Mapping[str, object]) -> Question | None:
+    """The question of a build, which may have been answered before; None where more decides than
+    files of this machine do. `words` is what else the command was given."""
+    elsewhere = ("BUILDMATRIX_SHARED", "BUILDMATRIX_ARCHIVES", "BUILDMATRIX_SOURCES")
+    if any(name in os.environ for name in elsewhere):
+        return None
+    from buildmatrix.pipeline import answered
+
+    return answered.asked(Path(matrix), state_of(matrix, state), words)
 
 
 def keyrings() -> tuple[Path, ...]:

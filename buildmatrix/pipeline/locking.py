@@ -8,7 +8,8 @@ from buildmatrix import toolchain_lock
 from buildmatrix.errors import BuildError
 from buildmatrix.nouns import Stage
 from buildmatrix.pipeline.rebuilding import make_toolchains
-from buildmatrix.toolchain_lock import FILE, changes, locked
+from buildmatrix.shelf import LOCK
+from buildmatrix.toolchain_lock import changes, locked
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -26,7 +27,7 @@ def hold(workshop: Workshop) -> None:
             continue
         if moved := changes(listed[name], identity.packages):
             raise BuildError(
-                f"the image of {name} has other packages than {FILE} lists",
+                f"the image of {name} has other packages than {LOCK} lists",
                 details="\n".join(moved),
                 hint=f"`inv toolchains --rebuild --only {name}` makes the image anew, out of what "
                 f"the mirror has; `inv toolchains --lock --only {name}` takes it as it is",

@@ -8,7 +8,8 @@ import pytest
 
 from buildmatrix.errors import BuildError, InputError
 from buildmatrix.pipeline.locking import hold, used
-from buildmatrix.toolchain_lock import FILE, changes, lock, locked
+from buildmatrix.shelf import LOCK
+from buildmatrix.toolchain_lock import changes, lock, locked
 from tests.unit import shelves
 
 if TYPE_CHECKING:
@@ -21,10 +22,10 @@ def test_what_is_locked_is_read_again_as_it_was(tmp_path: Path) -> None:
     assert locked(tmp_path) == {}
     lock(tmp_path, {"b": PACKAGES, "a": PACKAGES[:1]})
     assert locked(tmp_path) == {"a": PACKAGES[:1], "b": PACKAGES}
-    text = (tmp_path / FILE).read_text()
+    text = (tmp_path / LOCK).read_text()
     assert text.startswith("# Written by `inv toolchains --lock`")
     assert "    - libc6:armhf=2.36-9+deb12u10\n" in text
-    assert list(tmp_path.iterdir()) == [tmp_path / FILE]
+    assert list(tmp_path.iterdir()) == [tmp_path / LOCK]
 
 
 @pytest.mark.parametrize(
@@ -39,7 +40,7 @@ def test_what_is_locked_is_read_again_as_it_was(tmp_path: Path) -> None:
 def test_a_lock_that_somebody_wrote_wrong_has_its_place(
     tmp_path: Path, text: str, place: str
 ) -> None:
-    (tmp_path / FILE).write_text(text)
+    (tmp_path / LOCK).write_text(text)
     with pytest.raises(InputError, match=place):
         locked(tmp_path)
 
@@ -64,6 +65,6 @@ def test_an_image_with_other_packages_builds_nothing(tmp_path: Path) -> None:
     lock(tmp_path, {name: ("gcc=99",)})
     with pytest.raises(BuildError) as refused:
         hold(shop)
-    assert f"the image of {name} has other packages than {FILE} lists" in str(refused.value)
+    assert f"the image of {name} has other packages than {LOCK} lists" in str(refused.value)
     assert "gcc 99 -> 12" in str(refused.value)
     assert f"--lock --only {name}" in str(refused.value)
