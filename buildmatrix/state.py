@@ -10,6 +10,10 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
+# What lies below the root for a while: a toolchain's base, a record before it is in its place.
+PASSING = ("base-*", ".*.json-*")
+
+
 @dataclass(frozen=True, slots=True)
 class State:
     """Where everything is kept; docs/architecture.md says what each part is for."""

@@ -20,7 +20,7 @@ from buildmatrix import regular, shelf
 from buildmatrix.records import read_record, write_record
 from buildmatrix.shelf import Kind
 from buildmatrix.stamp import Stamp, stamp
-from buildmatrix.state import State
+from buildmatrix.state import PASSING, State
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -97,7 +97,7 @@ def keep(
     idle = all(one.action.verb is Verb.SKIP and one.state == "cached" for one in outcomes)
     if not idle or workshop.remote is not None or _follows_folders(workshop.project):
         return
-    if _anybodys(question.state):
+    if _passing(question.state):
         return  # somebody is at work, or was and is dead: the next build looks again
     audits = (one.action.key for one in outcomes if one.action.stage is Stage.AUDIT)
     entries = filter(None, map(workshop.store.entry, audits))
@@ -117,7 +117,7 @@ def folders(matrix: Path, state: State) -> Iterator[Path]:
         yield shelf.shipped(kind)
         yield shelf.project_folder(matrix) / kind
     yield from (state.store / "entries", state.sources, state.toolchains)
-    yield from _makers(state)
+    yield from _passing(state)
 
 
 def alone(matrix: Path, state: State) -> tuple[Path, ...]:
@@ -126,17 +126,13 @@ def alone(matrix: Path, state: State) -> tuple[Path, ...]:
     return matrix, shelf.project_folder(matrix) / shelf.LOCK, state.unavailable
 
 
-def _makers(state: State) -> Iterator[Path]:
-    """Where those who are at work leave, when they are killed, what the next build removes."""
-    yield from (state.store / "tmp", state.owners)
-    yield from sorted(state.root.glob("base-*"))
-
-
-def _anybodys(state: State) -> bool:
-    """Whether anything lies where makers work: a build removes it when its maker is dead."""
-    kept = chain(state.sources.glob("*-*"), (state.sources / "archives").glob("tree-*"))
-    makers = (place for place in _makers(state) if place.is_dir() and any(place.iterdir()))
-    return any(chain(makers, kept))
+def _passing(state: State) -> list[Path]:
+    """What somebody at work has made for a while; a build removes it when its maker is dead."""
+    archives = state.sources / "archives"
+    places = [(state.store / "tmp", "*"), (state.owners, "*"), (archives, "tree-*")]
+    places += [(state.sources, pattern) for pattern in ("fetch-*", "tree-*")]
+    places += [(state.root, pattern) for pattern in PASSING]
+    return sorted(path for place, pattern in places for path in place.glob(pattern))
 
 
 def _follows_folders(project: Project) -> bool:

@@ -16,7 +16,7 @@ from buildmatrix.protocols import Note
 from buildmatrix.schedule.sizing import Machine
 from buildmatrix.sources import Sources
 from buildmatrix.sources.signature import KEYRINGS
-from buildmatrix.state import State
+from buildmatrix.state import PASSING, State
 from buildmatrix.store import Store
 
 if TYPE_CHECKING:
@@ -80,7 +80,8 @@ class Workplace:
         One of them may have had containers; without an engine the next build looks for them."""
         self.store.sweep()
         self.sources.sweep()
-        scratch.sweep(self.state, "base-*")
+        for pattern in PASSING:
+            scratch.sweep(self.state, pattern)
         if scratch.sweep(self.paths.owners):
             with suppress(BuildmatrixError):
                 _ = self.engine  # connecting removes them

@@ -101,6 +101,7 @@ CHANGES: dict[str, Callable[[Path], object]] = {
     "an image's record": lambda root: _grow(_first(root, ".buildmatrix/toolchains/*")),
     "what was killed": lambda root: (root / ".buildmatrix/store/tmp/dead").mkdir(),
     "a folder left": lambda root: (root / ".buildmatrix/base-dead").mkdir(),
+    "a record left": lambda root: (root / ".buildmatrix/.seconds.json-x").touch(),
     "an answer cut short": lambda root: (root / ".buildmatrix/answered.json").write_text("{"),
     "a pipe in its place": lambda root: _pipe(root / ".buildmatrix/answered.json"),
     "a damaged answer": lambda root: _same_size(root / ".buildmatrix/answered.json"),
@@ -131,6 +132,17 @@ def test_a_change_is_looked_at(built: Built, what: str) -> None:
     CHANGES[what](built.root)
     with suppress(Exit):  # what was read anew is no longer stored, or not well formed
         built.build(frozen=True)
+    assert len(built.looks) == 2
+
+
+@pytest.mark.parametrize(
+    "left", ["store/tmp/dead", "owners/dead", "base-dead", "sources/tree-dead"]
+)
+def test_what_may_have_to_be_removed_is_looked_at_each_time(built: Built, left: str) -> None:
+    """Its maker may be alive when it is found first."""
+    (built.root / ".buildmatrix" / left).mkdir(parents=True)
+    built.build()
+    built.build()
     assert len(built.looks) == 2
 
 
@@ -241,7 +253,8 @@ def test_all_that_a_build_with_nothing_to_do_reads_is_watched(tmp_path: Path) ->
     watched = (*answered.folders(matrix, state), *answered.alone(matrix, state))
     neutral = (state.store / "latest", state.seconds, state.answered, state.presence)
     unseen = {one for one in opened if not any(map(one.is_relative_to, (*watched, *neutral)))}
-    assert unseen - held == {state.root}  # looked through for what the dead left
+    for_the_dead = {state.root, state.store / "tmp", state.owners}
+    assert unseen - held <= for_the_dead  # what they left has names of its own there
 
 
 OPENED = """
