@@ -5,15 +5,24 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
+from pydantic import RootModel
+
 from buildmatrix.documents import schemas
-from buildmatrix.imported.spec import ModelFile
+from buildmatrix.imported.spec import FileNetworkSpec
 from buildmatrix.matrix.spec import MatrixSpec
+from buildmatrix.network import NetworkSpec, VariantSpec
 from buildmatrix.recipe import RecipeSpec
 from buildmatrix.schema import json_schema
 from buildmatrix.toolchain import ToolchainSpec
 
 if TYPE_CHECKING:
     from pydantic import BaseModel
+
+
+class ModelFile(RootModel[NetworkSpec | FileNetworkSpec | VariantSpec]):
+    """`model.yaml`: a network written layer by layer, one that stands in a file, or one made out of
+    another model."""
+
 
 FILES: dict[str, type[BaseModel]] = {
     "matrix.schema.json": MatrixSpec,

@@ -5,16 +5,14 @@ from __future__ import annotations
 from pathlib import PurePosixPath
 from typing import Annotated
 
-from pydantic import Field, RootModel, field_validator
+from pydantic import Field, field_validator
 
 from buildmatrix.network import (
     FormVersion,
     InputSpec,
     ModelName,
-    NetworkSpec,
     Summary,
     Tolerance,
-    VariantSpec,
 )
 from buildmatrix.schema import Spec
 
@@ -63,8 +61,3 @@ class FileNetworkSpec(Spec):
             there = ", ".join(ENDINGS)
             raise ValueError(f"{name} is none of ONNX, TensorFlow Lite and Caffe: {there}")
         return name
-
-
-class ModelFile(RootModel[NetworkSpec | FileNetworkSpec | VariantSpec]):
-    """`model.yaml`: a network written layer by layer, one that stands in a file, or one made out of
-    another model."""

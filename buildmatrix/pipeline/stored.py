@@ -6,7 +6,6 @@ import json
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from buildmatrix.audit.document import Audit
 from buildmatrix.errors import AuditError, BuildmatrixError, InputError
 from buildmatrix.nouns import Bundle, Verb
 from buildmatrix.pipeline.planning import plan_all
@@ -16,6 +15,7 @@ from buildmatrix.works import BundleWork
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
+    from buildmatrix.audit.document import Audit
     from buildmatrix.nouns import Action, Cell, Entry, FileRecord, Target
     from buildmatrix.pipeline.workshop import Workshop
     from buildmatrix.recipe import SourceSpec
@@ -156,6 +156,8 @@ def _record(store: Store, key: str, path: str) -> FileRecord | None:
 
 def read_audit(store: Store, key: str) -> Audit:
     """The stored audit by the key of its work. Raises BuildmatrixError when there is none."""
+    from buildmatrix.audit.document import Audit  # with all rules
+
     entry = store.entry(key)
     if entry is None:
         raise BuildmatrixError("not audited yet", hint="run `inv build` first")
