@@ -72,6 +72,9 @@ FORMATS: Mapping[str, Format] = {
     "onnx": Format("onnx"),
     "ncnn": Format("ncnn", with_help_of=NCNN, by_name=True),
     "ncnn-int8": Format("ncnn", ("int8",), NCNN, by_name=True),
+    "executorch": Format(
+        "executorch", with_help_of=("executorch_program", "tables", "xnnpack_graph")
+    ),
     "raw": Format("raw"),
 }
 

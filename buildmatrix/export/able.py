@@ -74,4 +74,7 @@ def _reordered(path: Sequence[Step], format: str) -> str:
 
 
 GIVEN = "tflite-int8-as-given"
-LAST_CHANNELS = ("tensorflow", "tflite", "tflite-int8-symmetric", "tflite-int8-asymmetric")
+LAST_CHANNELS = (
+    *("tensorflow", "tflite", "tflite-int8-symmetric", "tflite-int8-asymmetric"),
+    "executorch",
+)

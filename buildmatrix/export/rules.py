@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from buildmatrix.export.layout import same_padding
 from buildmatrix.layers import (
+    ConcatSpec,
     ConvSpec,
     DeconvSpec,
     DepthToSpaceSpec,
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
 CHAIN = (ConvSpec, ReluSpec, PoolSpec, FcSpec, SoftmaxSpec)
 UNEVEN = "windows or pads that differ between sides"
 LEAVES_OUT = "average that leaves out what was padded"
+MOST_JOINED = 5
 COUNTS_SOME = "average that counts a part of what was padded"
 
 
@@ -179,6 +181,22 @@ def rounds_down(step: Step) -> bool:
     return tuple(made) == tuple(step.after[1:])
 
 
+def executorch(step: Step) -> str:
+    """What ExecuTorch hands to XNNPACK: its backend's schema, package executorch 1.5.1."""
+    layer = step.layer
+    if isinstance(layer, DeconvSpec | DepthToSpaceSpec | LrnSpec):
+        return layer.type
+    if isinstance(layer, PadSpec) and layer.mode != "constant":
+        return f"pad of mode {layer.mode}"
+    if isinstance(layer, UpsampleSpec) and layer.mode == "nearest":
+        return "upsample to the nearest"
+    if isinstance(layer, ConcatSpec) and not 2 <= len(step.reads) <= MOST_JOINED:
+        return f"concat of {len(step.reads)} values"
+    if isinstance(layer, PoolSpec) and layer.window.kernel == (1, 1):
+        return "pooling of single values"
+    return ""
+
+
 RULES: Mapping[str, Callable[[Step], str]] = {
     "caffe": caffe,
     "tensorflow": tensorflow,
@@ -191,5 +209,6 @@ RULES: Mapping[str, Callable[[Step], str]] = {
     "onnx": any_layer,
     "ncnn": ncnn,
     "ncnn-int8": chain,
+    "executorch": executorch,
     "raw": chain,
 }

@@ -1,0 +1,181 @@
+"""Programs that are written here, read and run by ExecuTorch itself: the bundle of executorch-host.
+
+ExecuTorch's package needs PyTorch to be installed, so no unit test has it; its wheel's libraries
+need neither, and the bundle holds them.
+"""
+
+from __future__ import annotations
+
+import json
+import platform
+import subprocess
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+
+from buildmatrix import reference, schema
+from buildmatrix.export import able, export
+from buildmatrix.imported import described
+from buildmatrix.imported.spec import FileNetworkSpec
+from buildmatrix.network import NetworkSpec
+from tests import onnx_files, rounds
+from tests.boards import STATE
+from tests.integration import cli
+from tests.unit.test_imported_agreement import networks
+
+if TYPE_CHECKING:
+    from onnx import ModelProto
+
+ROOT = Path(__file__).parent.parent.parent
+FORMAT = "executorch"
+BATCHES = (3, 1)
+pytestmark = [
+    pytest.mark.docker,
+    pytest.mark.built(rounds.ALL),
+    pytest.mark.skipif(platform.machine() != "x86_64", reason="the bundle is for x86-64"),
+]
+
+
+@pytest.fixture(scope="module")
+def runner(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    bundle = tmp_path_factory.mktemp("executorch") / "bundle"
+    cli.run("build", "--only", "executorch-host", cwd=ROOT, state=STATE, code=0)
+    cli.run("get", "executorch-host", "--out", str(bundle), cwd=ROOT, state=STATE, code=0)
+    return bundle / "bin" / "runner"
+
+
+def worst(runner: Path, net: NetworkSpec, folder: Path) -> float:
+    """The largest relative error of any batch."""
+    export(net, format=FORMAT, destination=folder)
+    batches = ",".join(map(str, BATCHES))
+    done = subprocess.run(
+        [runner, "--model", folder, "--batch", batches, "--passes", "1", "--warmup", "0"],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=120,
+    )
+    right = np.fromfile(folder / "expected.f64")
+    lines = [json.loads(line) for line in done.stdout.splitlines()]
+    assert [(one["batch"], one["status"]) for one in lines] == [(b, "ok") for b in BATCHES], lines
+    assert [one["batch_max_abs_diff"] for one in lines] == [0, 0]  # every image has that answer
+    return max(reference.max_relative_error(np.array(one["output"]), right) for one in lines)
+
+
+def layer(kind: str, name: str, *inputs: str, **how: Any) -> dict[str, Any]:
+    return {"type": kind, "name": name, **({"inputs": inputs} if inputs else {}), **how}
+
+
+CONV = layer("conv", "c", outputs=4, kernel=3, pad=1)
+RELU = layer("relu", "r")
+TANH = layer("tanh", "t", "c")
+FOUR = layer("concat", "k", "t", "c", "r", "t")
+CASES: dict[str, list[dict[str, Any]]] = {
+    "sides": [layer("conv", "c", outputs=5, kernel=(3, 2), pad=(2, 1, 0, 1), stride=(2, 1))],
+    "dilation": [layer("conv", "c", outputs=5, kernel=3, dilation=2, pad=1)],
+    "depthwise": [layer("conv", "c", outputs=8, kernel=3, groups=4, pad=(0, 1, 2, 0))],
+    "max": [layer("pool", "p", method="max", kernel=3, stride=2, pad=(1, 1, 0, 0))],
+    "global": [CONV, layer("pool", "p", method="average", kernel=6, stride=1)],
+    "counted": [
+        layer("pool", "p", method="average", kernel=3, stride=1, pad=1, counts_pad=True),
+    ],
+    "not counted": [layer("pool", "p", method="average", kernel=3, stride=1, pad=1)],
+    "relu": [RELU, CONV],
+    "clip": [CONV, layer("clip", "k", low=-0.25, high=0.125)],
+    "leaky": [CONV, layer("leaky-relu", "k", slope=0.1)],
+    "prelu": [layer("fc", "f", outputs=7), layer("prelu", "k")],
+    "sigmoid": [CONV, layer("sigmoid", "k")],
+    "hard-sigmoid": [CONV, layer("hard-sigmoid", "k")],
+    "hard-swish": [CONV, layer("hard-swish", "k")],
+    "add": [CONV, RELU, layer("add", "a", "c", "r")],
+    "gate": [
+        *(CONV, RELU, layer("pool", "g", method="average", kernel=6, stride=1)),
+        *(layer("sigmoid", "h"), layer("mul", "m", "h", "r")),
+    ],
+    "two": [CONV, RELU, layer("concat", "k", "c", "r")],
+    "four": [CONV, RELU, TANH, FOUR],
+    "five": [CONV, RELU, TANH, layer("concat", "k", "t", "c", "r", "t", "c")],
+    "slice": [CONV, layer("slice", "s", first=1, channels=2)],
+    "shuffle": [layer("conv", "c", outputs=6, kernel=3), layer("shuffle", "s", groups=3)],
+    "pad": [layer("pad", "p", pad=(1, 2, 3, 0), channels=(1, 2), value=0.5), CONV],
+    "linear": [layer("upsample", "u", factor=2, mode="linear"), CONV],
+    "flatten": [CONV, layer("flatten", "f"), RELU],
+    "softmax": [CONV, layer("softmax", "s")],
+}
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_what_the_format_can_say_is_computed_right(runner: Path, tmp_path: Path, name: str) -> None:
+    net = NetworkSpec.model_validate(
+        {
+            **{"version": 1, "name": "n", "summary": "", "seed": 1},
+            "input": {"channels": 4, "height": 6, "width": 6},
+            "tolerance": {"float32": 1e-4},
+            "layers": [*CASES[name], layer("fc", "prob", outputs=3)],
+        }
+    )
+    assert worst(runner, net, tmp_path) < 1e-5
+
+
+@pytest.mark.parametrize("name", ["face-cnn", "lenet-5", "mobilenet-v1-0.25-128"])
+def test_every_shipped_network_is_computed_right(runner: Path, tmp_path: Path, name: str) -> None:
+    net = schema.load(ROOT / "models" / name / "model.yaml", NetworkSpec)
+    assert worst(runner, net, tmp_path) < 1e-5
+
+
+def test_random_networks_out_of_onnx_files_are_computed_right(runner: Path) -> None:
+    said = 0
+
+    @settings(
+        max_examples=60,
+        deadline=None,
+        derandomize=True,
+        database=None,
+        suppress_health_check=list(HealthCheck),
+    )
+    @given(networks())
+    def agree(model: ModelProto) -> None:
+        nonlocal said
+        with TemporaryDirectory() as place:
+            folder = onnx_files.write(Path(place) / "mine", model)
+            text = (folder / "model.yaml").read_text().replace("1.0e-4", "1.0e-3")
+            (folder / "model.yaml").write_text(text)
+            net = described(schema.load(folder / "model.yaml", FileNetworkSpec), folder)
+            if not able.gap(net, FORMAT):
+                said += 1
+                assert worst(runner, net, folder / FORMAT) < 1e-3
+
+    agree()
+    assert said > 30
+
+
+def test_a_batch_beyond_the_program_s_is_refused(runner: Path, tmp_path: Path) -> None:
+    net = schema.load(ROOT / "models" / "lenet-5" / "model.yaml", NetworkSpec)
+    export(net, format=FORMAT, destination=tmp_path)
+    done = subprocess.run(
+        [runner, "--model", tmp_path, "--batch", "1024,1025", "--passes", "1"],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=120,
+    )
+    fine, beyond = (json.loads(line) for line in done.stdout.splitlines())
+    assert fine["status"] == "ok"
+    assert beyond["message"] == "the program takes 1024 images at most, not 1025"
+
+
+def test_a_program_that_is_none_is_told(runner: Path, tmp_path: Path) -> None:
+    net = schema.load(ROOT / "models" / "lenet-5" / "model.yaml", NetworkSpec)
+    export(net, format=FORMAT, destination=tmp_path)
+    whole = (tmp_path / "net.pte").read_bytes()
+    (tmp_path / "net.pte").write_bytes(whole[: len(whole) // 2])
+    done = subprocess.run(
+        [runner, "--model", tmp_path], capture_output=True, text=True, check=False, timeout=120
+    )
+    (line,) = (json.loads(line) for line in done.stdout.splitlines())
+    assert line["status"] == "error"
+    assert line["message"].startswith("net.pte: ExecuTorch's error ")
