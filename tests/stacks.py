@@ -47,6 +47,7 @@ LONG = (
     "caffe-blis",
     "tflite-runtime-arm64",
     "litert-int8-symmetric-arm64",
+    "openvino-arm64",
     "mxnet-wheel-host-onednn",
     "mxnet-wheel-openblas-0.3.21",
     "mxnet-wheel-openblas-0.3.34-split-m",

@@ -6,33 +6,19 @@ need neither, and the bundle holds them.
 
 from __future__ import annotations
 
-import json
 import platform
-import subprocess
 from pathlib import Path
-from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
 
-from buildmatrix import reference, schema
-from buildmatrix.export import able, export
-from buildmatrix.imported import described
-from buildmatrix.imported.spec import FileNetworkSpec
+from buildmatrix import schema
+from buildmatrix.export import export
 from buildmatrix.network import NetworkSpec
-from tests import onnx_files, rounds
-from tests.boards import STATE
-from tests.integration import cli
-from tests.unit.test_imported_agreement import networks
-
-if TYPE_CHECKING:
-    from onnx import ModelProto
+from tests import rounds, runners
 
 ROOT = Path(__file__).parent.parent.parent
 FORMAT = "executorch"
-BATCHES = (3, 1)
 pytestmark = [
     pytest.mark.docker,
     pytest.mark.built(rounds.ALL),
@@ -42,28 +28,7 @@ pytestmark = [
 
 @pytest.fixture(scope="module")
 def runner(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    bundle = tmp_path_factory.mktemp("executorch") / "bundle"
-    cli.run("build", "--only", "executorch-host", cwd=ROOT, state=STATE, code=0)
-    cli.run("get", "executorch-host", "--out", str(bundle), cwd=ROOT, state=STATE, code=0)
-    return bundle / "bin" / "runner"
-
-
-def worst(runner: Path, net: NetworkSpec, folder: Path) -> float:
-    """The largest relative error of any batch."""
-    export(net, format=FORMAT, destination=folder)
-    batches = ",".join(map(str, BATCHES))
-    done = subprocess.run(
-        [runner, "--model", folder, "--batch", batches, "--passes", "1", "--warmup", "0"],
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=120,
-    )
-    right = np.fromfile(folder / "expected.f64")
-    lines = [json.loads(line) for line in done.stdout.splitlines()]
-    assert [(one["batch"], one["status"]) for one in lines] == [(b, "ok") for b in BATCHES], lines
-    assert [one["batch_max_abs_diff"] for one in lines] == [0, 0]  # every image has that answer
-    return max(reference.max_relative_error(np.array(one["output"]), right) for one in lines)
+    return runners.bundled("executorch-host", tmp_path_factory.mktemp("executorch") / "bundle")
 
 
 def layer(kind: str, name: str, *inputs: str, **how: Any) -> dict[str, Any]:
@@ -118,64 +83,33 @@ def test_what_the_format_can_say_is_computed_right(runner: Path, tmp_path: Path,
             "layers": [*CASES[name], layer("fc", "prob", outputs=3)],
         }
     )
-    assert worst(runner, net, tmp_path) < 1e-5
+    assert runners.worst(runner, net, FORMAT, tmp_path) < 1e-5
 
 
 @pytest.mark.parametrize("name", ["face-cnn", "lenet-5", "mobilenet-v1-0.25-128"])
 def test_every_shipped_network_is_computed_right(runner: Path, tmp_path: Path, name: str) -> None:
     net = schema.load(ROOT / "models" / name / "model.yaml", NetworkSpec)
-    assert worst(runner, net, tmp_path) < 1e-5
+    assert runners.worst(runner, net, FORMAT, tmp_path) < 1e-5
 
 
 def test_random_networks_out_of_onnx_files_are_computed_right(runner: Path) -> None:
-    said = 0
-
-    @settings(
-        max_examples=60,
-        deadline=None,
-        derandomize=True,
-        database=None,
-        suppress_health_check=list(HealthCheck),
-    )
-    @given(networks())
-    def agree(model: ModelProto) -> None:
-        nonlocal said
-        with TemporaryDirectory() as place:
-            folder = onnx_files.write(Path(place) / "mine", model)
-            text = (folder / "model.yaml").read_text().replace("1.0e-4", "1.0e-3")
-            (folder / "model.yaml").write_text(text)
-            net = described(schema.load(folder / "model.yaml", FileNetworkSpec), folder)
-            if not able.gap(net, FORMAT):
-                said += 1
-                assert worst(runner, net, folder / FORMAT) < 1e-3
-
-    agree()
-    assert said > 30
+    assert runners.agreeing(runner, FORMAT, 60) > 30
 
 
 def test_a_batch_beyond_the_program_s_is_refused(runner: Path, tmp_path: Path) -> None:
     net = schema.load(ROOT / "models" / "lenet-5" / "model.yaml", NetworkSpec)
     export(net, format=FORMAT, destination=tmp_path)
-    done = subprocess.run(
-        [runner, "--model", tmp_path, "--batch", "1024,1025", "--passes", "1"],
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=120,
-    )
-    fine, beyond = (json.loads(line) for line in done.stdout.splitlines())
+    fine, beyond = runners.lines(runner, tmp_path, "--batch", "1024,1025")
     assert fine["status"] == "ok"
     assert beyond["message"] == "the program takes 1024 images at most, not 1025"
 
 
-def test_a_program_that_is_none_is_told(runner: Path, tmp_path: Path) -> None:
+def test_half_a_program_is_none(runner: Path, tmp_path: Path) -> None:
+    """ExecuTorch 1.5.1 computes with it as if it were whole, unless it is asked to verify it."""
     net = schema.load(ROOT / "models" / "lenet-5" / "model.yaml", NetworkSpec)
     export(net, format=FORMAT, destination=tmp_path)
     whole = (tmp_path / "net.pte").read_bytes()
     (tmp_path / "net.pte").write_bytes(whole[: len(whole) // 2])
-    done = subprocess.run(
-        [runner, "--model", tmp_path], capture_output=True, text=True, check=False, timeout=120
-    )
-    (line,) = (json.loads(line) for line in done.stdout.splitlines())
+    (line,) = runners.lines(runner, tmp_path)
     assert line["status"] == "error"
     assert line["message"].startswith("net.pte: ExecuTorch's error ")

@@ -1,0 +1,88 @@
+"""Runners of bundles for this machine, run on networks that no cell is of."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from hypothesis import HealthCheck, given, settings
+
+from buildmatrix import reference, schema
+from buildmatrix.export import able, export
+from buildmatrix.imported import described
+from buildmatrix.imported.spec import FileNetworkSpec
+from tests import onnx_files
+from tests.boards import STATE
+from tests.integration import cli
+from tests.unit.test_imported_agreement import networks
+
+if TYPE_CHECKING:
+    from onnx import ModelProto
+
+    from buildmatrix.network import NetworkSpec
+
+ROOT = Path(__file__).parent.parent
+BATCHES = (3, 1)
+
+
+def bundled(cell: str, folder: Path) -> Path:
+    """The runner of a cell's bundle, which is built where it is not, and handed over."""
+    cli.run("build", "--only", cell, cwd=ROOT, state=STATE, code=0)
+    cli.run("get", cell, "--out", str(folder), cwd=ROOT, state=STATE, code=0)
+    return folder / "bin" / "runner"
+
+
+def lines(runner: Path, model: Path, *arguments: str) -> list[Any]:
+    """What the runner tells of each batch, one pass and no other before it."""
+    done = subprocess.run(
+        [runner, "--model", model, "--passes", "1", "--warmup", "0", *arguments],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=120,
+    )
+    return [json.loads(line) for line in done.stdout.splitlines()]
+
+
+def worst(runner: Path, net: NetworkSpec, format: str, folder: Path) -> float:
+    """The largest relative error of any batch."""
+    export(net, format=format, destination=folder)
+    told = lines(runner, folder, "--batch", ",".join(map(str, BATCHES)))
+    assert [(one["batch"], one["status"]) for one in told] == [(b, "ok") for b in BATCHES], told
+    assert [one["batch_max_abs_diff"] for one in told] == [0, 0]  # every image has that answer
+    right = np.fromfile(folder / "expected.f64")
+    return max(reference.max_relative_error(np.array(one["output"]), right) for one in told)
+
+
+def agreeing(runner: Path, format: str, examples: int) -> int:
+    """How many random networks out of ONNX files the format can say; the runner is right of all.
+
+    Raises AssertionError with a network of which it is not.
+    """
+    said = 0
+
+    @settings(
+        max_examples=examples,
+        deadline=None,
+        derandomize=True,
+        database=None,
+        suppress_health_check=list(HealthCheck),
+    )
+    @given(networks())
+    def agree(model: ModelProto) -> None:
+        nonlocal said
+        with TemporaryDirectory() as place:
+            folder = onnx_files.write(Path(place) / "mine", model)
+            text = (folder / "model.yaml").read_text().replace("1.0e-4", "1.0e-3")
+            (folder / "model.yaml").write_text(text)
+            net = described(schema.load(folder / "model.yaml", FileNetworkSpec), folder)
+            if not able.gap(net, format):
+                said += 1
+                assert worst(runner, net, format, folder / format) < 1e-3
+
+    agree()
+    return said
