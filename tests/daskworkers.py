@@ -80,6 +80,18 @@ class Dask:
         """The works whose containers are there, of any worker."""
         return [work for work, _ in self.at_work()]
 
+    def clear(self) -> None:
+        """Remove the containers of workers that are dead: no other has their state folders, and a
+        test that failed may have left some that wait for ever."""
+        engine = DockerEngine()
+        try:
+            for name in self.workers:
+                mine = {"label": f"buildmatrix.state={self.state(name)}"}
+                for one in engine.client.api.containers(all=True, filters=mine):
+                    engine.client.api.remove_container(one["Id"], force=True)
+        finally:
+            engine.close()
+
 
 def _process(
     log: Path, module: str, *arguments: str, state: Path, version: str = ""
@@ -126,6 +138,7 @@ def dask(root: Path, protocol: str = "tcp") -> Iterator[Dask]:
             process.kill()
         for process in (*running.workers.values(), scheduler):
             process.wait(60)
+        running.clear()
 
 
 def _address(file: Path, scheduler: subprocess.Popen[bytes]) -> str:

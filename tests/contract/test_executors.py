@@ -58,6 +58,8 @@ class Build:
         looked_at(self.state)
 
     def script(self, text: str) -> None:
+        for cache in self.caches():
+            (cache / "go").unlink(missing_ok=True)
         tiny.write_recipe(self.root / "project", "tiny", text)
 
     def run(self, shop: Workshop) -> tuple[Outcome, ...]:
@@ -85,10 +87,14 @@ class Build:
 
     def go(self) -> None:
         """Tell all that wait to go on, wherever they are."""
+        for cache in self.caches():
+            (cache / "go").touch()
+
+    def caches(self) -> list[Path]:
+        """Those that are there: workers keep theirs from test to test."""
         names = self.dask.workers if self.dask else ()
-        for state in (self.state, *(self.dask.state(n) for n in names if self.dask)):
-            if (state / CACHE).is_dir():
-                (state / CACHE / "go").touch()
+        states = (self.state, *(self.dask.state(n) for n in names if self.dask))
+        return [state / CACHE for state in states if (state / CACHE).is_dir()]
 
     def notes(self) -> str:
         return "\n".join(one.message for one in self.reporter.events if isinstance(one, Note))
@@ -166,10 +172,11 @@ def test_a_worker_killed_at_work_is_replaced_and_the_bytes_are_those_of_here(
     running: Dask, tmp_path: Path
 ) -> None:
     here = Build(tmp_path / "here", None)
-    here.run(here.shop())
+    here.run(here.shop())  # it has a cache from now on, in which it can be told to go on
     there = Build(tmp_path / "there", running)
-    there.script(WAITS + tiny.SCRIPT)
-    here.script(WAITS + tiny.SCRIPT)
+    script = f"# workers have what others made\n{WAITS}{tiny.SCRIPT}"
+    there.script(script)
+    here.script(script)
     here.go()
     here.run(here.shop())
     ended: list[tuple[Outcome, ...]] = []
@@ -177,7 +184,7 @@ def test_a_worker_killed_at_work_is_replaced_and_the_bytes_are_those_of_here(
     thread = threading.Thread(target=lambda: ended.append(there.run(shop)))
     thread.start()
     wait_for(lambda: there.begun() == 2, "both to begin")
-    (name, *_) = [n for n in running.workers if any((running.state(n) / CACHE).glob("*"))]
+    (name, *_) = [n for n in running.workers if containers(running.state(n))]
     running.workers[name].send_signal(signal.SIGKILL)
     there.go()
     thread.join(240)
