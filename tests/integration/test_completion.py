@@ -77,7 +77,7 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
         ("buildmatrix device up --kind pi3-c", {"pi3-counted"}),
         ("buildmatrix device tr", {"trust"}),
         ("buildmatrix report --format m", {"markdown"}),
-        ("buildmatrix models --copy len", {"lenet-5"}),
+        ("buildmatrix models --copy len", {"lenet-5", "lenet-5-digits"}),
         ("buildmatrix build --jobs ", set[str]()),
     ],
 )
