@@ -80,6 +80,12 @@ class CommandResult:
 class Connection(Protocol):
     """A POSIX shell on a board. One verb, because sh, tar and sha256sum are all a board has."""
 
+    @property
+    def packed(self) -> int | None:
+        """Bytes that went over the wire so far, when what is sent is packed on the way and unpacked
+        before the board's shell sees it; None where it goes as it is."""
+        ...
+
     def run(
         self, script: str, *, timeout: float, stdin: Iterable[bytes] | None = None
     ) -> CommandResult:

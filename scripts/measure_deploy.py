@@ -242,6 +242,10 @@ class Counting:
     def __init__(self, inner: ssh.SshConnection) -> None:
         self.inner, self.calls = inner, 0
 
+    @property
+    def packed(self) -> int | None:
+        return self.inner.packed
+
     def run(self, script: str, **settings: object) -> CommandResult:
         self.calls += 1
         return self.inner.run(script, **settings)  # type: ignore[arg-type]

@@ -42,6 +42,8 @@ def sent_bytes(script: str) -> int:
 class LocalShell:
     """A Connection to this machine: real sh, tar and sha256sum, with `home` as the board's HOME."""
 
+    packed: int | None = None
+
     def __init__(self, home: Path) -> None:
         self.home = home
         self.scripts: list[str] = []

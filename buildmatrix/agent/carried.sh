@@ -6,7 +6,7 @@ text="" size=0
 IFS= read -r size
 while [ "${#text}" -lt "$size" ]; do one=$(dd bs=$((size - ${#text})) count=1 2> /dev/null; printf _); [ "$one" = _ ] && break; text=$text${one%_}; done
 [ "$(printf %s "$text" | sha256sum)" = "$digest  -" ] || { command -v dd > /dev/null || echo "dd: not found" >&2; exit 93; }
-[ "$mode" = look ] || [ "$fresh" ] || { mkdir -p agent && printf %s "$text" > "agent/.$mark" && mv -f "agent/.$mark" "$agent"; } 2> /dev/null
+[ "$mode" = look ] || [ "$fresh" ] || { { [ -d agent ] || mkdir -p agent; } && printf %s "$text" > "agent/.$mark" && mv -f "agent/.$mark" "$agent"; } 2> /dev/null
 unset one size
 eval "$text"
 eval "$line"

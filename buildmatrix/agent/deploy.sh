@@ -139,7 +139,7 @@ arrive() { # names on stdin, as tar begins with each: hashes what is whole, more
     while read -r name; do
         ! object "$last" || set -- "$@" "$last"
         last=$work/in/$name
-        [ $# -lt "$many" ] || { sha256sum "$@"; set --; many=$((many < 8 ? many * 2 : 8)); }
+        [ $# -lt "$many" ] || { sha256sum "$@"; set --; many=$((many < 64 ? many * 4 : 64)); }
     done
     ! object "$last" || set -- "$@" "$last"
     [ $# = 0 ] || sha256sum "$@"
@@ -161,12 +161,21 @@ adopt() { # what was brought whole becomes objects; fails, and says what, when s
     [ -z "$bad" ]
 }
 
-receive() { # gzip or zstd; stdin: a compressed tar of objects and rests, then of trees and orders
+untar() {
+    tar -xvf - -C "$work/in" || : > "$work/torn"
+}
+
+unpack() { # gzip, zstd or plain
+    if [ "$1" = plain ]; then untar; else { "$1" -dc || : > "$work/torn"; } | untar; fi
+}
+
+receive() { # CODEC; stdin: a tar of objects and rests, then of trees and orders.
+    # What is done before the stream is read costs nothing: it comes on. What follows it is waited for.
     mkdir -p objects parts bundles cells runs "$work/in" || exit
+    now=$(date +%s)
     export TAR_OPTIONS=--blocking-factor=128 # GNU tar reads a pipe in pieces of 10 KiB else
-    sums=$({ "$1" -dc || : > "$work/torn"; } |
-        { tar -xvf - -C "$work/in" || : > "$work/torn"; } | arrive)
-    if [ -e "$work/torn" ]; then
+    sums=$(unpack "$1" | arrive)
+    if [ -e "$work/torn" ] || [ ! -f "$work/in/orders" ]; then # tar may take a cut for the end
         keep "$work/in"
         rm -rf "$work"
         return 1
@@ -176,22 +185,24 @@ receive() { # gzip or zstd; stdin: a compressed tar of objects and rests, then o
     echo end
 }
 
-plant() { # builds the trees in $work, of links to objects
-    ln -s ../../objects "$work/objects"
-    tar -xf "$work/in/trees" -C "$work" 2> "$work/refused" && [ ! -s "$work/refused" ]
+plant() { # builds the trees that did not come whole: of links to objects, some of which were here
+    ln -s ../../../objects "$work/in/objects"
+    mv "$work/in/trees" "$work/trees"
+    tar -xf "$work/trees" -C "$work/in" 2> "$work/refused" && [ ! -s "$work/refused" ] && sync
 }
 
 settle() { # DIGEST: the tree takes its place; one that stands gets only what differs
-    mv "$work/trees/$1" bundles/ 2> "$work/refused" && return
+    mv "$work/in/trees/$1" bundles/ 2> "$work/refused" && return
     if [ ! -d "bundles/$1" ]; then cat "$work/refused" >&2; return; fi
-    (cd "$work/trees/$1" && find . ! -type d) | while read -r file; do
-        new=$work/trees/$1/$file old=bundles/$1/$file
+    (cd "$work/in/trees/$1" && find . ! -type d) | while read -r file; do
+        new=$work/in/trees/$1/$file old=bundles/$1/$file
         # shellcheck disable=SC3013 # -ef: dash, busybox and bash have it
         [ "$new" -ef "$old" ] || { mkdir -p "${old%/*}" && mv -f "$new" "${old%/*}/"; }
     done
 }
 
-point() { # CELL DIGEST
+point() { # CELL DIGEST: by the link that came with the trees, where one did
+    if [ -L "$work/in/cells/$1" ]; then mv -f "$work/in/cells/$1" cells/; return; fi
     ln -s "../bundles/$2" "$work/$1" && mv -f "$work/$1" cells/
 }
 
@@ -210,8 +221,6 @@ install() { # by the orders 'tree DIGEST', then 'switch DIGEST CELL'
         cat "$work/refused" >&2
         return
     fi
-    sync
-    now=$(date +%s)
     while read -r order digest cell; do
         is_sum "$digest" || continue
         case $order/$cell in

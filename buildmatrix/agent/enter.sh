@@ -13,5 +13,5 @@ case $(ulimit -n || echo unknown) in "" | ? | [12]? | 3[01]) ulimit -n; exit 95 
 unset CDPATH TAR_OPTIONS GZIP
 agent=agent/$digest fresh=
 case ${HOME-} in /*) cd "$HOME" 2> /dev/null ;; *) false ;; esac || { [ "$mode" != work ] && cd /proc || { echo "${HOME-}"; exit 91; }; }
-[ "$mode" != work ] || [ -d "$prefix" ] || mkdir -p "$prefix" || exit 92
+[ "$mode" != work ] || [ -d "$prefix" ] || mkdir -p "$prefix/agent" || exit 92
 cd "$prefix" 2> /dev/null || { fresh=yes; cd /proc || exit 92; }

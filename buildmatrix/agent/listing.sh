@@ -29,10 +29,17 @@ glance() { # what a deploy asks first; nothing is looked at where nothing was ev
     echo end
 }
 
-greet() { # what a deploy asks first: what the board is, and what stands there; compressed
-    {
-        brief 2> /dev/null
-        echo end=1
-        glance
-    } | gzip -c
+hello() {
+    brief 2> /dev/null
+    echo end=1
+    glance
+}
+
+greet() { # what a deploy asks first: what the board is, and what stands there; plain where SSH packs
+    if [ "${1-}" = plain ]; then
+        answer=$(hello)
+        printf '%s\n' "$answer" # at once: sshd wraps each write
+    else
+        hello | gzip -c
+    fi
 }

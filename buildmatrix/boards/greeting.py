@@ -76,7 +76,11 @@ def greet(
 def question(connection: Connection, *, writes: bool = True, bare: bool = False) -> bytes:
     """What is the board, as far as a gate must know, and what stands there: one round trip."""
     mode: Mode = "keep" if writes else "look"
-    answer = call(connection, QUESTION, timeout=deploy.SHORT, mode=mode, bare=bare).stdout
+    packs = connection.packed is not None
+    line = f"{QUESTION} plain" if packs else QUESTION
+    answer = call(connection, line, timeout=deploy.SHORT, mode=mode, bare=bare).stdout
+    if packs:
+        return answer
     try:
         return gzip.decompress(answer)
     except (OSError, EOFError, zlib.error) as error:

@@ -119,7 +119,8 @@ def push(
             listing = survey(connection, names_of(bundles), prefix=prefix, mode=mode)
         if listing.corrupt:
             reporter.emit(Note("warning", f"{subject}: mending {_files(bundles, listing.corrupt)}"))
-        shipment = ship(bundles, listing, objects, anew=verify)
+        packed = connection.packed is not None
+        shipment = ship(bundles, listing, objects, anew=verify, packed=packed)
         result, bytes_sent = _send(
             connection,
             shipment,
@@ -181,7 +182,7 @@ def _send(
 
     Raises DeviceError naming every file that did not arrive whole; the others are kept there.
     """
-    wire, total = 0, shipment.upload.size
+    wire, total, before = 0, shipment.upload.size, connection.packed or 0
 
     def advanced(done: int) -> None:
         reporter.emit(Advanced(subject, done, total, "bytes"))
@@ -203,7 +204,7 @@ def _send(
             details="the sha256 computed on the board differs",
             hint="run deploy again; what arrived whole is kept",
         )
-    return result, wire
+    return result, wire if connection.packed is None else connection.packed - before
 
 
 def _files(bundles: Sequence[Bundle], names: Iterable[str]) -> str:

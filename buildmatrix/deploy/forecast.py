@@ -31,7 +31,7 @@ class Forecast:
 
     objects: int
     bytes: int  # before compression
-    wire_bytes: int  # exactly
+    wire_bytes: int  # exactly; where SSH packs, within a hundredth
     kept_bytes: int  # there from pushes that were cut, before compression
     seconds: float  # on the link, as it is now; 0 when nothing is to be sent
     round_trip_s: float  # measured now, or 0
@@ -59,12 +59,13 @@ def forecast(
     for bundle in bundles:
         check(bundle)
     listing = survey(connection, names_of(bundles), prefix=prefix, mode="dry")
-    shipment = ship(bundles, listing, objects)
+    shipment = ship(bundles, listing, objects, packed=connection.packed is not None)
     switched = tuple(bundle.cell for bundle in unsettled(bundles, listing))
     adds = added_kib(bundles, shipment.upload, listing)
     wire, seconds, latency, rate = 0, 0.0, 0.0, 0.0
     if switched:
-        wire = sum(len(chunk) for chunk in tar_stream(shipment, objects, lambda _: None))
+        packed = shipment if connection.packed is None else replace(shipment, codec="gzip")
+        wire = sum(len(chunk) for chunk in tar_stream(packed, objects, lambda _: None))
         latency, rate = link(connection)
         seconds = CALLS * latency + wire / rate
     removed: set[str] = set()

@@ -1,21 +1,22 @@
 """What goes over the wire: one compressed tar of content, then of trees and orders.
 
-A member NAME is an object, NAME.OFFSET the rest of one from that byte on. `trees` is a tar of its
-own: folders, links, and hard links to objects/NAME, so that one process on the board makes them
-all. `orders` says which trees to put in place and which cells to switch.
+A member NAME is an object, NAME.OFFSET the rest of one from that byte on. Then come trees/ of
+folders, links and hard links to objects, and in cells/ the links to them: as members too where all
+that they link to comes before them whole, as it does in a first deploy, so that the board needs no
+program for them; else as a tar `trees`, with hard links to objects/NAME, for when the rests are
+joined. `orders` says which trees to put in place and which cells to switch.
 """
 
 from __future__ import annotations
 
 import importlib.util
-import io
 import tarfile
 import zlib
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Literal, Protocol
 
-from buildmatrix.deploy.upload import CHUNK, object_name, plan_upload, resumed
+from buildmatrix.deploy.upload import CHUNK, names_of, object_name, plan_upload, resumed
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -24,6 +25,12 @@ if TYPE_CHECKING:
     from buildmatrix.deploy.upload import Upload
     from buildmatrix.nouns import Bundle
     from buildmatrix.protocols import ObjectReader
+
+
+END = bytes(2 * tarfile.BLOCKSIZE)  # of a tar
+
+
+Codec = Literal["gzip", "zstd", "plain"]
 
 
 class Squeezer(Protocol):
@@ -36,22 +43,37 @@ class Shipment:
     """All that a board needs to have the bundles and to switch to them."""
 
     upload: Upload
-    trees: bytes  # a tar; empty when all trees stand
+    trees: bytes  # members of a tar; none when all trees stand
+    whole: bool  # all that the trees link to comes before them in the stream
     orders: str
-    codec: Literal["gzip", "zstd"]
+    codec: Codec
 
 
 def ship(
-    bundles: Sequence[Bundle], listing: Listing, objects: ObjectReader, *, anew: bool = False
+    bundles: Sequence[Bundle],
+    listing: Listing,
+    objects: ObjectReader,
+    *,
+    anew: bool = False,
+    packed: bool = False,
 ) -> Shipment:
-    """Compare with what is there. With `anew`, trees that stand are made and compared again."""
+    """Compare with what is there. With `anew`, trees that stand are made and compared again.
+
+    `packed` says that the connection packs what is sent: then nothing is packed twice.
+    """
     standing = frozenset[str]() if anew else listing.bundles
     lacking = {b.digest: b for b in bundles if b.digest not in standing}
+    upload = resumed(plan_upload(bundles, listing.present), listing, objects)
+    coming = {item.name for item in upload.objects if not item.offset}
+    whole = coming.issuperset(names_of(tuple(lacking.values())))
+    cells = [bundle.cell for bundle in bundles]  # one may come twice, and no link can lead to both
+    linked = [b for b in bundles if b.digest in lacking and cells.count(b.cell) == 1]
     return Shipment(
-        resumed(plan_upload(bundles, listing.present), listing, objects),
-        _trees(lacking) if lacking else b"",
+        upload,
+        b"".join(_trees(lacking, linked, whole=whole)),
+        whole,
         "".join(f"{line}\n" for line in orders(bundles, standing, listing.active)),
-        "zstd" if listing.zstd and zstd_here() else "gzip",
+        "plain" if packed else "zstd" if listing.zstd and zstd_here() else "gzip",
     )
 
 
@@ -82,10 +104,11 @@ def tar_stream(
                 done += len(chunk)
                 advanced(done)
         yield squeeze.compress(_padding(item.rest))
-    for name, data in (("trees", shipment.trees), ("orders", shipment.orders.encode())):
-        if data:
-            yield squeeze.compress(_header(name, len(data)) + data + _padding(len(data)))
-    yield squeeze.compress(bytes(2 * tarfile.BLOCKSIZE))
+    if shipment.whole:
+        yield squeeze.compress(shipment.trees)
+    elif shipment.trees:
+        yield squeeze.compress(_member("trees", shipment.trees + END))
+    yield squeeze.compress(_member("orders", shipment.orders.encode()) + END)
     yield squeeze.flush()
 
 
@@ -94,11 +117,21 @@ def zstd_here() -> bool:
     return importlib.util.find_spec("zstandard") is not None
 
 
-def squeezer(codec: Literal["gzip", "zstd"]) -> Squeezer:
+class _Plain:
+    def compress(self, data: bytes, /) -> bytes:
+        return data
+
+    def flush(self) -> bytes:
+        return b""
+
+
+def squeezer(codec: Codec) -> Squeezer:
     """At levels that a busy core of a host does quicker than a link carries.
 
     zstd's 9 took 1.5 times the time of its 6 for 1.5 % of a Caffe bundle's bytes.
     """
+    if codec == "plain":
+        return _Plain()
     if codec == "zstd":
         import zstandard
 
@@ -106,26 +139,44 @@ def squeezer(codec: Literal["gzip", "zstd"]) -> Squeezer:
     return zlib.compressobj(6, zlib.DEFLATED, 31)  # 31: a gzip header around the stream
 
 
-def _trees(bundles: Mapping[str, Bundle]) -> bytes:
-    buffer = io.BytesIO()
-    with tarfile.open(fileobj=buffer, mode="w", format=tarfile.GNU_FORMAT) as tar:
-        for digest, bundle in bundles.items():
-            for member in _members(PurePosixPath("trees", digest), bundle):
-                tar.addfile(member)
-    return buffer.getvalue()
+def _trees(
+    lacking: Mapping[str, Bundle], linked: Sequence[Bundle], *, whole: bool
+) -> Iterator[bytes]:
+    """Members: the tree of each bundle that is lacking, and for those `linked` a cell's link."""
+    folder = "" if whole else "objects/"
+    for digest, bundle in lacking.items():
+        for member in _members(PurePosixPath("trees", digest), bundle, folder):
+            yield _encoded(member)
+    if linked:
+        yield _encoded(_folder("cells"))
+    for bundle in linked:
+        link = tarfile.TarInfo(f"cells/{bundle.cell}")
+        link.type, link.linkname = tarfile.SYMTYPE, f"../bundles/{bundle.digest}"
+        yield _encoded(link)
 
 
-def _members(root: PurePosixPath, bundle: Bundle) -> Iterator[tarfile.TarInfo]:
+def _members(root: PurePosixPath, bundle: Bundle, folder: str) -> Iterator[tarfile.TarInfo]:
     folders = {parent for record in bundle.files for parent in PurePosixPath(record.path).parents}
-    for folder in (root.parent, *sorted(root / folder for folder in folders)):
-        member = tarfile.TarInfo(str(folder))
-        member.type, member.mode = tarfile.DIRTYPE, 0o755
-        yield member
+    yield from (_folder(str(path)) for path in (root.parent, *sorted(root / f for f in folders)))
     for record in bundle.files:
         member = tarfile.TarInfo(str(root / record.path))
         member.type = tarfile.SYMTYPE if record.link else tarfile.LNKTYPE
-        member.linkname = record.link or f"objects/{object_name(record)}"
+        member.linkname = record.link or f"{folder}{object_name(record)}"
         yield member
+
+
+def _folder(name: str) -> tarfile.TarInfo:
+    member = tarfile.TarInfo(name)
+    member.type, member.mode = tarfile.DIRTYPE, 0o755
+    return member
+
+
+def _encoded(member: tarfile.TarInfo) -> bytes:
+    return member.tobuf(tarfile.GNU_FORMAT)
+
+
+def _member(name: str, data: bytes) -> bytes:
+    return _header(name, len(data)) + data + _padding(len(data))
 
 
 def _header(name: str, size: int, *, executable: bool = False) -> bytes:

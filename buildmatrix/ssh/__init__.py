@@ -54,7 +54,7 @@ def connect(
 
 def _connected(hops: Sequence[Hop], keyring: Keyring, timeout: float) -> SshConnection:
     with contextlib.ExitStack() as undo:
-        chain = Chain()
+        chain = Chain(hops[-1])
         undo.callback(chain.close)
         with Deadline(timeout, chain.cut) as deadline:
             _pass(chain, hops, keyring, deadline)

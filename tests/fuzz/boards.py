@@ -43,6 +43,7 @@ class Answering:
 
     data: bytes
     state: bytes = b""
+    packed: int | None = None
 
     def run(
         self, script: str, *, timeout: float, stdin: Iterable[bytes] | None = None

@@ -140,9 +140,9 @@ def breaking(target: BoardAddress, prefix: str, at: int, mbit: float) -> Iterato
         watching.join()
 
 
-def made(store: Memory, version: int, size: int = 700_000) -> Bundle:
+def made(store: Memory, version: int, size: int = 700_000, **more: bytes) -> Bundle:
     names = ["bin/runner", "lib/a", "lib/b", "model/net"]
-    return store.bundle("c", {n: noise(f"{n} {version}", size) for n in names}, so="a")
+    return store.bundle("c", more | {n: noise(f"{n} {version}", size) for n in names}, so="a")
 
 
 def complete(connection: Connection, bundle: Bundle, prefix: str) -> bool:
@@ -212,6 +212,10 @@ def test_nothing_changed_is_one_round_trip_and_few_bytes(
 class Counting:
     def __init__(self, inner: Connection) -> None:
         self.inner, self.calls = inner, 0
+
+    @property
+    def packed(self) -> int | None:
+        return self.inner.packed
 
     def run(
         self, script: str, *, timeout: float, stdin: Iterable[bytes] | None = None
@@ -300,12 +304,14 @@ def altered(command: str, happens: str) -> Iterator[None]:
 
 
 SWITCH = [  # every command of it, in order
-    'ln -s ../../objects "$work/objects"',
-    'mv "$work/trees/$1" bundles/',
+    'ln -s ../../../objects "$work/in/objects"',
+    'mv "$work/in/trees" "$work/trees"',
+    'mv "$work/in/trees/$1" bundles/',
     'old=$(readlink "cells/$1")',
     '[ -z "$old" ] || point "$1.previous" "$old"',
     'point "$1" "$2" && echo "switched $1"',
-    'mv -f "$work/$1" cells/',  # of the first of two calls: the way back
+    'mv -f "$work/$1" cells/',  # the way back
+    'mv -f "$work/in/cells/$1" cells/',
     'echo "$now $1 $2" >> history',
     'rm -rf "$work"\necho end',
 ]
@@ -323,7 +329,7 @@ def test_killed_at_every_step_of_the_switch_the_active_variant_is_whole(
     target: BoardAddress, store: Memory
 ) -> None:
     """All processes of the deploy are killed; a reader on the board looks all the time."""
-    versions = [made(store, n, 5_000) for n in range(len(SWITCH) + 2)]
+    versions = [made(store, n, 5_000, common=b"stays") for n in range(len(SWITCH) + 2)]
     with line(target) as connection:
         push(connection, store, versions[0], ".steps")
         push(connection, store, versions[1], ".steps")
