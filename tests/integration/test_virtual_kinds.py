@@ -238,8 +238,8 @@ def seconds(target: BoardAddress, script: str, *stdin: bytes) -> float:
 
 @pytest.mark.alone
 def test_a_link_is_as_slow_and_as_late_as_asked(spare: str) -> None:
-    rate, block = 2e6 / 8, bytes(400_000)
-    up, down = "cat >/dev/null", f"head -c {len(block)} /dev/zero"
+    rate, block = 2e6 / 8, os.urandom(400_000)  # which nobody packs on the way
+    up, down = "cat >/dev/null", f"head -c {len(block)} /dev/urandom"
     slow = boards.boot(spare, link="2mbit/0ms")
     took = {"up": seconds(slow, up, block), "down": seconds(slow, down)}
     for way, passed in took.items():
