@@ -48,7 +48,8 @@ class Listing:
         spoken = [line for _, lines in self.rows for line in lines]
         longest = max((len(word) for line in spoken for word in line.plain.split()), default=0)
         needed = max((line.cell_len for line in spoken), default=0)
-        if min(ROOM, needed) <= room and longest <= room:
+        worded = spoken or self.about  # without any, rich's table says the same in thrice the time
+        if worded and min(ROOM, needed) <= room and longest <= room:
             yield self._beside()
         else:
             yield from self._below(options.max_width, widths)
