@@ -10,8 +10,10 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
-# What lies below the root for a while: a toolchain's base, a record before it is in its place.
+# Names of what lies there for a while. Below the root: a toolchain's base, a record before it is in
+# its place. Below the folder of sources, in a folder there: what is fetched, and unpacked.
 PASSING = ("base-*", ".*.json-*")
+PASSING_SOURCES = ((".", "fetch-*"), (".", "tree-*"), ("archives", "tree-*"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +91,16 @@ class State:
     def scripts(self) -> Path:
         """Boards that have the agent, by address, with its digest."""
         return self.root / "scripts.json"
+
+    @property
+    def passing(self) -> tuple[tuple[Path, str], ...]:
+        """Folders and patterns of all that is removed once its maker is dead."""
+        return (
+            (self.store / "tmp", "*"),
+            (self.owners, "*"),
+            *((self.sources / folder, pattern) for folder, pattern in PASSING_SOURCES),
+            *((self.root, pattern) for pattern in PASSING),
+        )
 
     @property
     def answered(self) -> Path:

@@ -20,14 +20,13 @@ from buildmatrix import regular, shelf
 from buildmatrix.records import read_record, write_record
 from buildmatrix.shelf import Kind
 from buildmatrix.stamp import Stamp, stamp
-from buildmatrix.state import PASSING, State
+from buildmatrix.state import State
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from buildmatrix.documents.building import Build
     from buildmatrix.pipeline.making import Outcome
-    from buildmatrix.pipeline.project import Project
     from buildmatrix.pipeline.workshop import Workshop
 
 STEP = 2_000_000_000  # nanoseconds: the step of the coarsest clock that a file system has, FAT's
@@ -93,10 +92,16 @@ def keep(
 ) -> None:
     """Have the answer of a build said again, where it had nothing to do and found nothing wrong."""
     from buildmatrix.nouns import Stage, Verb
+    from buildmatrix.pipeline.project import own_sources
 
     idle = all(one.action.verb is Verb.SKIP and one.state == "cached" for one in outcomes)
-    if not idle or workshop.remote is not None or _follows_folders(workshop.project):
+    if not idle or workshop.remote is not None:
         return
+    sources = (
+        source for *_, source in own_sources(workshop.project.root, workshop.project.recipes)
+    )
+    if any(one.kind == "folder" for source in sources for one in source.alternates):
+        return  # it lies anywhere, and may be large
     if _passing(question.state):
         return  # somebody is at work, or was and is dead: the next build looks again
     audits = (one.action.key for one in outcomes if one.action.stage is Stage.AUDIT)
@@ -128,15 +133,4 @@ def alone(matrix: Path, state: State) -> tuple[Path, ...]:
 
 def _passing(state: State) -> list[Path]:
     """What somebody at work has made for a while; a build removes it when its maker is dead."""
-    archives = state.sources / "archives"
-    places = [(state.store / "tmp", "*"), (state.owners, "*"), (archives, "tree-*")]
-    places += [(state.sources, pattern) for pattern in ("fetch-*", "tree-*")]
-    places += [(state.root, pattern) for pattern in PASSING]
-    return sorted(path for place, pattern in places for path in place.glob(pattern))
-
-
-def _follows_folders(project: Project) -> bool:
-    """Whether a source of the project is a folder as it is now, wherever that lies."""
-    own = (path.parent.name for path in project.root.glob("recipes/*/recipe.yaml"))
-    sources = (source for name in own for source in project.recipes[name].spec.sources)
-    return any(one.kind == "folder" for source in sources for one in source.alternates)
+    return sorted(path for place, pattern in state.passing for path in place.glob(pattern))

@@ -15,12 +15,12 @@ from buildmatrix.some import some
 from buildmatrix.workload import Calls
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
 
     from buildmatrix.matrix import Matrix
     from buildmatrix.nouns import Cell, Scalar
-    from buildmatrix.recipe import Recipe
+    from buildmatrix.recipe import Recipe, SourceSpec
     from buildmatrix.toolchain import Toolchain
     from buildmatrix.workload import Workload
     from buildmatrix.works import Graph
@@ -159,27 +159,35 @@ def _trees(root: Path, recipes: Mapping[str, Recipe]) -> dict[str, str]:
     from buildmatrix.sources.folder import folder_tree
 
     trees: dict[str, str] = {}
+    for one, place, source in own_sources(root, recipes):
+        first = source.alternates[0]
+        if first.kind != "folder":
+            continue
+        if not (root / first.path).is_dir():
+            if len(source.alternates) > 1:
+                continue  # the build that needs it takes the next one
+            raise one.document.fault(
+                ("sources", place, "alternates", 0, "path"),
+                f"folder {first.path} is not there",
+                hint="`path` is relative to the folder of matrix.yaml, and stays inside it",
+            )
+        trees[first.path] = folder_tree(root, first.path)
+        if source.tree not in (None, trees[first.path]):
+            raise one.document.fault(
+                ("sources", place, "tree"),
+                f"folder {first.path} is tree {trees[first.path]} now, not the one pinned here",
+                hint="remove `tree:` to follow the folder, or write the new id",
+            )
+    return trees
+
+
+def own_sources(
+    root: Path, recipes: Mapping[str, Recipe]
+) -> Iterator[tuple[Recipe, int, SourceSpec]]:
+    """Every source of the recipes that the project itself has, with its recipe and place there."""
     for name in sorted(path.parent.name for path in root.glob("recipes/*/recipe.yaml")):
         for place, source in enumerate(recipes[name].spec.sources):
-            first = source.alternates[0]
-            if first.kind != "folder":
-                continue
-            if not (root / first.path).is_dir():
-                if len(source.alternates) > 1:
-                    continue  # the build that needs it takes the next one
-                raise recipes[name].document.fault(
-                    ("sources", place, "alternates", 0, "path"),
-                    f"folder {first.path} is not there",
-                    hint="`path` is relative to the folder of matrix.yaml, and stays inside it",
-                )
-            trees[first.path] = folder_tree(root, first.path)
-            if source.tree not in (None, trees[first.path]):
-                raise recipes[name].document.fault(
-                    ("sources", place, "tree"),
-                    f"folder {first.path} is tree {trees[first.path]} now, not the one pinned here",
-                    hint="remove `tree:` to follow the folder, or write the new id",
-                )
-    return trees
+            yield recipes[name], place, source
 
 
 def load_toolchains(root: Path) -> Mapping[str, Toolchain]:

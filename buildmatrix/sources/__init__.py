@@ -27,6 +27,7 @@ from buildmatrix.recipe import (
 from buildmatrix.records import read_record, write_record
 from buildmatrix.sources import pypi
 from buildmatrix.sources.tree import tree_id
+from buildmatrix.state import PASSING_SOURCES
 from buildmatrix.usage import note_use
 
 if TYPE_CHECKING:
@@ -71,10 +72,10 @@ class Sources:
 
     def sweep(self) -> tuple[Path, ...]:
         """Remove what killed downloads left behind; returns what it was."""
-        return (
-            *scratch.sweep(self.root, "fetch-*"),
-            *scratch.sweep(self.root, "tree-*"),
-            *scratch.sweep(self.root / "archives", "tree-*"),
+        return tuple(
+            path
+            for folder, pattern in PASSING_SOURCES
+            for path in scratch.sweep(self.root / folder, pattern)
         )
 
     def held(self) -> frozenset[str]:
