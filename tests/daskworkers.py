@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from buildmatrix.container import DockerEngine
+from buildmatrix.container import STATE, DockerEngine
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -86,9 +86,7 @@ class Dask:
         engine = DockerEngine()
         try:
             for name in self.workers:
-                mine = {"label": f"buildmatrix.state={self.state(name)}"}
-                for one in engine.client.api.containers(all=True, filters=mine):
-                    engine.client.api.remove_container(one["Id"], force=True)
+                engine.remove_stale(STATE, str(self.state(name)))
         finally:
             engine.close()
 
