@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from math import prod, sqrt
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
@@ -248,32 +248,32 @@ def _activate(
 
 def _convolve(layer: ConvSpec, x: F64, learnt: Parameters) -> F64:
     """Cross-correlation, as every stack computes what it calls convolution."""
-    windows = _windows(layer.window, x, 0.0)
+    seen = windows(layer.window, x, 0.0)
     weight = learnt.weight.astype(np.float64)
     if layer.groups == 1:
-        summed = np.tensordot(weight, windows, axes=((1, 2, 3), (0, 3, 4)))
+        summed = np.tensordot(weight, seen, axes=((1, 2, 3), (0, 3, 4)))
     elif layer.groups == len(x):  # depthwise: some outputs of each channel
         weight = weight.reshape(layer.groups, -1, *weight.shape[2:])
-        summed = np.einsum("cokl,cyxkl->coyx", weight, windows)
-        summed = summed.reshape(layer.outputs, *windows.shape[1:3])
+        summed = np.einsum("cokl,cyxkl->coyx", weight, seen)
+        summed = summed.reshape(layer.outputs, *seen.shape[1:3])
     else:
-        parts = zip(np.split(weight, layer.groups), np.split(windows, layer.groups), strict=True)
+        parts = zip(np.split(weight, layer.groups), np.split(seen, layer.groups), strict=True)
         summed = np.concatenate(
-            [np.tensordot(w, seen, axes=((1, 2, 3), (0, 3, 4))) for w, seen in parts]
+            [np.tensordot(w, part, axes=((1, 2, 3), (0, 3, 4))) for w, part in parts]
         )
     return summed + learnt.bias[:, None, None]
 
 
 def _pool(layer: PoolSpec, x: F64) -> F64:
     if layer.method == "max":
-        best: F64 = _windows(layer.window, x, -np.inf).max(axis=(3, 4))
+        best: F64 = windows(layer.window, x, -np.inf).max(axis=(3, 4))
         return best
-    windows = _windows(layer.window, x, 0.0)
+    seen = windows(layer.window, x, 0.0)
     if layer.counts_pad or not any(layer.window.pads):
-        mean: F64 = windows.mean(axis=(3, 4))
+        mean: F64 = seen.mean(axis=(3, 4))
         return mean
-    there = _windows(layer.window, np.ones_like(x[:1]), 0.0).sum(axis=(3, 4))
-    shares: F64 = windows.sum(axis=(3, 4)) / there
+    there = windows(layer.window, np.ones_like(x[:1]), 0.0).sum(axis=(3, 4))
+    shares: F64 = seen.sum(axis=(3, 4)) / there
     return shares
 
 
@@ -285,7 +285,7 @@ def _normalize(layer: LrnSpec, x: F64) -> F64:
     return normal
 
 
-def _windows(window: Window, x: F64, filling: float) -> F64:
+def windows(window: Window, x: NDArray[Any], filling: float) -> NDArray[Any]:
     """What the kernel sees at each place: (channels, height, width, kernel, kernel)."""
     top, left, bottom, right = window.pads
     grown = np.pad(

@@ -8,6 +8,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from onnx import TensorProto, helper, numpy_helper, save
 
+from buildmatrix import schema
+from buildmatrix.export import able
+from buildmatrix.network import NetworkSpec
+
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
@@ -91,10 +95,12 @@ def small(**settings: Any) -> ModelProto:
     return model(nodes, weights, **settings)
 
 
-def written_models(folder: Path) -> list[str]:
-    """Names of the models in a folder that are written layer by layer, and not in a file."""
-    texts = {path.parent.name: path.read_text() for path in folder.glob("*/model.yaml")}
-    return sorted(name for name, text in texts.items() if "\nlayers:" in text)
+def written_models(folder: Path, format: str = "onnx") -> list[str]:
+    """Names of the models in a folder that are written layer by layer, and not in a file, as far
+    as a format can say them."""
+    paths = [path for path in folder.glob("*/model.yaml") if "\nlayers:" in path.read_text()]
+    nets = [schema.load(path, NetworkSpec) for path in paths]
+    return sorted(net.name for net in nets if not able.gap(net, format))
 
 
 def write(folder: Path, what: ModelProto, **settings: Any) -> Path:

@@ -29,12 +29,13 @@ PICTURES_FILE = "held-out.f32"  # pictures that a trained network is judged by, 
 @dataclass(frozen=True, slots=True)
 class Format:
     """How a format is written: by `write(net, parameters, *settings)` of a module of this package,
-    which gives the content of each file."""
+    which gives the content of each file; by `write(net, parameters, image)` where `of_image`."""
 
     module: str
     settings: tuple[str, ...] = ()
     with_help_of: tuple[str, ...] = ()  # modules of this package that `module` imports
     by_name: bool = False  # whether the stacks that read it ask for the output by its name
+    of_image: bool = False  # whether it has a form of its own for the input, which `write` is given
 
     @property
     def sources(self) -> tuple[str, ...]:
@@ -76,6 +77,11 @@ FORMATS: Mapping[str, Format] = {
         "executorch", with_help_of=("executorch_program", "tables", "xnnpack_graph")
     ),
     "raw": Format("raw"),
+    "cmsis-nn": Format(
+        "cmsis_nn",
+        with_help_of=("cmsis_places", "cmsis_source", "q7", "q7_pass", "quantize"),
+        of_image=True,
+    ),
 }
 
 
@@ -145,8 +151,9 @@ def export(net: NetworkSpec, *, format: str, destination: Path) -> tuple[str, ..
     if how.by_name:
         net, parameters = _ending(net, parameters)
     writer = import_module(f"{__name__}.{how.module}")
+    more = (image,) if how.of_image else how.settings
     files: dict[str, bytes] = {
-        **writer.write(net, parameters, *how.settings),
+        **writer.write(net, parameters, *more),
         INPUT_FILE: image.astype("<f4").tobytes(),
         EXPECTED_FILE: expected.astype("<f8").tobytes(),
         **_pictures(net),

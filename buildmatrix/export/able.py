@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from buildmatrix.errors import InputError
-from buildmatrix.export.rules import RULES, chain
+from buildmatrix.export.rules import CHAINS, RULES
 from buildmatrix.layers import Shape
 from buildmatrix.network import QuantizedNetwork, steps
 
@@ -58,7 +58,7 @@ def _unsaid(path: Sequence[Step], format: str) -> str:
     rule, last = RULES[format], ""
     for step in path:
         chained = step.reads == (last,) or not last
-        words = rule(step) or ("branches" if rule is chain and not chained else "")
+        words = rule(step) or ("branches" if rule in CHAINS and not chained else "")
         if words:
             node = f" ({step.layer.node})" if step.layer.node else ""
             return f"the format {format} has no {words}: layer {step.layer.name}{node}"
@@ -76,5 +76,5 @@ def _reordered(path: Sequence[Step], format: str) -> str:
 GIVEN = "tflite-int8-as-given"
 LAST_CHANNELS = (
     *("tensorflow", "tflite", "tflite-int8-symmetric", "tflite-int8-asymmetric"),
-    "executorch",
+    *("executorch", "cmsis-nn"),
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from math import prod
 from typing import TYPE_CHECKING
 
 from buildmatrix.export.layout import same_padding
@@ -32,6 +33,8 @@ UNEVEN = "windows or pads that differ between sides"
 LEAVES_OUT = "average that leaves out what was padded"
 MOST_JOINED = 5
 COUNTS_SOME = "average that counts a part of what was padded"
+MOST_IN_A_CALL = 65535  # of what CMSIS-NN counts in 16 bits
+MANY = f"call of more than {MOST_IN_A_CALL:,} values"
 
 
 def any_layer(_step: Step) -> str:
@@ -50,6 +53,37 @@ def chain(step: Step) -> str:
     if isinstance(layer, PoolSpec) and any(layer.window.pads):
         return "padding of a pooling"
     return _grouped(step)
+
+
+def cmsis_nn(step: Step) -> str:
+    """What CMSIS-NN's q7 functions take: a chain of layers over square images, in calls whose
+    sizes are 16 bits. They are told the size of what comes out, so a bottom and a right pad may be
+    any; a top and a left one are one number, and a pooling's is 0, since with another the variant
+    for a Cortex-M4 reads what it has written already."""
+    layer: Layer = step.layer
+    if isinstance(layer, ConvSpec | PoolSpec):
+        return _square(step, layer)
+    if isinstance(layer, FcSpec):
+        return MANY if prod(step.before) > MOST_IN_A_CALL else ""
+    if isinstance(layer, SoftmaxSpec):
+        return "softmax of several pixels" if step.before[1:] != (1, 1) else ""
+    return "" if isinstance(layer, ReluSpec) else layer.type
+
+
+def _square(step: Step, layer: ConvSpec | PoolSpec) -> str:
+    window, (top, left, *_) = layer.window, layer.window.pads
+    sides = ((step.before.height, step.before.width), (step.after.height, step.after.width))
+    if any(one != other for one, other in (*sides, window.kernel, window.stride)) or top != left:
+        return "images, windows or pads that differ between sides"
+    if isinstance(layer, ConvSpec):
+        if layer.groups > 1 or window.dilation != (1, 1):
+            return "convolution with groups or dilation"
+        return MANY if step.before.channels * prod(window.kernel) > MOST_IN_A_CALL else ""
+    if layer.counts_pad and any(side > 0 for side in window.pads):
+        return "average that counts what was padded"
+    if top or (step.after.height - 1) * window.stride[0] >= step.before.height:
+        return "padding of a pooling before its image, or windows beyond it"
+    return MANY if step.after.width * step.before.channels > MOST_IN_A_CALL else ""
 
 
 def _grouped(step: Step) -> str:
@@ -211,4 +245,6 @@ RULES: Mapping[str, Callable[[Step], str]] = {
     "ncnn-int8": chain,
     "executorch": executorch,
     "raw": chain,
+    "cmsis-nn": cmsis_nn,
 }
+CHAINS = (chain, cmsis_nn)  # of formats that know no branches

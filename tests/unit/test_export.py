@@ -183,7 +183,7 @@ def ours(path: Path) -> set[str]:
 def test_the_graph_has_only_operators_of_tensorflow_s_makefile_build(tmp_path: Path) -> None:
     """tensorflow/contrib/makefile/tf_op_files.txt of 1.15 names a kernel file for each."""
     operators = set()
-    for name in written_models(MODELS):
+    for name in written_models(MODELS, "tensorflow"):
         path = MODELS / name / "model.yaml"
         export(load(path, NetworkSpec), format="tensorflow", destination=tmp_path)
         graph = messages("tensorflow", tensorflow.SCHEMA)["GraphDef"]()

@@ -20,7 +20,8 @@ from buildmatrix import reference
 from buildmatrix.export import FORMATS, ncnn, quantize, tflite
 from buildmatrix.reference import max_relative_error
 from tests import consumers
-from tests.unit.test_export_agreement import NETWORKS, network
+from tests.onnx_files import written_models
+from tests.unit.test_export_agreement import MODELS, network
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -145,7 +146,7 @@ def test_ranges_hold_zero_and_a_relu_cuts_them() -> None:
 
 
 def main() -> None:
-    for name in NETWORKS:
+    for name in written_models(MODELS, "tflite-int8-symmetric"):
         for format, reader in READERS:
             with TemporaryDirectory() as folder:
                 found = accuracy(network(name), format, reader, Path(folder))

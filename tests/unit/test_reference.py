@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 MODELS = Path(__file__).parents[2] / "models"
 FACE_CNN = MODELS / "face-cnn" / "model.yaml"
-NETWORKS = written_models(MODELS)
+NETWORKS = written_models(MODELS, "raw")  # of plain windows
 
 
 @pytest.fixture(scope="module")
