@@ -248,13 +248,17 @@ class _Builder:
         )
 
     def _runner(self, resolved: ResolvedRunner, cell: Cell, build: str) -> str:
+        name, models = _named(resolved, cell), []
+        if resolved.compiles_model:
+            name = f"{name}.{cell.model}"
+            models.append(self._model(resolved.model_format, cell))
         return self._put(
             Stage.RUNNER,
-            _named(resolved, cell),
+            name,
             resolved,
             cell=cell,
             # What the build was compiled against, the runner is too.
-            needs=(build, *(n for n in self.works[build].needs if self._is_made(n))),
+            needs=(build, *(n for n in self.works[build].needs if self._is_made(n)), *models),
             material={
                 "script": resolved.script,
                 "engine": resolved.engine,

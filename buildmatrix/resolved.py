@@ -57,6 +57,7 @@ class ResolvedRunner(ResolvedBuild):
 
     engine: str  # sha256
     model_format: str
+    compiles_model: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,6 +147,7 @@ class Resolver:
             limits=runner,
             engine=dict(files)[runner.engine],
             model_format=model_format(recipe, runner, own),
+            compiles_model=runner.compiles_model,
         )
 
     def bench(

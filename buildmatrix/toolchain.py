@@ -61,13 +61,19 @@ class TargetSpec(Spec):
     ] = Field(description="floating-point unit of a 32-bit target; empty on 64 bits")
     float_abi: Literal["hard", "soft"] = Field(description="where a call passes its floats")
     libc_floor: Annotated[
-        str, Field(pattern=r"^\d+\.\d+$", description="oldest glibc that its programs may need")
+        str,
+        Field(
+            pattern=r"^(\d+\.\d+)?$",
+            description="oldest glibc that its programs may need; empty: there is no system",
+        ),
     ]
 
     @model_validator(mode="after")
-    def _of_32_bits(self) -> TargetSpec:
+    def _whole(self) -> TargetSpec:
         if self.fpu and self.machine != "EM_ARM":
             raise ValueError(f"fpu is of 32-bit ARM alone: empty for {self.machine}")
+        if not self.libc_floor and not self.triple.endswith("-none-eabi"):
+            raise ValueError("libc_floor is empty for a target without a system alone")
         return self
 
 
@@ -78,7 +84,10 @@ class ToolchainSpec(Spec):
     name: str = Field(description="as its folder is called")
     summary: str = Field(description="what it is, in a line; listings show it")
     suite: Annotated[str, Field(pattern=r"^[a-z]+$", description="Debian's release: bookworm")]
-    architecture: Annotated[str, Field(pattern=r"^[a-z0-9]+$", description="Debian's name for it")]
+    architecture: Annotated[
+        str,
+        Field(pattern=r"^[a-z0-9]+$", description="Debian's name for it; none: it runs no system"),
+    ]
     base: BaseSpec
     target: TargetSpec
     flags: list[str] = Field(description="compiler flags that every stack gets")

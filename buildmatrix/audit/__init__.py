@@ -45,11 +45,21 @@ def judge_tree(files: ElfTree, policy: AuditPolicy) -> tuple[Finding, ...]:
     tree = Tree(files, policy)
     found = [
         Finding(rule.code, rule.severity_for(policy), file, message, rule.hint)
-        for rule in RULES
+        for rule in _rules(policy)
         for file, message in rule.check(tree)
     ]
     return tuple(sorted(found, key=lambda f: (f.file, f.code, f.message)))
 
+
+def _rules(policy: AuditPolicy) -> Sequence[Rule]:
+    """All of them; of a target without an operating system, where there is no loader and no
+    process, those of code and of files that cannot be judged."""
+    if not policy.target.bare:
+        return RULES
+    return [rule for rule in RULES if rule.code < LOADED or rule in odd.RULES]
+
+
+LOADED = "BM130"  # the first code of a rule about a loader, a process, or a library of the board
 
 # fmt: off
 _RULES = (

@@ -23,6 +23,9 @@ A_PROFILE = (
     *("v8", "v8.1-A", "v8.2-A", "v8.3-A", "v9"),
 )
 
+# The same of microcontrollers. Source: ADDENDA32, Tag_CPU_arch and Tag_CPU_arch_profile.
+M_PROFILE = ("v6-M", "v6S-M", "v7", "v7E-M")
+
 # What each -mfpu adds to the one before it in FPU_RANK, in the words of Tag_FP_arch and
 # Tag_Advanced_SIMD_arch. Source: GCC's manual, ARM options; ADDENDA32.
 FPU_GIVES = {
@@ -77,15 +80,17 @@ def float_abi(tree: Tree) -> Iterator[Fault]:
 def cpu_arch(tree: Tree) -> Iterator[Fault]:
     for facts in tree.own:
         word = facts.cpu_arch
-        highest = _profile_of(tree.target.march) if word else ""
-        if word and word not in A_PROFILE[: A_PROFILE.index(highest) + 1]:
+        march = tree.target.march
+        profile = M_PROFILE if march.endswith("-m") else A_PROFILE
+        highest = _profile_of(march, profile) if word else ""
+        if word and word not in profile[: profile.index(highest) + 1]:
             yield facts.file, f"Tag_CPU_arch {word}, the target is {highest} ({tree.target.march})"
 
 
-def _profile_of(march: str) -> str:
+def _profile_of(march: str, profile: tuple[str, ...]) -> str:
     """The Tag_CPU_arch value that -march=MARCH leads to: armv7-a gives v7, armv6kz v6KZ."""
     name = march.removeprefix("arm").lower()
-    fitting = [word for word in A_PROFILE if name.startswith(word.lower())]
+    fitting = [word for word in profile if name.startswith(word.lower())]
     if not fitting:
         raise InputError(f"unknown march '{march}'", hint="use a name that GCC knows, as armv7-a")
     return max(fitting, key=len)

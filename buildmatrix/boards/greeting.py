@@ -98,7 +98,7 @@ def _gate(
 
     Raises DeviceError when no bundle is left.
     """
-    machines = {one.cell.id: one.target.machine for one in cells}
+    machines = {one.cell.id: one.target.place for one in cells}
     ours = device.meant_for(about, machines)
     if len(ours) < len(cells):
         others = ", ".join(cell for cell in machines if cell not in ours)

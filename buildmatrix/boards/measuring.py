@@ -122,7 +122,7 @@ def fitted(lab: Lab, board: BoardAddress, request: Request, *, access: Access) -
         power_of=meter.measures if meter else "",
     )
     machines = {
-        entrant.cell: lab.cells[entrant.cell].target.machine
+        entrant.cell: lab.cells[entrant.cell].target.place
         for entrant in request.entrants
         if entrant.cell in lab.cells
     }

@@ -57,6 +57,7 @@ def _values() -> dict[tuple[str, str], Values]:
     from buildmatrix.cli.devices import ACTIONS
     from buildmatrix.cli.results import FORMATS
     from buildmatrix.pipeline import starting
+    from buildmatrix.virtual.firmware import KINDS as FIRMWARE
     from buildmatrix.virtual.kinds import KINDS
 
     cells, files = Values(nouns=("cells",)), Values(files=True)
@@ -76,6 +77,7 @@ def _values() -> dict[tuple[str, str], Values]:
         ("toolchains", "only"): toolchains,
         ("audit", "target"): Values(tuple(boards.names()), nouns=("toolchains",)),
         ("device", "kind"): Values(words=tuple(KINDS)),
+        ("firmware", "kind"): Values(words=tuple(FIRMWARE)),
         ("device", "action"): Values(words=tuple(ACTIONS)),
         ("report", "format"): Values(words=FORMATS),
         ("report", "against"): Values(words=("study",)),

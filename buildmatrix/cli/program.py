@@ -36,6 +36,7 @@ EXAMPLES = {
         "device list",
     ),
     "doctor": ("doctor",),
+    "firmware": ("firmware", "firmware --kind mps2-an500 --json"),
     "gc": ("gc --dry-run", "gc --unused-days 7 --images", "gc --at-most-gib 20"),
     "get": ("get dot-neon-true --out dot", "get dot-neon-true --tar dot.tar.gz"),
     "history": ("history", "history --every-run --out site"),

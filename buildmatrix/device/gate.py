@@ -49,7 +49,7 @@ def unfit(info: DeviceInfo, target: Target, *, needs_kib: int) -> tuple[Finding,
 def meant_for(info: DeviceInfo, machines: Mapping[str, str]) -> tuple[str, ...]:
     """The cells whose machine is the board's own; all of them when none is.
 
-    `machines` gives the ELF machine of each cell by its id. All are returned in the second case
+    `machines` gives the place of each cell's target by its id. All are returned in the second case
     so that the gate, which judges them next, can say why none of them fits.
     """
     cells = tuple(cell for cell, machine in machines.items() if machine == info.elf_machine)
@@ -76,6 +76,13 @@ def explained(
 def _foreign(info: DeviceInfo, target: Target) -> Iterator[Finding]:
     """What the bundle's code wants and the board has not."""
 
+    if target.bare:
+        yield checks.USERLAND.of(
+            info,
+            "the bundle is a whole program for a board without an operating system, which "
+            "`inv firmware` runs",
+        )
+        return
     if info.elf_machine != target.machine:
         yield checks.USERLAND.of(
             info, f"the board's userland is {info.elf_machine}, the bundle is {target.machine}"

@@ -60,6 +60,39 @@ class Deploy(TypedDict):
     boards: list[DeployedBoard]
 
 
+class BufferBytes(TypedDict):
+    input: int
+    output: int
+    scratch: int
+    column: int
+
+
+class FirmwareRow(TypedDict):
+    """A cell on an emulated board without an operating system: `different` of `answers` are not
+    bit for bit what they have to be; of the `pictures` that were held out `right` were known."""
+
+    cell: str
+    model: str
+    board: str
+    emulated: str
+    bundle: str
+    instructions: int  # of one pass
+    answers: int
+    different: int
+    pictures: int
+    right: int
+    right_in_floats: int
+    buffers: BufferBytes
+    weights: int  # bytes, biases with them
+
+
+class Firmware(TypedDict):
+    """`inv firmware`: every cell that ran."""
+
+    version: Literal[1]
+    cells: list[FirmwareRow]
+
+
 class Address(TypedDict):
     host: str
     port: int

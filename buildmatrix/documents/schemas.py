@@ -32,6 +32,7 @@ DOCUMENTS: dict[str, Any] = {
     "doctor": building.Checks,
     "gc": clearing.Gc,
     "deploy": boards.Deploy,
+    "firmware": boards.Firmware,
     "device-up": boards.DeviceUp,
     "device-info": boards.DeviceFacts,
     "device-list": boards.DeviceList,

@@ -123,6 +123,8 @@ def of_march32(march: str, fpu: str) -> frozenset[str]:
     ranks = ("armv8", "armv7ve", "armv7", "armv6t2")
     name = next((r for r in ranks if version.startswith(r)), "armv8" if parts else "armv6")
     words = _up_to(MARCH32, name) | _up_to(FPU, fpu)
+    if version.endswith("-m"):  # of ARMv7-M every core divides
+        words.add("idivt")
     if parts and int(parts["minor"] or 0) >= 1:
         words |= {"crc32", "asimdrdm"}
     return _with(frozenset(words), extensions)

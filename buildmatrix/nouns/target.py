@@ -36,6 +36,20 @@ class Target:
     # None where march and fpu alone say it.
     cpu_features: tuple[str, ...] | None = None
 
+    @property
+    def bare(self) -> bool:
+        """Whether its programs run without an operating system, as none of a board over SSH does.
+
+        >>> Target("arm-none-eabi", "EM_ARM", "armv7e-m", "", "soft", "").bare
+        True
+        """
+        return self.triple.endswith("-none-eabi")
+
+    @property
+    def place(self) -> str:
+        """What a board has to be for its programs: an ELF machine, or none that has a system."""
+        return "no system" if self.bare else self.machine
+
     def runs_on(self, other: Target) -> bool:
         """True when code built for this target may run where `other` describes the machine."""
         return (

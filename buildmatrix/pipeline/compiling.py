@@ -16,6 +16,7 @@ from buildmatrix.plan import material_of
 from buildmatrix.protocols import Mount, Output
 from buildmatrix.recipe import SourceSpec
 from buildmatrix.resolved import ResolvedBuild
+from buildmatrix.works import ModelWork
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -135,6 +136,8 @@ def _inputs(order: Order, workspace: Path, place: Workplace, recipe: Path) -> tu
             place.sources.unpack(identify(subject), workspace / "src" / subject.name)
         elif isinstance(subject, ResolvedBuild):
             place.store.checkout(order.keys[need.id], workspace / "deps" / subject.recipe.name)
+        elif isinstance(subject, ModelWork):
+            place.store.checkout(order.keys[need.id], workspace / "model")
     for name, _sha in order.resolved.files:
         target = workspace / "recipe" / name
         target.parent.mkdir(parents=True, exist_ok=True)
@@ -143,7 +146,7 @@ def _inputs(order: Order, workspace: Path, place: Workplace, recipe: Path) -> tu
     mounts = [Mount(workspace / "toolchain.cmake", "/toolchain.cmake")]
     mounts += [
         Mount(workspace / name, f"/{name}")
-        for name in ("src", "deps", "recipe")
+        for name in ("src", "deps", "recipe", "model")
         if (workspace / name).exists()
     ]
     if order.work.stage is Stage.RUNNER:

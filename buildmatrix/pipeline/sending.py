@@ -12,6 +12,7 @@ from buildmatrix.pinned import identify
 from buildmatrix.protocols import Output
 from buildmatrix.recipe import SourceSpec
 from buildmatrix.resolved import ResolvedBuild
+from buildmatrix.works import ModelWork
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -105,7 +106,7 @@ def _lend(order: Order, place: Workplace) -> None:
         match need.subject:
             case SourceSpec():
                 place.sources.lend(identify(need.subject))
-            case ResolvedBuild():
+            case ResolvedBuild() | ModelWork():
                 place.store.lend(order.keys[need.id])
             case _:  # the image is lent when it is made or looked at
                 continue

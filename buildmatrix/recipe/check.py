@@ -22,8 +22,10 @@ if TYPE_CHECKING:
     from buildmatrix.selector import Selector
 
 TYPES = {"text": str, "boolean": bool, "integer": int}
-# Debian's names of the machines that a toolchain may compile for.
-PLACED = OptionSpec(summary="of the toolchain", choices=["amd64", "arm64", "armel", "armhf"])
+# Debian's names of the machines that a toolchain may compile for; none: they run no system.
+PLACED = OptionSpec(
+    summary="of the toolchain", choices=["amd64", "arm64", "armel", "armhf", "none"]
+)
 
 # An option of such a name could not be chosen there, or an exclusion would speak of the wrong one.
 RESERVED = {

@@ -74,6 +74,11 @@ class RunnerSpec(Spec):
     model_format: Name | Annotated[list[ModelFormatSpec], Field(min_length=1)] = Field(
         description="what the engine loads; of a list, the first that fits the options"
     )
+    compiles_model: bool = Field(
+        default=False,
+        description="whether the script compiles the model in, which lies in /model: each model "
+        "has a runner of its own then",
+    )
     memory_gib: MemoryGib = 4
     minutes: Minutes = 15
 

@@ -19,9 +19,7 @@ from tests.proof.userlands import SUITES, Userland, unpack
 ROOT = Path(__file__).parents[2]
 GLIBC = {"bullseye": (2, 31), "bookworm": (2, 36), "trixie": (2, 41)}
 MACHINES = {"EM_ARM": (ARM, "qemu-arm-static"), "EM_AARCH64": (AARCH64, "qemu-aarch64-static")}
-TOOLCHAINS = [
-    one for one in load_all(ROOT / "toolchains").values() if one.target.machine in MACHINES
-]
+TOOLCHAINS = [one for one in load_all(ROOT / "toolchains").values() if one.target.place in MACHINES]
 
 pytestmark = [pytest.mark.nightly, pytest.mark.docker]
 

@@ -26,8 +26,9 @@ GOLDEN = ROOT / "tests" / "golden" / "recipes"
 
 
 def rendered() -> Iterator[tuple[str, str]]:
-    """(file name, script) of every build and runner of the project's own matrix."""
-    for work in project.load(ROOT / "matrix.yaml").graph:
+    """(file name, script) of every build and runner of the project's own matrices."""
+    works = [*project.load(ROOT / "matrix.yaml").graph, *project.load(ROOT / "cortex-m.yaml").graph]
+    for work in works:
         if isinstance(work.subject, ResolvedBuild):
             identifier = work.id.removesuffix("@armv7hf-bookworm")  # said only where it is another
             name = re.sub(r"[^a-z0-9.]+", "-", identifier.lower()).strip("-")
