@@ -40,7 +40,7 @@ def firmware(
     else:
         print_table(_table(rows))
         say(f"\nemulated by {rows[0]['emulated']}: instructions of one pass, not cycles")
-    _refuse_wrong(rows)
+    refuse_wrong(rows)
 
 
 def _table(rows: Sequence[FirmwareRow]) -> Table:
@@ -66,7 +66,7 @@ def _table(rows: Sequence[FirmwareRow]) -> Table:
     return table
 
 
-def _refuse_wrong(rows: Sequence[FirmwareRow]) -> None:
+def refuse_wrong(rows: Sequence[FirmwareRow]) -> None:
     """Raise BenchError, exit code 7, for an answer that is another to the bit."""
     wrong = [
         f"{row['cell']}: {row['different']} of {row['answers']} answers differ"

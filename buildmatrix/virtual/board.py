@@ -18,6 +18,7 @@ from buildmatrix.virtual import (
     answer,
     cache,
     container,
+    firmware,
     host,
     machine,
     power,
@@ -106,6 +107,11 @@ def down(state: Path, *, name: str) -> bool:
 
 
 def _checked(kind: str, link: str) -> tuple[Kind, Link | None]:
+    if kind in firmware.KINDS:
+        raise UsageError(
+            f"{kind} runs one program without an operating system, and answers over no SSH",
+            hint=f"inv firmware --kind {kind}",
+        )
     if kind not in KINDS:
         raise UsageError(
             f"no kind of virtual board is called {kind!r}; there are:",

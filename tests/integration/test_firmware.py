@@ -50,6 +50,22 @@ def test_instructions_are_counted_and_repeat(measured: list[dict[str, Any]]) -> 
     assert [row["instructions"] for row in other] == [row["instructions"] for row in measured]
 
 
+def test_the_page_s_table_is_what_was_measured(measured: list[dict[str, Any]]) -> None:
+    """Instructions may move with Debian's compiler; by more than a twentieth the page is wrong."""
+    page = (ROOT / "docs" / "cortex-m.md").read_text()
+    for row in measured:
+        (line,) = (one for one in page.splitlines() if one.startswith(f"| `{row['cell']}` |"))
+        told, same, right, floats, *sizes = (field.strip() for field in line.split("|")[3:-1])
+        assert 0.95 < int(told.replace(",", "")) / row["instructions"] < 1.05
+        assert same == f"{row['answers']} of {row['answers']}"
+        if row["pictures"]:
+            known = (row["right"], row["right_in_floats"])
+            assert [right, floats] == [f"{one} of {row['pictures']}" for one in known]
+        buffers = row["buffers"]
+        bytes_of = [row["weights"], *(buffers[n] for n in ("scratch", "column", "input", "output"))]
+        assert sizes == [f"{size:,}" for size in bytes_of]
+
+
 def test_arm_s_own_library_says_where_it_would_come_from(measured: list[dict[str, Any]]) -> None:
     one = ("--only", "cmsis-nn-5.9.0")
     found = cli.document("build", *MATRIX, *one, cwd=ROOT, state=STATE, code=4)

@@ -6,15 +6,18 @@ from __future__ import annotations
 import struct
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from buildmatrix.audit import judge
+from buildmatrix.cli.emulating import refuse_wrong
 from buildmatrix.device import meant_for, parse, unfit
-from buildmatrix.errors import DeviceError
+from buildmatrix.errors import BenchError, DeviceError, UsageError
 from buildmatrix.nouns import AuditPolicy, Severity, Target
 from buildmatrix.toolchain import load
-from buildmatrix.virtual import firmware
+from buildmatrix.virtual import board, firmware
+from tests.fakes import RecordingReporter
 from tests.unit import projects
 from tests.unit.test_audit import GOOD
 from tests.unit.test_device import VIRTUAL
@@ -62,6 +65,18 @@ def test_a_program_that_ends_badly_says_with_what(
         firmware.run(tmp_path / "runner", tmp_path, "mps2-an386")
     assert "status 84" in str(fault.value)
     assert "80 and N: the network's call N was refused" in str(fault.value)
+
+
+def test_it_is_no_board_that_is_switched_on(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="answers over no SSH") as fault:
+        board.up(tmp_path, name="m4", kind="mps2-an386", mirror="", reporter=RecordingReporter())
+    assert fault.value.hint == "inv firmware --kind mps2-an386"
+
+
+def test_one_bit_that_differs_publishes_nothing() -> None:
+    row: Any = {"cell": "digits", "answers": 361, "different": 1}
+    with pytest.raises(BenchError, match="digits: 1 of 361 answers differ"):
+        refuse_wrong([row])
 
 
 def test_no_board_over_ssh_takes_such_a_bundle() -> None:
