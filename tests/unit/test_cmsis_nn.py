@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from buildmatrix import reference, schema
 from buildmatrix.errors import InputError
 from buildmatrix.export import able, export, prepared, q7, quantize
-from buildmatrix.export.cmsis_places import placed
+from buildmatrix.export.cmsis_places import function, placed
 from buildmatrix.export.cmsis_source import interleaved
 from buildmatrix.export.q7 import Q7Layer, Q7Network, quantized
 from buildmatrix.export.q7_pass import passed
@@ -158,6 +158,26 @@ def test_sums_beyond_32_bits_are_refused() -> None:
         quantized(net, (far,))
 
 
+@pytest.mark.parametrize(
+    ("pad", "kernel", "side", "name"),
+    [
+        (1, 3, 6, "fast"),
+        (0, 3, 6, "fast"),
+        ([1, 1, 2, 2], 3, 6, "basic"),  # the last of the windows that count as whole is none
+        ([0, 0, 1, 1], 2, 6, "basic"),
+        (2, 5, 1, "basic"),  # two rows of padding, one row of output
+        (2, 5, 2, "fast"),
+    ],
+)
+def test_the_fast_convolution_is_called_where_it_stays_within_its_image(
+    pad: int | list[int], kernel: int, side: int, name: str
+) -> None:
+    net = network(
+        {"type": "conv", "outputs": 2, "kernel": kernel, "pad": pad}, size=(4, side, side)
+    )
+    assert function(steps(net)[0]) == f"arm_convolve_HWC_q7_{name}"
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("name", WRITTEN)
 def test_the_c_of_a_shipped_network_computes_the_same_bits(name: str, tmp_path: Path) -> None:
@@ -213,8 +233,10 @@ def layers_of(draw: st.DrawFn) -> list[dict[str, Any]]:
             continue
         window = {"kernel": draw(st.integers(1, 4)), "stride": draw(st.integers(1, 3))}
         if kind == "conv":
-            pad, outputs = draw(st.integers(0, 2)), draw(st.integers(1, 8))
-            layers.append({"type": "conv", "outputs": outputs, "pad": pad, **window})
+            start, more = draw(st.integers(0, 2)), draw(st.sampled_from([0, 0, 1, 2]))
+            sides = [start, start, start + more, start + more]
+            outputs = draw(st.integers(1, 8))
+            layers.append({"type": "conv", "outputs": outputs, "pad": sides, **window})
         else:
             layers.append({"type": "pool", "method": kind, **window})
     return layers
@@ -236,7 +258,8 @@ def chains(draw: st.DrawFn) -> NetworkSpec:
             layer["pad"] = [0, 0, rest, rest]
             size = (size + rest - layer["kernel"]) // layer["stride"] + 1
         elif layer["type"] == "conv":
-            size = (size + 2 * layer["pad"] - layer["kernel"]) // layer["stride"] + 1
+            padded = size + layer["pad"][0] + layer["pad"][2]
+            size = (padded - layer["kernel"]) // layer["stride"] + 1
         assume(size > 0)
     net = network(*layers, size=(channels, side, side))
     try:

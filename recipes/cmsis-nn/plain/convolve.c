@@ -36,8 +36,16 @@ BUILDMATRIX_CONVOLUTION(arm_convolve_HWC_q7_basic) {
   return ARM_CMSIS_NN_SUCCESS;
 }
 
+/* Whether the windows that CMSIS-NN's fast convolution takes for whole lie within the image, and it
+ * goes through no rows that there are not. It checks neither, and reads or writes elsewhere. */
+static int within(int size, int kernel, int padding, int stride, int made) {
+  const int end = (made - padding - 1) * stride - padding + kernel;
+  return padding <= made && (made <= 2 * padding || end <= size);
+}
+
 BUILDMATRIX_CONVOLUTION(arm_convolve_HWC_q7_fast) {
   if (ch_im_in % 4 || ch_im_out % 2) return ARM_CMSIS_NN_ARG_ERROR;
+  if (!within(dim_im_in, dim_kernel, padding, stride, dim_im_out)) return ARM_CMSIS_NN_ARG_ERROR;
   return arm_convolve_HWC_q7_basic(Im_in, dim_im_in, ch_im_in, wt, ch_im_out, dim_kernel, padding,
                                    stride, bias, bias_shift, out_shift, Im_out, dim_im_out, bufferA,
                                    bufferB);
