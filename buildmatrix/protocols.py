@@ -99,6 +99,22 @@ class Connection(Protocol):
     def close(self) -> None: ...
 
 
+class Conversation(Connection, Protocol):
+    """A Connection on which what is sent may depend on what the board said meanwhile."""
+
+    def converse(
+        self,
+        script: str,
+        *,
+        timeout: float,
+        stdin: Iterable[bytes],
+        heard: Callable[[bytes], None],
+    ) -> CommandResult:
+        """As `run`; `heard` gets each piece of the script's output when it comes, in the calling
+        thread, and at the end of it, however that came about, nothing (b"")."""
+        ...
+
+
 class ObjectReader(Protocol):
     """Reads stored content by its sha256."""
 

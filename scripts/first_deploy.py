@@ -24,7 +24,6 @@ from typing import TYPE_CHECKING
 import measure_deploy
 
 from buildmatrix import deploy, device, ssh
-from buildmatrix.boards import greeting
 from buildmatrix.nouns import Bundle, FileRecord
 from buildmatrix.state import State
 from buildmatrix.upstreams import debian_mirror
@@ -106,11 +105,14 @@ def fetched(scratch: Path) -> tuple[Memory, Bundle, Path]:
 def put(bundle: Bundle, store: Memory, target: BoardAddress) -> None:
     """As `inv deploy` does with a board that it never met."""
     with ssh.connect(target, timeout=30, known_hosts=None) as line:
-        answer = greeting.question(line, bare=True)
-        device.parse("pi3", answer.decode(errors="replace"))
-        known = deploy.read_listing(answer)
         reporter = RecordingReporter()
-        deploy.push(line, [bundle], store, reporter=reporter, subject="pi3", known=known)
+        assert deploy.meet(line, [bundle], store, fits, reporter=reporter, subject="pi3")
+
+
+def fits(answer: bytes) -> bool:
+    """As a gate that lets it through."""
+    device.parse("pi3", answer.decode(errors="replace"))
+    return deploy.read_listing(answer).fresh
 
 
 @contextmanager

@@ -51,6 +51,16 @@ class LocalShell:
     def run(
         self, script: str, *, timeout: float, stdin: Iterable[bytes] | None = None
     ) -> CommandResult:
+        return self.converse(script, timeout=timeout, stdin=stdin or (), heard=lambda _: None)
+
+    def converse(
+        self,
+        script: str,
+        *,
+        timeout: float,
+        stdin: Iterable[bytes],
+        heard: Callable[[bytes], None],
+    ) -> CommandResult:
         self.scripts.append(script)
         assert sent_bytes(script) < LONGEST, "dropbear would close the link"
         process = subprocess.Popen(
@@ -61,21 +71,35 @@ class LocalShell:
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
         )
-        pipe, process.stdin = process.stdin, None  # the feeder owns it; communicate() must not
-        with ThreadPoolExecutor(1) as pool:
-            feeding = pool.submit(_feed, pipe, stdin or ())
+        # The feeder and the listener own theirs; communicate() must not.
+        pipe, process.stdin = process.stdin, None
+        said, process.stdout = process.stdout, None
+        with ThreadPoolExecutor(2) as pool:
+            feeding = pool.submit(_feed, pipe, stdin)
+            listening = pool.submit(_listen, said, heard)
             try:
-                out, err = process.communicate(timeout=timeout)
+                _, err = process.communicate(timeout=timeout)
             except subprocess.TimeoutExpired:
                 process.kill()
                 process.communicate()
                 raise LinkLost(f"no answer within {timeout:g} s") from None
         if fault := feeding.exception():
             raise fault
-        return CommandResult(max(process.returncode, -1), out, err)
+        return CommandResult(max(process.returncode, -1), listening.result(), err)
 
     def close(self) -> None:
         pass
+
+
+def _listen(pipe: IO[bytes] | None, heard: Callable[[bytes], None]) -> bytes:
+    assert pipe is not None
+    pieces = []
+    with pipe:
+        while piece := os.read(pipe.fileno(), 65536):
+            pieces.append(piece)
+            heard(piece)
+    heard(b"")
+    return b"".join(pieces)
 
 
 def _feed(pipe: IO[bytes] | None, chunks: Iterable[bytes]) -> None:

@@ -23,6 +23,7 @@ USUAL = ("/etc/ssh/", "~/.ssh/", f"{Path.home()}/.ssh/")  # where known hosts ar
 # Else one that jumps to itself is a loop, which ssh finds as late as on the way.
 FIRST = ("Host jump* other", "ProxyJump none", "Host *")
 DEFAULT_FILE = re.compile(r"(~|/.*)/\.ssh/id_(rsa|dsa|xmss|ecdsa|ed25519|mldsa44_ed25519)(_sk)?")
+LAST = ("Match all", "Compression yes")  # where nothing is written, ssh packs nothing and we do
 CONDITIONS = (
     "Host board",
     "Host boar? # the old one",
@@ -100,6 +101,8 @@ SETTINGS = (
     "ProxyCommand none",
     "BindAddress 10.9.9.9",
     "Compression yes",
+    "Compression no",
+    "Compression=NO",
     "SetEnv A=1 B=2",
     "ServerAliveInterval 15",
 )
@@ -122,6 +125,7 @@ class Meaning:
     patience: float | None
     agent: str
     only: bool
+    packs: bool
     identities: tuple[str, ...]  # empty: the defaults
     certificates: tuple[str, ...]
     known: tuple[str, ...]
@@ -139,7 +143,7 @@ def generated(seed: int, folder: Path) -> str:
         lines.insert(draw.randint(3, len(lines)), f"Include {name} # elsewhere")
     if draw.random() < 0.08:
         lines.insert(draw.randint(3, len(lines)), draw.choice(FAULTS))
-    return "\n".join(lines) + "\n"
+    return "\n".join((*lines, *LAST)) + "\n"
 
 
 def _blocks(draw: random.Random, count: int) -> list[str]:
@@ -174,6 +178,7 @@ def judged(program: str, config: Path, host: str = HOST) -> Meaning | str:
         None if patience == "none" else float(patience),
         values.get("identityagent", "SSH_AUTH_SOCK"),
         values["identitiesonly"] == "yes",
+        values["compression"] == "yes",
         () if all(DEFAULT_FILE.fullmatch(name) for name in files) else files,
         tuple(value for key, value in lines if key == "certificatefile"),
         tuple(values["userknownhostsfile"].split() + values["globalknownhostsfile"].split()),
@@ -194,6 +199,7 @@ def meant(hops: Sequence[Hop], known: Path) -> Meaning:
         hop.patience,
         hop.agent or "SSH_AUTH_SOCK",
         hop.identities_only,
+        hop.packs,
         () if names == DEFAULT_KEYS else tuple(map(str, hop.identity_files)),
         tuple(map(str, hop.certificates)),
         tuple(str(path) for path in hop.known_hosts if path != known),
@@ -215,6 +221,7 @@ def alike(ours: Meaning, sshs: Meaning) -> list[str]:
         "patience": (ours.patience, sshs.patience),
         "agent": (ours.agent, sshs.agent),
         "only": (ours.only, sshs.only),
+        "packs": (ours.packs, sshs.packs),
         "identities": (ours.identities, files),
         "certificates": (ours.certificates, sshs.certificates),
         "known": (tuple(n for n in ours.known if not n.startswith(USUAL)), elsewhere),

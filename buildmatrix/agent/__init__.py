@@ -20,7 +20,7 @@ from __future__ import annotations
 
 import re
 
-from buildmatrix.agent.calls import LONGEST, PREFIX, Mode, ask, call, command
+from buildmatrix.agent.calls import LONGEST, PREFIX, Mode, ask, call, command, converse
 from buildmatrix.agent.program import Program, program, source
 from buildmatrix.agent.refusals import failure
 
@@ -35,6 +35,7 @@ __all__ = [
     "ask",
     "call",
     "command",
+    "converse",
     "failure",
     "program",
     "source",

@@ -16,9 +16,9 @@ from buildmatrix.protocols import CommandResult
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-    from buildmatrix.protocols import Connection
+    from buildmatrix.protocols import Connection, Conversation
 
-Mode = Literal["work", "keep", "look"]
+Mode = Literal["work", "keep", "look", "meet"]
 
 LONGEST = 9_000  # bytes of one command; dropbear (MAX_CMD_LEN) closes the link at more
 PREFIX = ".buildmatrix"  # relative to $HOME on the board
@@ -42,17 +42,17 @@ def ask(
     """Run `line`, which uses the agent's functions, inside the prefix; its status is a result.
 
     `stdin` gives what the line reads; it is called again when the board has no agent yet, which
-    `bare` says beforehand. Mode "work" makes the prefix; "keep" puts no more than the agent into
-    one that is there; "look" writes nothing. Without a prefix `$fresh` is set for the line.
-    Raises DeviceError where the command is never reached, and for what the scripts that begin it
-    refuse; LinkLost from the connection.
+    `bare` says beforehand. Mode "work" makes the prefix; "keep", and "meet" (see `converse`) too,
+    puts no more than the agent into one that is there; "look" writes nothing. Without a prefix
+    `$fresh` is set for the line. Raises DeviceError where the command is never reached, and for
+    what the scripts that begin it refuse; LinkLost from the connection.
     """
 
     def once(*, carried: bool) -> CommandResult:
         mark = secrets.token_hex(6)
         fed = carried or stdin is not None
         text = command(line, mark=mark, prefix=prefix, mode=mode, carried=carried, fed=fed)
-        head = b"\n" * SPARE + mark.encode() + b"\n" if fed else b""
+        head = _head(mark) if fed else b""
         head += program().carried if carried else b""
         sent = chain([head], stdin() if stdin else ()) if fed else ()
         return unframed(connection.run(text, timeout=timeout, stdin=sent), mark)
@@ -60,6 +60,37 @@ def ask(
     result = once(carried=bare)
     if result.status == ABSENT:
         result = once(carried=True)
+    if (error := refusal(result)) is not None:
+        raise error
+    return result
+
+
+def converse(
+    connection: Conversation,
+    line: str,
+    *,
+    timeout: float,
+    prefix: str = PREFIX,
+    stdin: Callable[[], Iterable[bytes]],
+    heard: Callable[[bytes, bool], None],
+) -> CommandResult:
+    """The same in mode "meet", with a board that has no agent as far as is known.
+
+    `heard` gets all that the line has answered by then, whenever that is more, and whether it was
+    the last; `stdin` may wait for that.
+    """
+    mark, said = secrets.token_hex(6), b""
+    begin = _begin(mark)
+
+    def listened(piece: bytes) -> None:
+        nonlocal said
+        said += piece
+        heard(said.partition(begin)[2], not piece)
+
+    text = command(line, mark=mark, prefix=prefix, mode="meet", carried=True, fed=True)
+    sent = chain([_head(mark) + program().carried], stdin())
+    spoken = connection.converse(text, timeout=timeout, stdin=sent, heard=listened)
+    result = unframed(spoken, mark)
     if (error := refusal(result)) is not None:
         raise error
     return result
@@ -112,7 +143,7 @@ def unframed(result: CommandResult, mark: str) -> CommandResult:
 
     Raises DeviceError when the command was never reached: what the board printed instead is told.
     """
-    begin, end = f"\n<{mark}\n".encode(), _end(mark)
+    begin, end = _begin(mark), _end(mark)
     _, mark_seen, answer = result.stdout.partition(begin)
     words = result.stderr.partition(begin)[2] if begin in result.stderr else result.stderr
     if not mark_seen:
@@ -128,6 +159,15 @@ def end_of(script: str) -> re.Pattern[bytes] | None:
     """What stands at the end of the answer to a command of `command`; None for other scripts."""
     words = BEGUN.match(script)
     return _end(words[1]) if words else None
+
+
+def _head(mark: str) -> bytes:
+    """What is sent before all else, see fed.sh."""
+    return b"\n" * SPARE + mark.encode() + b"\n"
+
+
+def _begin(mark: str) -> bytes:
+    return f"\n<{mark}\n".encode()
 
 
 def _end(mark: str) -> re.Pattern[bytes]:

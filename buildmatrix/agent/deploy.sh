@@ -14,11 +14,13 @@ object() { # FILE: is it one, by its name?
 }
 
 judge() { # FOLDER SUM PATH...: sets $good and $bad, by whether its objects are what they are called
-    folder=$1 good='' bad=''
+    folder=$1 good='' bad='' odd=''
     shift
     while [ $# -gt 1 ]; do
         if [ "${2%/*}" = "$folder" ] && object "$2"; then
             if [ "$1" = "$stem" ]; then good="$good $2"; else bad="$bad $2"; fi
+        else
+            odd="$odd $2"
         fi
         shift 2
     done
@@ -30,7 +32,7 @@ size() { # FILE
 
 beginning() { # NAME OFFSET FILE: the first bytes of an object, from where the survey saw them
     [ "$(size "parts/$1")" -eq "$2" ] && mv "parts/$1" "$3" 2> /dev/null && return
-    for part in tmp/*/in/"$1"; do
+    for part in tmp/*/in/objects/"$1"; do
         [ "$(size "$part")" -ge "$2" ] && head -c "$2" "$part" > "$3" && return
     done
     echo "the first $2 bytes of $1 are gone" >&2
@@ -55,6 +57,7 @@ join() { # FOLDER: each rest NAME.OFFSET in it is put behind what it goes on fro
 }
 
 keep() { # FOLDER: what a cut stream brought, to go on from
+    mkdir -p objects parts
     join "$1"
     for file in "$1"/*; do
         if object "$file"; then set -- "$@" "$file"; fi
@@ -76,7 +79,7 @@ rescue() { # what dead pushes left
         if [ ! -d "$folder" ] || working "${folder#tmp/}"; then continue; fi
         claim || exit
         mv "$folder" "$work/dead" 2> /dev/null || continue # another rescuer was quicker
-        [ ! -d "$work/dead/in" ] || keep "$work/dead/in"
+        [ ! -d "$work/dead/in" ] || keep "$work/dead/in/objects"
         rm -rf "$work/dead"
     done
     [ ! -d "$work" ] || rm -rf "$work"
@@ -101,7 +104,7 @@ present() { # of the objects named: which are here, and what there is of the oth
         if [ -f "objects/$name" ]; then echo "have $name"; continue; fi
         [ ! -f "parts/$name" ] || set -- "$@" "parts/$name"
         # a living push's too: when its link is dead, sshd may not know for hours
-        for part in tmp/*/in/"$name"; do
+        for part in tmp/*/in/objects/"$name"; do
             [ ! -f "$part" ] || growing "$part"
         done
     done
@@ -133,25 +136,70 @@ survey() { # names on stdin; 'dry' writes nothing, 'verify' reads all content th
     listing
 }
 
-arrive() { # names on stdin, as tar begins with each: hashes what is whole, more and more at a time
-    last='' many=1 # the largest come first: they are hashed while the others travel
+arrive() { # names on stdin, as tar begins with each: hashes what is whole, where a member `sum` says so
+    last=''
     set --
     while read -r name; do
         ! object "$last" || set -- "$@" "$last"
         last=$work/in/$name
-        [ $# -lt "$many" ] || { sha256sum "$@"; set --; many=$((many < 64 ? many * 4 : 64)); }
+        if [ $# -gt 0 ] && { [ "$name" = sum ] || [ $# -ge 64 ]; }; then
+            sha256sum "$@"
+            set --
+            [ "$name" != sum ] || sync > /dev/null & # what has come is written while more comes
+        fi
     done
     ! object "$last" || set -- "$@" "$last"
+    sync > /dev/null & # content before names: a power cut must not leave an empty file under a good name
     [ $# = 0 ] || sha256sum "$@"
+    wait
 }
 
 # shellcheck disable=SC2046,SC2086 # words: no object's path has a space
+weigh() { # sets $good and $bad, of all that was brought
+    join "$work/in/objects"
+    [ -z "$joined" ] || { sums="$sums $(sha256sum $joined)"; sync; }
+    judge "$work/in/objects" $sums
+}
+
+promised() { # is all there that the orders speak of?
+    while read -r order digest cell; do
+        case $order/$cell in
+            */*/*) return 1 ;;
+            tree/) is_sum "$digest" && [ -d "$work/in/bundles/$digest" ] || return 1 ;;
+            switch/*) [ -L "$work/in/cells/$cell" ] || return 1 ;;
+        esac
+    done < "$work/in/orders"
+}
+
+# shellcheck disable=SC2086 # words
+rise() { # where nothing is yet, all takes its place by one program, the cells last; else fails
+    for name in objects bundles cells; do
+        if [ -e "$name" ] || [ ! -d "$work/in/$name" ]; then return 1; fi
+    done
+    set -- $good
+    brought=$#
+    set -- "$work/in/objects"/*
+    [ -z "$bad$odd" ] && [ $# -le "$brought" ] && promised || return 1
+    for file; do
+        object "$file" || return 1
+    done
+    set -- "$work/in/objects" "$work/in/bundles"
+    if [ -d "$work/in/agent" ] && [ ! -e agent ]; then set -- "$@" "$work/in/agent"; fi
+    mv "$@" "$work/in/cells" . || return 1
+    while read -r order digest cell; do
+        [ "$order" != switch ] || { echo "switched $cell" && echo "$now $cell $digest" >> history; }
+    done < "$work/in/orders"
+    return 0
+}
+
 adopt() { # what was brought whole becomes objects; fails, and says what, when something is not
-    join "$work/in"
-    [ -z "$joined" ] || sums="$sums $(sha256sum $joined)"
-    judge "$work/in" $sums
-    sync # content before names: a power cut must not leave an empty file under a good name
-    [ -z "$good" ] || mv -f $good objects/
+    [ -d objects ] && [ -d bundles ] && [ -d cells ] || mkdir -p objects bundles cells
+    if [ -d "$work/in/agent" ]; then mkdir -p agent && mv -f "$work/in/agent"/* agent/; fi
+    set --
+    for file in $good; do
+        [ ! -f "$file" ] || set -- "$@" "$file"
+    done
+    [ $# = 0 ] || mv -f "$@" objects/
     for part in parts/*; do
         [ ! -f "objects/${part##*/}" ] || rm -f "$part"
     done
@@ -169,33 +217,59 @@ unpack() { # gzip, zstd or plain
     if [ "$1" = plain ]; then untar; else { "$1" -dc || : > "$work/torn"; } | untar; fi
 }
 
+ground() { # where a stream is unpacked; one that is the first makes the other folders itself
+    if [ -d objects ]; then set -- bundles cells; else set --; fi
+    mkdir -p "$@" parts runs "$work/in/objects"
+}
+
 receive() { # CODEC; stdin: a tar of objects and rests, then of trees and orders.
-    # What is done before the stream is read costs nothing: it comes on. What follows it is waited for.
-    mkdir -p objects parts bundles cells runs "$work/in" || exit
-    now=$(date +%s)
+    # What is done before the stream is read costs little: it comes on. What follows it is waited for.
+    [ -d "$work/in" ] || ground || exit
+    [ "${now-}" ] || now=$(date +%s)
     export TAR_OPTIONS=--blocking-factor=128 # GNU tar reads a pipe in pieces of 10 KiB else
     sums=$(unpack "$1" | arrive)
     if [ -e "$work/torn" ] || [ ! -f "$work/in/orders" ]; then # tar may take a cut for the end
-        keep "$work/in"
+        keep "$work/in/objects"
         rm -rf "$work"
         return 1
     fi
-    adopt && install
-    rm -rf "$work"
+    weigh
+    rise || { adopt && install; }
+    rm -rf "$work" &
+    sync
+    wait
     echo end
 }
 
+meet() { # what `greet` says, and where nothing of ours is, `receive` beside it
+    if [ -z "${alone-}" ]; then greet plain; return; fi
+    now=$(date +%s)
+    greet plain &
+    cd "$HOME" && mkdir -p "$prefix/parts" "$prefix/runs" "$prefix/$work/in/objects" "$prefix/$work/in/agent" &&
+    cd "$prefix" || exit 92
+    printf %s "$text" > "$work/in/agent/$digest" || rm -rf "$work/in/agent"
+    receive plain
+}
+
+abandon() { # what a meeting left that came to nothing
+    rescue
+    rm -f parts/* "$agent"
+    rmdir tmp parts objects bundles cells runs agent
+    cd "$HOME" && rmdir "$prefix"
+    echo end
+} 2> /dev/null # what is not empty is another's
+
 plant() { # builds the trees that did not come whole: of links to objects, some of which were here
+    mv "$work/in/trees" "$work/in/objects" "$work/"
     ln -s ../../../objects "$work/in/objects"
-    mv "$work/in/trees" "$work/trees"
     tar -xf "$work/trees" -C "$work/in" 2> "$work/refused" && [ ! -s "$work/refused" ] && sync
 }
 
 settle() { # DIGEST: the tree takes its place; one that stands gets only what differs
-    mv "$work/in/trees/$1" bundles/ 2> "$work/refused" && return
+    mv "$work/in/bundles/$1" bundles/ 2> "$work/refused" && return
     if [ ! -d "bundles/$1" ]; then cat "$work/refused" >&2; return; fi
-    (cd "$work/in/trees/$1" && find . ! -type d) | while read -r file; do
-        new=$work/in/trees/$1/$file old=bundles/$1/$file
+    (cd "$work/in/bundles/$1" && find . ! -type d) | while read -r file; do
+        new=$work/in/bundles/$1/$file old=bundles/$1/$file
         # shellcheck disable=SC3013 # -ef: dash, busybox and bash have it
         [ "$new" -ef "$old" ] || { mkdir -p "${old%/*}" && mv -f "$new" "${old%/*}/"; }
     done
@@ -229,7 +303,6 @@ install() { # by the orders 'tree DIGEST', then 'switch DIGEST CELL'
             switch/*) if [ -d "bundles/$digest" ]; then switch "$cell" "$digest"; else echo missing; fi ;;
         esac
     done < "$work/in/orders"
-    sync
 }
 
 rollback() { # CELL: change places with the previous one

@@ -20,7 +20,7 @@ leases() { # is a benchmark at work, and whose
 }
 
 glance() { # what a deploy asks first; nothing is looked at where nothing was ever deployed
-    if [ -z "$fresh" ] && [ -d objects ]; then
+    if [ -z "$fresh" ] && { [ -d objects ] || [ -d tmp ]; }; then
         listing
         return
     fi

@@ -170,7 +170,7 @@ brief() { # what the gate before a deploy must know
     peek "$sys/devices/platform/soc/soc:firmware/get_throttled"
     if command -v vcgencmd > /dev/null && said=$(vcgencmd get_throttled); then line=$said; fi
     say throttled "$line"
-    say epoch "$(date +%s)"
+    say epoch "${now:-$(date +%s)}" # which `meet` knows already
 }
 
 probe() {

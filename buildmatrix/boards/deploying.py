@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from buildmatrix import deploy
-from buildmatrix.boards.greeting import SayOnce, greet
+from buildmatrix.boards.greeting import SayOnce, greet, judged
 from buildmatrix.boards.reach import Access, connect, has_agent, lacks_agent, visit
 from buildmatrix.errors import DeviceError
 from buildmatrix.protocols import Finished, Note, Started
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from buildmatrix.boards.greeting import Greeting
     from buildmatrix.nouns import BoardAddress, Bundle, DeviceInfo, Finding
     from buildmatrix.pipeline.stored import Stored
-    from buildmatrix.protocols import Connection, ObjectReader, Reporter
+    from buildmatrix.protocols import Connection, Conversation, ObjectReader, Reporter
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,10 +77,13 @@ def deploy_all(cells: Sequence[Stored], board: BoardAddress, means: Means) -> De
     began, subject = time.monotonic(), f"deploy {board.name}"
     say = _begun(subject, cells, board, means)
 
-    def put(connection: Connection) -> tuple[Greeting, deploy.Pushed, int]:
+    def put(connection: Conversation) -> tuple[Greeting, deploy.Pushed, int]:
         bare = lacks_agent(board, means.access)
-        greeting = greet(connection, board.name, cells, say, bare=bare)
-        done = _put(connection, board, greeting, means)
+        if bare and connection.packed is not None and _plain(cells, board, means.wish):
+            greeting, done = _met(connection, board, cells, means, say)
+        else:
+            greeting, done = greet(connection, board.name, cells, say, bare=bare), None
+        done = done or _put(connection, board, greeting, means)
         has_agent(board, means.access)  # a push leaves it there, and so did the question otherwise
         return greeting, *done
 
@@ -130,6 +133,44 @@ def _begun(subject: str, cells: Sequence[Stored], board: BoardAddress, means: Me
     """Report the beginning; who says each thing once, however often the connection breaks."""
     means.reporter.emit(Started(subject, f"{len(cells)} bundles, {board.host}"))
     return SayOnce(means.reporter)
+
+
+def _plain(cells: Sequence[Stored], board: BoardAddress, wish: Wish) -> bool:
+    """Is nothing wished that needs the board's answer first, and are all cells for one target, so
+    that mostly all of them can run there, or none?"""
+    targets = {one.target for one in cells}
+    return not (wish.verify or wish.quota_mib or board.quota_mib) and len(targets) == 1
+
+
+def _met(
+    connection: Conversation,
+    board: BoardAddress,
+    cells: Sequence[Stored],
+    means: Means,
+    say: SayOnce,
+) -> tuple[Greeting, tuple[deploy.Pushed, int] | None]:
+    """A board never met is asked what it is, and is sent the bundles meanwhile. None: not all of
+    them can run there, or something is there already."""
+    bundles = [one.bundle for one in cells if one.bundle is not None]
+    greetings: list[Greeting] = []
+
+    def judge(answer: bytes) -> bool:
+        greetings.append(judged(answer, board.name, cells, say))
+        fresh = greetings[0].listing.fresh and not greetings[0].listing.busy
+        return fresh and list(greetings[0].fit) == bundles
+
+    pushed = deploy.meet(
+        connection,
+        bundles,
+        means.objects,
+        judge,
+        reporter=means.reporter,
+        subject=f"deploy {board.name}",
+    )
+    if pushed is None:
+        return greetings[0], None
+    removed = deploy.prune(connection, keep=means.wish.keep) if means.wish.keep else 0
+    return greetings[0], (pushed, removed)
 
 
 def _put(

@@ -67,7 +67,11 @@ def greet(
     Without `writes` not even the board's scripts are put there; `bare` says that it has none, as
     far as is known. Raises DeviceError for an answer that is none, and when no cell can run there.
     """
-    answer = question(connection, writes=writes, bare=bare)
+    return judged(question(connection, writes=writes, bare=bare), name, cells, say)
+
+
+def judged(answer: bytes, name: str, cells: Sequence[Stored], say: SayOnce) -> Greeting:
+    """The same of an answer that is there already."""
     about = device.parse(name, answer.decode(errors="replace"), now=time.time())
     fit, refused = _gate(about, cells, say)
     return Greeting(about, deploy.read_listing(answer), fit, refused)

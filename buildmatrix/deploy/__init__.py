@@ -2,13 +2,13 @@
 
 A push is at most three calls: what stands there; what is there of the objects that it needs; then
 one compressed stream with what is missing, the trees and the order to switch. When the first says
-that all is in place, it is the only one. Cut at any byte, the next push goes on from there; killed
+that all is in place, it is the only one; and where nothing was ever deployed, all of it is one call
+(see `meeting`). Cut at any byte, the next push goes on from there; killed
 at any moment, the active variant is whole. Layout and scripts are described in `agent`.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from buildmatrix.agent import PREFIX, ask, failure
@@ -20,7 +20,18 @@ from buildmatrix.deploy.listing import (
     read_listing,
     refuse_while_measuring,
 )
-from buildmatrix.deploy.questions import LONG, QUESTION, SHORT, Survey, active, glance, survey
+from buildmatrix.deploy.meeting import meet
+from buildmatrix.deploy.pushed import FEW, Pushed, gone, received
+from buildmatrix.deploy.questions import (
+    LONG,
+    QUESTION,
+    SHORT,
+    SLOWEST_LINK,
+    Survey,
+    active,
+    glance,
+    survey,
+)
 from buildmatrix.deploy.room import doomed, make_room, prune, superseded
 from buildmatrix.deploy.stream import Shipment, ship, tar_stream
 from buildmatrix.deploy.upload import (
@@ -58,6 +69,7 @@ __all__ = [
     "forecast",
     "glance",
     "make_room",
+    "meet",
     "plan_upload",
     "prune",
     "push",
@@ -71,22 +83,7 @@ __all__ = [
     "unsettled",
 ]
 
-SLOWEST_LINK = 50_000  # bytes a second; slower than this an upload counts as lost
-FEW = 5  # files that one sentence names
 ATTEMPTS = 3  # a prune beside us may take an object between two calls
-
-
-@dataclass(frozen=True, slots=True)
-class Pushed:
-    """What a push did: objects and bytes over the wire (compressed), cells whose link moved.
-
-    `kept_bytes`, uncompressed, were there already, from pushes that had been cut.
-    """
-
-    sent_objects: int
-    sent_bytes: int
-    switched: tuple[str, ...]
-    kept_bytes: int = 0
 
 
 def push(
@@ -133,20 +130,10 @@ def push(
         sent += len(shipment.upload.travelling)
         resumed += shipment.upload.kept
         wire += bytes_sent
-        lines = read_lines(result.stdout)
+        lines = received(result, shipment.upload)
         if not lines["missing"]:
             return Pushed(sent, wire, tuple(cell for (cell,) in lines["switched"]), resumed)
-    raise _gone(result)
-
-
-def _gone(result: CommandResult) -> DeviceError:
-    cause = failure(result)
-    return DeviceError(
-        "content is gone from the board before it can be linked: a prune runs beside this deploy, "
-        "or the board lacks something",
-        details=cause.details,
-        hint=cause.hint,
-    )
+    raise gone(result)
 
 
 def rollback(connection: Connection, cell: str, *, prefix: str = PREFIX) -> str:
@@ -178,10 +165,7 @@ def _send(
     reporter: Reporter,
     subject: str,
 ) -> tuple[CommandResult, int]:
-    """What the board said to the stream, and the bytes that went over the wire.
-
-    Raises DeviceError naming every file that did not arrive whole; the others are kept there.
-    """
+    """What the board said to the stream, and the bytes that went over the wire."""
     wire, total, before = 0, shipment.upload.size, connection.packed or 0
 
     def advanced(done: int) -> None:
@@ -195,15 +179,6 @@ def _send(
 
     line, limit = f"receive {shipment.codec}", LONG + total / SLOWEST_LINK
     result = ask(connection, line, prefix=prefix, timeout=limit, stdin=counted, bare=bare)
-    if result.status != 0:
-        raise failure(result)
-    if damaged := {name for (name,) in read_lines(result.stdout)["bad"]}:
-        files = [item.file for item in shipment.upload.objects if item.name in damaged]
-        raise DeviceError(
-            f"did not arrive whole: {some(files, FEW)}",
-            details="the sha256 computed on the board differs",
-            hint="run deploy again; what arrived whole is kept",
-        )
     return result, wire if connection.packed is None else connection.packed - before
 
 

@@ -19,6 +19,7 @@ Survey = Literal["", "dry", "verify"]
 # As agent.ask takes it. It may stand behind another question: `read_listing` skips other lines.
 QUESTION = "glance"
 SHORT = 120.0  # seconds for a call that only looks
+SLOWEST_LINK = 50_000  # bytes a second; slower than this an upload counts as lost
 LONG = 900.0  # seconds for a call that hashes or links everything
 
 

@@ -1,10 +1,11 @@
 """What goes over the wire: one compressed tar of content, then of trees and orders.
 
-A member NAME is an object, NAME.OFFSET the rest of one from that byte on. Then come trees/ of
-folders, links and hard links to objects, and in cells/ the links to them: as members too where all
-that they link to comes before them whole, as it does in a first deploy, so that the board needs no
-program for them; else as a tar `trees`, with hard links to objects/NAME, for when the rests are
-joined. `orders` says which trees to put in place and which cells to switch.
+A member objects/NAME is an object, objects/NAME.OFFSET the rest of one from that byte on; `sum`
+has the board hash what is there whole, while the rest travels. Then come bundles/ of folders, links
+and hard links to objects, and in cells/ the links to them: as members too where all that they link
+to comes before them whole, as it does in a first deploy, so that the board needs no program for
+them; else as a tar `trees`, for when the rests are joined. `orders` says which trees to put in
+place and which cells to switch.
 """
 
 from __future__ import annotations
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 
 
 END = bytes(2 * tarfile.BLOCKSIZE)  # of a tar
+SHARE = 3  # so many times what is left
 
 
 Codec = Literal["gzip", "zstd", "plain"]
@@ -70,7 +72,7 @@ def ship(
     linked = [b for b in bundles if b.digest in lacking and cells.count(b.cell) == 1]
     return Shipment(
         upload,
-        b"".join(_trees(lacking, linked, whole=whole)),
+        b"".join(_trees(lacking, linked)),
         whole,
         "".join(f"{line}\n" for line in orders(bundles, standing, listing.active)),
         "plain" if packed else "zstd" if listing.zstd and zstd_here() else "gzip",
@@ -93,23 +95,46 @@ def tar_stream(
     shipment: Shipment, objects: ObjectReader, advanced: Callable[[int], None]
 ) -> Iterator[bytes]:
     """The stream, piece by piece; `advanced` hears the uncompressed bytes of objects so far."""
-    squeeze, done = squeezer(shipment.codec), 0
-    for item in shipment.upload.objects:
+    squeeze = squeezer(shipment.codec)
+    for piece in contents(shipment.upload, objects, advanced):
+        yield squeeze.compress(piece)
+    yield squeeze.compress(closing(shipment))
+    yield squeeze.flush()
+
+
+def contents(
+    upload: Upload, objects: ObjectReader, advanced: Callable[[int], None]
+) -> Iterator[bytes]:
+    """Members of a tar: what travels, the largest object first.
+
+    What the board has left to hash after the last byte is waited for, and each program that hashes
+    costs it something: one is started when three quarters of what is left were sent since the last,
+    and no more for the last sixteenth.
+    """
+    done = summed = 0
+    for item in upload.objects:
         name = f"{item.name}.{item.offset}" if item.offset else item.name
-        yield squeeze.compress(_header(name, item.rest, executable=item.name.endswith(".x")))
+        executable = item.name.endswith(".x")
+        yield _header(f"objects/{name}", item.rest, executable=executable)
         with objects.open(item.sha256) as content:
             content.seek(item.offset)
             while chunk := content.read(CHUNK):
-                yield squeeze.compress(chunk)
+                yield chunk
                 done += len(chunk)
                 advanced(done)
-        yield squeeze.compress(_padding(item.rest))
-    if shipment.whole:
-        yield squeeze.compress(shipment.trees)
-    elif shipment.trees:
-        yield squeeze.compress(_member("trees", shipment.trees + END))
-    yield squeeze.compress(_member("orders", shipment.orders.encode()) + END)
-    yield squeeze.flush()
+        yield _padding(item.rest)
+        fresh, left = done - summed, upload.size - done
+        if fresh > SHARE * left and 16 * fresh > upload.size and left:
+            yield _header("sum", 0)
+            summed = done
+
+
+def closing(shipment: Shipment) -> bytes:
+    """The end of the tar, which says what to do with all that came before."""
+    trees = shipment.trees
+    if trees and not shipment.whole:
+        trees = _member("trees", trees + END)
+    return trees + _member("orders", shipment.orders.encode()) + END
 
 
 def zstd_here() -> bool:
@@ -139,13 +164,10 @@ def squeezer(codec: Codec) -> Squeezer:
     return zlib.compressobj(6, zlib.DEFLATED, 31)  # 31: a gzip header around the stream
 
 
-def _trees(
-    lacking: Mapping[str, Bundle], linked: Sequence[Bundle], *, whole: bool
-) -> Iterator[bytes]:
+def _trees(lacking: Mapping[str, Bundle], linked: Sequence[Bundle]) -> Iterator[bytes]:
     """Members: the tree of each bundle that is lacking, and for those `linked` a cell's link."""
-    folder = "" if whole else "objects/"
     for digest, bundle in lacking.items():
-        for member in _members(PurePosixPath("trees", digest), bundle, folder):
+        for member in _members(PurePosixPath("bundles", digest), bundle):
             yield _encoded(member)
     if linked:
         yield _encoded(_folder("cells"))
@@ -155,13 +177,13 @@ def _trees(
         yield _encoded(link)
 
 
-def _members(root: PurePosixPath, bundle: Bundle, folder: str) -> Iterator[tarfile.TarInfo]:
+def _members(root: PurePosixPath, bundle: Bundle) -> Iterator[tarfile.TarInfo]:
     folders = {parent for record in bundle.files for parent in PurePosixPath(record.path).parents}
     yield from (_folder(str(path)) for path in (root.parent, *sorted(root / f for f in folders)))
     for record in bundle.files:
         member = tarfile.TarInfo(str(root / record.path))
         member.type = tarfile.SYMTYPE if record.link else tarfile.LNKTYPE
-        member.linkname = record.link or f"{folder}{object_name(record)}"
+        member.linkname = record.link or f"objects/{object_name(record)}"
         yield member
 
 

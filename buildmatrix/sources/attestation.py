@@ -63,6 +63,8 @@ def _fault(attestation: Attestation, publisher: Publisher, held: Distribution) -
     except OSError as failure:
         reason = f"sigstore cannot lay its trusted roots into the cache folder: {failure}"
         raise SourceUnavailable(reason) from None
+    except Exception as error:  # noqa: BLE001 - of what is no base64, no certificate, no entry
+        return f"{type(error).__name__} {error} (read by sigstore {sigstore.__version__})"
     return ""
 
 

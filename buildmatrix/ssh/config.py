@@ -48,6 +48,7 @@ class Hop:
     certificates: tuple[Path, ...] = ()
     family: Literal["any", "inet", "inet6"] = "any"
     patience: float | None = None  # ConnectTimeout, seconds
+    packs: bool = True  # unless Compression no is written
     jump: bool = True  # only passed through
 
     @property
@@ -216,6 +217,7 @@ def _hop(to: _Destination, values: Values, settings: _Settings) -> Hop:
         certificates=paths(_many(values, "certificatefile", [])),
         family=family if family in ("inet", "inet6") else "any",  # type: ignore[arg-type]
         patience=float(patience) if patience.isdecimal() else None,
+        packs=_one(values, "compression", "yes").lower() != "no",
     )
 
 

@@ -55,7 +55,18 @@ class SshConnection:
     def run(
         self, script: str, *, timeout: float, stdin: Iterable[bytes] | None = None
     ) -> CommandResult:
-        """Run `script` with `sh -c`; see protocols.Connection.
+        """Run `script` with `sh -c`; see protocols.Connection."""
+        return self.converse(script, timeout=timeout, stdin=stdin or (), heard=lambda _: None)
+
+    def converse(
+        self,
+        script: str,
+        *,
+        timeout: float,
+        stdin: Iterable[bytes],
+        heard: Callable[[bytes], None],
+    ) -> CommandResult:
+        """The same with an ear; see protocols.Conversation.
 
         `exec` makes sh the process that sshd watches, whatever the login shell: only so is a
         death by signal seen as such (status -1).
@@ -79,7 +90,7 @@ class SshConnection:
         ):
             channel = self._session(transport, timeout)
             channel.exec_command(f"exec sh -c {shlex.quote(ending.marked(script, mark))}")
-            result, fault = _exchange(channel, stdin or (), end_of(script))
+            result, fault = _exchange(channel, stdin, end_of(script), heard)
             if deadline.passed or (result.status == -1 and not transport.is_active()):
                 raise EOFError  # paramiko's -1 is 'no status': a signal, or a lost link
         if fault is not None:
@@ -122,7 +133,10 @@ class SshConnection:
 
 
 def _exchange(
-    channel: paramiko.Channel, chunks: Iterable[bytes], over: re.Pattern[bytes] | None
+    channel: paramiko.Channel,
+    chunks: Iterable[bytes],
+    over: re.Pattern[bytes] | None,
+    heard: Callable[[bytes], None],
 ) -> tuple[CommandResult, BaseException | None]:
     """Feed and drain at once: both streams share a window, so one left unread stops the other.
 
@@ -131,7 +145,7 @@ def _exchange(
     with ThreadPoolExecutor(2) as pool, contextlib.closing(channel):
         feeding = pool.submit(_feed, channel, chunks)
         draining = pool.submit(hear, channel, channel.recv_stderr)
-        out, err = hear(channel, channel.recv, over), draining.result()
+        out, err = hear(channel, channel.recv, over, heard), draining.result()
         result = CommandResult(channel.recv_exit_status(), out, err)
     return result, feeding.exception()
 

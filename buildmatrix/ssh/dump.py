@@ -18,11 +18,13 @@ if TYPE_CHECKING:
 Values = dict[str, str | list[str]]  # keyword in small letters -> value; lists where it may repeat
 
 GLOBAL = Path("/etc/ssh/ssh_config")
+PACKED = "Compression yes"  # ssh's own default is no, and shows as if somebody had written it
 # They stand last, so that 'nothing is written' shows.
 NOBODYS = (
     "User buildmatrix-nobody",
     "IdentityFile /buildmatrix-nobody",
     "UserKnownHostsFile /buildmatrix-nobody",
+    PACKED,
 )
 AGAIN = "IdentityFile /buildmatrix-again"  # is set where all files are read a second time
 LISTS = ("identityfile", "certificatefile")
@@ -43,8 +45,9 @@ def dump(
     """The settings that `ssh` would use for `host`, to which commands are sent, or which is passed
     through as a jump host; `given` are options of a command line.
 
-    Our own defaults hold where nothing is written: then User, IdentityFile and UserKnownHostsFile
-    are left out. Raises ValueError with ssh's words for a configuration that it refuses.
+    Our own defaults hold where nothing is written: then User, IdentityFile, UserKnownHostsFile and
+    Compression are left out. Raises ValueError with ssh's words for a configuration that it
+    refuses.
     """
     words = [f"-o{key}={value}" for key, value in given.items()]
     # A command of the configuration, which ssh would refuse beside one, is not run here.
@@ -52,7 +55,8 @@ def dump(
     values = _asked(program, words, config, ["Match canonical", AGAIN, "Match all", *NOBODYS])
     if AGAIN.split()[1] in values.get("identityfile", ()):
         # Match final reads all files again, and there what NOBODYS set would stand first.
-        values = _asked(program, words, config, ["Match canonical", *NOBODYS])
+        last = ["Match canonical", *NOBODYS, "Match final", PACKED]
+        values = _asked(program, words, config, last)
     return {key: value for key, value in values.items() if not _nobodys(key, value)}
 
 

@@ -24,11 +24,13 @@ def hear(
     channel: paramiko.Channel,
     receive: Callable[[int], bytes],
     over: re.Pattern[bytes] | None = None,
+    heard: Callable[[bytes], None] = lambda _: None,
 ) -> bytes:
     """All that comes on one stream of a channel, which is closed soon after `over` was seen.
 
-    A job that a start-up file left in the background holds the stream open for as long as it
-    lives. Raises DeviceError, with the channel closed, for more than any answer has.
+    `heard` gets each piece, and at the end nothing. A job that a start-up file left in the
+    background holds the stream open for as long as it lives. Raises DeviceError, with the channel
+    closed, for more than any answer has.
     """
     pieces: list[bytes] = []
     size, tail, closing = 0, b"", threading.Timer(LINGER, _end, [channel])
@@ -36,6 +38,7 @@ def hear(
     try:
         while piece := receive(BLOCK):
             pieces.append(piece)
+            heard(piece)
             size += len(piece)
             if size > MOST:
                 channel.close()
@@ -51,6 +54,7 @@ def hear(
                 tail = tail[-TAIL:]
     finally:
         closing.cancel()
+        heard(b"")
     return b"".join(pieces)
 
 

@@ -23,6 +23,7 @@ SINGLE = frozenset(
         "bindaddress",
         "bindinterface",
         "canonicalizehostname",
+        "compression",
         "connecttimeout",
         "hostkeyalias",
         "hostname",

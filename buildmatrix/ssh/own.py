@@ -165,6 +165,8 @@ def _value(name: str, word: str) -> str:
         return f"{seconds(word):.0f}"
     if name == "addressfamily" and word.lower() not in ("any", "inet", "inet6"):
         raise ValueError(f"AddressFamily {word} is none")
+    if name == "compression" and word.lower() not in ("yes", "no"):
+        raise ValueError(f"Compression {word} is neither yes nor no")
     if name == "user" and ("%" in word or "${" in word):
         raise ValueError(f"User {word}: OpenSSH takes it as it is, and from 10 on expands it")
     return word

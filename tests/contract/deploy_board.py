@@ -20,7 +20,7 @@ from buildmatrix.nouns import Bundle, FileRecord
 from tests.fakes import LocalShell, RecordingReporter
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
     from pathlib import Path
 
     from buildmatrix.protocols import CommandResult, Connection
@@ -89,12 +89,18 @@ class Board(LocalShell):
                 subprocess.run(["busybox", "--install", "-s", applets], check=True)
             self.path = str(applets)
 
-    def run(
-        self, script: str, *, timeout: float, stdin: Iterable[bytes] | None = None
+    def converse(
+        self,
+        script: str,
+        *,
+        timeout: float,
+        stdin: Iterable[bytes],
+        heard: Callable[[bytes], None],
     ) -> CommandResult:
         whole = f"PATH={self.path}; exec sh -c {shlex.quote(script)}"
         self.bytes += len(script.encode())
-        result = super().run(whole, timeout=timeout, stdin=self._counted(stdin or ()))
+        fed = self._counted(stdin)
+        result = super().converse(whole, timeout=timeout, stdin=fed, heard=heard)
         self.bytes += len(result.stdout) + len(result.stderr)
         return result
 

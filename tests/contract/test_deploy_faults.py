@@ -137,7 +137,7 @@ def test_a_dead_link_that_the_board_does_not_notice(home: Path, store: Memory) -
     thread = threading.Thread(target=stuck)
     thread.start()
     while not arrived:
-        sizes = [p.stat().st_size for p in (home / PREFIX).glob("tmp/*/in/*")]
+        sizes = [p.stat().st_size for p in (home / PREFIX).glob("tmp/*/in/objects/*")]
         arrived = sum(sizes) > half * 0.8
     resumed = put(Board(home), store, bundle)
     ended.set()
@@ -190,11 +190,16 @@ class Dying(Board):
         (tools / "sh").unlink()
         self.path = f"{tools}:{self.path}"
 
-    def run(
-        self, script: str, *, timeout: float, stdin: Iterable[bytes] | None = None
+    def converse(
+        self,
+        script: str,
+        *,
+        timeout: float,
+        stdin: Iterable[bytes],
+        heard: Callable[[bytes], None],
     ) -> CommandResult:
         session = f"exec setsid sh -c {shlex.quote(script)}"
-        return super().run(session, timeout=timeout, stdin=stdin)
+        return super().converse(session, timeout=timeout, stdin=stdin, heard=heard)
 
 
 def pushed(board: Board, store: Memory, old: Bundle, new: Bundle) -> None:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import io
 import re
 import shlex
 import tarfile
 import tempfile
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -22,6 +24,7 @@ from buildmatrix.nouns import Bundle, FileRecord
 from buildmatrix.protocols import CommandResult
 from tests.contract import deploy_board
 from tests.contract.deploy_board import Board, Memory, complete, files, put
+from tests.fakes import RecordingReporter
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -133,18 +136,25 @@ def tar_of(*members: tuple[str, bytes, str, bytes]) -> bytes:
 
 
 FILE, LINK, HARD = tarfile.REGTYPE, tarfile.SYMTYPE, tarfile.LNKTYPE
-NAME = "a" * 64
+NAME = "objects/" + "a" * 64
 STREAMS = {
     "out by name": [("../../../../canary", FILE, "", b"evil"), ("/{canary}", FILE, "", b"evil")],
     "out by a link": [("d", LINK, "{home}", b""), ("d/canary", FILE, "", b"evil")],
     "an object that is a link": [(NAME, LINK, "{canary}", b"")],
     "a rest behind a link": [(NAME, LINK, "{canary}", b""), (f"{NAME}.4", FILE, "", b"evil")],
     "a hard link": [(NAME, HARD, "{canary}", b""), (f"{NAME}.4", FILE, "", b"evil")],
-    "devices": [(NAME, tarfile.CHRTYPE, "", b""), ("b" * 64, tarfile.FIFOTYPE, "", b"")],
+    "devices": [
+        (NAME, tarfile.CHRTYPE, "", b""),
+        ("objects/" + "b" * 64, tarfile.FIFOTYPE, "", b""),
+    ],
     "names for the shell": [
         (name, FILE, "", b"evil")
         for name in ("x {canary} y", "$(rm {canary})", "-rf.5", "a\nb", "...5", NAME + ".x y")
     ],
+    "objects that are none": [
+        (f"objects/{name}", FILE, "", b"evil") for name in ("c" * 64, "d" * 64 + ".x", "e", ".f")
+    ],
+    "an object by another way": [(f"objects/./{'a' * 64}", FILE, "", b"evil")],
     "orders": [("orders", FILE, "", b"tree ../../..\nswitch ../../x ../../..\nrm {canary}\n")],
 }
 
@@ -178,6 +188,33 @@ def test_a_hostile_stream_stays_in_the_prefix(shell: Board, store: Memory, strea
     assert not [p for p in (shell.home / PREFIX / "objects").iterdir() if p.is_symlink()]
 
 
+@pytest.mark.parametrize("stream", STREAMS)
+def test_a_hostile_stream_is_no_first_deploy(shell: Board, stream: str) -> None:
+    """Where all that comes takes its place in one step, nothing does that was not verified."""
+    canary = shell.home / "canary"
+    canary.write_bytes(b"tweet")
+    words = {"{home}": str(shell.home), "{canary}": str(canary)}
+    tree = [
+        ("bundles", tarfile.DIRTYPE, "", b""),
+        (f"bundles/{'9' * 64}", tarfile.DIRTYPE, "", b""),
+    ]
+    cell = [("cells", tarfile.DIRTYPE, "", b""), ("cells/c", LINK, f"../bundles/{'9' * 64}", b"")]
+    orders = f"tree {'9' * 64}\nswitch {'9' * 64} c\n".encode()
+    members = [
+        (*(re.sub(r"\{\w+\}", lambda m: words[m[0]], part) for part in member[:1]), *member[1:])
+        for member in STREAMS[stream]
+    ]
+    sent = tar_of(*members, *tree, *cell, ("orders", FILE, "", orders))  # type: ignore[arg-type]
+    ask(shell, "receive gzip", timeout=60, stdin=lambda: [sent])
+    assert canary.read_bytes() == b"tweet"
+    outside = [p for p in shell.home.parent.rglob("*") if PREFIX not in p.parts]
+    assert {p.name for p in outside if "applets" not in p.parts} <= {"home", "canary", "applets"}
+    for file in (shell.home / PREFIX / "objects").iterdir():
+        assert file.is_file()
+        assert not file.is_symlink()
+        assert hashlib.sha256(file.read_bytes()).hexdigest() == file.name.removesuffix(".x")
+
+
 class Lying:
     """A board that answers what it likes."""
 
@@ -192,6 +229,22 @@ class Lying:
         for _ in stdin or ():
             pass
         return self.answers.pop(0) if self.answers else CommandResult(0, b"end\n", b"")
+
+    def converse(
+        self,
+        script: str,
+        *,
+        timeout: float,
+        stdin: Iterable[bytes],
+        heard: Callable[[bytes], None],
+    ) -> CommandResult:
+        answer, mark = self.run(script, timeout=timeout), shlex.split(script)[2].encode()
+        said = b"\n<%b\nalone\n%b\n>%b %d\n" % (mark, answer.stdout, mark, answer.status % 256)
+        heard(said)
+        heard(b"")
+        for _ in stdin:
+            pass
+        return replace(answer, stdout=said)
 
     def close(self) -> None:
         pass
@@ -229,6 +282,14 @@ ANSWERS = st.builds(
 )
 CALLS: dict[str, Callable[[Lying, Memory, Bundle], object]] = {
     "push": put,
+    "meet": lambda board, store, bundle: deploy.meet(
+        board,
+        [bundle],
+        store,
+        lambda answer: deploy.read_listing(answer).fresh,
+        reporter=RecordingReporter(),
+        subject="pi3",
+    ),
     "mend": lambda board, store, bundle: put(board, store, bundle, verify=True),
     "forecast": lambda board, store, bundle: deploy.forecast(board, [bundle], store),
     "room": lambda board, store, bundle: deploy.make_room(board, [bundle], store, quota_mib=1),

@@ -107,18 +107,36 @@ def test_a_board_never_met_is_sent_the_scripts_with_the_first_question(
     record = tmp_path / "scripts.json"
     access = Access(scripts=record)
     monkeypatch.setattr(Bench, "means", lambda b, **_: Means(access, b.store, b.reporter, Wish()))
-    bench.deploy(bench.store.bundle("cell", files("lib/a")))
-    assert sessions == ["session"] * 2
+    bundle = bench.store.bundle("cell", files("lib/a"))
+    bench.deploy(bundle)
+    assert sessions == ["session"], "and what it lacks"
+    assert complete(bench.home, bundle)
     bench.deploy()
-    assert sessions == ["session"] * 3
+    assert sessions == ["session"] * 2
     for script in (bench.home / PREFIX / "agent").iterdir():
         script.unlink()
     bench.deploy()
-    assert sessions == ["session"] * 5
+    assert sessions == ["session"] * 4
     record.unlink()
     record.mkdir()
     bench.deploy()
-    assert sessions == ["session"] * 6
+    assert sessions == ["session"] * 5
+
+
+def test_a_board_never_met_where_nothing_can_run_is_left_as_it_was(
+    bench: Bench, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    access = Access(scripts=tmp_path / "scripts.json")
+    monkeypatch.setattr(Bench, "means", lambda b, **_: Means(access, b.store, b.reporter, Wish()))
+    bench.floor = "9.99"
+    before = bench.tree()
+    with pytest.raises(DeviceError, match="no bundle can run on"):
+        bench.deploy(bench.store.bundle("cell", files("lib/a", size=300_000)))
+    assert {name for name, _ in bench.tree()} == {name for name, _ in before}
+    assert [note for note in bench.notes() if "cannot run on" in note] != []
+    bench.floor = "2.17"
+    bench.deploy()
+    assert complete(bench.home, bench.bundles[0])
 
 
 def test_nothing_changed_is_one_round_trip_and_few_bytes(bench: Bench, sessions: list[str]) -> None:

@@ -12,7 +12,7 @@ import pytest
 
 from buildmatrix.boards import greeting
 from buildmatrix.device import parse
-from buildmatrix.ssh import connect
+from buildmatrix.ssh import connect, dump
 from buildmatrix.ssh.packing import MOST, Packing, _Packer, _Unpacker
 from tests.contract.deploy_board import Memory, complete, noise, put
 from tests.linkshaper import Link
@@ -55,6 +55,21 @@ def test_a_deploy_is_packed_by_ssh_where_the_server_agrees(
     assert packs is (setting == "delayed")
     assert 100_000 < sent < 230_000, "of 0.8 MB"
     assert sent < passed < sent + 100_000, "logging in and, unpacked, the scripts of three calls"
+
+
+def test_nothing_is_packed_where_the_users_configuration_says_no(
+    servers: Servers, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By `ssh -G`, and by our own reader where OpenSSH's client is not installed."""
+    server, config, programs = servers.start(), tmp_path / "config", (dump.installed(), None)
+    for lines, packs in (("", True), ("Compression yes", True), ("Compression no", False)):
+        config.write_text(f"Host 127.0.0.1\n{lines}\n")
+        for program in programs:
+            monkeypatch.setattr(dump, "installed", lambda program=program: program)
+            target = server.target(servers.identity)
+            with connect(target, timeout=30, known_hosts=None, config=config) as line:
+                assert line.run("cat", timeout=30, stdin=[TEXT]).stdout == TEXT
+                assert (line.packed is not None) is packs, f"{lines}, {program}"
 
 
 def test_new_keys_begin_the_packing_anew(servers: Servers) -> None:

@@ -65,6 +65,17 @@ def test_a_signature_that_was_changed_is_bad() -> None:
     assert of(json.dumps(told))[0] == "bad"
 
 
+def test_an_attestation_that_sigstore_stumbles_over_is_bad() -> None:
+    """Of a checkpoint whose signature is no base64 it raises what base64 raises."""
+    told = json.loads(PROVENANCE)
+    bundle = told["attestation_bundles"][0]["attestations"][0]["verification_material"]
+    proof = bundle["transparency_entries"][0]["inclusionProof"]["checkpoint"]
+    proof["envelope"] = proof["envelope"].rstrip()[:-1] + "\n"
+    state, reason = of(json.dumps(told))
+    assert state == "bad"
+    assert "an attestation of it does not hold" in reason
+
+
 @pytest.mark.parametrize("text", ["", "[]", '{"version": 2}', "<html>"])
 def test_a_provenance_that_is_none_is_not_checked(text: str) -> None:
     assert of(text)[0] == "not checked"

@@ -6,6 +6,7 @@ import contextlib
 import subprocess
 import tempfile
 from dataclasses import replace
+from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +20,7 @@ from buildmatrix.nouns import BoardAddress
 from buildmatrix.ssh import dump, own
 from buildmatrix.ssh.config import route
 from buildmatrix.ssh.trust import HostKeys, read
+from buildmatrix.ssh.words import wild
 
 if TYPE_CHECKING:
     from buildmatrix.ssh.config import Hop
@@ -93,6 +95,23 @@ def test_files_in_order(config: Path, home: Path) -> None:
     assert hop.identity_files == (home / ".ssh/one", home / ".ssh/two")
     assert hop.known_hosts == (home / ".ssh/a", home / ".ssh/b")
     assert hop.identities_only
+
+
+@pytest.mark.parametrize(
+    ("text", "packs"),
+    [
+        ("", True),
+        ("Compression yes", True),
+        ("Host board\nCompression NO", False),
+        ("Host other\nCompression no", True),
+        ("Host *\nCompression no\nCompression yes", False),
+    ],
+)
+def test_a_deploy_is_packed_unless_the_configuration_says_no(
+    config: Path, text: str, packs: bool
+) -> None:
+    (hop,) = hops(config, text)
+    assert hop.packs is packs
 
 
 def test_default_files(config: Path, home: Path) -> None:
@@ -325,6 +344,24 @@ def test_known_hosts_means_what_ssh_thinks(
 def test_a_revoked_key_is_no_key() -> None:
     known = read(f"@revoked * {KEY}\n@cert-authority * {OTHER}\npi3 {OTHER}", "pi3")
     assert len(known.revoked) == len(known.keys) == 1
+
+
+def test_a_line_of_known_hosts_ends_where_ssh_says() -> None:
+    assert read(f"a {KEY} of\u2028pi3 {KEY}\x0bpi3 {KEY}", "pi3").keys == ()
+
+
+@given(st.text("ab*?", max_size=9), st.text("ab", max_size=9))
+def test_a_pattern_means_what_a_glob_means(pattern: str, text: str) -> None:
+    assert wild(pattern, text) is fnmatchcase(text, pattern)
+
+
+def test_many_stars_and_many_patterns_are_judged_at_once() -> None:
+    """One took longer than anybody waits; of a megabyte of others each became an expression."""
+    name = "a" * 60
+    assert read(f"{'*?' * 40}x {KEY}", name).keys == ()
+    assert len(read(f"{'*?' * 30}* {KEY}", name).keys) == 1
+    many = ",".join(f"*b{n}?" for n in range(100_000))
+    assert read(f"{many} {KEY}", name).keys == ()
 
 
 @given(st.text(max_size=80), st.text(max_size=10))
