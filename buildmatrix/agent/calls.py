@@ -134,7 +134,8 @@ def command(
             hint="use letters, digits, '-', '_', '.' and '/', without '..'",
         )
     words = (mark, program().digest, prefix, mode, line)
-    scripts = ("enter", *(["fed"] if fed else []), "carried" if carried else "stored")
+    meets, feeds = ["alone"] if mode == "meet" else [], ["fed"] if fed else []
+    scripts = ("enter", *meets, *feeds, "carried" if carried else "stored")
     return f"set -- {shlex.join(words)};{joined(*scripts)}"
 
 

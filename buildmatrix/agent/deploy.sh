@@ -213,8 +213,12 @@ untar() {
     tar -xvf - -C "$work/in" || : > "$work/torn"
 }
 
-unpack() { # gzip, zstd or plain
-    if [ "$1" = plain ]; then untar; else { "$1" -dc || : > "$work/torn"; } | untar; fi
+unpack() { # CODEC: gzip, zstd, plain, or deb: a package whose size is not known and too large by far
+    case $1 in
+        plain) untar ;;
+        deb) /usr/bin/dpkg-deb --fsys-tarfile - 2> "$work/said" | untar ;; # always says that it ended early
+        *) { "$1" -dc || : > "$work/torn"; } | untar ;;
+    esac
 }
 
 ground() { # where a stream is unpacked; one that is the first makes the other folders itself
@@ -229,6 +233,7 @@ receive() { # CODEC; stdin: a tar of objects and rests, then of trees and orders
     export TAR_OPTIONS=--blocking-factor=128 # GNU tar reads a pipe in pieces of 10 KiB else
     sums=$(unpack "$1" | arrive)
     if [ -e "$work/torn" ] || [ ! -f "$work/in/orders" ]; then # tar may take a cut for the end
+        [ ! -f "$work/said" ] || cat "$work/said" >&2
         keep "$work/in/objects"
         rm -rf "$work"
         return 1
@@ -241,14 +246,14 @@ receive() { # CODEC; stdin: a tar of objects and rests, then of trees and orders
     echo end
 }
 
-meet() { # what `greet` says, and where nothing of ours is, `receive` beside it
-    if [ -z "${alone-}" ]; then greet plain; return; fi
+meet() { # what `greet` says, and where nothing of ours is, `receive` beside it. See alone.sh
+    if [ -z "$alone" ]; then greet plain; return; fi
     now=$(date +%s)
     greet plain &
     cd "$HOME" && mkdir -p "$prefix/parts" "$prefix/runs" "$prefix/$work/in/objects" "$prefix/$work/in/agent" &&
     cd "$prefix" || exit 92
     printf %s "$text" > "$work/in/agent/$digest" || rm -rf "$work/in/agent"
-    receive plain
+    receive "$alone"
 }
 
 abandon() { # what a meeting left that came to nothing

@@ -3,7 +3,7 @@
 # prefix. Each line is a whole statement, because the lines are joined by ';': csh, which may be
 # the shell that we are called from, takes no line break in a word, and expands an exclamation mark before a letter.
 # MODE: work makes the prefix; keep only puts the scripts into one that is there; look writes nothing;
-# meet is keep, and says at once where there is no prefix and one can be made.
+# meet is keep, see alone.sh.
 mark=$1 digest=$2 prefix=$3 mode=$4 line=$5
 # shellcheck disable=SC2064 # the mark as it is now
 trap "exit=\$?; printf \"\\n>%s %s\\n\" $mark \$exit" 0
@@ -16,4 +16,3 @@ agent=agent/$digest fresh=
 case ${HOME-} in /*) cd "$HOME" 2> /dev/null ;; *) false ;; esac || { [ "$mode" != work ] && cd /proc || { echo "${HOME-}"; exit 91; }; }
 [ "$mode" != work ] || [ -d "$prefix" ] || mkdir -p "$prefix/agent" || exit 92
 cd "$prefix" 2> /dev/null || { fresh=yes; cd /proc || exit 92; }
-[ "$mode$fresh" != meetyes ] || [ ! -w "${HOME-}" ] || { alone=yes; echo alone; }

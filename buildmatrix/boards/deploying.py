@@ -69,7 +69,8 @@ class Foretold:
 
 
 def deploy_all(cells: Sequence[Stored], board: BoardAddress, means: Means) -> Deployed:
-    """Put the bundles of built cells on a board. A cell that cannot run there is not sent.
+    """Put the bundles of built cells on a board. A cell that cannot run there is not sent, but for
+    a few megabytes to a board never met, which go again.
 
     Raises DeviceError when none can, when a benchmark is at work there (unless forced), and when
     the quota is too small.

@@ -8,14 +8,15 @@ it is left as it was.
 
 from __future__ import annotations
 
+import re
 import threading
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from buildmatrix.agent import PREFIX, call, converse, failure
 from buildmatrix.deploy.listing import Listing
 from buildmatrix.deploy.pushed import Pushed, gone, received
 from buildmatrix.deploy.questions import LONG, SHORT, SLOWEST_LINK
-from buildmatrix.deploy.stream import closing, contents, ship
+from buildmatrix.deploy.stream import closing, contents, ship, squeezer, zstd_here
 from buildmatrix.deploy.upload import check
 from buildmatrix.errors import BuildmatrixError
 from buildmatrix.protocols import Advanced
@@ -23,11 +24,12 @@ from buildmatrix.protocols import Advanced
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
 
+    from buildmatrix.deploy.stream import Codec
     from buildmatrix.nouns import Bundle
     from buildmatrix.protocols import Conversation, ObjectReader, Reporter
 
 AHEAD = 4 << 20  # bytes of content that are sent before it is known whether they are wanted
-ALONE = b"alone\n"  # of enter.sh: there is no prefix
+ALONE = re.compile(rb"alone (plain|zstd|deb)\n")  # of alone.sh: there is no prefix
 GREETED = b"\nend\n"  # the end of what `greet` says, see listing.sh
 
 
@@ -61,7 +63,8 @@ def meet(
         return ear.held(contents(shipment.upload, objects, advanced), closing(shipment))
 
     limit = LONG + total / SLOWEST_LINK
-    result = converse(connection, "meet", timeout=limit, prefix=prefix, stdin=sent, heard=ear.heard)
+    line = "meet zstd" if zstd_here() else "meet"
+    result = converse(connection, line, timeout=limit, prefix=prefix, stdin=sent, heard=ear.heard)
     if ear.verdict is None:
         if result.status != 0:
             raise failure(result)
@@ -71,8 +74,8 @@ def meet(
             call(connection, "abandon", timeout=SHORT, prefix=prefix, mode="keep", bare=True)
         if ear.fault is not None:
             raise ear.fault
-    if not (ear.verdict and ear.alone):
-        return None
+    if not (ear.verdict and ear.alone) or (result.status != 0 and ear.alone == "deb"):
+        return None  # what speaks against it the push finds out, which asks nothing of dpkg-deb
     lines = received(result, shipment.upload)
     if lines["missing"]:
         raise gone(result)
@@ -86,14 +89,15 @@ class _Ear:
 
     def __init__(self, judge: Callable[[bytes], bool]) -> None:
         self._judge = judge
-        self.alone = False  # nothing was ever deployed there
+        self.alone: Codec | None = None  # nothing was ever deployed there: how it is sent
         self.verdict: bool | None = None  # of the judge
         self.fault: BuildmatrixError | None = None  # that it raised
         self._begun, self._judged = threading.Event(), threading.Event()
 
     def heard(self, answer: bytes, over: bool) -> None:  # noqa: FBT001 - as agent.converse calls
         """Take what the board has answered so far, and whether it is the last."""
-        self.alone = self.alone or answer.startswith(ALONE)
+        if self.alone is None and (word := ALONE.match(answer)):
+            self.alone = cast("Codec", word[1].decode())
         if self.verdict is None and GREETED in answer:
             self.weigh(answer.partition(GREETED)[0] + GREETED)
         if self.alone or over or self.verdict is not None:
@@ -115,14 +119,15 @@ class _Ear:
         self._begun.wait()
         if not self.alone:
             return
-        ahead = AHEAD
+        squeeze, ahead = squeezer(self.alone), AHEAD
         for piece in content:
             ahead -= len(piece)
             if ahead < 0:
                 self._judged.wait()
             if self._judged.is_set() and not self.verdict:
                 return
-            yield piece
+            yield squeeze.compress(piece)
         self._judged.wait()
         if self.verdict:
-            yield closing
+            yield squeeze.compress(closing)
+            yield squeeze.flush()

@@ -10,7 +10,7 @@ import pytest
 
 from buildmatrix import deploy, device
 from buildmatrix.agent import PREFIX, program
-from buildmatrix.deploy import meeting
+from buildmatrix.deploy import meeting, stream
 from buildmatrix.errors import DeviceError, LinkLost
 from tests.contract import deploy_board
 from tests.contract.deploy_board import Board, Memory, complete, files, leftovers, put, run
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
     from pathlib import Path
 
+    from buildmatrix.deploy.stream import Codec, Squeezer
     from buildmatrix.nouns import Bundle
     from buildmatrix.protocols import CommandResult
 
@@ -51,9 +52,29 @@ def meet(
     return deploy.meet(board, bundles, store, judge, reporter=reporter, subject="pi3")
 
 
-@pytest.fixture(params=["debian", "busybox"])
-def board(request: pytest.FixtureRequest, home: Path) -> Board:
-    return packing(home, request.param)
+@pytest.fixture(params=["zstd", "deb", "plain"])
+def board(request: pytest.FixtureRequest, home: Path, monkeypatch: pytest.MonkeyPatch) -> Board:
+    """One that has zstd, and two with busybox and nothing else: a Debian, and any."""
+
+    def squeezer(codec: Codec) -> Squeezer:
+        assert codec == request.param
+        return stream.squeezer(codec)
+
+    monkeypatch.setattr(meeting, "squeezer", squeezer)
+    monkeypatch.setattr(meeting, "zstd_here", lambda: request.param != "plain")
+    return packing(home, "debian" if request.param == "zstd" else "busybox")
+
+
+def test_what_no_package_can_bring_the_push_does(
+    home: Path, store: Memory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As where dpkg-deb knows no zstd, though its Debian is one whose dpkg-deb does."""
+    monkeypatch.setattr(stream, "PACKAGE", stream.PACKAGE.replace(".zst", ".new"))
+    bundle, board = store.bundle("c", files("lib/a")), packing(home, "busybox")
+    assert meet(board, store, bundle) is None
+    put(board, store, bundle)
+    assert complete(home, bundle)
+    assert leftovers(home) == []
 
 
 def test_it_is_one_call_and_leaves_what_two_would(board: Board, store: Memory) -> None:
