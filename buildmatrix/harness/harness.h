@@ -55,6 +55,13 @@ inline void expect_values(std::size_t given, std::size_t taken) {
                            std::to_string(given));
 }
 
+// A time with the wrong number of threads beside it would be worse than none. `who` counts them.
+inline void expect_threads(const std::string& who, long used, int wanted) {
+  if (used == wanted) return;
+  throw std::runtime_error(who + " uses " + std::to_string(used) + " thread(s), not " +
+                           std::to_string(wanted));
+}
+
 // Loads the model from a folder. Throws when the stack cannot use exactly `threads` threads.
 std::unique_ptr<Engine> make_engine(const std::string& model_dir, int threads);
 

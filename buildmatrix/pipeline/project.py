@@ -35,6 +35,7 @@ HARNESS_FILES = (
     "clock.h",
     "cores.h",
     "supervisor.h",
+    "threads.h",
     "layers.h",
     "plain.h",
 )

@@ -130,7 +130,7 @@ def test_litert_s_own_kernels_use_one_thread_whatever_they_are_told(
     """LiteRT 2.3.0 gives `num_threads` to XNNPACK alone, and says nothing."""
     (line,) = run(runners[OWN], lenet, "--threads", "2")
     assert line["status"] == "error"
-    assert line["message"] == "LiteRT's own kernels use 1 thread(s), not 2"
+    assert line["message"] == "LiteRT on its own kernels uses 1 thread(s), not 2"
 
 
 def test_layers_are_told_as_litert_calls_them(runners: Mapping[str, Path], lenet: Path) -> None:

@@ -244,11 +244,7 @@ class AclEngine : public Engine {
  public:
   AclEngine(const std::string& model_dir, int threads) : network_(read_network(model_dir)) {
     acl::Scheduler::get().set_num_threads(threads);
-    const unsigned int used = acl::Scheduler::get().num_threads();
-    if (used != unsigned(threads)) {
-      throw std::runtime_error("the scheduler uses " + std::to_string(used) + " thread(s), not " +
-                               std::to_string(threads));
-    }
+    expect_threads("the scheduler", acl::Scheduler::get().num_threads(), threads);
   }
 
   void prepare(int batch) override {

@@ -107,11 +107,7 @@ class ArmnnEngine : public Engine {
       throw std::runtime_error("LoadNetwork: " + error);
     }
     loaded_ = id;
-    const unsigned used = arm_compute::Scheduler::get().num_threads();
-    if (used != unsigned(threads_)) {
-      throw std::runtime_error("the Compute Library uses " + std::to_string(used) +
-                               " thread(s), not " + std::to_string(threads_));
-    }
+    expect_threads("the Compute Library", arm_compute::Scheduler::get().num_threads(), threads_);
   }
 
   std::vector<std::uint8_t> model_;

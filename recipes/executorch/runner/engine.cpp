@@ -5,8 +5,6 @@
 #include <executorch/extension/module/module.h>
 #include <executorch/extension/tensor/tensor.h>
 
-#include <dirent.h>
-
 #include <cstdint>
 #include <cstdlib>
 #include <memory>
@@ -16,6 +14,7 @@
 #include <vector>
 
 #include "harness.h"
+#include "threads.h"
 
 const char engine_name[] = "executorch";
 const char number_format[] = "float32";
@@ -45,26 +44,14 @@ void check(Error error, const char* what) {
   }
 }
 
-int threads_now() {
-  DIR* const folder = opendir("/proc/self/task");
-  if (!folder) throw std::runtime_error("/proc/self/task cannot be read");
-  int count = -2;  // . and ..
-  while (readdir(folder)) ++count;
-  closedir(folder);
-  return count;
-}
-
 // Before the program is loaded: XNNPACK's runtime takes the pool as it is then.
 void use_threads(int threads) {
   et::extension::threadpool::ThreadPool* const pool = et::extension::threadpool::get_threadpool();
   if (!pool || !pool->_unsafe_reset_threadpool(threads)) {
     throw std::runtime_error("ExecuTorch has no thread pool");
   }
-  const int used = threads_now();  // the caller computes too
-  if (used != threads || pool->get_thread_count() != std::size_t(threads)) {
-    throw std::runtime_error("ExecuTorch uses " + std::to_string(used) + " thread(s), not " +
-                             std::to_string(threads));
-  }
+  expect_threads("ExecuTorch's pool", pool->get_thread_count(), threads);
+  expect_threads("ExecuTorch", threads_now(), threads);  // the caller computes too
 }
 
 // What the program says of an end, whose first size is the largest batch that it takes.

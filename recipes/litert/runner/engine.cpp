@@ -1,8 +1,6 @@
 // LiteRT's engine for the harness, on its C API (litert.h), 2.3.0. NUMBER_FORMAT is what the kernels
 // compute with and OWN_KERNELS whether they are LiteRT's own, as the build script says.
 
-#include <dirent.h>
-
 #include <cstdlib>
 #include <cstring>
 #include <memory>
@@ -13,6 +11,7 @@
 
 #include "harness.h"
 #include "litert.h"
+#include "threads.h"
 
 const char engine_name[] = "litert";
 const char number_format[] = NUMBER_FORMAT;
@@ -48,15 +47,6 @@ Owned<T> make(const char* what, void (*release)(T*), LiteRtStatus (*create)(Argu
   return {made, release};
 }
 
-int threads_now() {
-  DIR* const folder = opendir("/proc/self/task");
-  if (!folder) throw std::runtime_error("/proc/self/task cannot be read");
-  int count = -2;  // . and ..
-  while (readdir(folder)) ++count;
-  closedir(folder);
-  return count;
-}
-
 // The CPU alone, and warnings: by itself LiteRT would look for libraries of GPUs, by their names.
 Owned<LiteRtEnvironmentT> open_environment() {
   LiteRtEnvOption options[2] = {};
@@ -90,11 +80,8 @@ Owned<LiteRtCompiledModelT> compile(LiteRtEnvironment environment, LiteRtModel m
   auto made = make("LiteRtCreateCompiledModel", LiteRtDestroyCompiledModel,
                    LiteRtCreateCompiledModel, environment, model, options.get());
   // XNNPACK's pool is started here, and the caller computes too. LiteRT's own kernels get none.
-  const int used = threads_now() - before + 1;
-  if (used != threads) {
-    throw std::runtime_error(std::string(OWN_KERNELS ? "LiteRT's own kernels use " : "LiteRT uses ") +
-                             std::to_string(used) + " thread(s), not " + std::to_string(threads));
-  }
+  expect_threads(OWN_KERNELS ? "LiteRT on its own kernels" : "LiteRT", threads_now() - before + 1,
+                 threads);
   bool whole = false;
   check(LiteRtCompiledModelIsFullyAccelerated(made.get(), &whole), "what XNNPACK takes");
   if (whole && OWN_KERNELS) throw std::runtime_error("LiteRT computes with XNNPACK all the same");

@@ -122,22 +122,15 @@ Function find(const char* symbol) {
   return reinterpret_cast<Function>(dlsym(RTLD_DEFAULT, symbol));
 }
 
-void must_be(const std::string& what, int used, int threads) {
-  if (used == threads) return;
-  throw std::runtime_error(what + " uses " + std::to_string(used) + " thread(s), not " +
-                           std::to_string(threads));
-}
-
-// A time with the wrong number of threads beside it would be worse than none.
 void use_threads(int threads) {
   const char* const environment = getenv("OMP_NUM_THREADS");
-  must_be("the environment that MXNet read", environment ? atoi(environment) : 0, threads);
+  expect_threads("the environment that MXNet read", environment ? atoi(environment) : 0, threads);
   const auto openmp = find<int (*)()>("omp_get_max_threads");
-  must_be("OpenMP", openmp ? openmp() : 1, threads);
+  expect_threads("OpenMP", openmp ? openmp() : 1, threads);
   const auto set = find<void (*)(int)>("openblas_set_num_threads");
   const auto get = find<int (*)()>("openblas_get_num_threads");
   if (set) set(threads);
-  must_be("this BLAS", get ? get() : 1, threads);
+  expect_threads("this BLAS", get ? get() : 1, threads);
 #if BUILDMATRIX_ONEDNN
   // The aarch64 wheel's oneDNN convolves by cblas_sgemm (DNNL_VERBOSE=1 says gemm:blas), and where
   // the batch is larger than one from each of its threads; a BLAS's own threads would add to those.

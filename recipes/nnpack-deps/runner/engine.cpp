@@ -171,11 +171,7 @@ class PlainEngine : public Engine {
   PlainEngine(const std::string& model_dir, int threads)
       : network_(read_network(model_dir)), pool_(pthreadpool_create(threads)) {
     if (!pool_) throw std::bad_alloc();
-    const std::size_t used = pthreadpool_get_threads_count(pool_);
-    if (used != std::size_t(threads)) {
-      throw std::runtime_error("pthreadpool uses " + std::to_string(used) + " thread(s), not " +
-                               std::to_string(threads));
-    }
+    expect_threads("pthreadpool", pthreadpool_get_threads_count(pool_), threads);
   }
 
   ~PlainEngine() override { pthreadpool_destroy(pool_); }

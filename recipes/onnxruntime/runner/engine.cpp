@@ -3,8 +3,6 @@
 // optimizations are on then (onnxruntime/core/framework/session_options.h). Also the engine of the
 // recipe onnxruntime-wheel.
 
-#include <dirent.h>
-
 #include <cstddef>
 #include <cstdint>
 #include <cstdio>
@@ -20,6 +18,7 @@
 
 #include "harness.h"
 #include "onnxruntime_c_api.h"
+#include "threads.h"
 
 const char engine_name[] = "onnxruntime";
 const char number_format[] = "float32";
@@ -55,15 +54,6 @@ Owned<T> make(void (*release)(T*), OrtStatus* (*create)(Arguments...), Given... 
   return {made, release};
 }
 
-int threads_now() {
-  DIR* const folder = opendir("/proc/self/task");
-  if (!folder) throw std::runtime_error("/proc/self/task cannot be read");
-  int count = -2;  // . and ..
-  while (readdir(folder)) ++count;
-  closedir(folder);
-  return count;
-}
-
 // `profile` is where a session's profile goes, when it ends: the name's beginning; empty: nowhere.
 Owned<OrtSession> open_session(const OrtEnv* env, const std::string& file, int threads,
                                const std::string& profile = "") {
@@ -77,11 +67,7 @@ Owned<OrtSession> open_session(const OrtEnv* env, const std::string& file, int t
   auto session = make<OrtSession>(api->ReleaseSession, api->CreateSession, env, file.c_str(),
                                   static_cast<const OrtSessionOptions*>(options.get()));
   // The pool's threads are started with the session; the caller computes too.
-  const int used = threads_now() - before + 1;
-  if (used != threads) {
-    throw std::runtime_error("ONNX Runtime uses " + std::to_string(used) + " thread(s), not " +
-                             std::to_string(threads));
-  }
+  expect_threads("ONNX Runtime", threads_now() - before + 1, threads);
   return session;
 }
 

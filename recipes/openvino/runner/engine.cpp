@@ -155,11 +155,9 @@ class OpenVinoEngine : public Engine {
     // Counting tells nothing: a model is compiled by a thread for each core, and they stay, asleep.
     char* said = nullptr;
     check(ov_compiled_model_get_property(made, "INFERENCE_NUM_THREADS", &said));
-    const std::string used = said;
+    const int used = std::atoi(said);
     ov_free(said);
-    if (used != threads) {
-      throw std::runtime_error("OpenVINO uses " + used + " thread(s), not " + threads);
-    }
+    expect_threads("OpenVINO", used, threads_);
     return compiled;
   }
 
