@@ -5,7 +5,7 @@
 # false) sees it. Its manual names the gap among its caveats; who builds a matrix of patches from one
 # cache meets it. A namespace that changes with the names of the given files closes it and keeps the
 # direct mode, which is what buildmatrix does (buildmatrix/compiler_cache.py). What `.incbin` reads is
-# safe: a file with that word is not kept at all.
+# safe outside depend mode: a file with that word is not kept at all.
 #
 # Seen on 2026-11-30 with ccache 4.7.5 (Debian 12, 4.8+really4.7.5-1) and GCC 12.2.
 set -euo pipefail
