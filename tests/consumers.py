@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import cv2
 import ncnn
 import numpy as np
 import onnxruntime
@@ -22,6 +23,23 @@ def onnx_runtime(folder: Path, images: F32) -> F32:
     session = onnxruntime.InferenceSession(str(folder / "net.onnx"))
     (output,) = session.run(None, {"data": images})
     return np.asarray(output)
+
+
+def opencv(folder: Path, images: F32) -> F32:
+    """OpenCV's own kernels, on the ONNX file."""
+    return _opencv(cv2.dnn.readNetFromONNX(str(folder / "net.onnx")), images)
+
+
+def opencv_caffe(folder: Path, images: F32) -> F32:
+    """The same, on Caffe's files."""
+    net = cv2.dnn.readNetFromCaffe(str(folder / "net.prototxt"), str(folder / "net.caffemodel"))
+    return _opencv(net, images)
+
+
+def _opencv(net: Any, images: F32) -> F32:
+    net.setPreferableBackend(cv2.dnn.DNN_BACKEND_OPENCV)
+    net.setInput(images)
+    return np.asarray(net.forward())
 
 
 def lite(folder: Path, images: F32) -> F32:

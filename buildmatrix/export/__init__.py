@@ -71,6 +71,7 @@ FORMATS: Mapping[str, Format] = {
     "mxnet": Format("mxnet", ("64",), ("mxnet_operators",)),
     "mxnet-as-shipped": Format("mxnet", with_help_of=("mxnet_operators",)),
     "onnx": Format("onnx"),
+    "onnx-opencv": Format("onnx"),  # what OpenCV understands of it
     "ncnn": Format("ncnn", with_help_of=NCNN, by_name=True),
     "ncnn-int8": Format("ncnn", ("int8",), NCNN, by_name=True),
     "executorch": Format(

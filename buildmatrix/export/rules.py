@@ -32,6 +32,7 @@ CHAIN = (ConvSpec, ReluSpec, PoolSpec, FcSpec, SoftmaxSpec)
 UNEVEN = "windows or pads that differ between sides"
 LEAVES_OUT = "average that leaves out what was padded"
 MOST_JOINED = 5
+COUNTS = "average that counts what was padded"
 COUNTS_SOME = "average that counts a part of what was padded"
 MOST_IN_A_CALL = 65535  # of what CMSIS-NN counts in 16 bits
 MANY = f"call of more than {MOST_IN_A_CALL:,} values"
@@ -231,6 +232,23 @@ def executorch(step: Step) -> str:
     return ""
 
 
+def opencv(step: Step) -> str:
+    """What OpenCV's dnn, 4.14.0, computes as ONNX means it; of the rest it says nothing.
+
+    Seen against onnxruntime: `findings/opencv-averages-padding-away.sh`.
+    """
+    layer = step.layer
+    if isinstance(layer, PoolSpec) and layer.method == "average" and layer.counts_pad:
+        return COUNTS if any(layer.window.pads) else ""
+    if isinstance(layer, ConvSpec):
+        pads = layer.window.pads
+        if layer.window.kernel == (1, 1) and any(pads):
+            return "padding of a 1x1 convolution"
+        if layer.groups > 1 and pads[:2] != pads[2:]:
+            return "depthwise convolution with pads that differ between sides"
+    return ""
+
+
 RULES: Mapping[str, Callable[[Step], str]] = {
     "caffe": caffe,
     "tensorflow": tensorflow,
@@ -241,6 +259,7 @@ RULES: Mapping[str, Callable[[Step], str]] = {
     "mxnet": mxnet,
     "mxnet-as-shipped": mxnet,
     "onnx": any_layer,
+    "onnx-opencv": opencv,
     "ncnn": ncnn,
     "ncnn-int8": chain,
     "executorch": executorch,

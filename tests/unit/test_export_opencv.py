@@ -1,0 +1,65 @@
+"""What OpenCV's dnn computes otherwise than ONNX means it is dropped, by its operator and its name.
+
+That the rest is right is shown by test_imported_agreement, that this is wrong by
+findings/opencv-averages-padding-away.sh.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from buildmatrix.export import able
+from buildmatrix.network import NetworkSpec
+
+
+def gap(*layers: dict[str, Any]) -> str:
+    """What stands in the way of a network of these layers on a picture of two channels."""
+    made = {
+        "version": 1,
+        "name": "net",
+        "summary": "",
+        "input": {"channels": 2, "height": 9, "width": 9},
+        "seed": 1,
+        "tolerance": {"float32": 1.0e-4},
+        "layers": layers,
+    }
+    return able.gap(NetworkSpec.model_validate(made), "onnx-opencv")
+
+
+POOL = {"type": "pool", "name": "p", "kernel": 3, "stride": 1}
+CONV = {"type": "conv", "name": "c", "outputs": 2}
+
+
+@pytest.mark.parametrize(
+    ("layer", "words"),
+    [
+        (
+            {**POOL, "method": "average", "pad": 1, "counts_pad": True},
+            "average that counts what was padded",
+        ),
+        ({**CONV, "kernel": 1, "pad": 1}, "padding of a 1x1 convolution"),
+        (
+            {**CONV, "kernel": 3, "groups": 2, "pad": [1, 1, 2, 2]},
+            "depthwise convolution with pads that differ between sides",
+        ),
+    ],
+)
+def test_what_opencv_computes_otherwise_is_named(layer: dict[str, Any], words: str) -> None:
+    assert gap(layer) == f"the format onnx-opencv has no {words}: layer {layer['name']}"
+
+
+@pytest.mark.parametrize(
+    "layer",
+    [
+        {**POOL, "method": "average"},
+        {**POOL, "method": "max", "pad": 1},
+        {**POOL, "method": "average", "pad": 1},
+        {**CONV, "kernel": 1},
+        {**CONV, "kernel": 3, "pad": [1, 1, 2, 2]},
+        {**CONV, "kernel": 3, "groups": 2, "pad": 1},
+    ],
+)
+def test_what_opencv_computes_right_is_said(layer: dict[str, Any]) -> None:
+    assert gap(layer) == ""
