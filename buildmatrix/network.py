@@ -42,7 +42,8 @@ ModelName = Annotated[
     str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_.-]*$", description="as its folder is called")
 ]
 Summary = Annotated[str, Field(description="what it is, in a line; listings show it")]
-NumberFormat = Literal["float32", "float16", "int8"]  # of weights and sums, as a runner says it
+# Of weights and values, as a runner says it.
+NumberFormat = Literal["float32", "float16", "bfloat16", "int8"]
 Tolerance = Annotated[
     dict[NumberFormat, PositiveFloat],
     Field(

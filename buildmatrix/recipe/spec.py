@@ -116,7 +116,7 @@ class BenchSpec(Spec):
     measures: Name | None = Field(
         None, description="what rows are found by; recipes that measure the same are compared"
     )
-    number_format: Literal["float32", "float16", "int8"] = Field(
+    number_format: Literal["float32", "float16", "bfloat16", "int8"] = Field(
         "float32", description="of the numbers that it computes with; rows of one are compared"
     )
     tolerance: PositiveFloat = Field(

@@ -28,14 +28,17 @@ pytestmark = pytest.mark.slow  # other libraries read and run the networks
 
 MODELS = Path(__file__).parents[2] / "models"
 
-# Caffe's, MXNet's and TensorFlow's are read by the runners built on them: they have no library that
+# MXNet's and TensorFlow's are read by the runners built on them: they have no library that
 # can be installed beside the rest.
 READERS: dict[str, tuple[str, consumers.Reader, NumberFormat]] = {
     "onnxruntime": ("onnx", consumers.onnx_runtime, "float32"),
+    "OpenCV": ("onnx-opencv", consumers.opencv, "float32"),
+    "OpenCV, Caffe's files": ("caffe", consumers.opencv_caffe, "float32"),
     "tflite": ("tflite", consumers.lite, "float32"),
     "tflite with XNNPACK": ("tflite", consumers.lite_xnnpack, "float32"),
     "ncnn": ("ncnn", consumers.ncnn_float32, "float32"),
     "ncnn, half precision": ("ncnn", consumers.ncnn_as_installed, "float16"),
+    "ncnn, bfloat16": ("ncnn", consumers.ncnn_bfloat16, "bfloat16"),
 }
 
 

@@ -32,7 +32,7 @@ def loaded(name: str) -> tuple[Recipe, Options, Toolchain]:
 
 @pytest.mark.parametrize(
     ("numbers", "model_format"),
-    [("float32", "ncnn"), ("float16", "ncnn"), ("int8", "ncnn-int8")],
+    [("float32", "ncnn"), ("float16", "ncnn"), ("bfloat16", "ncnn"), ("int8", "ncnn-int8")],
 )
 def test_ncnn_computes_in_what_the_cell_says(numbers: str, model_format: str) -> None:
     found, defaults, on = loaded("ncnn")

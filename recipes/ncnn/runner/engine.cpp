@@ -1,7 +1,5 @@
 // ncnn's engine for the harness, on its C++ API (Tencent/ncnn 20261020, src/net.h). NUMBER_FORMAT
-// comes from the build script: "float32", "float16" (ncnn as shipped) or "int8".
-
-#include <omp.h>
+// comes from the build script: "float32", "float16" (ncnn as shipped), "bfloat16" or "int8".
 
 #include <algorithm>
 #include <fstream>
@@ -15,6 +13,7 @@
 #include <net.h>
 
 #include "harness.h"
+#include "threads.h"
 
 const char engine_name[] = "ncnn";
 const char number_format[] = NUMBER_FORMAT;
@@ -24,20 +23,6 @@ namespace {
 const char input_blob[] = "data";
 const char output_blob[] = "prob";
 
-// A time with the wrong number of threads beside it would be worse than none. ncnn asks for
-// opt.num_threads at every parallel loop; the OpenMP runtime may give fewer (OMP_THREAD_LIMIT,
-// OMP_DYNAMIC), and ncnn does not look.
-void check_threads(int threads) {
-  int used = 0;
-#pragma omp parallel num_threads(threads)
-#pragma omp single
-  used = omp_get_num_threads();
-  if (used != threads) {
-    throw std::runtime_error("OpenMP gives " + std::to_string(used) + " thread(s), not " +
-                             std::to_string(threads) + ": unset OMP_THREAD_LIMIT and OMP_DYNAMIC");
-  }
-}
-
 ncnn::Option options(int threads) {
   ncnn::Option opt;
   opt.num_threads = threads;
@@ -46,7 +31,7 @@ ncnn::Option options(int threads) {
     // Upstream's defaults keep the weights of fully connected layers in half precision on every
     // CPU with VFPv4 (src/layer/arm/innerproduct_arm.cpp), and blobs too on newer ones.
     opt.use_fp16_packed = opt.use_fp16_storage = opt.use_fp16_arithmetic = false;
-    opt.use_bf16_packed = opt.use_bf16_storage = false;
+    opt.use_bf16_packed = opt.use_bf16_storage = std::string(number_format) == "bfloat16";
   }
   return opt;
 }
@@ -166,6 +151,6 @@ class NcnnEngine : public Engine {
 }  // namespace
 
 std::unique_ptr<Engine> make_engine(const std::string& model_dir, int threads) {
-  check_threads(threads);
+  expect_openmp_threads(threads);
   return std::unique_ptr<Engine>(new NcnnEngine(model_dir, threads));
 }
