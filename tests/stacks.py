@@ -53,6 +53,7 @@ LONG = (
     "mxnet-wheel-openblas-0.3.34-split-m",
     "mxnet-wheel-onednn",
     "caffe-openblas-0.3.34-neon-split-m",
+    "ggml-arm64",
     "ncnn",
     "ncnn-as-shipped",
     "ncnn-int8",
