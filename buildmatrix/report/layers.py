@@ -24,10 +24,11 @@ class Bar:
 
 @dataclass(frozen=True, slots=True)
 class LayerTable:
-    """The layers of one cell at one batch size. Figures are of an image."""
+    """The layers of one cell at one batch size and number of threads. Figures are of an image."""
 
     cell: str
     batch: int
+    threads: int
     emulated: bool
     bars: tuple[Bar, ...]
     ms: float  # all layers together
@@ -35,6 +36,11 @@ class LayerTable:
     million: float | None
     whole_million: float | None
     silence: str = ""  # why there are no layers, in words
+
+    @property
+    def title(self) -> str:
+        threads = "1 thread" if self.threads == 1 else f"{self.threads} threads"
+        return f"{self.cell}, batch {self.batch}, {threads}"
 
     @property
     def counted(self) -> bool:
@@ -65,6 +71,7 @@ def _table(row: Row) -> LayerTable:
     return LayerTable(
         cell=row.cell,
         batch=row.batch,
+        threads=row.conditions.threads,
         emulated=row.emulated,
         bars=tuple(_bar(one, ms, million) for one in layers),
         ms=ms,

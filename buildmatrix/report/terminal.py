@@ -130,7 +130,7 @@ def _grids(drawn: Iterable[Grid], width: int) -> Iterator[RenderableType]:
 def _of_layers(tables: Iterable[LayerTable], longest: int) -> Iterator[RenderableType]:
     for one in tables:
         sign = " (emulated)" if one.emulated else ""
-        yield Text(printable(f"{one.cell}, batch {one.batch}{sign}"), style="bold")
+        yield Text(printable(f"{one.title}{sign}"), style="bold")
         if one.bars:
             yield from (_layers(one, longest), Text(one.sum, style="dim"), Text())
         else:

@@ -88,6 +88,7 @@ def test_a_network_that_is_not_trained_has_no_word_of_accuracy() -> None:
 def test_layers_are_held_against_the_whole() -> None:
     """Eight milliseconds of two passes are all of the four that one takes."""
     shown = text(report.layers(report.layer_tables(rows_of(BOARD[1:2]))))
+    assert ", batch 1, 4 threads" in shown
     assert "conv1" in shown
     assert "75.0%" in shown
     assert "together 100.0% of a whole pass, 4 ms" in shown
