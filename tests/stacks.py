@@ -54,8 +54,10 @@ LONG = (
     "mxnet-wheel-onednn",
     "caffe-openblas-0.3.34-neon-split-m",
     "ggml-arm64",
+    "opencv-dnn",
     "ncnn",
     "ncnn-as-shipped",
+    "ncnn-bfloat16",
     "ncnn-int8",
 )
 MATRIX = project.load(ROOT / "matrix.yaml")
