@@ -164,7 +164,8 @@ class _Plain:
 class _Begun:
     """What is squeezed, behind a beginning, which goes with the first of it and never alone.
 
-    dpkg-deb 1.21 tries for ever to read on where a package ends before the sixth byte of its data.
+    A package of which only the beginning came is one that dpkg-deb 1.21 may not come back from; what
+    goes in one message of SSH comes whole or not at all.
     """
 
     def __init__(self, begin: bytes, squeeze: Squeezer) -> None:
