@@ -164,8 +164,8 @@ class _Plain:
 class _Begun:
     """What is squeezed, behind a beginning, which goes with the first of it and never alone.
 
-    A package of which only the beginning came is one that dpkg-deb 1.21 may not come back from; what
-    goes in one message of SSH comes whole or not at all.
+    dpkg-deb 1.21 may not come back from a package of which only the beginning came; what goes in
+    one message of SSH comes whole or not at all.
     """
 
     def __init__(self, begin: bytes, squeeze: Squeezer) -> None:
