@@ -3,11 +3,12 @@ is read or written beyond a buffer, and every sum beyond 32 bits, ends the progr
 
 from __future__ import annotations
 
+import atexit
 import subprocess
 from functools import cache
 from math import prod
 from pathlib import Path
-from tempfile import mkdtemp
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -41,7 +42,9 @@ int main(void) {
 @cache
 def functions() -> tuple[str, ...]:
     """The plain functions, compiled once for a whole run of tests."""
-    folder = Path(mkdtemp(prefix="cmsis-"))
+    place = TemporaryDirectory(prefix="buildmatrix-cmsis-")
+    atexit.register(place.cleanup)
+    folder = Path(place.name)
     files = sorted(PLAIN.glob("*.c"))
     subprocess.run([*COMPILER, "-c", *files], cwd=folder, check=True)
     return tuple(str(folder / f"{file.stem}.o") for file in files)
