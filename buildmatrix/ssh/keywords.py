@@ -16,6 +16,7 @@ RAW = frozenset(
     }
 )
 SEVERAL = frozenset({"certificatefile", "identityfile"})  # each line adds one
+MOST = 100  # of those: OpenSSH 9.2 refuses the next line, though it repeats one
 MANY = frozenset({"globalknownhostsfile", "userknownhostsfile"})  # the first line has them all
 SINGLE = frozenset(
     {

@@ -69,21 +69,22 @@ def criteria(text: str) -> tuple[Criterion, ...]:
     ['host', 'final']
     """
     read: list[Criterion] = []
-    rest = text.strip()
-    while rest and not rest.startswith("#"):
-        matched = _CRITERION.match(rest)
+    line, place = text.strip(), 0
+    while place < len(line) and line[place] != "#":
+        matched = _CRITERION.match(line, place)
         assert matched is not None
         word = matched[2].lower()
         if word in _ALONE:
-            argument, end = "", matched.end(2)
+            argument, place = "", matched.end(2)
         else:
-            argument, end = matched[3] or matched[4] or "", matched.end()
+            argument, place = matched[3] or matched[4] or "", matched.end()
             if word not in _ARGUED | _SSHS_OWN:
                 raise ValueError(f"Match {text}: no criterion of ssh is called '{word}'")
             if not argument or argument.startswith("#"):
                 raise ValueError(f"Match {text}: what follows '{word}' is missing")
         read.append(Criterion(word, argument, bool(matched[1])))
-        rest = rest[end:].lstrip()
+        while line[place : place + 1].isspace():
+            place += 1
     words = {each.word for each in read}
     if not read or ("all" in words and not words <= _ALONE):
         raise ValueError(f"Match {text}: {'all stands alone' if read else 'nothing to match'}")

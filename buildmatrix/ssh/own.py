@@ -147,6 +147,8 @@ class _Reader:
         if name in keywords.SEVERAL:
             before = self.values.get(name, [])
             assert isinstance(before, list)
+            if len(before) >= keywords.MOST:
+                raise ValueError(f"{name}: ssh takes {keywords.MOST} and no more")
             self.values[name] = before + [word for word in words if word not in before]
         elif name in PROXIES:
             if not PROXIES & self.values.keys():

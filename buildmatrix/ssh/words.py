@@ -35,33 +35,39 @@ def split(text: str) -> list[str]:
     ['a b', 'c d', 'e#f']
     """
     words: list[str] = []
-    rest = text.lstrip(" \t")
-    while rest and not rest.startswith("#"):
-        word, rest = _word(rest)
+    place = _behind_spaces(text, 0)
+    while place < len(text) and text[place] != "#":
+        word, place = _word(text, place)
         words.append(word)
-        rest = rest.lstrip(" \t")
+        place = _behind_spaces(text, place)
     return words
 
 
-def _word(text: str) -> tuple[str, str]:
-    """The first word, unquoted, and what follows it."""
-    word, quote, place = "", "", 0
+def _behind_spaces(text: str, place: int) -> int:
+    while text[place : place + 1] in (" ", "\t"):
+        place += 1
+    return place
+
+
+def _word(text: str, place: int) -> tuple[str, int]:
+    """The word that begins at a place, unquoted, and the place behind it."""
+    word, quote = [], ""
     while place < len(text):
         letter = text[place]
         after = text[place + 1 : place + 2]
         if letter == "\\" and (after in _ESCAPED or (after == " " and not quote)) and after:
-            word += after
+            word.append(after)
             place += 1
         elif letter in " \t" and not quote:
             break
         elif letter in "'\"" and quote in ("", letter):
             quote = "" if quote else letter
         else:
-            word += letter
+            word.append(letter)
         place += 1
     if quote:
         raise ValueError(f"{text}: a quote without its end")
-    return word, text[place:]
+    return "".join(word), place
 
 
 def replaced(text: str, tokens: Mapping[str, str]) -> str:

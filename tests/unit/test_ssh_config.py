@@ -214,6 +214,9 @@ def test_times_and_families_are_read_as_ssh_reads_them(config: Path) -> None:
     )
 
 
+MANY_KEYS = "".join(f"IdentityFile /key{number}\n" for number in [*range(100), 0])
+
+
 @pytest.mark.parametrize(
     ("text", "said"),
     [
@@ -236,6 +239,7 @@ def test_times_and_families_are_read_as_ssh_reads_them(config: Path) -> None:
         ("Include more", "more, line 2: nothing follows port"),
         ("Include ${X}/a", "where OpenSSH's client is installed"),
         ("Port 65536", "no port"),
+        (MANY_KEYS, "config, line 101: identityfile: ssh takes 100 and no more"),
         ("Host *\nProxyJump a", "leads back to a"),
         ("Host board\nProxyJump a\nHost a\nProxyJump board", "leads back to board"),
         ("ProxyJump a:b:c", "no jump host"),
