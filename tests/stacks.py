@@ -53,6 +53,8 @@ LONG = (
     "mxnet-wheel-openblas-0.3.34-split-m",
     "mxnet-wheel-onednn",
     "caffe-openblas-0.3.34-neon-split-m",
+    "ggml",
+    "ggml-direct",
     "ggml-arm64",
     "opencv-dnn",
     "ncnn",
