@@ -60,21 +60,20 @@ def _row(workshop: Workshop, one: Stored, keys: Mapping[str, str], kind: str) ->
         workshop.store.checkout(keys[work.id], folder / "bundle")
         model = folder / "bundle" / "model"
         ran = firmware.run(folder / "bundle" / "bin" / "runner", model, kind)
-        row = _judged(workshop, one, kind, ran, model)
+        net = workshop.project.networks[one.cell.model]
+        row = judged(one, net, kind, ran, model)
     seconds = time.monotonic() - began
     told = f"{row['instructions']:,} instructions"
     workshop.reporter.emit(Finished(subject, "done", seconds, told))
     return row
 
 
-def _judged(
-    workshop: Workshop, one: Stored, kind: str, ran: firmware.Ran, model: Path
-) -> FirmwareRow:
+def judged(one: Stored, net: Workload, kind: str, ran: firmware.Ran, model: Path) -> FirmwareRow:
+    """The row of a program that ran, held against what its model's folder says is right."""
     facts = json.loads((model / FACTS_FILE).read_text())
     size = (model / ANSWER_FILE).stat().st_size
     answers = parted(ran.answers, size)
     wanted = parted(_all_of(model, ANSWER_FILE, ANSWERS_FILE), size)
-    net = workshop.project.networks[one.cell.model]
     shown = labels(net)
     return {
         "cell": one.cell.id,

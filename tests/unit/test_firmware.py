@@ -6,17 +6,25 @@ from __future__ import annotations
 import struct
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
+from buildmatrix import schema
 from buildmatrix.audit import judge
+from buildmatrix.boards.emulating import judged
 from buildmatrix.cli.emulating import refuse_wrong
 from buildmatrix.device import meant_for, parse, unfit
 from buildmatrix.errors import BenchError, DeviceError, UsageError
+from buildmatrix.export import export
+from buildmatrix.export.cmsis_nn import ANSWER_FILE, ANSWERS_FILE
+from buildmatrix.imported import described
+from buildmatrix.imported.spec import FileNetworkSpec
 from buildmatrix.nouns import AuditPolicy, Severity, Target
 from buildmatrix.toolchain import load
 from buildmatrix.virtual import board, firmware
+from tests.documents import valid
 from tests.fakes import RecordingReporter
 from tests.unit import projects
 from tests.unit.test_audit import GOOD
@@ -71,6 +79,26 @@ def test_it_is_no_board_that_is_switched_on(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="answers over no SSH") as fault:
         board.up(tmp_path, name="m4", kind="mps2-an386", mirror="", reporter=RecordingReporter())
     assert fault.value.hint == "inv firmware --kind mps2-an386"
+
+
+def test_a_program_s_answers_are_judged_to_the_bit(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As though it had answered what it should but in the last byte, as the document has it."""
+    monkeypatch.setattr(firmware, "version", lambda: "QEMU 7.2")
+    digits = ROOT / "models" / "lenet-5-digits"
+    net = described(schema.load(digits / "model.yaml", FileNetworkSpec), digits)
+    export(net, format="cmsis-nn", destination=tmp_path)
+    right = b"".join((tmp_path / name).read_bytes() for name in (ANSWER_FILE, ANSWERS_FILE))
+    ran = firmware.Ran(right[:-1] + bytes([right[-1] ^ 1]), (2_891_920,))
+    cell = SimpleNamespace(id="digits", model=net.name)
+    one: Any = SimpleNamespace(cell=cell, bundle=None)
+    row = judged(one, net, "mps2-an386", ran, tmp_path)
+    document = valid("firmware", {"version": 1, "cells": [row]})
+    (told,) = document["cells"]
+    assert (told["answers"], told["different"], told["pictures"]) == (361, 1, 360)
+    assert told["right"] > 350
+    assert told["buffers"]["input"] == 784
 
 
 def test_one_bit_that_differs_publishes_nothing() -> None:
