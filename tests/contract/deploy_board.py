@@ -9,6 +9,7 @@ import random
 import re
 import shlex
 import subprocess
+import threading
 from typing import TYPE_CHECKING, BinaryIO
 
 import pytest
@@ -50,6 +51,24 @@ TOOLS = (  # all that a board needs, besides a shell
     "wc",
 )
 RUNNER = b"#!/bin/sh\necho forward\n"
+
+
+def at_once(attempt: Callable[[Bundle], object], bundles: Iterable[Bundle]) -> list[BaseException]:
+    """What each attempt raised, of those that did; each is in a thread of its own."""
+    faults: list[BaseException] = []
+
+    def kept(bundle: Bundle) -> None:
+        try:
+            attempt(bundle)
+        except BaseException as fault:  # noqa: BLE001 # shown by the caller's assertion
+            faults.append(fault)
+
+    threads = [threading.Thread(target=kept, args=(bundle,)) for bundle in bundles]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    return faults
 
 
 class Memory:

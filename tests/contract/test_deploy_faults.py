@@ -23,6 +23,7 @@ from tests.contract.deploy_board import (
     Board,
     CutLink,
     Memory,
+    at_once,
     begin_of_stream,
     complete,
     files,
@@ -260,20 +261,7 @@ def test_killed_at_any_command_the_active_variant_is_whole(
 def test_two_pushes_at_once(home: Path, store: Memory) -> None:
     content = files(*(f"lib/{n}" for n in range(8)))
     bundles = [store.bundle("cell", content | {"id": str(n).encode()}) for n in range(4)]
-    failures: list[BaseException] = []
-
-    def attempt(bundle: Bundle) -> None:
-        try:
-            put(Board(home), store, bundle)
-        except BaseException as error:  # noqa: BLE001 # shown by the assertion below
-            failures.append(error)
-
-    threads = [threading.Thread(target=attempt, args=(b,)) for b in bundles]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert failures == []
+    assert at_once(lambda bundle: put(Board(home), store, bundle), bundles) == []
     assert any(complete(home, b) for b in bundles)
     assert {p.name for p in (home / PREFIX / "bundles").iterdir()} == {b.digest for b in bundles}
     assert leftovers(home) == []

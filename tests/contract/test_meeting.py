@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-import threading
 from typing import TYPE_CHECKING
 
 import pytest
@@ -13,7 +12,7 @@ from buildmatrix.agent import PREFIX, program
 from buildmatrix.deploy import meeting, stream
 from buildmatrix.errors import DeviceError, LinkLost
 from tests.contract import deploy_board
-from tests.contract.deploy_board import Board, Memory, complete, files, leftovers, put, run
+from tests.contract.deploy_board import Board, Memory, at_once, complete, files, leftovers, put, run
 from tests.contract.test_deploy_faults import Dying
 from tests.fakes import RecordingReporter
 
@@ -222,21 +221,12 @@ def test_killed_at_any_command_the_next_deploy_makes_it_whole(home: Path, store:
 def test_two_meet_a_board_at_once(home: Path, store: Memory) -> None:
     common = files(*(f"lib/{n}" for n in range(6)))
     bundles = [store.bundle(f"c{n % 2}", common | {"id": b"%d" % n}) for n in range(4)]
-    faults: list[BaseException] = []
 
     def attempt(bundle: Bundle) -> None:
-        try:
-            if meet(packing(home), store, bundle, judge=lambda _: True) is None:
-                put(packing(home), store, bundle)
-        except BaseException as fault:  # noqa: BLE001 # shown by the assertion below
-            faults.append(fault)
+        if meet(packing(home), store, bundle, judge=lambda _: True) is None:
+            put(packing(home), store, bundle)
 
-    threads = [threading.Thread(target=attempt, args=(bundle,)) for bundle in bundles]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert faults == []
+    assert at_once(attempt, bundles) == []
     for bundle in bundles:
         put(Board(home), store, bundle)
         assert complete(home, bundle)

@@ -28,7 +28,7 @@ from buildmatrix.nouns import BoardAddress, Target
 from buildmatrix.protocols import Advanced
 from tests import binfmt
 from tests.boards import boot, remove
-from tests.contract.deploy_board import Memory, noise
+from tests.contract.deploy_board import Memory, at_once, noise
 from tests.fakes import RecordingReporter
 from tests.linkshaper import Link
 
@@ -264,21 +264,12 @@ def test_a_read_only_disk(target: BoardAddress, store: Memory) -> None:
 
 def test_two_deploys_at_once(target: BoardAddress, store: Memory) -> None:
     bundles = [made(store, version, 200_000) for version in range(3)]
-    failures: list[BaseException] = []
 
     def attempt(bundle: Bundle) -> None:
-        try:
-            with connected(target) as connection:
-                push(connection, store, bundle, ".crowd")
-        except BaseException as error:  # noqa: BLE001 # shown by the assertion below
-            failures.append(error)
+        with connected(target) as connection:
+            push(connection, store, bundle, ".crowd")
 
-    threads = [threading.Thread(target=attempt, args=(bundle,)) for bundle in bundles]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert failures == []
+    assert at_once(attempt, bundles) == []
     with connected(target) as connection:
         assert sum(complete(connection, bundle, ".crowd") for bundle in bundles) == 1
 
