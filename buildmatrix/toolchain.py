@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 from pydantic import Field, field_validator, model_validator
 
 from buildmatrix.cachekey import digest
-from buildmatrix.nouns import Target
+from buildmatrix.nouns import Target, is_bare
 from buildmatrix.pinned import SourceSpec, identify
 from buildmatrix.schema import DISTINCT, Document, Spec, read
 from buildmatrix.shelf import Shelf
@@ -72,7 +72,7 @@ class TargetSpec(Spec):
     def _whole(self) -> TargetSpec:
         if self.fpu and self.machine != "EM_ARM":
             raise ValueError(f"fpu is of 32-bit ARM alone: empty for {self.machine}")
-        if not self.libc_floor and not self.triple.endswith("-none-eabi"):
+        if not self.libc_floor and not is_bare(self.triple):
             raise ValueError("libc_floor is empty for a target without a system alone")
         return self
 

@@ -81,7 +81,7 @@ def _square(step: Step, layer: ConvSpec | PoolSpec) -> str:
             return "convolution with groups or dilation"
         return MANY if step.before.channels * prod(window.kernel) > MOST_IN_A_CALL else ""
     if layer.counts_pad and any(side > 0 for side in window.pads):
-        return "average that counts what was padded"
+        return COUNTS
     if top or (step.after.height - 1) * window.stride[0] >= step.before.height:
         return "padding of a pooling before its image, or windows beyond it"
     return MANY if step.after.width * step.before.channels > MOST_IN_A_CALL else ""

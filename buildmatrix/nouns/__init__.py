@@ -43,11 +43,12 @@ from buildmatrix.nouns.results import (
     Status,
 )
 from buildmatrix.nouns.stored import Bundle, Entry, FileRecord
-from buildmatrix.nouns.target import FPU_RANK, Target, version_tuple
+from buildmatrix.nouns.target import FPU_RANK, Target, is_bare, version_tuple
 
 __all__ = [
     "ALL_CORES",
     "FPU_RANK",
+    "is_bare",
     "version_tuple",
     "Target",
     "Basis",

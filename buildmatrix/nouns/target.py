@@ -22,6 +22,15 @@ def version_tuple(text: str) -> tuple[int, ...]:
     return tuple(int(part) for part in re.findall(r"\d+", text))
 
 
+def is_bare(triple: str) -> bool:
+    """Whether what is built for a triple runs without an operating system.
+
+    >>> is_bare("arm-none-eabi"), is_bare("arm-linux-gnueabihf")
+    (True, False)
+    """
+    return triple.endswith("-none-eabi")
+
+
 @dataclass(frozen=True, slots=True)
 class Target:
     """What code is built for. `runs_on` is the partial order: built-for A runs-on B."""
@@ -43,7 +52,7 @@ class Target:
         >>> Target("arm-none-eabi", "EM_ARM", "armv7e-m", "", "soft", "").bare
         True
         """
-        return self.triple.endswith("-none-eabi")
+        return is_bare(self.triple)
 
     @property
     def place(self) -> str:

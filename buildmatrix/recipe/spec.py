@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Discriminator, Field, PositiveFloat, Tag
 
+from buildmatrix.network import NumberFormat
 from buildmatrix.pinned import Name, RelativePath, SourceSpec
 from buildmatrix.schema import DISTINCT, Spec
 from buildmatrix.selector import LONGEST, Selector, Value
@@ -116,7 +117,7 @@ class BenchSpec(Spec):
     measures: Name | None = Field(
         None, description="what rows are found by; recipes that measure the same are compared"
     )
-    number_format: Literal["float32", "float16", "bfloat16", "int8"] = Field(
+    number_format: NumberFormat = Field(
         "float32", description="of the numbers that it computes with; rows of one are compared"
     )
     tolerance: PositiveFloat = Field(
