@@ -247,6 +247,14 @@ def drift_of(sentinels: Iterable[Measurement]) -> Drift | None:
     return drift(row.figures(row.metric))
 
 
+def threads_text(count: int) -> str:
+    """
+    >>> threads_text(1), threads_text(4)
+    ('1 thread', '4 threads')
+    """
+    return "1 thread" if count == 1 else f"{count} threads"
+
+
 def time_text(ms: float) -> str:
     """Milliseconds to a hundredth, and less than one to four significant digits.
 

@@ -23,11 +23,13 @@ from buildmatrix.errors import BuildmatrixError, InputError, RegressionError, Us
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from buildmatrix.documents.estimating import Estimates
     from buildmatrix.estimate.model import Setting
     from buildmatrix.nightly import Night
     from buildmatrix.nouns import BoardAddress
     from buildmatrix.pipeline.workshop import Workshop
     from buildmatrix.protocols import Reporter
+    from buildmatrix.verdicts.reporting import RowsWithNotes
 
 FORMATS = ("table", "json", "csv", "markdown", "html")
 
@@ -88,16 +90,32 @@ def report(
             )
             say(f"written: {out}/ {', '.join(written)}")
             return
-    if json or format == "json":
+    form = "json" if json else format
+    _show(shop, measured, guessed, form, layers=bool(layers), study=bool(against))
+
+
+def _show(
+    shop: Workshop,
+    measured: RowsWithNotes,
+    guessed: Estimates | None,
+    format: str,
+    *,
+    layers: bool,
+    study: bool,
+) -> None:
+    """On standard output, in a format of FORMATS; of layers there is a table alone, or JSON."""
+    from buildmatrix.verdicts import publishing
+
+    if format == "json":
         print_json(publishing.document(shop, measured, estimated=guessed))
     elif layers:
         print_table(publishing.layers(measured))
     elif format == "table":
-        print_table(publishing.table(shop, measured, study=bool(against)))
+        print_table(publishing.table(shop, measured, study=study))
         if guessed:
             print_table(publishing.estimates(guessed))
     else:
-        told = publishing.text(shop, measured, format, study=bool(against), estimated=guessed)
+        told = publishing.text(shop, measured, format, study=study, estimated=guessed)
         say(told.rstrip("\n"))
 
 

@@ -10,7 +10,15 @@ from typing import TYPE_CHECKING
 
 from buildmatrix.conditions import of_table
 from buildmatrix.nouns import Measurement, Status
-from buildmatrix.summary import CONFIDENCE, Row, Spread, millions_text, spread, time_text
+from buildmatrix.summary import (
+    CONFIDENCE,
+    Row,
+    Spread,
+    millions_text,
+    spread,
+    threads_text,
+    time_text,
+)
 from buildmatrix.workload import REFERENCE, answer_of
 
 if TYPE_CHECKING:
@@ -155,10 +163,9 @@ def _grid(
 ) -> Grid:
     first = rows[0].first
     where = f"{first.device} (emulated)" if first.emulated else first.device
-    threads = "1 thread" if first.threads == 1 else f"{first.threads} threads"
     notes = _Notes(rows)
     grid = Grid(
-        title=f"{where}: {first.model}, {threads}, {_passes(rows)}, ms {per}",
+        title=f"{where}: {first.model}, {threads_text(first.threads)}, {_passes(rows)}, ms {per}",
         emulated=first.emulated,
         cells=tuple(dict.fromkeys(row.cell for row in rows)),
         batches=tuple(sorted({row.batch for row in rows})),

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from buildmatrix.summary import threads_text
+
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
@@ -39,8 +41,7 @@ class LayerTable:
 
     @property
     def title(self) -> str:
-        threads = "1 thread" if self.threads == 1 else f"{self.threads} threads"
-        return f"{self.cell}, batch {self.batch}, {threads}"
+        return f"{self.cell}, batch {self.batch}, {threads_text(self.threads)}"
 
     @property
     def counted(self) -> bool:
