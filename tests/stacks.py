@@ -48,6 +48,8 @@ LONG = (
     "tflite-runtime-arm64",
     "litert-int8-symmetric-arm64",
     "openvino-arm64",
+    "tvm-arm64",
+    "tvm-host",
     "mxnet-wheel-host-onednn",
     "mxnet-wheel-openblas-0.3.21",
     "mxnet-wheel-openblas-0.3.34-split-m",

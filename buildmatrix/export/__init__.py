@@ -72,6 +72,7 @@ FORMATS: Mapping[str, Format] = {
     "mxnet-as-shipped": Format("mxnet", with_help_of=("mxnet_operators",)),
     "onnx": Format("onnx"),
     "onnx-opencv": Format("onnx"),  # what OpenCV understands of it
+    "onnx-tvm": Format("onnx"),  # what TVM does
     "ncnn": Format("ncnn", with_help_of=NCNN, by_name=True),
     "ncnn-int8": Format("ncnn", ("int8",), NCNN, by_name=True),
     "executorch": Format(

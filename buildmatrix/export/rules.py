@@ -249,6 +249,12 @@ def opencv(step: Step) -> str:
     return ""
 
 
+def tvm(step: Step) -> str:
+    """What TVM reads out of an ONNX file, apache-tvm 0.27.0.post1: of an lrn it pads as much after
+    the channels as before them, and of an even size comes to one channel too many."""
+    return _even_lrn(step.layer)
+
+
 RULES: Mapping[str, Callable[[Step], str]] = {
     "caffe": caffe,
     "tensorflow": tensorflow,
@@ -260,6 +266,7 @@ RULES: Mapping[str, Callable[[Step], str]] = {
     "mxnet-as-shipped": mxnet,
     "onnx": any_layer,
     "onnx-opencv": opencv,
+    "onnx-tvm": tvm,
     "ncnn": ncnn,
     "ncnn-int8": chain,
     "executorch": executorch,
