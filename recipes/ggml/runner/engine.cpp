@@ -42,10 +42,10 @@ T* found(T* object) {
   return object;
 }
 
-// For the names and sizes of so many tensors; what is in them lies in a backend's buffer.
-Context context_of(std::size_t tensors) {
-  const std::size_t graph = ggml_graph_overhead_custom(tensors, false);
-  return Context(found(ggml_init({tensors * ggml_tensor_overhead() + graph, nullptr, true})));
+// For the names and sizes of so many tensors, and what else takes so many bytes; what is in the
+// tensors lies in a backend's buffer.
+Context context_of(std::size_t tensors, std::size_t more = 0) {
+  return Context(found(ggml_init({tensors * ggml_tensor_overhead() + more, nullptr, true})));
 }
 
 struct Learnt {
@@ -195,7 +195,7 @@ class GgmlEngine : public Engine {
     input_buffer_.reset(
         found(ggml_backend_alloc_ctx_tensors(input_context_.get(), backend_.get())));
 
-    graph_context_ = context_of(nodes_);
+    graph_context_ = context_of(nodes_, ggml_graph_overhead_custom(nodes_, false));
     const Builder builder(graph_context_.get());
     output_ = input_;
     for (std::size_t i = 0; i < network_.layers.size(); ++i) {

@@ -65,10 +65,7 @@ class OpenCvEngine : public Engine {
 
   void prepare(int batch) override {
     output_.release();
-    checked([&] {
-      input_ = cv::Mat({batch, image_[0], image_[1], image_[2]}, CV_32F);
-      net_.setInput(input_);
-    });
+    checked([&] { input_ = cv::Mat({batch, image_[0], image_[1], image_[2]}, CV_32F); });
   }
 
   void set_input(const float* data, std::size_t size) override {
