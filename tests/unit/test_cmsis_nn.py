@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
-from hypothesis import assume, given
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from buildmatrix import reference, schema
@@ -270,6 +270,7 @@ def chains(draw: st.DrawFn) -> NetworkSpec:
 
 
 @pytest.mark.slow
+@settings(max_examples=40)  # each is compiled
 @given(chains(), st.integers(0, 2**32))
 def test_any_chain_computes_the_same_bits(net: NetworkSpec, seed: int) -> None:
     agree(net, seed)
