@@ -57,10 +57,16 @@ def _add_pool(
     reading: Reading, node: NodeProto, kernel: Any, stride: Any, pads: Any, *, counted: bool = False
 ) -> None:
     largest = node.op_type in ("MaxPool", "GlobalMaxPool", "ReduceMax")
+    inputs = reading.read(node, node.input[0])
+    if (*kernel, *stride) == (1, 1, 1, 1) and not any(pads):
+        # Each value is its own largest and mean: what is left of an adaptive pooling whose image
+        # had its size already. XNNPACK takes none such, so ExecuTorch refused torchvision's alexnet.
+        reading.same(node)
+        return
     reading.add(
         node,
         PoolSpec,
-        inputs=reading.read(node, node.input[0]),
+        inputs=inputs,
         method="max" if largest else "average",
         kernel=short(kernel),
         stride=short(stride),

@@ -246,6 +246,17 @@ def test_an_old_operator_set_is_brought_to_one_that_has_kernels(tmp_path: Path) 
     assert prepared(net)[2].shape == (2 * 4 * 4,)
 
 
+@pytest.mark.parametrize("kind", ["AveragePool", "MaxPool"])
+def test_a_pooling_of_single_values_is_no_layer(tmp_path: Path, kind: str) -> None:
+    """torchvision 0.28.0's alexnet has one at 3x224x224: an adaptive pooling of 6x6 to 6x6."""
+    pool = node(kind, "image", "pooled", kernel_shape=[1, 1])
+    mean = node("GlobalAveragePool", "pooled", "prob")
+    net = imported(tmp_path, onnx_files.model([pool, mean], {}))
+    assert [layer.name for layer in net.layers] == ["prob"]
+    assert able.gap(net, "executorch") == ""
+    assert prepared(net)[2].shape == (2,)
+
+
 @pytest.mark.parametrize(
     ("auto", "side"), [("SAME_UPPER", 3), ("SAME_UPPER", 2), ("SAME_LOWER", 2)]
 )
