@@ -59,8 +59,8 @@ def _add_pool(
     largest = node.op_type in ("MaxPool", "GlobalMaxPool", "ReduceMax")
     inputs = reading.read(node, node.input[0])
     if (*kernel, *stride) == (1, 1, 1, 1) and not any(pads):
-        # Each value is its own largest and mean: what is left of an adaptive pooling whose image
-        # had its size already. XNNPACK takes none such, so ExecuTorch refused torchvision's alexnet.
+        # Each value is its own largest and mean. An adaptive pooling becomes that where its image
+        # has the size that it makes; XNNPACK takes none such.
         reading.same(node)
         return
     reading.add(
