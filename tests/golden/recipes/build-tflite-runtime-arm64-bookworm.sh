@@ -6,14 +6,8 @@ tensorflow=/src/tensorflow
 mkdir -p /out/lib
 cp /src/wheel/tflite_runtime/_pywrap_tensorflow_interpreter_wrapper.so /out/lib/
 
-# What it asks of Python: types, exceptions and singletons are objects, all else are functions.
-aarch64-linux-gnu-nm --dynamic --undefined-only \
-  /out/lib/_pywrap_tensorflow_interpreter_wrapper.so | awk '$1 == "U" && $2 ~ /^_?Py/ {print $2}' > asked
-objects='_Type$|^PyExc_|Struct$'
-aarch64-linux-gnu-gcc -O2 -march=armv8-a -mtune=cortex-a53 -mno-outline-atomics -shared -fPIC -Wl,-soname,libpython-absent.so \
-  -DFUNCTIONS="$(grep -vE "$objects" asked | sed 's/.*/X(&)/' | tr '\n' ' ')" \
-  -DOBJECTS="$(grep -E "$objects" asked | sed 's/.*/X(&)/' | tr '\n' ' ')" \
-  -o /out/lib/libpython-absent.so /recipe/absent.c
+sh /deps/python-absent/share/absent.sh aarch64-linux-gnu \
+  /out/lib/_pywrap_tensorflow_interpreter_wrapper.so -march=armv8-a -mtune=cortex-a53 -mno-outline-atomics
 
 lite=$tensorflow/tensorflow/lite
 for name in core/c/c_api core/c/registration_external c/c_api_opaque_internal c/common_internal \

@@ -1,7 +1,8 @@
-// Stands where the wheel's extension module wants a Python interpreter, so that the TensorFlow Lite
-// inside it can be called without one. Nothing of Python runs: the module's PyInit is never called,
-// and whoever calls one of these functions all the same learns its name and ends there.
-// FUNCTIONS and OBJECTS are lists X(name) X(name)…, made from the module's own undefined symbols.
+// Stands where a wheel's extension module wants a Python interpreter, so that the library inside it
+// can be called without one. Nothing of Python runs: the module's PyInit is never called, and whoever
+// calls one of these functions all the same learns its name and ends there.
+// FUNCTIONS and OBJECTS are lists X(name) X(name)…, made by absent.sh from the module's own undefined
+// symbols.
 
 #include <stdio.h>
 #include <stdlib.h>
