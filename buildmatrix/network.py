@@ -42,8 +42,9 @@ ModelName = Annotated[
     str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_.-]*$", description="as its folder is called")
 ]
 Summary = Annotated[str, Field(description="what it is, in a line; listings show it")]
-# Of weights and values, as a runner says it.
-NumberFormat = Literal["float32", "float16", "bfloat16", "int8"]
+# Of weights and values, as a runner says it. float32-fast: float32, but convolutions by transforms
+# that lose some of its digits, as Winograd's do in large tiles.
+NumberFormat = Literal["float32", "float32-fast", "float16", "bfloat16", "int8"]
 Tolerance = Annotated[
     dict[NumberFormat, PositiveFloat],
     Field(
