@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import shutil
 from typing import TYPE_CHECKING
 
 from buildmatrix import bundle, elf
+from buildmatrix.export import EXPECTED_FILE, INPUT_FILE, PICTURES_FILE
 from buildmatrix.works import BundleWork, ProductWork
 
 if TYPE_CHECKING:
@@ -49,10 +51,22 @@ def pack(
         cell=packed.cell.id,
         runner=program,
         libraries={soname: paths[soname] for soname in sonames},
-        model=model,
+        model=_loaded(model, runner / "model", workspace / "loaded"),
         material=material,
     )
     return destination
+
+
+def _loaded(model: Path, made: Path, folder: Path) -> Path:
+    """The folder of what a runner loads: the model, or what its script has made of it in `made`, in
+    `folder` and beside what the harness reads. The files that it was made of stay here."""
+    if not made.is_dir():
+        return model
+    shutil.copytree(made, folder)
+    for name in (INPUT_FILE, EXPECTED_FILE, PICTURES_FILE):
+        if (model / name).is_file():
+            shutil.copyfile(model / name, folder / name)
+    return folder
 
 
 def survey(audited: BundleWork | ProductWork, root: Path) -> ElfTree:

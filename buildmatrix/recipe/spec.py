@@ -77,8 +77,8 @@ class RunnerSpec(Spec):
     )
     compiles_model: bool = Field(
         default=False,
-        description="whether the script compiles the model in, which lies in /model: each model "
-        "has a runner of its own then",
+        description="whether the script is given the model, in /model: to compile it in, or to "
+        "leave what it makes of it in /out/model; each model has a runner of its own then",
     )
     memory_gib: MemoryGib = 4
     minutes: Minutes = 15
