@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 
     from buildmatrix.network import NetworkSpec
 
+    Convert = Callable[[Path], object]
+
 ROOT = Path(__file__).parent.parent
 BATCHES = (3, 1)
 ALLOWED = 1e-3  # outputs near zero beside large ones lose most of float32's digits
@@ -51,24 +53,28 @@ def lines(runner: Path, model: Path, *arguments: str) -> list[Any]:
     return [json.loads(line) for line in done.stdout.splitlines()]
 
 
-def worst(runner: Path, net: NetworkSpec, format: str, folder: Path) -> float:
-    """The largest relative error of any batch."""
+def worst(
+    runner: Path, net: NetworkSpec, format: str, folder: Path, convert: Convert = bool
+) -> float:
+    """The largest relative error of any batch; `convert` is called on the exported files."""
     export(net, format=format, destination=folder)
+    convert(folder)
     told = lines(runner, folder, "--batch", ",".join(map(str, BATCHES)))
     assert [(one["batch"], one["status"]) for one in told] == [(b, "ok") for b in BATCHES], told
-    assert [one["batch_max_abs_diff"] for one in told] == [0, 0]  # every image has that answer
     right = np.fromfile(folder / "expected.f64")
+    # Every image has that answer; MNN's tiles reach from one into the next.
+    assert max(one["batch_max_abs_diff"] for one in told) <= 1e-6 * np.abs(right).max()
     return max(reference.max_relative_error(np.array(one["output"]), right) for one in told)
 
 
-def agreeing(runner: Path, format: str, examples: int) -> int:
+def agreeing(runner: Path, format: str, examples: int, convert: Convert = bool) -> int:
     """How many random networks out of ONNX files the format can say; the runner is right of all.
 
     Raises AssertionError with a network of which it is not.
     """
 
     def agree(net: NetworkSpec, folder: Path) -> None:
-        assert worst(runner, net, format, folder) < ALLOWED
+        assert worst(runner, net, format, folder, convert) < ALLOWED
 
     return said(format, examples, agree)
 

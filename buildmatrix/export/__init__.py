@@ -73,6 +73,7 @@ FORMATS: Mapping[str, Format] = {
     "onnx": Format("onnx"),
     "onnx-opencv": Format("onnx"),  # what OpenCV understands of it
     "onnx-tvm": Format("onnx"),  # what TVM does
+    "onnx-mnn": Format("onnx"),  # what MNN does
     "ncnn": Format("ncnn", with_help_of=NCNN, by_name=True),
     "ncnn-int8": Format("ncnn", ("int8",), NCNN, by_name=True),
     "executorch": Format(

@@ -255,6 +255,19 @@ def tvm(step: Step) -> str:
     return _even_lrn(step.layer)
 
 
+def mnn(step: Step) -> str:
+    """What MNN 3.6.1 computes of an ONNX file as ONNX means it; of the rest it says nothing.
+
+    Seen of random networks of every layer against the reference; tests/integration/test_mnn.py
+    holds that what is refused is wrong.
+    """
+    layer = step.layer
+    if isinstance(layer, PoolSpec) and layer.method == "average" and layer.counts_pad:
+        top, left, bottom, right = layer.window.pads
+        return f"{COUNTS}, of which more is at the end" if bottom > top or right > left else ""
+    return _even_lrn(layer)
+
+
 RULES: Mapping[str, Callable[[Step], str]] = {
     "caffe": caffe,
     "tensorflow": tensorflow,
@@ -267,6 +280,7 @@ RULES: Mapping[str, Callable[[Step], str]] = {
     "onnx": any_layer,
     "onnx-opencv": opencv,
     "onnx-tvm": tvm,
+    "onnx-mnn": mnn,
     "ncnn": ncnn,
     "ncnn-int8": chain,
     "executorch": executorch,
