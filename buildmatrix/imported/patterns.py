@@ -1,8 +1,10 @@
-"""Hard sigmoid, hard swish and a shuffle of channels, found where they stand taken apart.
+"""Hard sigmoid, hard swish, a shuffle of channels and a detector's rows, found where they stand
+taken apart.
 
 Before operator set 14 there was no HardSwish: frameworks wrote x * Clip(x + 3, 0, 6) / 6. And
 onnxruntime 1.32 itself writes x * HardSigmoid(x) of it. A shuffle has no operator: it is a Reshape
-to groups, a Transpose and a Reshape. Stacks have a fast operator for the whole.
+to groups, a Transpose and a Reshape. Stacks have a fast operator for the whole. And torchvision's
+detectors part the channels of each pixel before they bring them to the end, others after it.
 """
 
 from __future__ import annotations
@@ -21,14 +23,14 @@ SHUFFLE = "ChannelShuffle"  # stands for the nodes that together are one
 
 def whole(graph: GraphProto) -> None:
     """Puts one node where several are one of these, under the last one's name."""
-    for match in (_sigmoid, _swish, _shuffle):
+    for match in (_sigmoid, _swish, _shuffle, _parted, _twice):
         found = _Graph(graph)
         for node in list(graph.node):
             match(found, node)
 
 
 class _Graph:
-    """Who makes a value, how many read it, and which values are one constant number."""
+    """Who makes a value, how many read it, its size, and which are one constant number."""
 
     def __init__(self, graph: GraphProto) -> None:
         self.graph = graph
@@ -36,6 +38,10 @@ class _Graph:
         self.uses = Counter(name for node in graph.node for name in node.input)
         self.uses.update(value.name for value in graph.output)
         self.constants = {tensor.name: tensor for tensor in graph.initializer}
+        self.sizes = {
+            value.name: [d.dim_value for d in value.type.tensor_type.shape.dim]
+            for value in (*graph.input, *graph.value_info)
+        }
         self.numbers = {
             tensor.name: float(numpy_helper.to_array(tensor).reshape(-1)[0])
             for tensor in graph.initializer
@@ -134,3 +140,31 @@ def _shuffle(graph: _Graph, node: NodeProto) -> None:
         return
     how = {"groups": sizes[1], "flat": int(not others)}
     graph.replace(node, SHUFFLE, into.input[0], [into, turn], **how)
+
+
+def _parted(graph: _Graph, node: NodeProto) -> None:
+    """A Reshape of the channels of each pixel, which were parted in two and then brought to the
+    end: brought there whole they have the same order."""
+    turn = graph.made_by("Transpose", node.input[0]) if node.op_type == "Reshape" else None
+    into = graph.made_by("Reshape", turn.input[0]) if turn is not None else None
+    if turn is None or into is None:
+        return
+    whole, parts = (graph.sizes.get(name, []) for name in (into.input[0], turn.input[0]))
+    orders = [a.ints for a in turn.attribute if a.name == "perm"]
+    if len(parts) != 5 or [list(order) for order in orders] != [[0, 3, 4, 1, 2]]:
+        return
+    if whole == [parts[0], parts[1] * parts[2], *parts[3:]]:
+        orders[0][:] = [0, 2, 3, 1]
+        turn.input[0] = into.input[0]
+        graph.graph.node.remove(into)
+
+
+def _twice(graph: _Graph, node: NodeProto) -> None:
+    """A Reshape of what another one made: of a single pixel's parted channels, which onnxruntime
+    turns by one."""
+    first = graph.made_by("Reshape", node.input[0]) if node.op_type == "Reshape" else None
+    sizes = graph.constants.get(node.input[1]) if first is not None else None
+    if first is None or sizes is None or 0 in numpy_helper.to_array(sizes):  # one of its input's
+        return
+    node.input[0] = first.input[0]
+    graph.graph.node.remove(first)

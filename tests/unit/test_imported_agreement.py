@@ -27,6 +27,8 @@ from tests.onnx_files import drawn, node
 from tests.unit.test_export_agreement import network
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from hypothesis.strategies import DrawFn
     from onnx import ModelProto, NodeProto
 
@@ -337,23 +339,40 @@ def test_pixels_out_of_channels_give_one_answer(mode: str) -> None:
     assert disagreements(onnx_files.model(nodes, numbers, size=("N", 3, 5, 4))) == {}
 
 
-def test_the_rows_that_a_detector_makes_of_each_pixel_give_one_answer() -> None:
+def turned_then_parted(head: str) -> list[NodeProto]:
+    """As TensorFlow's detectors make rows of each pixel."""
+    return [
+        node("Transpose", head, f"{head}_t", perm=[0, 2, 3, 1]),
+        node("Reshape", f"{head}_t rows", f"{head}_rows"),
+    ]
+
+
+def parted_then_turned(head: str) -> list[NodeProto]:
+    """As torchvision's SSDLite does, 0.28.0; of a single pixel onnxruntime makes two Reshapes."""
+    return [
+        node("Reshape", f"{head} {head}_parts", f"{head}_p"),
+        node("Transpose", f"{head}_p", f"{head}_t", perm=[0, 3, 4, 1, 2]),
+        node("Reshape", f"{head}_t rows", f"{head}_rows"),
+    ]
+
+
+@pytest.mark.parametrize("rows", [turned_then_parted, parted_then_turned])
+def test_the_rows_that_a_detector_makes_of_each_pixel_give_one_answer(
+    rows: Callable[[str], list[NodeProto]],
+) -> None:
     """Three heads, each pixel's channels parted into rows of three, put one after the other; the
     last of them has a single pixel."""
+    sizes = {"fine": (4, 6), "coarse": (2, 3), "pixel": (1, 1)}
     nodes = [
         node("Conv", "image w wb", "fine", pads=[1] * 4),
         node("Conv", "fine v vb", "coarse", strides=[2, 2]),
-        node("Transpose", "fine", "t", perm=[0, 2, 3, 1]),
-        node("Reshape", "t rows", "many"),
-        node("Transpose", "coarse", "u", perm=[0, 2, 3, 1]),
-        node("Reshape", "u rows", "few"),
         node("GlobalAveragePool", "coarse", "pixel"),
-        node("Transpose", "pixel", "p", perm=[0, 2, 3, 1]),
-        node("Reshape", "p rows", "one"),
-        node("Concat", "many few one", "all", axis=1),
+        *(one for head in sizes for one in rows(head)),
+        node("Concat", " ".join(f"{head}_rows" for head in sizes), "all", axis=1),
         node("Sigmoid", "all", "prob"),
     ]
     numbers = {"w": drawn(6, 3, 3, 3), "wb": drawn(6), "v": drawn(9, 6, 2, 2), "vb": drawn(9)}
+    numbers |= {f"{head}_parts": np.array([1, -1, 3, *size]) for head, size in sizes.items()}
     made = onnx_files.model(
         nodes, {**numbers, "rows": np.array([1, -1, 3])}, size=("N", 3, 4, 6), opset=13
     )
