@@ -142,7 +142,9 @@ def test_layers_are_told_as_litert_calls_them(runners: Mapping[str, Path], lenet
     told = [name for name, _, _ in line["layers"]]
     assert told[0] == "0 Convolution (NHWC, F32) IGEMM"
     assert [name for name in told if "Softmax" in name] == told[-1:]
-    assert 0 < sum(ns for _, ns, _ in line["layers"]) < 2 * sum(line["samples_ns"])
+    # In nanoseconds, of passes of their own: a busy machine makes some longer, but not a thousand
+    # times, as LiteRT's microseconds would be.
+    assert 1 / 100 < sum(ns for _, ns, _ in line["layers"]) / sum(line["samples_ns"]) < 100
 
 
 def test_what_xnnpack_does_not_take_is_told_where_it_runs(
