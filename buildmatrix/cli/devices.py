@@ -19,7 +19,7 @@ from buildmatrix.cli.common import (
     share_board_images,
     state_of,
 )
-from buildmatrix.errors import DeviceError, UsageError, did_you_mean
+from buildmatrix.errors import BuildmatrixError, DeviceError, UsageError, did_you_mean
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -224,7 +224,7 @@ def _agreed() -> bool:
 def _list(matrix: str, state: Path, *, as_json: bool) -> None:
     """Every board, and who is at work on it; all are asked at once."""
     from buildmatrix import virtual
-    from buildmatrix.boards import documents, fleet, reach
+    from buildmatrix.boards import documents, fleet
 
     ways = access(state, asks=False)
     there = virtual.boards(state)
@@ -237,7 +237,7 @@ def _list(matrix: str, state: Path, *, as_json: bool) -> None:
     rows = []
     for board in (*boards, *off):
         kind, look = kinds.get(board.name, "board"), looks[board.name]
-        rows.append(documents.listed(look, kind, reach.resolved(board, ways)))
+        rows.append(documents.listed(look, kind, _resolved(board, ways)))
     document: DeviceList = {"version": 1, "devices": rows}
     if as_json:
         print_json(document)
@@ -247,6 +247,17 @@ def _list(matrix: str, state: Path, *, as_json: bool) -> None:
         print_table(boards_view.devices(document))
     else:
         say("no board yet: add one under `devices:` in matrix.yaml, or run `inv device up`")
+
+
+def _resolved(board: BoardAddress, ways: Access) -> BoardAddress:
+    """Where a board is reached; as it is written where it cannot be: its look says why, and the
+    others are listed all the same."""
+    from buildmatrix.boards import reach
+
+    try:
+        return reach.resolved(board, ways)
+    except BuildmatrixError:
+        return board
 
 
 TASKS = (device,)

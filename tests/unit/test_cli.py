@@ -141,6 +141,24 @@ def test_a_wrong_call_says_what_and_ends_with_its_code(
     assert done.stdout == ""
 
 
+def test_a_board_whose_key_is_gone_is_listed_beside_the_others(project: Path) -> None:
+    """As that of a virtual board which another command is just taking down."""
+    with (project / "matrix.yaml").open("a") as matrix:
+        matrix.write(
+            "devices:\n"
+            "  keyless: {host: 127.0.0.1, port: 9, user: pi, identity_file: /nowhere/key}\n"
+            "  silent: {host: 127.0.0.1, port: 9, user: pi}\n"
+        )
+    done = run("device", "list", "--json", cwd=project)
+    assert done.returncode == 0, done.stderr
+    rows = json.loads(done.stdout)["devices"]
+    assert [(row["name"], row["state"]) for row in rows] == [
+        ("keyless", "away"),
+        ("silent", "away"),
+    ]
+    assert rows[0]["detail"] == "the private key for keyless is missing"
+
+
 @pytest.mark.slow
 def test_a_number_that_is_none_is_told_through_inv_too(project: Path) -> None:
     (project / "tasks.py").write_text((ROOT / "tasks.py").read_text())
