@@ -69,6 +69,16 @@ class _Graph:
             return ""
         return pair[0] if node.op_type == "Mul" or node.input[0] == pair[0] else ""
 
+    def regrouped(self, node: NodeProto) -> tuple[NodeProto, NodeProto, Any] | None:
+        """Of a Reshape, the Reshape and the Transpose whose values it alone reads, and the order
+        of that, as it stands in the node."""
+        turn = self.made_by("Transpose", node.input[0]) if node.op_type == "Reshape" else None
+        into = self.made_by("Reshape", turn.input[0]) if turn is not None else None
+        orders = [a.ints for a in turn.attribute if a.name == "perm"] if turn is not None else []
+        if turn is None or into is None or not orders:
+            return None
+        return into, turn, orders[0]
+
     def replace(
         self, last: NodeProto, kind: str, value: str, gone: list[NodeProto], **how: Any
     ) -> None:
@@ -127,16 +137,13 @@ def _swish(graph: _Graph, node: NodeProto) -> None:
 
 def _shuffle(graph: _Graph, node: NodeProto) -> None:
     """A Reshape that undoes another one, with groups and their members exchanged between them."""
-    if node.op_type != "Reshape":
+    found = graph.regrouped(node)
+    if found is None or found[0].input[1] not in graph.constants:
         return
-    turn = graph.made_by("Transpose", node.input[0])
-    into = graph.made_by("Reshape", turn.input[0]) if turn is not None else None
-    if turn is None or into is None or into.input[1] not in graph.constants:
-        return
+    into, turn, order = found
     sizes = numpy_helper.to_array(graph.constants[into.input[1]]).tolist()
-    orders = [list(a.ints) for a in turn.attribute if a.name == "perm"]
     others = list(range(3, len(sizes)))
-    if len(sizes) < 3 or orders != [[0, 2, 1, *others]] or sizes[1] < 1:
+    if len(sizes) < 3 or list(order) != [0, 2, 1, *others] or sizes[1] < 1:
         return
     how = {"groups": sizes[1], "flat": int(not others)}
     graph.replace(node, SHUFFLE, into.input[0], [into, turn], **how)
@@ -145,16 +152,15 @@ def _shuffle(graph: _Graph, node: NodeProto) -> None:
 def _parted(graph: _Graph, node: NodeProto) -> None:
     """A Reshape of the channels of each pixel, which were parted in two and then brought to the
     end: brought there whole they have the same order."""
-    turn = graph.made_by("Transpose", node.input[0]) if node.op_type == "Reshape" else None
-    into = graph.made_by("Reshape", turn.input[0]) if turn is not None else None
-    if turn is None or into is None:
+    found = graph.regrouped(node)
+    if found is None:
         return
+    into, turn, order = found
     whole, parts = (graph.sizes.get(name, []) for name in (into.input[0], turn.input[0]))
-    orders = [a.ints for a in turn.attribute if a.name == "perm"]
-    if len(parts) != 5 or [list(order) for order in orders] != [[0, 3, 4, 1, 2]]:
+    if len(parts) != 5 or list(order) != [0, 3, 4, 1, 2]:
         return
     if whole == [parts[0], parts[1] * parts[2], *parts[3:]]:
-        orders[0][:] = [0, 2, 3, 1]
+        order[:] = [0, 2, 3, 1]
         turn.input[0] = into.input[0]
         graph.graph.node.remove(into)
 
