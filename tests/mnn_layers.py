@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from buildmatrix.network import NetworkSpec
+from tests.networks import of_layers
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+    from buildmatrix.network import NetworkSpec
 
 FORMAT = "onnx-mnn"
 POOL = {"type": "pool", "name": "p", "kernel": 3, "stride": 1}
@@ -30,13 +32,4 @@ RIGHT: list[Mapping[str, Any]] = [
 
 
 def network(layer: Mapping[str, Any]) -> NetworkSpec:
-    made = {
-        "version": 1,
-        "name": "net",
-        "summary": "",
-        "input": {"channels": 8, "height": 9, "width": 9},
-        "seed": 1,
-        "tolerance": {"float32": 1.0e-4},
-        "layers": [layer],
-    }
-    return NetworkSpec.model_validate(made)
+    return of_layers(layer, size=(8, 9, 9))

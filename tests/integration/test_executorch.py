@@ -16,6 +16,7 @@ from buildmatrix import schema
 from buildmatrix.export import export
 from buildmatrix.network import NetworkSpec
 from tests import rounds, runners
+from tests.networks import with_outputs
 
 ROOT = Path(__file__).parent.parent.parent
 FORMAT = "executorch"
@@ -75,14 +76,7 @@ CASES: dict[str, list[dict[str, Any]]] = {
 
 @pytest.mark.parametrize("name", CASES)
 def test_what_the_format_can_say_is_computed_right(runner: Path, tmp_path: Path, name: str) -> None:
-    net = NetworkSpec.model_validate(
-        {
-            **{"version": 1, "name": "n", "summary": "", "seed": 1},
-            "input": {"channels": 4, "height": 6, "width": 6},
-            "tolerance": {"float32": 1e-4},
-            "layers": [*CASES[name], layer("fc", "prob", outputs=3)],
-        }
-    )
+    net = with_outputs(*CASES[name])
     assert runners.worst(runner, net, FORMAT, tmp_path) < 1e-5
 
 

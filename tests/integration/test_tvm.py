@@ -7,7 +7,6 @@ import json
 import os
 import platform
 import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -20,12 +19,14 @@ from tests import rounds, runners
 from tests.boards import STATE
 from tests.integration import cli
 from tests.integration.test_executorch import CASES, CONV, layer
+from tests.networks import with_outputs
 from tests.stacks import CHOSEN
 
 ROOT = Path(__file__).parent.parent.parent
 CELL = "tvm-host"
 FORMAT = "onnx-tvm"
 CORES = os.cpu_count() or 1
+PYTHON = "python3.11"  # of Debian 12, for which the recipe's packages are
 LENET = ROOT / "models" / "lenet-5" / "model.yaml"
 pytestmark = [
     pytest.mark.docker,
@@ -59,8 +60,6 @@ MORE = {
 @pytest.fixture(scope="module")
 def packages(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder of Python packages that the recipe `tvm-compiler` makes."""
-    if sys.version_info[:2] != (3, 11):
-        pytest.skip("its wheels are for the Python 3.11 of Debian 12")
     project, folder = tmp_path_factory.mktemp("project"), tmp_path_factory.mktemp("out") / "made"
     (project / "matrix.yaml").write_text(COMPILER)
     cli.run("build", cwd=project, state=STATE, code=0)
@@ -76,7 +75,7 @@ def runner(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def errors(packages: Path, folders: list[Path]) -> dict[str, float | str]:
     """The largest relative error of each model folder's batches; or what TVM says, which raises."""
     done = subprocess.run(
-        [sys.executable, ROOT / "tests" / "tvm_runs.py", *folders],
+        [PYTHON, ROOT / "tests" / "tvm_runs.py", *folders],
         env={**os.environ, "PYTHONPATH": str(packages)},
         capture_output=True,
         text=True,
@@ -96,20 +95,10 @@ def errors(packages: Path, folders: list[Path]) -> dict[str, float | str]:
     return found
 
 
-def network(*layers: dict[str, object]) -> NetworkSpec:
-    made = {
-        **{"version": 1, "name": "n", "summary": "", "seed": 1},
-        "input": {"channels": 4, "height": 6, "width": 6},
-        "tolerance": {"float32": 1e-4},
-        "layers": [*layers, layer("fc", "prob", outputs=3)],
-    }
-    return NetworkSpec.model_validate(made)
-
-
 def test_every_layer_is_computed_right(packages: Path, tmp_path: Path) -> None:
     cases = {**CASES, **MORE}
     for name, layers in cases.items():
-        export(network(*layers), format=FORMAT, destination=tmp_path / name)
+        export(with_outputs(*layers), format=FORMAT, destination=tmp_path / name)
     found = errors(packages, [tmp_path / name for name in cases])
     assert {
         name: said for name, said in found.items() if isinstance(said, str) or said > 5e-5
@@ -117,7 +106,7 @@ def test_every_layer_is_computed_right(packages: Path, tmp_path: Path) -> None:
 
 
 def test_an_even_lrn_is_what_tvm_cannot_read(packages: Path, tmp_path: Path) -> None:
-    net = network(CONV, layer("lrn", "n", size=2, alpha=0.5, beta=0.75, bias=1.5))
+    net = with_outputs(CONV, layer("lrn", "n", size=2, alpha=0.5, beta=0.75, bias=1.5))
     assert able.gap(net, FORMAT).endswith(" has no lrn over 2 channels, an even number: layer n")
     export(net, format="onnx", destination=tmp_path / "even")
     (said,) = errors(packages, [tmp_path / "even"]).values()

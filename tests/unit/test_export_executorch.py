@@ -14,24 +14,19 @@ from flatbuffers import encode, number_types
 from flatbuffers.table import Table
 
 from buildmatrix.export import able, export, prepared
-from buildmatrix.network import NetworkSpec
+from tests.networks import with_outputs
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from buildmatrix.network import NetworkSpec
 
 SIZES = (2, 5, 4)  # channels, height, width
 CONV = {"type": "conv", "name": "c", "outputs": 3, "kernel": 3, "pad": 1}
 
 
 def network(*layers: dict[str, Any]) -> NetworkSpec:
-    return NetworkSpec.model_validate(
-        {
-            **{"version": 1, "name": "n", "summary": "", "seed": 1},
-            "input": dict(zip(("channels", "height", "width"), SIZES, strict=True)),
-            "tolerance": {"float32": 1e-4},
-            "layers": [*layers, {"type": "fc", "name": "prob", "outputs": 3}],
-        }
-    )
+    return with_outputs(*layers, size=SIZES)
 
 
 class Read:

@@ -18,27 +18,13 @@ from buildmatrix.export import export, tensorflow
 from buildmatrix.export.able import gap
 from buildmatrix.messages import messages
 from buildmatrix.network import NetworkSpec
+from tests.networks import with_outputs
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 
-def network(*layers: dict[str, Any], size: tuple[int, int, int] = (4, 6, 6)) -> NetworkSpec:
-    channels, height, width = size
-    return NetworkSpec.model_validate(
-        {
-            "version": 1,
-            "name": "branches",
-            "summary": "",
-            "input": {"channels": channels, "height": height, "width": width},
-            "seed": 1,
-            "tolerance": {"float32": 1e-4},
-            "layers": [*layers, {"type": "fc", "name": "prob", "outputs": 3}],
-        }
-    )
-
-
-GATED = network(
+GATED = with_outputs(
     {"type": "conv", "name": "c", "outputs": 4, "kernel": 3, "pad": 1},
     {"type": "relu", "name": "r"},
     {"type": "pool", "name": "g", "method": "average", "kernel": 6, "stride": 1},
@@ -76,12 +62,12 @@ def test_a_relu_of_caffe_works_in_place_only_where_nobody_else_sees_its_input(
     relu = {"type": "relu", "name": "r"}
     convolution = {"type": "conv", "name": "c", "outputs": 4, "kernel": 1}
     both = {"type": "add", "name": "a", "inputs": ["c", "r"]}
-    layers = layers_of_caffe(network(convolution, relu, both), tmp_path)
+    layers = layers_of_caffe(with_outputs(convolution, relu, both), tmp_path)
     assert [*layers["r"].top] == ["r"]
     flat = {"type": "flatten", "name": "f"}
-    layers = layers_of_caffe(network(convolution, flat, relu), tmp_path)
+    layers = layers_of_caffe(with_outputs(convolution, flat, relu), tmp_path)
     assert [*layers["r"].top] == ["r"]
-    layers = layers_of_caffe(network(convolution, relu), tmp_path)
+    layers = layers_of_caffe(with_outputs(convolution, relu), tmp_path)
     assert [*layers["r"].top] == ["c"]
 
 
@@ -98,7 +84,7 @@ def test_caffe_rounds_a_pooling_as_the_network_does_or_refuses(
     pool: dict[str, Any], side: int, said: str | None, tmp_path: Path
 ) -> None:
     layer = {"type": "pool", "name": "p", "method": "max", **pool}
-    net = network(layer, size=(1, side, side))
+    net = with_outputs(layer, size=(1, side, side))
     if said is None:
         assert gap(net, "caffe").startswith("the format caffe has no windows or pads")
         return
@@ -144,13 +130,13 @@ def test_the_output_has_the_name_that_engines_ask_for(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("format", ["mxnet", "tensorflow"])
 def test_what_lies_between_pixels_is_refused_by_name(format: str, tmp_path: Path) -> None:
-    net = network({"name": "x", "type": "upsample", "factor": 2, "mode": "linear"})
+    net = with_outputs({"name": "x", "type": "upsample", "factor": 2, "mode": "linear"})
     with pytest.raises(InputError, match=f"the format {format} has no linear upsample: layer x"):
         export(net, format=format, destination=tmp_path)
 
 
 def test_channels_that_are_added_are_the_last_sides_of_tensorflow(tmp_path: Path) -> None:
-    net = network({"type": "pad", "name": "x", "channels": [1, 2], "pad": [3, 4, 5, 6]})
+    net = with_outputs({"type": "pad", "name": "x", "channels": [1, 2], "pad": [3, 4, 5, 6]})
     assert numbers_of_tensorflow(net, "x/sides", tmp_path) == [0, 0, 3, 5, 4, 6, 1, 2]
 
 
@@ -167,7 +153,7 @@ def numbers_of_tensorflow(net: NetworkSpec, name: str, folder: Path) -> list[int
 def test_mxnet_puts_constant_channels_beside_those_that_are_there(tmp_path: Path) -> None:
     """MXNet 1.9.1's wheel: at most 1.6e-5, with and without rows and columns beside them."""
     sides = {"channels": [1, 2], "pad": [3, 4, 5, 6], "value": 2.0}
-    nodes = nodes_of_mxnet(network({"type": "pad", "name": "x", **sides}), tmp_path)
+    nodes = nodes_of_mxnet(with_outputs({"type": "pad", "name": "x", **sides}), tmp_path)
     assert nodes["x_sides"]["attr"]["pad_width"] == "(0, 0, 0, 0, 3, 5, 4, 6)"
     assert nodes["x_filling"]["attr"] == {"scalar": "2.0"}
     assert [nodes[f"x_{n}"]["attr"]["size"] for n in ("before", "behind")] == ["1", "2"]
@@ -175,7 +161,7 @@ def test_mxnet_puts_constant_channels_beside_those_that_are_there(tmp_path: Path
 
 
 def test_mxnet_makes_pixels_out_of_channels_by_turning_them(tmp_path: Path) -> None:
-    net = network({"type": "depth-to-space", "name": "x", "block": 2}, size=(8, 3, 5))
+    net = with_outputs({"type": "depth-to-space", "name": "x", "block": 2}, size=(8, 3, 5))
     nodes = nodes_of_mxnet(net, tmp_path)
     assert nodes["x_parts"]["attr"]["shape"] == "(0, 2, 2, 2, 3, 5)"
     assert nodes["x_turned"]["attr"]["axes"] == "(0, 3, 4, 1, 5, 2)"
@@ -193,14 +179,14 @@ def nodes_of_mxnet(net: NetworkSpec, folder: Path) -> dict[str, Any]:
 
 
 def test_more_channels_are_refused_by_node_where_a_format_has_none(tmp_path: Path) -> None:
-    net = network({"type": "pad", "name": "x", "channels": [0, 4], "node": "Pad 'wider'"})
+    net = with_outputs({"type": "pad", "name": "x", "channels": [0, 4], "node": "Pad 'wider'"})
     with pytest.raises(InputError, match=r"the format caffe has no pad: layer x \(Pad 'wider'\)"):
         export(net, format="caffe", destination=tmp_path)
 
 
 def test_tensorflow_makes_pixels_out_of_channels_by_turning_them(tmp_path: Path) -> None:
     """The runner on TensorFlow 1.15's wheel reads such files (docs/models.md)."""
-    net = network({"type": "depth-to-space", "name": "x", "block": 2}, size=(8, 3, 5))
+    net = with_outputs({"type": "depth-to-space", "name": "x", "block": 2}, size=(8, 3, 5))
     assert numbers_of_tensorflow(net, "x/parts/shape", tmp_path) == [-1, 3, 5, 2, 2, 2]
     assert numbers_of_tensorflow(net, "x/turned/order", tmp_path) == [0, 1, 3, 2, 4, 5]
     assert numbers_of_tensorflow(net, "x/shape", tmp_path) == [-1, 6, 10, 2]
@@ -215,6 +201,6 @@ def test_tensorflow_makes_pixels_out_of_channels_by_turning_them(tmp_path: Path)
     ],
 )
 def test_what_caffe_lacks_is_refused_by_name(layer: dict[str, Any], tmp_path: Path) -> None:
-    net = network({"name": "x", **layer})
+    net = with_outputs({"name": "x", **layer})
     with pytest.raises(InputError, match=f"the format caffe has no {layer['type']}: layer x"):
         export(net, format="caffe", destination=tmp_path)

@@ -11,21 +11,12 @@ from typing import Any
 import pytest
 
 from buildmatrix.export import able
-from buildmatrix.network import NetworkSpec
+from tests.networks import of_layers
 
 
 def gap(*layers: dict[str, Any]) -> str:
     """What stands in the way of a network of these layers on a picture of two channels."""
-    made = {
-        "version": 1,
-        "name": "net",
-        "summary": "",
-        "input": {"channels": 2, "height": 9, "width": 9},
-        "seed": 1,
-        "tolerance": {"float32": 1.0e-4},
-        "layers": layers,
-    }
-    return able.gap(NetworkSpec.model_validate(made), "onnx-opencv")
+    return able.gap(of_layers(*layers, size=(2, 9, 9)), "onnx-opencv")
 
 
 POOL = {"type": "pool", "name": "p", "kernel": 3, "stride": 1}
