@@ -25,6 +25,7 @@ from buildmatrix.imported.spec import FileNetworkSpec
 from buildmatrix.layers import PoolSpec
 from buildmatrix.network import NetworkSpec, parameter_shapes, steps
 from tests import cmsis
+from tests.stacks import EVERY
 
 if TYPE_CHECKING:
     from buildmatrix.export.quantize import I8
@@ -270,7 +271,7 @@ def chains(draw: st.DrawFn) -> NetworkSpec:
 
 
 @pytest.mark.slow
-@settings(max_examples=40)  # each is compiled
+@settings(max_examples=100 if EVERY else 40)  # each is compiled; all of them in the nightly lane
 @given(chains(), st.integers(0, 2**32))
 def test_any_chain_computes_the_same_bits(net: NetworkSpec, seed: int) -> None:
     agree(net, seed)
