@@ -248,7 +248,8 @@ def drift_of(sentinels: Iterable[Measurement]) -> Drift | None:
 
 
 def threads_text(count: int) -> str:
-    """
+    """A number of threads in words, as titles have it.
+
     >>> threads_text(1), threads_text(4)
     ('1 thread', '4 threads')
     """
