@@ -6,6 +6,7 @@ refused where text is meant), no duplicate keys, no anchors, no unknown keys.
 
 from __future__ import annotations
 
+import functools
 import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Self, TypeVar
@@ -76,6 +77,7 @@ def _distinct(values: Any) -> Any:
 
 DISTINCT = AfterValidator(_distinct)  # of a list in which a second one would do nothing
 LARGEST = 4 << 20  # characters of one file
+MOST = 50  # faults of one file that are told
 
 M = TypeVar("M", bound=BaseModel)
 
@@ -101,7 +103,7 @@ class Document:
         return InputError(brief, where=self.locate(position), hint=hint)
 
     def build(self, model: type[M]) -> M:
-        """The typed form. Raises InputError naming every fault, the first one first."""
+        """The typed form. Raises InputError naming every fault, in order, up to MOST of them."""
         try:
             return model.model_validate(self.data)
         except ValidationError as invalid:
@@ -116,10 +118,12 @@ class Document:
                 continue  # what is in it was not read
             key = error.get("ctx", {}).get("key")
             place = self.locate((*position, key) if key is not None else position)
-            faults.append((place, _told(error, position, model)))
+            faults.append((place, position, error))
         faults.sort(key=lambda f: (f[0].line, f[0].column))
-        rest = "\n".join(f"{place}: {text}" for place, text in faults[1:])
-        return InputError(faults[0][1], where=faults[0][0], details=rest)
+        told = [(place, _told(error, at, model)) for place, at, error in faults[:MOST]]
+        rest = [f"{place}: {text}" for place, text in told[1:]]
+        rest += [f"and {len(faults) - MOST:,} more"] * (len(faults) > MOST)
+        return InputError(told[0][1], where=told[0][0], details="\n".join(rest))
 
 
 def _told(error: Any, position: Position, model: type[BaseModel]) -> str:
@@ -189,11 +193,16 @@ def _tags(model: type[BaseModel], position: Position) -> list[str]:
 
 def _nodes(model: type[BaseModel], position: Position) -> list[dict[str, Any]]:
     """What a model's JSON Schema has for a position of the file."""
-    whole = model.model_json_schema()
+    whole = _json_schema(model)
     nodes = [whole]
     for part in position:
         nodes = [below for node in nodes for below in _below(node, part, whole.get("$defs", {}))]
     return nodes
+
+
+@functools.cache  # 30 ms each time, and a file may have a fault on each of its lines
+def _json_schema(model: type[BaseModel]) -> dict[str, Any]:
+    return model.model_json_schema()
 
 
 def _below(node: dict[str, Any], part: str | int, definitions: dict[str, Any]) -> Iterator[Any]:

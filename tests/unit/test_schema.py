@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from typing import Annotated, Literal
+from unittest.mock import Mock
 
 import pytest
 import yaml
@@ -92,6 +93,18 @@ def test_all_faults_are_told_at_once_in_file_order() -> None:
         "shapes.yaml:2:1",
         "shapes.yaml:4:19",
     ]
+
+
+def test_of_thousands_of_faults_the_first_are_told_and_the_rest_counted(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    schema = Mock(side_effect=Shapes.model_json_schema)
+    monkeypatch.setattr(Shapes, "model_json_schema", schema)
+    told = fault("version: 1\nshapes:\n" + "- {radius: 1}\n" * 3000).splitlines()
+    assert told[0] == "shapes.yaml:3:3: 'kind' is missing in shapes.0; allowed: named, round"
+    assert told[49].startswith("shapes.yaml:52:3: ")
+    assert told[50:] == ["and 2,950 more"]
+    assert schema.call_count <= 1, "each time takes as long as reading the file"
 
 
 @pytest.mark.parametrize(
