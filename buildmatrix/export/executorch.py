@@ -45,6 +45,7 @@ if TYPE_CHECKING:
     Fields = tuple[int | float | tuple[int, ...] | None, ...]
 
 NO_LESS = (0.0, np.inf)  # a ReLU's limits
+MOST_JOINED = 5  # of values by one node
 
 
 def write(net: NetworkSpec, parameters: tuple[Parameters, ...]) -> Mapping[str, bytes]:
@@ -166,13 +167,24 @@ class _Writer:
         self.node("pad", grown, (before, behind, float(value)))
 
     def _concatenation(self, step: Step) -> None:
-        others: list[int | None] = [self.values[name] for name in step.reads[1:]]
-        after = _last(step.after)
-        fifth = others[3:]
-        self.last, first = self.graph.value(after), self.last
-        four = (others + [None] * 3)[:3]
-        fields = (3, first, *four, self.last, 0, *fifth)
-        self.graph.nodes.append(Node(f"concat{len(step.reads)}", fields))
+        """Of more values than a node takes, groups are joined, and then what came of the groups."""
+        values = [self.last, *(self.values[name] for name in step.reads[1:])]
+        while len(values) > 1:
+            groups = (values[at : at + MOST_JOINED] for at in range(0, len(values), MOST_JOINED))
+            values = [self._joined(*group) for group in groups]
+        (self.last,) = values
+
+    def _joined(self, first: int, *others: int) -> int:
+        if not others:
+            return first
+        *image, _ = self.graph.shapes[first]
+        channels = sum(self.graph.shapes[value][-1] for value in (first, *others))
+        made = self.graph.value((*image, channels))
+        four, fifth = [*others, None, None][:3], others[3:]
+        self.graph.nodes.append(
+            Node(f"concat{1 + len(others)}", (3, first, *four, made, 0, *fifth))
+        )
+        return made
 
     def _shuffle(self, after: Shape, groups: int) -> None:
         """Groups and their members exchanged."""

@@ -65,6 +65,7 @@ CASES: dict[str, list[dict[str, Any]]] = {
     "two": [CONV, RELU, layer("concat", "k", "c", "r")],
     "four": [CONV, RELU, TANH, FOUR],
     "five": [CONV, RELU, TANH, layer("concat", "k", "t", "c", "r", "t", "c")],
+    "seven": [CONV, RELU, TANH, layer("concat", "k", *"tcrtccr"), layer("sigmoid", "s")],
     "slice": [CONV, layer("slice", "s", first=1, channels=2)],
     "shuffle": [layer("conv", "c", outputs=6, kernel=3), layer("shuffle", "s", groups=3)],
     "pad": [layer("pad", "p", pad=(1, 2, 3, 0), channels=(1, 2), value=0.5), CONV],
