@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 
 SUPPLY = "`inv sources` says how to supply what is out of reach"
+TAKERS = "`inv cells` says which stacks of the matrix take the model"
 AT_ONCE = {
     "jobs": "cores for compiles (default: the machine's)",
     "works": "works at once (default: by cores and memory); 1: one after the other",
@@ -126,7 +127,7 @@ def build(
         answered.keep(asked, shop, outcomes, document)
     _show(document, json)
     _fail_for(outcomes)
-    _fail_for_missing(document["cells"], only or ())
+    _fail_for_missing(document["cells"], only or (), reached_by(outcomes))
     _fail_for_unlike(document.get("reproduced", ()))
 
 
@@ -169,19 +170,28 @@ def _way_on(failed: Sequence[Outcome]) -> str:
     return ""
 
 
-def _fail_for_missing(cells: Sequence[EndedCell], only: Sequence[str]) -> None:
+def reached_by(outcomes: Sequence[Outcome]) -> str:
+    """What helps where cells are out of reach, for want of sources or of words for their model."""
+    from buildmatrix.nouns import Stage
+
+    gone = {one.action.stage for one in outcomes if one.state == "unavailable" and not one.fault}
+    helps = {Stage.SOURCE: SUPPLY, Stage.MODEL: TAKERS}
+    return "; ".join(words for stage, words in helps.items() if stage in gone)
+
+
+def _fail_for_missing(cells: Sequence[EndedCell], only: Sequence[str], hint: str) -> None:
     """A cell that was asked for by its name and is not built is no success, and neither is a matrix
     of which nothing is: CI would be green."""
     missing = [c for c in cells if c["state"] == "unavailable" and (c["id"] in only)]
     if cells and all(c["state"] == "unavailable" for c in cells):
         if not only:
-            raise BuildError("no cell is built: what they need is out of reach", hint=SUPPLY)
+            raise BuildError("no cell is built: what they need is out of reach", hint=hint)
         missing = list(cells)
     if missing:
         raise BuildError(
             f"asked for and not built: {', '.join(c['id'] for c in missing)}",
             details="\n".join(f"{c['id']}: {c['cause']}" for c in missing),
-            hint=SUPPLY,
+            hint=hint,
         )
 
 

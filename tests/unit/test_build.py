@@ -10,7 +10,10 @@ from typing import TYPE_CHECKING
 import pytest
 
 from buildmatrix import build, compiler_cache, images, scratch, toolchain, usage
+from buildmatrix.cli.building import SUPPLY, TAKERS, reached_by
 from buildmatrix.errors import BuildError
+from buildmatrix.nouns import Action, Stage, Verb
+from buildmatrix.pipeline.making import Outcome
 from buildmatrix.protocols import ContainerExit, ContainerSpec
 from tests.fakes import LocalEngine, RecordingReporter
 from tests.unit import projects
@@ -374,3 +377,18 @@ def test_what_is_no_list_of_submodules_is_not_waited_for(tmp_path: Path, odd: st
     ended = ContainerExit(2, out_of_memory=False, timed_out=False)
     with pytest.raises(BuildError, match="status 2"):
         build.run(job(tmp_path), engine=Scripted(ended, ()), on_line=lambda _: None)
+
+
+@pytest.mark.parametrize(
+    ("gone", "words"),
+    [
+        ([Stage.SOURCE], SUPPLY),
+        ([Stage.MODEL], TAKERS),
+        ([Stage.MODEL, Stage.SOURCE], f"{SUPPLY}; {TAKERS}"),
+    ],
+)
+def test_what_is_out_of_reach_is_told_with_what_helps(gone: list[Stage], words: str) -> None:
+    roots = [Action(stage, "net-one", stage, Verb.BLOCKED, "") for stage in gone]
+    above = Action("audit:net-one", "net-one", Stage.AUDIT, Verb.BLOCKED, "")
+    outcomes = [Outcome(root, "unavailable") for root in roots]
+    assert reached_by([*outcomes, Outcome(above, "unavailable", fault=roots[0].id)]) == words
