@@ -6,8 +6,6 @@ refused where text is meant), no duplicate keys, no anchors, no unknown keys.
 
 from __future__ import annotations
 
-import functools
-import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
@@ -17,13 +15,11 @@ from pydantic_core import PydanticCustomError
 
 from buildmatrix import yaml12
 from buildmatrix.errors import InputError, Location, UsageError, did_you_mean
-from buildmatrix.printable import without_credentials
+from buildmatrix.faults import Position, limit, shown, told
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Mapping
     from pathlib import Path
-
-Position = tuple[str | int, ...]
 
 
 class Spec(BaseModel):
@@ -41,8 +37,8 @@ class Spec(BaseModel):
         except ValidationError as invalid:
             fault = invalid.errors()[0]
             name, value = str(fault["loc"][0]), fault["input"]
-            told = _limit(fault) or fault["msg"]
-            raise UsageError(f"--{name.replace('_', '-')} {value}: {told}") from None
+            bound = limit(fault) or fault["msg"]
+            raise UsageError(f"--{name.replace('_', '-')} {value}: {bound}") from None
 
     @model_validator(mode="before")
     @classmethod
@@ -67,7 +63,7 @@ def _distinct(values: Any) -> Any:
     seen: set[str] = set()
     for i, value in enumerate(values if isinstance(values, list) else ()):
         if repr(value) in seen:  # `true` is not 1
-            what = "this" if isinstance(value, BaseModel) else _shown(value)
+            what = "this" if isinstance(value, BaseModel) else shown(value)
             raise PydanticCustomError(
                 "distinct", "{what} stands here twice", {"what": what, "key": i}
             )
@@ -120,118 +116,14 @@ class Document:
             place = self.locate((*position, key) if key is not None else position)
             faults.append((place, position, error))
         faults.sort(key=lambda f: (f[0].line, f[0].column))
-        told = [(place, _told(error, at, model)) for place, at, error in faults[:MOST]]
-        rest = [f"{place}: {text}" for place, text in told[1:]]
+        sentences = [(place, told(error, at, model)) for place, at, error in faults[:MOST]]
+        rest = [f"{place}: {text}" for place, text in sentences[1:]]
         rest += [f"and {len(faults) - MOST:,} more"] * (len(faults) > MOST)
-        return InputError(told[0][1], where=told[0][0], details="\n".join(rest))
-
-
-def _told(error: Any, position: Position, model: type[BaseModel]) -> str:
-    """One fault in a sentence, with what the model says of the key that is missing."""
-    if error["type"] == "union_tag_not_found":
-        place, tags = ".".join(map(str, position)), ", ".join(_tags(model, position))
-        return f"{error['ctx']['discriminator']} is missing in {place}; allowed: {tags}"
-    text = _sentence(error["type"], error["msg"], position, error)
-    meaning = _meaning(model, position) if error["type"] == "missing" else ""
-    return f"{text}: {meaning}" if meaning else text
-
-
-def _sentence(kind: str, message: str, position: Position, error: Any) -> str:
-    name = next((str(p) for p in reversed(position) if isinstance(p, str)), "document")
-    match kind:
-        case "unknown_key" | "distinct":
-            return message
-        case "missing":
-            place = ".".join(map(str, position[:-1]))
-            return f"'{position[-1]}' is missing{' in ' if place else ''}{place}"
-        case "model_type" if error["input"] is None:
-            return f"'{name}' is empty" if position else "the file is empty"
-        case "string_type":
-            return f"'{name}' must be text, not {_shown(error['input'])}: put it in quotes"
-        case "literal_error" | "enum":
-            expected = str(error["ctx"]["expected"])
-            allowed = re.findall(r"'([^']*)'", expected)
-            near = did_you_mean(error["input"], allowed)
-            return f"'{name}' cannot be {_shown(error['input'])}{near}; allowed: {expected}"
-        case "union_tag_invalid":
-            tag, expected = error["ctx"]["tag"], error["ctx"]["expected_tags"]
-            near = did_you_mean(tag, re.findall(r"'([^']*)'", expected))
-            return f"'{tag}' is not known{near}; allowed: {expected}"
-        case _ if told := _limit(error):
-            return f"'{name}' {told}, not {_shown(error['input'])}"
-        case _:
-            text = str(error["ctx"]["error"]) if kind == "value_error" else message
-            return f"'{name}': {text[0].lower()}{text[1:]} (got {_shown(error['input'])})"
-
-
-LIMITS = {
-    "greater_than": "must be more than {gt}",
-    "greater_than_equal": "must be {ge} or more",
-    "less_than": "must be less than {lt}",
-    "less_than_equal": "must be {le} or less",
-}
-
-
-def _limit(error: Any) -> str:
-    """What a number had to be; empty for a fault of another kind."""
-    return LIMITS.get(error["type"], "").format(**error.get("ctx", {}))
+        return InputError(sentences[0][1], where=sentences[0][0], details="\n".join(rest))
 
 
 def _within(position: Position, other: Position) -> bool:
     return len(other) > len(position) and other[: len(position)] == position
-
-
-def _meaning(model: type[BaseModel], position: Position) -> str:
-    """What the key at a position of the file is for; empty where nothing is written of it."""
-    return next((n["description"] for n in _nodes(model, position) if "description" in n), "")
-
-
-def _tags(model: type[BaseModel], position: Position) -> list[str]:
-    """What the key may be by which the kind of thing at a position is known."""
-    return [tag for n in _nodes(model, position) for tag in n.get("discriminator", {})["mapping"]]
-
-
-def _nodes(model: type[BaseModel], position: Position) -> list[dict[str, Any]]:
-    """What a model's JSON Schema has for a position of the file."""
-    whole = _json_schema(model)
-    nodes = [whole]
-    for part in position:
-        nodes = [below for node in nodes for below in _below(node, part, whole.get("$defs", {}))]
-    return nodes
-
-
-@functools.cache  # 30 ms each time, and a file may have a fault on each of its lines
-def _json_schema(model: type[BaseModel]) -> dict[str, Any]:
-    return model.model_json_schema()
-
-
-def _below(node: dict[str, Any], part: str | int, definitions: dict[str, Any]) -> Iterator[Any]:
-    """What a JSON Schema has for one step into a value: into every form that the value may have.
-
-    A union's tag is a step of pydantic's path but none of the document: it leads to all its forms.
-    """
-    if "$ref" in node:
-        yield from _below(definitions[node["$ref"].rpartition("/")[2]], part, definitions)
-        return
-    for form in (*node.get("anyOf", ()), *node.get("oneOf", ())):
-        yield from _below(form, part, definitions)
-    tags = node.get("discriminator", {}).get("mapping", {})
-    if part in tags:
-        yield {"$ref": tags[part]}
-    elif isinstance(part, int):
-        yield from [node["items"]] if "items" in node else []
-    elif part in node.get("properties", {}):
-        yield node["properties"][part]
-    elif isinstance(node.get("additionalProperties"), dict):
-        yield node["additionalProperties"]
-
-
-def _shown(value: object) -> str:
-    """A value as YAML would write it, shortened, without the credentials of an address."""
-    words = {"True": "true", "False": "false", "None": "null"}
-    text = words.get(str(value), repr(value)) if not isinstance(value, str) else repr(value)
-    text = without_credentials(text)  # before it is cut: the end of them is what tells them
-    return text if len(text) <= 60 else text[:57] + "..."
 
 
 def read(path: Path, *, name: str = "") -> Document:

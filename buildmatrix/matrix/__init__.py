@@ -31,8 +31,9 @@ from buildmatrix.selector import fits, matches
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from buildmatrix.faults import Position
     from buildmatrix.recipe import Recipe
-    from buildmatrix.schema import Document, Position
+    from buildmatrix.schema import Document
     from buildmatrix.settings import NightlySpec
     from buildmatrix.toolchain import Toolchain
 

@@ -12,9 +12,10 @@ from buildmatrix.matrix.spec import listed
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
+    from buildmatrix.faults import Position
     from buildmatrix.matrix.spec import MatrixSpec
     from buildmatrix.nouns import Scalar
-    from buildmatrix.schema import Document, Position
+    from buildmatrix.schema import Document
 
 MOST_CELLS = 100_000  # some 60 us of CPU and 1 kB each
 MOST_HELD = 2_000_000  # values of exclusions held against cells, some 2 us each

@@ -16,7 +16,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from buildmatrix.deciding import Deciding
-    from buildmatrix.schema import Document, Position
+    from buildmatrix.faults import Position
+    from buildmatrix.schema import Document
     from buildmatrix.toolchain import Toolchain
 
 LONGEST_ID = 120  # characters: file names and container names are made of it

@@ -12,9 +12,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from buildmatrix.errors import Location
+    from buildmatrix.faults import Position
     from buildmatrix.matrix.spec import MatrixSpec
     from buildmatrix.nouns import Cell, Scalar
-    from buildmatrix.schema import Document, Position
+    from buildmatrix.schema import Document
 
 _Value = tuple[str, type, "Scalar"]  # of a variable; `true` is not 1
 

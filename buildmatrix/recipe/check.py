@@ -16,9 +16,10 @@ from buildmatrix.selector import fits, listed
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from buildmatrix.faults import Position
     from buildmatrix.nouns import Scalar
     from buildmatrix.recipe.options import Recipe
-    from buildmatrix.schema import Document, Position
+    from buildmatrix.schema import Document
     from buildmatrix.selector import Selector
 
 TYPES = {"text": str, "boolean": bool, "integer": int}
