@@ -62,6 +62,7 @@ SCHEMA: Schema = {
         "mean": (5, "float"),
         "std": (6, "float"),
         "sparse": (7, "int32"),
+        "variance_norm": (8, "VarianceNorm"),
     },
     "BatchNormParameter": {
         "use_global_stats": (1, "bool"),
@@ -140,5 +141,6 @@ ENUMS: Enums = {
     "Phase": {"TRAIN": 0, "TEST": 1},
     "PoolMethod": {"MAX": 0, "AVE": 1, "STOCHASTIC": 2},
     "EltwiseOp": {"PROD": 0, "SUM": 1},
+    "VarianceNorm": {"FAN_IN": 0, "FAN_OUT": 1, "AVERAGE": 2},
     "RoundMode": {"CEIL": 0, "FLOOR": 1},
 }

@@ -6,6 +6,7 @@ well. Layers and their defaults as BVLC/caffe 99bd997.
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from google.protobuf import text_format
@@ -27,6 +28,7 @@ WEIGHTS = ".caffemodel"
 OPSET = 17
 TRAIN = ENUMS["Phase"]["TRAIN"]
 IGNORED = ("Dropout", "Split")  # of one value: it stays what it is
+NOTHING = ("Input", "Silence")  # layers that compute nothing
 
 
 def loaded(path: Path) -> tuple[ModelProto, tuple[str, ...]]:
@@ -42,6 +44,8 @@ def loaded(path: Path) -> tuple[ModelProto, tuple[str, ...]]:
         text_format.Parse(path.read_text(encoding="utf-8"), net)
         learnt.ParseFromString(weights.read_bytes())
     except (text_format.ParseError, UnicodeDecodeError) as fault:
+        if isinstance(fault, text_format.ParseError):
+            _check_layers(path)
         raise InputError(
             f"this is no net that is read: {fault}",
             where=str(path),
@@ -58,6 +62,25 @@ def loaded(path: Path) -> tuple[ModelProto, tuple[str, ...]]:
     )
 
 
+def _check_layers(path: Path) -> None:
+    """Names the first layer that is not read, of a net with fields that are not known: they are
+    mostly that layer's. Raises InputError for it."""
+    net: Any = messages("caffe", SCHEMA, ENUMS)["NetParameter"]()
+    with suppress(text_format.ParseError):
+        text_format.Parse(path.read_text(encoding="utf-8"), net, allow_unknown_field=True)
+    made = Net(str(path), {})
+    for layer in net.layer:
+        if layer.type not in (*LAYERS, *IGNORED, *NOTHING) and not _only_trained(layer):
+            raise _not_read(made, layer)
+
+
+def _not_read(made: Net, layer: Any) -> InputError:
+    return made.fault(
+        f"the layer {layer.type} '{layer.name}' is not read",
+        hint=f"what is read: {', '.join(sorted((*LAYERS, *IGNORED)))}",
+    )
+
+
 def _model(net: Any, made: Net) -> ModelProto:
     name, dims = _entry(net, made)
     made.tensors[name] = name
@@ -68,7 +91,7 @@ def _model(net: Any, made: Net) -> ModelProto:
         read |= {made.tensors.get(bottom, bottom) for bottom in layer.bottom}
         if layer.type in IGNORED:
             made.tensors |= dict.fromkeys(layer.top, made.tensors[layer.bottom[0]])
-        elif layer.type != "Silence":
+        elif layer.type not in NOTHING:
             _add(layer, made)
     read |= {one for node in made.nodes for one in node.input}
     leaving = [one for node in made.nodes for one in node.output if one not in read]
@@ -80,10 +103,7 @@ def _model(net: Any, made: Net) -> ModelProto:
 
 def _add(layer: Any, made: Net) -> None:
     if layer.type not in LAYERS:
-        raise made.fault(
-            f"the layer {layer.type} '{layer.name}' is not read",
-            hint=f"what is read: {', '.join(sorted((*LAYERS, *IGNORED)))}",
-        )
+        raise _not_read(made, layer)
     unknown = [bottom for bottom in layer.bottom if bottom not in made.tensors]
     if unknown or not layer.bottom:
         raise made.fault(f"the layer '{layer.name}' reads {unknown or 'nothing'}, made by no layer")

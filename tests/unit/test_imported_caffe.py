@@ -28,7 +28,7 @@ layer {
   param { lr_mult: 1 decay_mult: 1 }
   convolution_param {
     num_output: 3 kernel_size: 1 bias_term: false
-    weight_filler { type: "xavier" }
+    weight_filler { type: "msra" variance_norm: FAN_OUT }
   }
 }
 layer { name: "norm" type: "BatchNorm" bottom: "mix" top: "mix" batch_norm_param { eps: 0.25 } }
@@ -109,6 +109,11 @@ def test_what_is_written_for_caffe_is_read_as_the_network_that_it_was(
     ("old", "new", "words"),
     [
         ('"Pooling"', '"SPP"', "the layer SPP 'pool' is not read"),
+        (
+            'type: "Pooling" bottom: "mix" top: "pool"\n  pooling_param',
+            'type: "Normalize" bottom: "mix" top: "pool"\n  norm_param',
+            "the layer Normalize 'pool' is not read",
+        ),
         (
             "pool: MAX",
             "pool: STOCHASTIC",
