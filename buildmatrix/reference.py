@@ -246,12 +246,20 @@ def _activate(
             return functions[kind](x)
 
 
+WINDOWS = 2**25  # numbers of float64 that a convolution's windows may take at a time
+
+
 def _convolve(layer: ConvSpec, x: F64, learnt: Parameters) -> F64:
     """Cross-correlation, as every stack computes what it calls convolution."""
     seen = windows(layer.window, x, 0.0)
     weight = learnt.weight.astype(np.float64)
     if layer.groups == 1:
-        summed = np.tensordot(weight, seen, axes=((1, 2, 3), (0, 3, 4)))
+        # NumPy writes all windows down: so many rows at a time as fit into a quarter of a gigabyte.
+        rows = max(1, WINDOWS // max(seen[:, :1].size, 1))
+        slabs = [seen[:, top : top + rows] for top in range(0, seen.shape[1], rows)]
+        summed = np.concatenate(
+            [np.tensordot(weight, slab, axes=((1, 2, 3), (0, 3, 4))) for slab in slabs], axis=1
+        )
     elif layer.groups == len(x):  # depthwise: some outputs of each channel
         weight = weight.reshape(layer.groups, -1, *weight.shape[2:])
         summed = np.einsum("cokl,cyxkl->coyx", weight, seen)

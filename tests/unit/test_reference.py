@@ -108,6 +108,15 @@ def test_forward_agrees_with_plain_loops(channels: int, size: int, kernel: int) 
     assert forward(net, reference.weights(net), image) == pytest.approx(want, rel=1e-12)
 
 
+def test_windows_of_some_rows_at_a_time_are_those_of_all(
+    net: NetworkSpec, expected: F64, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of a large image they would take gigabytes."""
+    monkeypatch.setattr(reference, "WINDOWS", 10_000)
+    parted = forward(net, reference.weights(net), reference.image(net))
+    assert np.allclose(parted, expected, rtol=1e-9, atol=0)
+
+
 @pytest.fixture(scope="module", params=NETWORKS)
 def each(request: pytest.FixtureRequest) -> NetworkSpec:
     return load(MODELS / request.param / "model.yaml", NetworkSpec)
