@@ -42,7 +42,7 @@ def read(spec: FileNetworkSpec, folder: Path) -> tuple[ImportedNetwork, tuple[Pa
         return quantized.described(spec, folder, graph, files), ()
     size = (given.channels, given.height, given.width) if given else None
     simplified = simplify.simplified(path, size=size, output=spec.output)
-    shape, layers, parameters = convert.converted(simplified, str(path))
+    shape, layers, parameters, _ = convert.converted(simplified, str(path))
     names = [spec.file, *simplified.files, *named]
     net = ImportedNetwork(
         version=spec.version,
@@ -83,6 +83,7 @@ def golden(net: ImportedNetwork) -> tuple[tuple[Parameters, ...], F32, F64]:
     if isinstance(net, QuantizedNetwork):
         return _passed(net)
     parameters, image, expected, error = answered(net)
+    check_telling(net, expected)
     allowed = net.tolerance.get("float32", max(net.tolerance.values()))
     if not error <= allowed:
         raise InputError(
@@ -106,12 +107,31 @@ def answered(net: ImportedNetwork) -> tuple[tuple[Parameters, ...], F32, F64, fl
     simplified = simplify.simplified(
         net.file, size=tuple(input_shape(net)), output=net.output, image=image
     )
-    _, layers, parameters = convert.converted(simplified, str(net.file))
-    assert layers == net.layers
-    expected = reference.forward(net, parameters, image)
+    read = convert.converted(simplified, str(net.file))
+    assert read.layers == net.layers
+    expected = reference.forward(net, read.parameters, image)
     assert simplified.answer is not None
-    error = reference.max_relative_error(simplified.answer, expected)
-    return parameters, image, expected, error
+    error = reference.max_relative_error(read.turned(simplified.answer), expected)
+    return read.parameters, image, expected, error
+
+
+def telling(expected: F64) -> bool:
+    """Whether an answer is one that a stack which computes nothing, or nonsense, does not give."""
+    import numpy as np
+
+    return bool(expected.any() and np.isfinite(expected).all())
+
+
+def check_telling(net: ImportedNetwork, expected: F64) -> None:
+    """Raises InputError for an answer that no other could be judged by."""
+    if not telling(expected):
+        what = "not finite" if expected.any() else "zeros alone"
+        raise InputError(
+            f"its answer to the image is {what}, so no other could be judged by it",
+            where=str(net.file),
+            hint="give it an image that is like those it was made for: `values: image.npy` in "
+            "model.yaml, or another `seed:` to draw one from",
+        )
 
 
 def _passed(net: QuantizedNetwork) -> tuple[tuple[Parameters, ...], F32, F64]:

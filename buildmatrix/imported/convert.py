@@ -8,23 +8,32 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
+import numpy as np
+
 from buildmatrix.imported import patterns
 from buildmatrix.imported.operators import OPERATORS
-from buildmatrix.imported.reading import Reading, called
+from buildmatrix.imported.reading import UP_TO, Reading, called
 from buildmatrix.layers import FcSpec, FlattenSpec
 from buildmatrix.reference import Parameters
 
 if TYPE_CHECKING:
     from buildmatrix.imported.simplify import Simplified
     from buildmatrix.layers import Layer, Shape
+    from buildmatrix.reference import F32
 
 
 class Converted(NamedTuple):
-    """`entry`: the size of one image. `parameters`: what the layers have learnt, in their order."""
+    """`entry`: the size of one image. `parameters`: what the layers have learnt, in their order.
+    `last`: the channels of what the file itself answers come last; those of the layers do not."""
 
     entry: Shape
     layers: tuple[Layer, ...]
     parameters: tuple[Parameters, ...]
+    last: bool = False
+
+    def turned(self, answer: F32) -> F32:
+        """What the file answers to one image, channels first."""
+        return np.moveaxis(answer, -1, 1) if self.last else answer
 
 
 def converted(simplified: Simplified, where: str) -> Converted:
@@ -35,15 +44,14 @@ def converted(simplified: Simplified, where: str) -> Converted:
     model = simplified.model
     patterns.whole(model.graph)
     reading = Reading(model, where, last=simplified.last)
+    _check_operators(reading)
     for node in model.graph.node:
-        if node.domain not in ("", "ai.onnx") or node.op_type not in OPERATORS:
-            raise reading.fault(
-                f"the operator of node {called(node)} is not read",
-                hint=f"what is read: {', '.join(sorted(OPERATORS))}",
-            )
         reading.at = called(node)
         OPERATORS[node.op_type](reading, node)
-    if reading.leaving in reading.turned:
+    if reading.leaving not in reading.values:
+        raise reading.fault(f"its output '{reading.leaving}' does not depend on its input")
+    last = reading.leaving in reading.turned
+    if last and len(reading.size(reading.leaving)) != 4:
         raise reading.fault(f"the channels of its output '{reading.leaving}' come last")
     layers = _without_idle(reading.layers, reading.values[reading.leaving])
     if not layers or layers[-1].name != reading.values[reading.leaving]:
@@ -53,7 +61,24 @@ def converted(simplified: Simplified, where: str) -> Converted:
         for layer in layers
         if layer.name in reading.weights
     )
-    return Converted(reading.entry, tuple(layers), learnt)
+    return Converted(reading.entry, tuple(layers), learnt, last)
+
+
+def _check_operators(reading: Reading) -> None:
+    """Says of all operators that are not read at once, before a setting of another one is met."""
+    unknown = [
+        node
+        for node in reading.model.graph.node
+        if node.domain not in ("", "ai.onnx") or node.op_type not in OPERATORS
+    ]
+    if unknown:
+        first, *_ = unknown
+        others = sorted({node.op_type for node in unknown} - {first.op_type})
+        raise reading.fault(
+            f"the operator of node {called(first)} is not read"
+            + (f", nor are {', '.join(others)}" if others else ""),
+            hint=f"{UP_TO}; what is read: {', '.join(sorted({*OPERATORS} - {patterns.SHUFFLE}))}",
+        )
 
 
 def _without_idle(layers: list[Layer], leaving: str) -> list[Layer]:

@@ -17,21 +17,27 @@ if TYPE_CHECKING:
 
 def reformed(reading: Reading, node: NodeProto) -> None:
     """A node that keeps all values in their order."""
+    if reading.size(node.input[0]) == reading.size(node.output[0]):
+        reading.same(node)
+        return
     if node.input[0] in reading.rows:
         reading.same(node)
         if len(reading.size(node.output[0])) == 2:  # all of them in one row: channels of a pixel
             reading.rows.discard(node.output[0])
         return
-    if size := reading.turned.get(node.input[0]):
+    if _entered(reading, node):
+        return
+    size = reading.turned.get(node.input[0])
+    if size and size.channels > 1:
         if reading.size(node.output[0]) != (1, prod(size)):
             _parted(reading, node, size)
             return
         reading.values[node.output[0]] = reading.values[node.input[0]]
         reading.turned[node.output[0]] = size
         return
-    before, after = reading.shape(node.input[0]), reading.shape(node.output[0])
+    before, after = size or reading.shape(node.input[0]), reading.shape(node.output[0])
     if before == after:
-        reading.same(node)
+        (reading.values[node.output[0]],) = reading.read(node, node.input[0], turned=True)
     elif after == Shape(prod(before), 1, 1):
         reading.add(node, FlattenSpec, inputs=reading.read(node, node.input[0]))
     elif before == Shape(prod(before), 1, 1):  # rows out of the channels of one pixel
@@ -39,6 +45,23 @@ def reformed(reading: Reading, node: NodeProto) -> None:
         reading.rows.add(node.output[0])
     else:
         raise reading.lacks(node, f"making {after} of {before}")
+
+
+def _entered(reading: Reading, node: NodeProto) -> bool:
+    """Whether the node makes the image out of what the network is given, a row or a length of
+    channels: then the image is what is given."""
+    entry, made = node.input[0], node.output[0]
+    sizes = reading.size(made)
+    if reading.values.get(entry) != INPUT or reading.layers or reading.uses[entry] != 1:
+        return False
+    if len(sizes) != 4 or len(reading.size(entry)) == 4:
+        return False
+    if sizes[3] == 1 and all(one.op_type == "Transpose" for one in reading.readers(made)):
+        reading.turned[made] = reading.entry = Shape(1, *sizes[1:3])  # as TensorFlow has them
+    else:
+        reading.entry = reading.shape(made)
+    reading.values[made] = INPUT
+    return True
 
 
 def _parted(reading: Reading, node: NodeProto, size: Shape) -> None:
@@ -70,12 +93,13 @@ def transpose(reading: Reading, node: NodeProto) -> None:
 
 
 def _turn(reading: Reading, node: NodeProto, order: list[int]) -> None:
-    """Channels put last, which a fully connected layer can take up, or first: the first of all
-    that TensorFlow's networks do."""
+    """Channels put last, which a fully connected layer can take up, or first again: the first of
+    all that TensorFlow's networks do."""
     (source,) = reading.read(node, node.input[0], turned=True)
-    if order == [0, 3, 1, 2] and source == INPUT and reading.turned.get(node.input[0]):
-        reading.values[node.output[0]] = INPUT
-    elif order == [0, 2, 3, 1] and node.input[0] not in reading.turned:
+    size = reading.turned.get(node.input[0])
+    if order == [0, 3, 1, 2] and size:
+        reading.values[node.output[0]] = source
+    elif order == [0, 2, 3, 1] and not size:
         reading.values[node.output[0]] = source
         reading.turned[node.output[0]] = reading.shape(node.input[0])
     else:

@@ -105,13 +105,15 @@ def hard_sigmoid(reading: Reading, node: NodeProto) -> None:
 
 
 def softmax(reading: Reading, node: NodeProto) -> None:
-    sizes = reading.size(node.input[0])
+    sizes, turned = reading.size(node.input[0]), node.input[0] in reading.turned
     newer = reading.opset >= 13
     axis = attributes(node).get("axis", -1 if newer else 1) % len(sizes)
     # Before operator set 13, all from the axis on counted as one.
-    if axis != 1 or (not newer and prod(sizes[2:]) != 1):
+    channels = len(sizes) - 1 if turned else 1
+    if axis != channels or (not newer and prod(sizes[axis + 1 :]) != 1):
         raise reading.lacks(node, "softmax over another axis than the channels'")
-    reading.add(node, SoftmaxSpec, inputs=reading.read(node, node.input[0]))
+    names = reading.each(node, node.input[0]) if turned else reading.read(node, node.input[0])
+    reading.add(node, SoftmaxSpec, inputs=names)
 
 
 def lrn(reading: Reading, node: NodeProto) -> None:

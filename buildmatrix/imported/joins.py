@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from math import prod
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
 from buildmatrix.imported.reading import attributes
 from buildmatrix.imported.weights import affine
-from buildmatrix.layers import ConcatSpec, JoinSpec, Shape, SliceSpec
+from buildmatrix.layers import ConcatSpec, JoinSpec, PadSpec, Shape, SliceSpec
 
 if TYPE_CHECKING:
     from onnx import NodeProto
@@ -122,7 +122,27 @@ def concat(reading: Reading, node: NodeProto) -> None:
     rank = len(reading.size(node.input[0]))
     if attributes(node)["axis"] % rank != 1:
         raise reading.lacks(node, "concatenation along another axis than the channels'")
+    if any(name in reading.constants for name in node.input):
+        _filled(reading, node)
+        return
     rows = set(node.input) <= reading.rows  # one after the other, so their values are too
     reading.add(node, ConcatSpec, inputs=reading.read(node, *node.input, rows=rows))
     if rows:
         reading.rows.add(node.output[0])
+
+
+def _filled(reading: Reading, node: NodeProto) -> None:
+    """A value with channels of one constant number before or behind it: how TensorFlow's converters
+    write a padding of channels."""
+    (place, value), *others = [
+        (place, name) for place, name in enumerate(node.input) if name not in reading.constants
+    ]
+    sides = [[reading.constant(name) for name in node.input[:place]]]
+    sides.append([reading.constant(name) for name in node.input[place + 1 :]])
+    numbers = {float(n) for side in sides for one in side for n in np.unique(cast("Any", one))}
+    if others or len(numbers) != 1:
+        raise reading.lacks(node, "a constant other than of one number, beside one value,")
+    channels = [sum(int(cast("Any", one).shape[1]) for one in side) for side in sides]
+    inputs = reading.read(node, value)
+    (number,) = numbers
+    reading.add(node, PadSpec, inputs=inputs, channels=tuple(channels), value=number)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from buildmatrix.imported import forms, functions, joins, patterns, weights, windows
+from buildmatrix.imported import forms, functions, joins, patterns, picks, weights, windows
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -58,6 +58,8 @@ OPERATORS: Mapping[str, Callable[[Reading, NodeProto], None]] = {
     "Dropout": forms.reformed,
     patterns.SHUFFLE: forms.shuffle,
     "DepthToSpace": forms.depth_to_space,
+    "SpaceToDepth": picks.space_to_depth,
+    "Gather": picks.gather,
     "Cast": forms.cast,
     "Transpose": forms.transpose,
     "Resize": forms.resize,

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from buildmatrix.reference import F32
 
 Attributes = dict[str, Any]
+# What to do about a node that is no layer.
+UP_TO = "`--output NAME` (`output:`), of a value that a node makes, takes the network up to there"
 
 
 @dataclass
@@ -131,8 +133,11 @@ class Reading:
         return tuple(self.values[tensor] for tensor in tensors)
 
     def each(self, node: NodeProto, tensor: str) -> tuple[str, ...]:
-        """What a function of each value reads: rows too, of which it makes rows."""
-        names = self.read(node, tensor, rows=True)
+        """What a function of each value reads: its own are in the same order, and rows where it
+        reads rows."""
+        names = self.read(node, tensor, turned=True, rows=True)
+        if tensor in self.turned:
+            self.turned[node.output[0]] = self.turned[tensor]
         if tensor in self.rows:
             self.rows.add(node.output[0])
         return names
@@ -155,7 +160,7 @@ class Reading:
 
     def lacks(self, node: NodeProto, what: str) -> InputError:
         """The error for a setting of a node that no layer has."""
-        return self.fault(f"{what} of node {called(node)} is not read")
+        return self.fault(f"{what} of node {called(node)} is not read", hint=UP_TO)
 
 
 def called(node: NodeProto) -> str:

@@ -18,19 +18,20 @@ from google.protobuf.message import DecodeError
 from onnx import TensorProto, external_data_helper, numpy_helper, version_converter
 
 from buildmatrix.errors import InputError
-from buildmatrix.imported import caffe, lite
+from buildmatrix.imported import caffe, ends, lite
 from buildmatrix.imported.dilated import write_pads
-from buildmatrix.imported.reading import called
+from buildmatrix.imported.reading import UP_TO, called
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from onnx import GraphProto, ModelProto, ValueInfoProto
+    from onnx import GraphProto, ModelProto
 
     from buildmatrix.reference import F32
 
-FLOATS = (TensorProto.FLOAT, TensorProto.FLOAT16)
 QUANTIZED = ("QuantizeLinear", "DequantizeLinear", "QLinearConv", "ConvInteger", "QLinearMatMul")
+OWN = "com.microsoft"  # operators of onnxruntime alone
+OPTIMIZED = "take the file that it was made of: onnxruntime wrote this one for itself"
 OLDEST = 7  # operator set
 LARGEST = 2**31 - 1  # bytes of a protobuf message
 
@@ -55,19 +56,19 @@ def simplified(
     onnxruntime does not have.
     """
     model, files = _loaded(path)
-    graph = model.graph
-    _check_nodes(model, path)
     _fix_constants(model)
+    ends.one_output(model.graph, output, path)
+    _check_nodes(model, path)
     model = _of_today(model, path)
     graph = model.graph
     _widened(model)
+    _uncast(graph)
     write_pads(graph)
-    entry = _entry(graph, path)
-    last = _channels_last(graph, entry.name)
+    entry = ends.entry(graph, path)
+    last = ends.channels_last(graph, entry)
     if last and size:
         size = (*size[1:], size[0])
-    _fix_size(entry, size, path)
-    _one_output(graph, output, path)
+    ends.fix_size(entry, size, path)
     with TemporaryDirectory(prefix="buildmatrix-onnx-") as folder:
         folded = Path(folder) / "folded.onnx"
         name, shape = entry.name, [d.dim_value for d in entry.type.tensor_type.shape.dim]
@@ -140,6 +141,7 @@ def _check_nodes(model: ModelProto, path: Path) -> None:
             raise InputError(
                 f"the operator of node {called(node)} (of {node.domain}) is not read",
                 where=str(path),
+                hint=OPTIMIZED if node.domain.startswith(OWN) else UP_TO,
             )
         if node.op_type in QUANTIZED:
             raise InputError(
@@ -185,84 +187,24 @@ def _widened(model: ModelProto) -> None:
             value.type.tensor_type.elem_type = TensorProto.FLOAT
     for node in graph.node:
         for attribute in node.attribute:
-            if node.op_type == "Cast" and attribute.name == "to" and attribute.i in FLOATS:
+            if node.op_type == "Cast" and attribute.name == "to" and attribute.i in ends.FLOATS:
                 attribute.i = TensorProto.FLOAT
             if attribute.t.data_type == TensorProto.FLOAT16:
                 wide = numpy_helper.to_array(attribute.t).astype(np.float32)
                 attribute.t.CopyFrom(numpy_helper.from_array(wide))
 
 
-def _entry(graph: GraphProto, path: Path) -> ValueInfoProto:
-    entries = list(graph.input)
-    if len(entries) != 1:
-        names = ", ".join(f"'{one.name}'" for one in entries) or "none"
-        raise InputError(
-            f"it has {len(entries)} inputs ({names}), and one image is what a network is given",
-            where=str(path),
-            hint="export the part of it that reads one input",
-        )
-    kind = entries[0].type.tensor_type.elem_type
-    if kind not in FLOATS:
-        number = TensorProto.DataType.Name(kind).lower()
-        raise InputError(
-            f"its input '{entries[0].name}' is of {number}, not float", where=str(path)
-        )
-    return entries[0]
-
-
-def _channels_last(graph: GraphProto, entry: str) -> bool:
-    """Whether all that the network does with its input is to put its channels first."""
-    readers = [node for node in graph.node if entry in node.input]
-    return bool(readers) and all(
-        node.op_type == "Transpose"
-        and [list(a.ints) for a in node.attribute if a.name == "perm"] == [[0, 3, 1, 2]]
-        for node in readers
-    )
-
-
-def _fix_size(entry: ValueInfoProto, size: tuple[int, ...] | None, path: Path) -> None:
-    """Gives the input a batch of 1 and its other sizes numbers."""
-    dimensions = entry.type.tensor_type.shape.dim
-    if len(dimensions) not in (2, 3, 4):
-        raise InputError(
-            f"its input '{entry.name}' has {len(dimensions)} dimensions; 2, 3 and 4 are read",
-            where=str(path),
-        )
-    sides = [d.dim_value if d.dim_value > 0 else None for d in dimensions[1:]]
-    wanted = list(size)[: len(sides)] if size else sides
-    if len(sides) == 3 or size is None:
-        fits = all(s is None or s == w for s, w in zip(sides, wanted, strict=True))
-    else:  # a row of values: channels, or channels and a length
-        channels, height, width = size
-        wanted = [channels * height * width] if len(sides) == 1 else [channels, height * width]
-        fits = all(s is None or s == w for s, w in zip(sides, wanted, strict=True))
-    shown = "x".join("?" if side is None else str(side) for side in sides)
-    if not fits or None in wanted:
-        raise InputError(
-            f"the size of its input '{entry.name}' is {shown}",
-            where=str(path),
-            hint="write `input: {channels: …, height: …, width: …}` that fits it in model.yaml, "
-            "or `inv init NAME --from FILE --input 3x224x224` with its figures",
-        )
-    for dimension, side in zip(dimensions, (1, *wanted), strict=True):
-        dimension.Clear()
-        dimension.dim_value = int(side or 0)
-
-
-def _one_output(graph: GraphProto, name: str, path: Path) -> None:
-    """Leaves one output; sizes that were noted elsewhere are forgotten, for they follow."""
-    outputs = {value.name: value for value in graph.output}
-    if name not in outputs and (name or len(outputs) != 1):
-        there = ", ".join(outputs)
-        brief = f"it has no output '{name}'" if name else f"it has {len(outputs)} outputs"
-        raise InputError(
-            f"{brief}: {there}", where=str(path), hint="write `output:` with one name, or --output"
-        )
-    kept = outputs[name] if name else next(iter(outputs.values()))
-    kept.type.tensor_type.ClearField("shape")
-    for other in [value for value in graph.output if value.name != kept.name]:
-        graph.output.remove(other)
-    del graph.value_info[:]
+def _uncast(graph: GraphProto) -> None:
+    """Without what only made 16 bits of the input's 32: who read that reads the input."""
+    floats = {one.name for one in graph.input if one.type.tensor_type.elem_type == ends.FLOATS[0]}
+    leaving = {value.name for value in graph.output}
+    for node in [one for one in graph.node if one.op_type == "Cast" and one.input[0] in floats]:
+        if node.output[0] in leaving or [a.i for a in node.attribute] != [TensorProto.FLOAT]:
+            continue
+        for reader in graph.node:
+            names = [node.input[0] if name == node.output[0] else name for name in reader.input]
+            reader.input[:] = names
+        graph.node.remove(node)
 
 
 def _run(content: bytes, folded: Path, given: dict[str, F32] | None, path: Path) -> F32 | None:
