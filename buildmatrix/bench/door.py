@@ -197,7 +197,7 @@ _answer, _name = TypeAdapter(Answer), TypeAdapter(str)
 
 
 def read(text: str) -> Any:
-    """JSON without NaN and Infinity, and of text that can be written down again.
+    """JSON whose numbers are finite, and of text: what can be written down again.
 
     Raises ValueError, of which a UnicodeError is one.
     """
@@ -205,7 +205,7 @@ def read(text: str) -> Any:
         data = json.loads(text, parse_constant=_no_constant)
     except RecursionError:
         raise ValueError("it is nested too deeply") from None
-    json.dumps(data, ensure_ascii=False).encode()
+    json.dumps(data, ensure_ascii=False, allow_nan=False).encode()  # 1e999 is read as infinity
     return data
 
 

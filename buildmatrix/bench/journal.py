@@ -87,11 +87,11 @@ def _take(line: str, blocks: dict[int, BlockResult], events: list[Event]) -> Non
 
 def _block(data: dict[str, Any]) -> BlockResult:
     if "skipped" not in data:
-        data["result"] = _runner_line(data.pop("stdout"))
+        data["result"] = runner_line(data.pop("stdout"))
     return BlockResult(**data)
 
 
-def _runner_line(text: str) -> Mapping[str, Any] | None:
+def runner_line(text: str) -> Mapping[str, Any] | None:
     """The runner's JSON, or None for a line that is none: killed in the middle of it.
 
     A line with a field of another kind is an answer that failed, and says which.

@@ -8,7 +8,6 @@ the counting plugin in its QEMU.
 
 from __future__ import annotations
 
-import json
 import secrets
 import shlex
 import tempfile
@@ -19,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from buildmatrix import virtual
 from buildmatrix.agent import call
+from buildmatrix.bench.journal import runner_line
 from buildmatrix.boards import deploying
 from buildmatrix.boards.reach import connect
 from buildmatrix.errors import BenchError, DeviceError, InputError
@@ -212,8 +212,8 @@ def _run(connection: Connection, folder: Path, bundle: Bundle, batch: int, passe
     counts = counting.parse(plugin.ask(folder))
     report, _ = reported(answer)
     if report["status"] != "ok":
-        raise BenchError(f"the runner ended as {report['status']}: {report['message']}")
-    if report["instructions"] is None:
+        raise BenchError(f"the runner ended as {report['status']}: {report.get('message')}")
+    if report.get("instructions") is None:
         raise DeviceError("the board does not count instructions", hint="use a counted kind")
     return _Seen(report["instructions"], counts)
 
@@ -231,7 +231,7 @@ def reported(answer: str) -> tuple[dict[str, Any], str]:
     Raises BenchError for another first line.
     """
     first, _, rest = answer.lstrip("\n").partition("\n")
-    try:
-        return json.loads(first), rest
-    except ValueError:
-        raise BenchError("the runner printed no result", details=first[:500]) from None
+    report = runner_line(first)
+    if report is None or "status" not in report:
+        raise BenchError("the runner printed no result", details=first[:500])
+    return dict(report), rest

@@ -93,6 +93,6 @@ def sampled(
             hint=HINTS.get(result.status, HINT),
         )
     report, text = reported(result.stdout.decode(errors="replace"))
-    if report["status"] != "ok" or report["instructions"] is None:
-        raise BenchError(f"the runner did not count: {report['status']} {report['message']}")
+    if report["status"] != "ok" or report.get("instructions") is None:
+        raise BenchError(f"the runner did not count: {report['status']} {report.get('message')}")
     return report["instructions"], sampling.parse(text)

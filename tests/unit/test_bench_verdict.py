@@ -568,6 +568,13 @@ def test_a_line_that_could_not_be_kept_is_refused_by_name(
     assert readable(f"{line}\n{journal_line(1)}\n").blocks[0].block == 1
 
 
+def test_a_number_that_overflows_is_refused_wherever_it_stands() -> None:
+    line = journal_line(0).replace('"before": {', '"before": {"another": 1411e9990', 1)
+    with pytest.raises(BenchError, match="line 1 of the journal is not a block") as caught:
+        parse(line + "\n")
+    assert "not JSON compliant" in caught.value.details
+
+
 @pytest.mark.parametrize("answer", [{"output": ["x"]}, {"samples_ns": [-1]}, {"probe_ns": "no"}])
 def test_a_runner_that_answers_in_another_form_failed_and_says_where(
     answer: dict[str, Any],

@@ -127,3 +127,22 @@ def test_a_runner_that_does_not_count_is_an_error(tmp_path: Path) -> None:
 def test_the_page_marks_a_sampled_profile_as_of_a_board() -> None:
     (table,) = tables([{**WITH_NEON, "samples": 8000, "board": "pi3"}])
     assert not table.emulated
+
+
+@pytest.mark.parametrize(
+    ("line", "words"),
+    [
+        ("[]", "printed no result"),
+        ("{}", "printed no result"),
+        ('{"status":"ok","instructions":1e999}', "printed no result"),
+        ('{"status":"ok","instructions":"many"}', "none: instructions"),
+        ('{"status":"ok"}', "did not count: ok"),
+    ],
+)
+def test_a_runner_that_answers_in_another_form_is_an_error(
+    tmp_path: Path, line: str, words: str
+) -> None:
+    board = shell(tmp_path)
+    bundle(tmp_path, "one", f"echo '{line}'; exit")
+    with pytest.raises(BenchError, match=words):
+        board_sampling.sampled(board, BOARD, DIGEST["one"], 1, 1)
