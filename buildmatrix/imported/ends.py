@@ -119,12 +119,37 @@ def _orders(node: NodeProto) -> list[int]:
 
 def _target(graph: GraphProto, node: NodeProto) -> list[int]:
     """The sizes that a Reshape makes of each image, where they are constant numbers."""
-    if node.op_type != "Reshape" or len(node.input) != 2:
+    return _constants(graph, node)[1:] if node.op_type == "Reshape" else []
+
+
+def _constants(graph: GraphProto, node: NodeProto) -> list[int]:
+    """The whole numbers of a node's second input, where they do not depend on the first."""
+    if len(node.input) != 2:
         return []
     given = [tensor for tensor in graph.initializer if tensor.name == node.input[1]]
     makers = [one for one in graph.node if node.input[1] in one.output]
     given += [a.t for one in makers for a in one.attribute if a.name == "value"]
-    return [int(side) for side in numpy_helper.to_array(given[0])[1:]] if given else []
+    return [int(side) for side in numpy_helper.to_array(given[0]).reshape(-1)] if given else []
+
+
+def give_batch(graph: GraphProto, entry: ValueInfoProto) -> None:
+    """An image to which the network itself adds a batch is given with one."""
+    dimensions = entry.type.tensor_type.shape.dim
+    readers = [node for node in graph.node if entry.name in node.input]
+    added = [
+        _constants(graph, node) or [n for a in node.attribute for n in a.ints]
+        for node in readers
+        if node.op_type == "Unsqueeze"
+    ]
+    if len(dimensions) != 3 or not readers or added != [[0]] * len(readers):
+        return
+    sizes = [1, *(dimension.dim_value for dimension in dimensions)]
+    del dimensions[:]
+    for size in sizes:
+        dimensions.add().dim_value = size
+    for node in readers:
+        name = node.name or node.output[0]
+        node.CopyFrom(helper.make_node("Identity", [entry.name], [*node.output], name))
 
 
 def fix_size(entry: ValueInfoProto, size: tuple[int, ...] | None, path: Path) -> None:

@@ -6,6 +6,7 @@ from math import prod
 from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
+from onnx import helper
 
 from buildmatrix.imported.reading import attributes
 from buildmatrix.imported.weights import affine
@@ -21,8 +22,10 @@ def arithmetic(reading: Reading, node: NodeProto) -> None:
     kind, (one, other) = node.op_type, node.input
     constants = [reading.constant(name) for name in (one, other)]
     if constants[0] is None and constants[1] is None:
-        if kind not in ("Add", "Mul"):
-            raise reading.lacks(node, "one value by another, which is only read of Add and Mul,")
+        if kind == "Div":
+            raise reading.lacks(node, "one value by another")
+        if kind == "Sub":
+            other = _negative(reading, node, other)
         _joined(reading, node, [one, other])
         return
     tensor, number = (other, constants[0]) if constants[1] is None else (one, constants[1])
@@ -42,6 +45,16 @@ def arithmetic(reading: Reading, node: NodeProto) -> None:
         case _:
             factor, shift = 1 / spread, np.zeros_like(spread)
     affine(reading, node, tensor, factor, shift)
+
+
+def _negative(reading: Reading, node: NodeProto, tensor: str) -> str:
+    """The name of a value with its sign turned: of the weights that make it, where they may be."""
+    made = f"{node.output[0]}/negative"
+    sizes = reading.size(tensor)
+    ones = np.ones(reading.shape(tensor).channels)
+    affine(reading, helper.make_node("Neg", [tensor], [made], made), tensor, -ones, 0 * ones)
+    reading.sizes[made] = sizes
+    return made
 
 
 def _by_channel(reading: Reading, node: NodeProto, tensor: str, number: Any) -> Any:

@@ -65,6 +65,7 @@ def simplified(
     _uncast(graph)
     write_pads(graph)
     entry = ends.entry(graph, path)
+    ends.give_batch(graph, entry)
     last = ends.channels_last(graph, entry)
     if last and size:
         size = (*size[1:], size[0])

@@ -155,7 +155,7 @@ def test_what_a_stack_cannot_say_is_named_with_its_node(small: ImportedNetwork) 
         ([node("Max", "image image", "prob")], "a value and one number of node Max 'prob' is not"),
         ([node("Transpose", "image", "prob", perm=[0, 2, 3, 1])], "not what its last node makes"),
         ([node("Transpose", "image", "prob", perm=[0, 2, 1, 3])], "another order of values"),
-        ([node("Mul", "image image", "m"), node("Sub", "image m", "prob")], "node Sub 'prob'"),
+        ([node("Mul", "image image", "m"), node("Div", "image m", "prob")], "node Div 'prob'"),
         (
             [node("ConvTranspose", "image w", "prob", dilations=[2, 2])],
             "node ConvTranspose 'prob' is not read",

@@ -148,6 +148,39 @@ def test_an_image_made_of_half_the_bits_before_its_channels_come_first(tmp_path:
     assert np.abs(theirs.ravel() - expected).max() < 1e-2 * np.abs(expected).max()
 
 
+@pytest.mark.parametrize("second", ["d", "r"])
+def test_a_value_less_another_is_their_sum_with_one_sign_turned(
+    tmp_path: Path, second: str
+) -> None:
+    """In the weights that make it, or by a layer where a Relu does."""
+    nodes = [
+        node("Conv", "image w b", "c"),
+        node("Conv", "image v b", "d"),
+        node("Relu", "d", "r"),
+        node("Sub", f"c {second}", "prob"),
+    ]
+    net = imported(tmp_path, onnx_files.model(nodes, {**CONV, "v": drawn(4, 2, 3, 3, seed=1)}))
+    turned = ["relu", "conv"] if second == "r" else []
+    assert [layer.type for layer in net.layers] == ["conv", "conv", *turned, "add"]
+    _, image, expected = prepared(net)
+    assert reference.max_relative_error(answer(net, image[None]), expected) < 1e-4
+
+
+@pytest.mark.parametrize("opset", [11, 17])
+def test_an_image_without_a_batch_is_read_where_the_network_adds_one(
+    tmp_path: Path, opset: int
+) -> None:
+    add = node("Unsqueeze", "image axes", "x")
+    if opset == 11:
+        add = node("Unsqueeze", "image", "x", axes=[0])
+    numbers = {**CONV, **({"axes": np.array([0])} if opset == 17 else {})}
+    nodes = [add, node("Conv", "x w b", "c"), MEAN]
+    net = imported(tmp_path, onnx_files.model(nodes, numbers, size=(2, 8, 8), opset=opset))
+    assert network.input_shape(net) == (2, 8, 8)
+    _, image, expected = prepared(net)
+    assert reference.max_relative_error(answer(net, image), expected) < 1e-4
+
+
 def test_channels_of_one_number_beside_a_value_are_a_pad(tmp_path: Path) -> None:
     nodes = [
         node("Concat", "before image behind", "x", axis=1),
