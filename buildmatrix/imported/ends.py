@@ -78,7 +78,7 @@ def _leave_needed(graph: GraphProto) -> None:
 def _read(node: NodeProto) -> set[str]:
     """Names of what a node reads, also within what it decides or repeats."""
     inner = (attribute.g for attribute in node.attribute if attribute.HasField("g"))
-    return {*node.input}.union(*(_read(one) for graph in inner for one in graph.node), *[()])
+    return {*node.input}.union(*(_read(one) for graph in inner for one in graph.node))
 
 
 def entry(graph: GraphProto, path: Path) -> ValueInfoProto:
