@@ -28,10 +28,7 @@ if TYPE_CHECKING:
     from buildmatrix.nouns import Bundle
     from buildmatrix.protocols import Conversation, ObjectReader, Reporter
 
-# Bytes of content that are sent before it is known whether they are wanted. A small board takes two
-# seconds to say what it is, in which 20 Mbit/s carry 5 MB packed, which is twice that of content:
-# with less the link waits for the answer. What a slower one carries in that time is all it loses.
-AHEAD = 16 << 20
+AHEAD = 4 << 20  # bytes of content that are sent before it is known whether they are wanted
 ALONE = re.compile(rb"alone (plain|zstd|deb)\n")  # of alone.sh: there is no prefix
 GREETED = b"\nend\n"  # the end of what `greet` says, see listing.sh
 
