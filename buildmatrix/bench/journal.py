@@ -91,7 +91,7 @@ def _block(data: dict[str, Any]) -> BlockResult:
     return BlockResult(**data)
 
 
-def runner_line(text: str) -> Mapping[str, Any] | None:
+def runner_line(text: str) -> dict[str, Any] | None:
     """The runner's JSON, or None for a line that is none: killed in the middle of it.
 
     A line with a field of another kind is an answer that failed, and says which.

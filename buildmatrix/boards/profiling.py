@@ -234,4 +234,4 @@ def reported(answer: str) -> tuple[dict[str, Any], str]:
     report = runner_line(first)
     if report is None or "status" not in report:
         raise BenchError("the runner printed no result", details=first[:500])
-    return dict(report), rest
+    return report, rest
