@@ -83,7 +83,8 @@ def golden(net: ImportedNetwork) -> tuple[tuple[Parameters, ...], F32, F64]:
     if isinstance(net, QuantizedNetwork):
         return _passed(net)
     parameters, image, expected, error = answered(net)
-    check_telling(net, expected)
+    if not telling(expected):
+        raise untelling(net, expected)
     allowed = net.tolerance.get("float32", max(net.tolerance.values()))
     if not error <= allowed:
         raise InputError(
@@ -122,16 +123,15 @@ def telling(expected: F64) -> bool:
     return bool(expected.any() and np.isfinite(expected).all())
 
 
-def check_telling(net: ImportedNetwork, expected: F64) -> None:
-    """Raises InputError for an answer that no other could be judged by."""
-    if not telling(expected):
-        what = "not finite" if expected.any() else "zeros alone"
-        raise InputError(
-            f"its answer to the image is {what}, so no other could be judged by it",
-            where=str(net.file),
-            hint="give it an image that is like those it was made for: `values: image.npy` in "
-            "model.yaml, or another `seed:` to draw one from",
-        )
+def untelling(net: ImportedNetwork, expected: F64) -> InputError:
+    """The error for an answer that no other could be judged by."""
+    what = "not finite" if expected.any() else "zeros alone"
+    return InputError(
+        f"its answer to the image is {what}, so no other could be judged by it",
+        where=str(net.file),
+        hint="give it an image that is like those it was made for: `values: image.npy` in "
+        "model.yaml, or another `seed:` to draw one from",
+    )
 
 
 def _passed(net: QuantizedNetwork) -> tuple[tuple[Parameters, ...], F32, F64]:

@@ -29,7 +29,7 @@ class Converted(NamedTuple):
     entry: Shape
     layers: tuple[Layer, ...]
     parameters: tuple[Parameters, ...]
-    last: bool = False
+    last: bool
 
     def turned(self, answer: F32) -> F32:
         """What the file answers to one image, channels first."""

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from onnx import TensorProto, helper, numpy_helper
 
 from buildmatrix.errors import InputError
+from buildmatrix.imported.reading import attributes
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -30,10 +31,10 @@ def one_output(graph: GraphProto, name: str, path: Path) -> None:
     Raises InputError where a name is wanted, or nothing of the file is called so.
     """
     outputs = {value.name: value for value in graph.output}
+    there = ", ".join(outputs)
     if not name and len(outputs) != 1:
         if len(graph.input) > 1:  # a name for the output would not make one input of them
             entry(graph, path)
-        there = ", ".join(outputs)
         raise InputError(
             f"it has {len(outputs)} outputs: {there}",
             where=str(path),
@@ -41,22 +42,19 @@ def one_output(graph: GraphProto, name: str, path: Path) -> None:
         )
     made = {output for node in graph.node for output in node.output}
     if name and name not in made | set(outputs):
-        there = ", ".join(outputs)
         raise InputError(
             f"it has no output '{name}': {there}",
             where=str(path),
             hint="write `output:` with one name, or --output: that of what a node makes will do",
         )
-    kept = outputs[name or next(iter(outputs))] if not name or name in outputs else _inner(name)
+    name = name or next(iter(outputs))
+    inner = helper.make_tensor_value_info(name, TensorProto.FLOAT, None)
+    kept = outputs.get(name, inner)
     kept.type.tensor_type.ClearField("shape")
     del graph.output[:]
     graph.output.append(kept)
     _leave_needed(graph)
     del graph.value_info[:]
-
-
-def _inner(name: str) -> ValueInfoProto:
-    return helper.make_tensor_value_info(name, TensorProto.FLOAT, None)
 
 
 def _leave_needed(graph: GraphProto) -> None:
@@ -113,8 +111,7 @@ def channels_last(graph: GraphProto, entry: ValueInfoProto) -> bool:
 
 
 def _orders(node: NodeProto) -> list[int]:
-    perms = [a.ints for a in node.attribute if a.name == "perm"]
-    return list(perms[0]) if node.op_type == "Transpose" and perms else []
+    return attributes(node).get("perm", []) if node.op_type == "Transpose" else []
 
 
 def _target(graph: GraphProto, node: NodeProto) -> list[int]:
@@ -128,7 +125,7 @@ def _constants(graph: GraphProto, node: NodeProto) -> list[int]:
         return []
     given = [tensor for tensor in graph.initializer if tensor.name == node.input[1]]
     makers = [one for one in graph.node if node.input[1] in one.output]
-    given += [a.t for one in makers for a in one.attribute if a.name == "value"]
+    given += [how["value"] for how in map(attributes, makers) if "value" in how]
     return [int(side) for side in numpy_helper.to_array(given[0]).reshape(-1)] if given else []
 
 
@@ -137,7 +134,7 @@ def give_batch(graph: GraphProto, entry: ValueInfoProto) -> None:
     dimensions = entry.type.tensor_type.shape.dim
     readers = [node for node in graph.node if entry.name in node.input]
     added = [
-        _constants(graph, node) or [n for a in node.attribute for n in a.ints]
+        _constants(graph, node) or attributes(node).get("axes")
         for node in readers
         if node.op_type == "Unsqueeze"
     ]

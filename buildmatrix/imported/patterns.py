@@ -16,6 +16,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from onnx import TensorProto, helper, numpy_helper
 
+from buildmatrix.imported.reading import attributes
+
 if TYPE_CHECKING:
     from onnx import GraphProto, NodeProto
 
@@ -196,15 +198,14 @@ def _twice(graph: _Graph, node: NodeProto) -> None:
 def _lengths(graph: _Graph, node: NodeProto) -> None:
     """A Transpose that makes rows of channels and a length, or of several one after the other: the
     channels are brought to the end of each image instead, before it becomes a length."""
-    orders = [list(a.ints) for a in node.attribute if a.name == "perm"]
-    if node.op_type != "Transpose" or orders != [[0, 2, 1]]:
+    if node.op_type != "Transpose" or attributes(node).get("perm") != [0, 2, 1]:
         return
     join = graph.made_by("Concat", node.input[0])
     names = [*join.input] if join is not None else [node.input[0]]
-    axes = [a.i for a in join.attribute if a.name == "axis"] if join is not None else [2]
+    axis = attributes(join)["axis"] if join is not None else 2
     parts = [one for one in (graph.made_by("Reshape", name) for name in names) if one is not None]
     images = [graph.sizes.get(one.input[0], []) for one in parts]
-    if len(parts) != len(names) or axes[0] not in (2, -1):
+    if len(parts) != len(names) or axis not in (2, -1):
         return
     lengths = [[size[0], size[1], prod(size[2:])] if len(size) == 4 else [] for size in images]
     if [graph.sizes.get(one.output[0]) for one in parts] != lengths or not all(lengths):

@@ -197,7 +197,8 @@ def _widened(model: ModelProto) -> None:
 
 def _uncast(graph: GraphProto) -> None:
     """Without what only made 16 bits of the input's 32: who read that reads the input."""
-    floats = {one.name for one in graph.input if one.type.tensor_type.elem_type == ends.FLOATS[0]}
+    kinds = {one.name: one.type.tensor_type.elem_type for one in graph.input}
+    floats = {name for name, kind in kinds.items() if kind == TensorProto.FLOAT}
     leaving = {value.name for value in graph.output}
     for node in [one for one in graph.node if one.op_type == "Cast" and one.input[0] in floats]:
         if node.output[0] in leaving or [a.i for a in node.attribute] != [TensorProto.FLOAT]:
