@@ -7,8 +7,6 @@ import itertools
 import secrets
 import shlex
 import time
-from collections import deque
-from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
@@ -20,17 +18,17 @@ from buildmatrix.protocols import CommandResult
 from buildmatrix.ssh import ending
 from buildmatrix.ssh.alive import Watch
 from buildmatrix.ssh.failures import Deadline, lost, translated
+from buildmatrix.ssh.feeding import feed
 from buildmatrix.ssh.hearing import hear
 from buildmatrix.ssh.packing import Packing
 
 if TYPE_CHECKING:
     import re
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Iterable
 
     from buildmatrix.ssh.chain import Chain
 
 REFUSALS, PAUSE = 20, 0.1  # times, seconds: how long a session that ended may count
-AHEAD = 16  # chunks that wait for the link at most
 
 
 class SshConnection:
@@ -143,42 +141,8 @@ def _exchange(
     The second value is what went wrong in `chunks` itself.
     """
     with ThreadPoolExecutor(2) as pool, contextlib.closing(channel):
-        feeding = pool.submit(_feed, channel, chunks)
+        feeding = pool.submit(feed, channel, chunks)
         draining = pool.submit(hear, channel, channel.recv_stderr)
         out, err = hear(channel, channel.recv, over, heard), draining.result()
         result = CommandResult(channel.recv_exit_status(), out, err)
     return result, feeding.exception()
-
-
-def _feed(channel: paramiko.Channel, chunks: Iterable[bytes]) -> None:
-    """Send until the far side stops reading, which is its right."""
-    try:
-        for chunk in _ahead(chunks):
-            try:
-                channel.sendall(chunk)
-            except (OSError, EOFError):
-                return
-        with contextlib.suppress(OSError, EOFError):
-            channel.shutdown_write()
-    except BaseException:
-        channel.close()  # the chunks cannot be had: end the command, not wait for it
-        raise
-
-
-def _ahead(chunks: Iterable[bytes]) -> Iterator[bytes]:
-    """The chunks, made by another thread while those before them travel.
-
-    Made in the sender's own turns, a compressed stream would leave the link idle for as long as a
-    busy machine takes to compress.
-    """
-    if isinstance(chunks, Sequence):
-        yield from chunks
-        return
-    chunk_of, maker = iter(chunks), ThreadPoolExecutor(1)
-    try:
-        waiting = deque(maker.submit(next, chunk_of, None) for _ in range(AHEAD))
-        while (chunk := waiting.popleft().result()) is not None:
-            waiting.append(maker.submit(next, chunk_of, None))
-            yield chunk
-    finally:
-        maker.shutdown(cancel_futures=True)

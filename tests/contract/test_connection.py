@@ -18,7 +18,7 @@ import pytest
 
 from buildmatrix.errors import DeviceError, LinkLost
 from buildmatrix.nouns import BoardAddress
-from buildmatrix.ssh import connect, fingerprint
+from buildmatrix.ssh import connect, feeding, fingerprint
 from buildmatrix.ssh.failures import NoSuchHost
 from tests.dropbear import dropbear
 from tests.fakes import LocalShell
@@ -171,6 +171,28 @@ class TestSsh:
             with pytest.raises(FileNotFoundError, match="second"):
                 ssh.run("cat; sleep 60", timeout=30, stdin=chunks())
             assert ssh.run("echo still here", timeout=30).stdout == b"still here\n"
+
+    def test_no_more_is_under_way_than_the_command_reads(self, peer: BoardAddress) -> None:
+        """What waits on the board is copied there again and again; see feeding.WINDOW."""
+        size, made = 16 << 10, 0
+
+        def chunks() -> Iterator[bytes]:
+            nonlocal made
+            for _ in range(512):  # 8 MiB
+                made += 1
+                yield bytes(size)
+
+        with connect(peer, timeout=30, known_hosts=None) as connection:
+            seen: list[int] = []
+            result = connection.converse(
+                "echo; sleep 2; echo; exec wc -c",
+                timeout=60,
+                stdin=chunks(),
+                heard=lambda _: seen.append(made * size),
+            )
+        assert result.stdout.split() == [b"8388608"]
+        # of the two lines the second comes when nothing was read; some are made ahead of the link
+        assert seen[1] <= feeding.WINDOW + (feeding.AHEAD + 8) * size
 
     def test_the_pin_is_what_the_board_offers(self, peer: BoardAddress) -> None:
         """The pin was computed where the key was made; this is the wire's view of it."""
