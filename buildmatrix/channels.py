@@ -24,6 +24,7 @@ from buildmatrix.layers import (
     JoinSpec,
     LrnSpec,
     PadSpec,
+    ShiftSpec,
     ShuffleSpec,
     SliceSpec,
     SoftmaxSpec,
@@ -196,5 +197,7 @@ def _keeps_zero(step: Step) -> bool:
             return low <= 0 <= high
         case PadSpec(mode=mode, value=value):
             return mode != "constant" or value == 0
+        case ShiftSpec():
+            return False
         case _:
             return True

@@ -225,6 +225,13 @@ class PReluSpec(LayerSpec):
     type: Literal["prelu"]
 
 
+class ShiftSpec(LayerSpec):
+    """A number of its own is added to each value of an image, which is learnt: the places of its
+    pixels, as detectors add them."""
+
+    type: Literal["shift"]
+
+
 class ActivationSpec(LayerSpec):
     """A function of each value. `hard-sigmoid` is min(max(x / 6 + 1/2, 0), 1); `hard-swish` is x
     times that."""
@@ -299,7 +306,7 @@ class LrnSpec(LayerSpec):
 # Layers whose input has a height and a width.
 IMAGES = (
     *(ConvSpec, DeconvSpec, PoolSpec, LrnSpec),
-    *(PadSpec, ShuffleSpec, DepthToSpaceSpec, UpsampleSpec),
+    *(PadSpec, ShiftSpec, ShuffleSpec, DepthToSpaceSpec, UpsampleSpec),
 )
 
 Layer = Annotated[
@@ -315,6 +322,7 @@ Layer = Annotated[
     | DeconvSpec
     | PadSpec
     | PReluSpec
+    | ShiftSpec
     | SliceSpec
     | ShuffleSpec
     | DepthToSpaceSpec

@@ -23,6 +23,7 @@ from buildmatrix.layers import (
     PReluSpec,
     ReluSpec,
     Shape,
+    ShiftSpec,
 )
 from buildmatrix.schema import Spec
 
@@ -242,7 +243,8 @@ def parameter_shapes(net: NetworkSpec) -> tuple[tuple[str, tuple[int, ...], int]
 
     Weights are (outputs, inputs of a group, height, width) of a convolution, (inputs, outputs of a
     group, height, width) of a transposed one, (outputs, inputs) of a fully connected layer, and
-    (channels,) of a PReLU, which has no biases.
+    (channels,) of a PReLU and
+    (channels, height, width) of a shift, which have no biases.
     """
     found: list[tuple[str, tuple[int, ...], int]] = []
     for layer, before, *_ in steps(net):
@@ -255,6 +257,8 @@ def parameter_shapes(net: NetworkSpec) -> tuple[tuple[str, tuple[int, ...], int]
                 found.append((name, (n, prod(before)), n))
             case PReluSpec(name=name):
                 found.append((name, (before.channels,), 0))
+            case ShiftSpec(name=name):
+                found.append((name, (*before,), 0))
             case _:
                 pass
     return tuple(found)
@@ -267,7 +271,7 @@ def multiply_adds(net: NetworkSpec) -> int:
             (step.before if isinstance(step.layer, DeconvSpec) else step.after)[1:]
         )
         for step in steps(net)
-        if not isinstance(step.layer, PReluSpec)
+        if not isinstance(step.layer, PReluSpec | ShiftSpec)
     }
     return sum(prod(weight) * positions.get(name, 0) for name, weight, _ in parameter_shapes(net))
 

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from buildmatrix.channels import traced
-from buildmatrix.layers import ConvSpec, DeconvSpec, FcSpec, PReluSpec, SliceSpec
+from buildmatrix.layers import ConvSpec, DeconvSpec, FcSpec, PReluSpec, ShiftSpec, SliceSpec
 from buildmatrix.network import PrunedNetwork, steps
 from buildmatrix.reference import Parameters
 
@@ -69,7 +69,7 @@ def _chosen(net: PrunedNetwork, channels: Channels, learnt: Iterable[Parameters]
     scores = np.zeros(channels.count)
     for one in learnt:
         layer = layers[one.layer]
-        if not isinstance(layer, PReluSpec):
+        if not isinstance(layer, PReluSpec | ShiftSpec):
             rows = np.abs(_filters(layer, one.weight).astype(np.float64))
             norms = (rows**power).sum(axis=1) ** (1 / power)
             np.add.at(scores, channels.leaving[one.layer], norms / (norms.mean() or 1))

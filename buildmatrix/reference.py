@@ -26,6 +26,7 @@ from buildmatrix.layers import (
     PoolSpec,
     PReluSpec,
     ReluSpec,
+    ShiftSpec,
     ShuffleSpec,
     SliceSpec,
     SoftmaxSpec,
@@ -127,7 +128,7 @@ def outputs(net: NetworkSpec, parameters: tuple[Parameters, ...], pixels: F32) -
 def _computed(layer: Layer, inputs: list[F64], learnt: Mapping[str, Parameters]) -> F64:
     x = inputs[0]
     match layer:
-        case ConvSpec() | DeconvSpec() | FcSpec() | PReluSpec():
+        case ConvSpec() | DeconvSpec() | FcSpec() | PReluSpec() | ShiftSpec():
             return _weighted(layer, x, learnt[layer.name])
         case PoolSpec():
             return _pool(layer, x)
@@ -143,7 +144,9 @@ def _computed(layer: Layer, inputs: list[F64], learnt: Mapping[str, Parameters])
             return _activate(layer, x)
 
 
-def _weighted(layer: ConvSpec | DeconvSpec | FcSpec | PReluSpec, x: F64, learnt: Parameters) -> F64:
+def _weighted(
+    layer: ConvSpec | DeconvSpec | FcSpec | PReluSpec | ShiftSpec, x: F64, learnt: Parameters
+) -> F64:
     match layer:
         case ConvSpec():
             return _convolve(layer, x, learnt)
@@ -151,6 +154,8 @@ def _weighted(layer: ConvSpec | DeconvSpec | FcSpec | PReluSpec, x: F64, learnt:
             return _spread(layer, x, learnt)
         case PReluSpec():
             return np.where(x < 0, learnt.weight[:, None, None] * x, x)
+        case ShiftSpec():
+            return x + learnt.weight
         case FcSpec():
             weight = learnt.weight.astype(np.float64)
             full: F64 = (weight @ x.ravel() + learnt.bias).reshape(-1, 1, 1)

@@ -28,6 +28,7 @@ RIGHT: list[Mapping[str, Any]] = [
     {**AVERAGE, "pad": [1, 1, 0, 0], "counts_pad": True},
     {**POOL, "method": "max", "pad": [2, 2, 0, 1]},
     {**LRN, "size": 3},
+    {"type": "shift", "name": "p"},
 ]
 
 

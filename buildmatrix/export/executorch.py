@@ -28,6 +28,7 @@ from buildmatrix.layers import (
     PReluSpec,
     ReluSpec,
     Shape,
+    ShiftSpec,
     ShuffleSpec,
     SliceSpec,
     SoftmaxSpec,
@@ -128,6 +129,9 @@ class _Writer:
             case PReluSpec(name=name):
                 slopes = self.graph.constant(self.learnt[name].weight.reshape(-1))
                 self.node("prelu", after, (), (slopes,))
+            case ShiftSpec(name=name):
+                numbers = np.moveaxis(self.learnt[name].weight, 0, -1)[None]
+                self.node("add", after, (), (self.graph.constant(numbers),))
             case ActivationSpec(type="hard-sigmoid"):
                 for kind, number, limits in (("mul", 1 / 6, EVERY), ("add", 0.5, (0.0, 1.0))):
                     held = self.graph.constant(np.full((1, 1, 1, 1), number, np.float32))

@@ -2,10 +2,10 @@
 
 Sources: Tencent/ncnn, the load_param and load_model of src/layer/convolution.cpp,
 convolutiondepthwise.cpp, deconvolution.cpp, deconvolutiondepthwise.cpp, padding.cpp, crop.cpp,
-shufflechannel.cpp, pixelshuffle.cpp, prelu.cpp, innerproduct.cpp, pooling.cpp, softmax.cpp,
-binaryop.cpp, concat.cpp, interp.cpp, lrn.cpp, reshape.cpp and those of the activations, and
-docs/developer-guide/param-and-model-file-structure.md. ReLU is part of the layer before it, as pnnx
-and ncnnoptimize leave it. int8 is what tools/quantize/ncnn2int8.cpp writes.
+shufflechannel.cpp, pixelshuffle.cpp, prelu.cpp, memorydata.cpp, innerproduct.cpp, pooling.cpp,
+softmax.cpp, binaryop.cpp, concat.cpp, interp.cpp, lrn.cpp, reshape.cpp and those of the
+activations, and docs/developer-guide/param-and-model-file-structure.md. ReLU is part of the layer
+before it, as pnnx and ncnnoptimize leave it. int8 is what tools/quantize/ncnn2int8.cpp writes.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ from buildmatrix.layers import (
     FcSpec,
     FlattenSpec,
     PReluSpec,
+    ShiftSpec,
 )
 from buildmatrix.network import INPUT, fused
 
@@ -92,6 +93,10 @@ class _Lines:
             self._blob(name, shape, flat=flat, reader=step)
             for name, shape in zip(step.reads, step.befores, strict=True)
         ]
+        if isinstance(layer, ShiftSpec):
+            channels, height, width = step.after
+            blobs.append(f"{layer.name}_numbers")
+            self._add("MemoryData", (), blobs[-1], {0: width, 1: height, 2: channels})
         self._add(kind, tuple(blobs), layer.name, settings)
         if flat:
             self.flat.add(layer.name)
@@ -133,10 +138,10 @@ class _Lines:
 
 
 def _weights(layer: Layer, learnt: Parameters) -> bytes:
-    """The tag and the numbers; slopes have none. A transposed convolution's stand as those of a
-    convolution do: outputs, then inputs, in each group."""
+    """The tag and the numbers; slopes, and what a shift adds, have no tag. A transposed
+    convolution's stand as those of a convolution do: outputs, then inputs, in each group."""
     weight, groups = learnt.weight, 1
-    if isinstance(layer, PReluSpec):
+    if isinstance(layer, PReluSpec | ShiftSpec):
         return _float32(weight)
     if isinstance(layer, DeconvSpec):
         groups = layer.groups

@@ -21,6 +21,7 @@ from buildmatrix.layers import (
     PoolSpec,
     PReluSpec,
     ReluSpec,
+    ShiftSpec,
     ShuffleSpec,
     SliceSpec,
     SoftmaxSpec,
@@ -50,7 +51,7 @@ def kind(step: Step) -> tuple[str, Settings]:
             weights = prod(step.before) * step.after.channels
             sizes: Settings = {0: step.after.channels, 1: 1, 2: weights}
             return "InnerProduct", sizes | relu
-        case PadSpec() | SliceSpec() | UpsampleSpec() | JoinSpec() | ConcatSpec():
+        case PadSpec() | SliceSpec() | UpsampleSpec() | JoinSpec() | ShiftSpec() | ConcatSpec():
             return _formed(layer)
         case ShuffleSpec(groups=groups):
             return "ShuffleChannel", {0: groups}
@@ -61,7 +62,7 @@ def kind(step: Step) -> tuple[str, Settings]:
 
 
 def _formed(
-    layer: PadSpec | SliceSpec | UpsampleSpec | JoinSpec | ConcatSpec,
+    layer: PadSpec | SliceSpec | UpsampleSpec | JoinSpec | ShiftSpec | ConcatSpec,
 ) -> tuple[str, Settings]:
     """Type and settings of what joins values, or changes their size."""
     match layer:
@@ -75,8 +76,8 @@ def _formed(
         case UpsampleSpec(factor=factor, mode=mode):
             kinds = {"nearest": 1, "linear": 2}
             return "Interp", {0: kinds[mode], 1: float(factor), 2: float(factor)}
-        case JoinSpec(type=operation):
-            return "BinaryOp", {0: {"add": 0, "mul": 2}[operation]}
+        case JoinSpec() | ShiftSpec():
+            return "BinaryOp", {0: {"add": 0, "shift": 0, "mul": 2}[layer.type]}
         case ConcatSpec():
             return "Concat", {0: 0}
 

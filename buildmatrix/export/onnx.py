@@ -24,6 +24,7 @@ from buildmatrix.layers import (
     PoolSpec,
     PReluSpec,
     ReluSpec,
+    ShiftSpec,
     ShuffleSpec,
     SliceSpec,
     SoftmaxSpec,
@@ -98,6 +99,8 @@ class _Writer:
             inputs += [f"{layer.name}.weight", f"{layer.name}.bias"]
         if isinstance(layer, PReluSpec):
             inputs.append(self._slopes(layer, step, flat=flat))
+        if isinstance(layer, ShiftSpec):
+            inputs.append(f"{layer.name}.weight")
         if isinstance(layer, ShuffleSpec):
             inputs = [self._shuffled(layer, step.after, inputs[0])]
         for kind, values in _constants(layer):
@@ -200,6 +203,7 @@ def _kind(layer: Layer) -> tuple[str, dict[str, Any]]:
 def _function(
     layer: SoftmaxSpec
     | PReluSpec
+    | ShiftSpec
     | SliceSpec
     | ShuffleSpec
     | DepthToSpaceSpec
@@ -222,7 +226,7 @@ def _function(
         case PReluSpec() | ShuffleSpec():
             return {"prelu": "PRelu", "shuffle": "Reshape"}[layer.type], {}
         case _:
-            names = {"hard-swish": "HardSwish"}
+            names = {"hard-swish": "HardSwish", "shift": "Add"}
             return names.get(layer.type, layer.type.capitalize()), {}
 
 

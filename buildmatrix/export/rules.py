@@ -17,6 +17,7 @@ from buildmatrix.layers import (
     PadSpec,
     PoolSpec,
     ReluSpec,
+    ShiftSpec,
     ShuffleSpec,
     SoftmaxSpec,
     UpsampleSpec,
@@ -122,13 +123,18 @@ def _between(layer: Layer) -> str:
     return "linear upsample" if isinstance(layer, UpsampleSpec) and layer.mode == "linear" else ""
 
 
+def _shifted(layer: Layer) -> str:
+    """MXNet's and TensorFlow 1.x's sums with a constant were not tried."""
+    return layer.type if isinstance(layer, ShiftSpec) else ""
+
+
 def tensorflow(step: Step) -> str:
     layer = step.layer
     if isinstance(layer, ConvSpec) and layer.groups > 1:
         (down, along), spread = layer.window.stride, layer.window.dilation
         if layer.groups == step.before.channels and (down != along or spread != (1, 1)):
             return "depthwise convolution with dilation, or strides that differ between sides"
-    return _grouped(step) or _between(layer) or lite(step)
+    return _grouped(step) or _shifted(layer) or _between(layer) or lite(step)
 
 
 def ncnn(step: Step) -> str:
@@ -145,7 +151,7 @@ def _pixel(step: Step) -> str:
 
 def caffe(step: Step) -> str:
     layer = step.layer
-    if isinstance(layer, UpsampleSpec | PadSpec | ShuffleSpec | DepthToSpaceSpec):
+    if isinstance(layer, UpsampleSpec | PadSpec | ShiftSpec | ShuffleSpec | DepthToSpaceSpec):
         return layer.type
     if isinstance(layer, ConvSpec | DeconvSpec) and not layer.window.mirrored:
         return UNEVEN
@@ -198,7 +204,7 @@ def mxnet(step: Step) -> str:
     if isinstance(layer, PoolSpec) and layer.method == "average" and not layer.counts_pad:
         padded = any(side > 0 for side in layer.window.pads)
         return LEAVES_OUT if padded and not rounds_down(step) else ""
-    return _between(layer) or _even_lrn(layer)
+    return _shifted(layer) or _between(layer) or _even_lrn(layer)
 
 
 def rounds_down(step: Step) -> bool:

@@ -28,6 +28,7 @@ from buildmatrix.layers import (
     PadSpec,
     PoolSpec,
     PReluSpec,
+    ShiftSpec,
     ShuffleSpec,
     SliceSpec,
     SoftmaxSpec,
@@ -242,6 +243,9 @@ class _Writer:
             slopes = self.learnt[layer.name].weight
             shape = (-1,) if flat else (1, 1, -1)
             return (Tensor(f"{layer.name}/slopes", slopes.reshape(shape)),)
+        if isinstance(layer, ShiftSpec):
+            numbers = self.learnt[layer.name].weight
+            return (Tensor(f"{layer.name}/numbers", np.moveaxis(numbers, 0, -1)[None]),)
         return _numbers(step, flat=flat)
 
     def _weights(self, step: Step, layer: ConvSpec | FcSpec) -> tuple[Tensor, Tensor]:

@@ -23,6 +23,7 @@ from buildmatrix.layers import (
     PoolSpec,
     PReluSpec,
     ReluSpec,
+    ShiftSpec,
     ShuffleSpec,
     SliceSpec,
     SoftmaxSpec,
@@ -107,12 +108,20 @@ def _formed(layer: SliceSpec | PadSpec | UpsampleSpec | DepthToSpaceSpec) -> tup
 
 
 def _function(
-    layer: SoftmaxSpec | LeakyReluSpec | PReluSpec | ReluSpec | ClipSpec | ActivationSpec,
+    layer: SoftmaxSpec
+    | LeakyReluSpec
+    | PReluSpec
+    | ShiftSpec
+    | ReluSpec
+    | ClipSpec
+    | ActivationSpec,
 ) -> tuple[str, Options | None]:
     """Operator and options of a function of each value, or of each pixel."""
     match layer:
         case SoftmaxSpec():
             return "SOFTMAX", ("SoftmaxOptions", {"Beta": 1.0})
+        case ShiftSpec():
+            return "ADD", ("AddOptions", {"FusedActivationFunction": ActivationFunctionType.NONE})
         case LeakyReluSpec(slope=slope):
             return "LEAKY_RELU", ("LeakyReluOptions", {"Alpha": slope})
         case ReluSpec() | PReluSpec() | ClipSpec() | ActivationSpec():

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any, cast
 import numpy as np
 from onnx import helper
 
-from buildmatrix.imported.reading import attributes
+from buildmatrix.imported.reading import attributes, floats
 from buildmatrix.imported.weights import affine
-from buildmatrix.layers import ConcatSpec, JoinSpec, PadSpec, Shape, SliceSpec
+from buildmatrix.layers import ConcatSpec, JoinSpec, PadSpec, Shape, ShiftSpec, SliceSpec
 
 if TYPE_CHECKING:
     from onnx import NodeProto
@@ -30,6 +30,9 @@ def arithmetic(reading: Reading, node: NodeProto) -> None:
         return
     tensor, number = (other, constants[0]) if constants[1] is None else (one, constants[1])
     assert number is not None
+    if kind in ("Add", "Sub") and _of_pixels(reading, tensor, number):
+        _shifted(reading, node, tensor, number)
+        return
     spread = _by_channel(reading, node, tensor, number)
     first = constants[0] is not None  # the constant stands before the operator
     match kind:
@@ -45,6 +48,27 @@ def arithmetic(reading: Reading, node: NodeProto) -> None:
         case _:
             factor, shift = 1 / spread, np.zeros_like(spread)
     affine(reading, node, tensor, factor, shift)
+
+
+def _of_pixels(reading: Reading, tensor: str, number: Any) -> bool:
+    """Whether a constant has numbers of its own for the pixels of an image."""
+    sides = number.shape[-2:] if number.ndim > 1 else ()
+    return (
+        len(reading.size(tensor)) == 4
+        and prod(sides) > 1
+        and (np.broadcast_shapes(number.shape, reading.size(tensor)) == reading.size(tensor))
+    )
+
+
+def _shifted(reading: Reading, node: NodeProto, tensor: str, number: Any) -> None:
+    """A sum or a difference of an image and a number for each of its values."""
+    if node.op_type == "Sub" and tensor == node.input[1]:
+        tensor = _negative(reading, node, tensor)
+    elif node.op_type == "Sub":
+        number = -number
+    name = reading.add(node, ShiftSpec, inputs=reading.read(node, tensor))
+    whole = np.broadcast_to(number, (1, *reading.shape(node.output[0])))[0]
+    reading.weights[name] = (floats(whole), floats(np.zeros(0)))
 
 
 def _negative(reading: Reading, node: NodeProto, tensor: str) -> str:

@@ -54,6 +54,7 @@ CASES: dict[str, list[dict[str, Any]]] = {
     "clip": [CONV, layer("clip", "k", low=-0.25, high=0.125)],
     "leaky": [CONV, layer("leaky-relu", "k", slope=0.1)],
     "prelu": [layer("fc", "f", outputs=7), layer("prelu", "k")],
+    "shift": [CONV, layer("shift", "k")],
     "sigmoid": [CONV, layer("sigmoid", "k")],
     "hard-sigmoid": [CONV, layer("hard-sigmoid", "k")],
     "hard-swish": [CONV, layer("hard-swish", "k")],

@@ -217,6 +217,7 @@ END: Layers = [
         ({"type": "pad", "pad": 1, "value": 2.0}, 6),
         ({"type": "pad", "channels": [1, 2]}, 3),
         ({"type": "pad", "channels": [1, 2], "value": 2.0}, 6),
+        ({"type": "shift"}, 6),
         ({"type": "sigmoid"}, 6),
         ({"type": "hard-sigmoid"}, 6),
         ({"type": "softmax"}, 6),
