@@ -10,16 +10,21 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from buildmatrix.imported import patterns
+from buildmatrix.errors import InputError
+from buildmatrix.imported import patterns, scales
 from buildmatrix.imported.operators import OPERATORS
-from buildmatrix.imported.reading import UP_TO, Reading, called
+from buildmatrix.imported.reading import UP_TO, Reading, called, opset
 from buildmatrix.layers import FcSpec, FlattenSpec
+from buildmatrix.network import INPUT
 from buildmatrix.reference import Parameters
 
 if TYPE_CHECKING:
     from buildmatrix.imported.simplify import Simplified
     from buildmatrix.layers import Layer, Shape
     from buildmatrix.reference import F32
+
+
+MOST_NAMED = 4  # of the values that a network may end with
 
 
 class Converted(NamedTuple):
@@ -42,12 +47,18 @@ def converted(simplified: Simplified, where: str) -> Converted:
     Raises InputError for a node that is no layer here, with its operator and name.
     """
     model = simplified.model
+    scales.apart(model.graph, opset(model))
     patterns.whole(model.graph)
     reading = Reading(model, where, last=simplified.last)
-    _check_operators(reading)
-    for node in model.graph.node:
-        reading.at = called(node)
-        OPERATORS[node.op_type](reading, node)
+    try:
+        _check_operators(reading)
+        for node in model.graph.node:
+            reading.at = called(node)
+            OPERATORS[node.op_type](reading, node)
+    except InputError as fault:
+        if named := _last_read(simplified, where):
+            fault.hint = (fault.hint or UP_TO).replace(UP_TO, f"{UP_TO}: {named}", 1)
+        raise
     if reading.leaving not in reading.values:
         raise reading.fault(f"its output '{reading.leaving}' does not depend on its input")
     last = reading.leaving in reading.turned
@@ -62,6 +73,27 @@ def converted(simplified: Simplified, where: str) -> Converted:
         if layer.name in reading.weights
     )
     return Converted(reading.entry, tuple(layers), learnt, last)
+
+
+def _last_read(simplified: Simplified, where: str) -> str:
+    """Names of the values that the network may end with: those that a node which is not read
+    wanted, the last of them first. Empty where there are none."""
+    reading = Reading(simplified.model, where, last=simplified.last)
+    lost, wanted = set[str](), set[str]()
+    for node in simplified.model.graph.node:
+        try:
+            if not lost & {*node.input}:
+                OPERATORS[node.op_type](reading, node)
+                continue
+        except Exception:  # noqa: BLE001  -- what is behind a fault must not hide it
+            pass
+        lost |= {*node.output}
+        wanted |= {*node.input}
+    made = {name for name, layer in reading.values.items() if layer != INPUT}
+    able = made & wanted & simplified.names - reading.padded.keys() - reading.turned.keys()
+    last = [name for name in reversed(reading.values) if name in able]
+    more = f" and {len(last) - MOST_NAMED} before them" if len(last) > MOST_NAMED else ""
+    return ", ".join(last[:MOST_NAMED]) + more
 
 
 def _check_operators(reading: Reading) -> None:

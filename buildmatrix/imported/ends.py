@@ -53,11 +53,11 @@ def one_output(graph: GraphProto, name: str, path: Path) -> None:
     kept.type.tensor_type.ClearField("shape")
     del graph.output[:]
     graph.output.append(kept)
-    _leave_needed(graph)
+    leave_needed(graph)
     del graph.value_info[:]
 
 
-def _leave_needed(graph: GraphProto) -> None:
+def leave_needed(graph: GraphProto) -> None:
     """Without the nodes that the output does not need, and without the inputs that only they read:
     all inputs stay where it needs none of them."""
     needed = {value.name for value in graph.output}

@@ -43,6 +43,9 @@ def reformed(reading: Reading, node: NodeProto) -> None:
     elif before == Shape(prod(before), 1, 1):  # rows out of the channels of one pixel
         reading.same(node)
         reading.rows.add(node.output[0])
+    elif node.output[0] == reading.leaving:  # in the file's own order
+        reading.add(node, FlattenSpec, inputs=reading.read(node, node.input[0]))
+        reading.rows.add(node.output[0])
     else:
         raise reading.lacks(node, f"making {after} of {before}")
 
@@ -85,6 +88,11 @@ def transpose(reading: Reading, node: NodeProto) -> None:
     sizes = reading.size(node.input[0])
     order = attributes(node).get("perm") or list(reversed(range(len(sizes))))
     large = [axis for axis in order if sizes[axis] > 1]
+    if node.input[0] in reading.rows and sorted(large, reverse=True) == large and len(large) == 2:
+        reading.same(node)  # what is in rows is one pixel's channels: groups of them change places
+        inputs = (reading.values[node.output[0]],)
+        reading.add(node, ShuffleSpec, inputs=inputs, groups=sizes[large[1]])
+        return
     last = order == [0, 2, 3, 1] and node.input[0] not in reading.turned
     if large != sorted(large) or (last and reading.size(node.input[0])[1] > 1):
         _turn(reading, node, list(order))
@@ -115,6 +123,9 @@ def shuffle(reading: Reading, node: NodeProto) -> None:
         inputs = (reading.add(node, FlattenSpec, inputs=inputs),)
     elif before != after or (how["flat"] and prod(after) != after.channels):
         raise reading.lacks(node, "another order of values")
+    if how["groups"] in (1, after.channels):  # of one group, or of single channels: nothing
+        (reading.values[node.output[0]],) = inputs
+        return
     reading.add(node, ShuffleSpec, inputs=inputs, groups=how["groups"])
 
 

@@ -106,8 +106,9 @@ def hard_sigmoid(reading: Reading, node: NodeProto) -> None:
 
 def softmax(reading: Reading, node: NodeProto) -> None:
     sizes, turned = reading.size(node.input[0]), node.input[0] in reading.turned
-    newer = reading.opset >= 13
-    axis = attributes(node).get("axis", -1 if newer else 1) % len(sizes)
+    how = attributes(node)
+    newer = reading.opset >= 13 or bool(how.get("of_pixels"))  # as `row_operators` writes it
+    axis = how.get("axis", -1 if newer else 1) % len(sizes)
     # Before operator set 13, all from the axis on counted as one.
     channels = len(sizes) - 1 if turned else 1
     if axis != channels or (not newer and prod(sizes[axis + 1 :]) != 1):

@@ -10,13 +10,10 @@ detectors part the channels of each pixel before they bring them to the end, oth
 from __future__ import annotations
 
 from collections import Counter
-from math import prod
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from onnx import TensorProto, helper, numpy_helper
-
-from buildmatrix.imported.reading import attributes
+from onnx import helper, numpy_helper
 
 if TYPE_CHECKING:
     from onnx import GraphProto, NodeProto
@@ -26,7 +23,7 @@ SHUFFLE = "ChannelShuffle"  # stands for the nodes that together are one
 
 def whole(graph: GraphProto) -> None:
     """Puts one node where several are one of these, under the last one's name."""
-    for match in (_sigmoid, _swish, _shuffle, _parted, _twice, _lengths):
+    for match in (_sigmoid, _swish, _shuffle, _parted, _twice):
         found = _Graph(graph)
         for node in list(graph.node):
             match(found, node)
@@ -90,22 +87,6 @@ class _Graph:
         last.CopyFrom(made)
         for node in gone:
             self.graph.node.remove(node)
-
-    def put_last(self, part: NodeProto, sizes: list[int]) -> None:
-        """A Reshape of an image reads it with its channels last, and makes these sizes."""
-        image, made = part.input[0], f"{part.output[0]}/last"
-        turn = helper.make_node("Transpose", [image], [made], made, perm=[0, 2, 3, 1])
-        batch, channels, *area = self.sizes[image]
-        shape = numpy_helper.from_array(np.array(sizes), f"{made}/sizes")
-        part.input[:] = [made, shape.name]
-        self.graph.node.insert(list(self.graph.node).index(part), turn)
-        self.graph.initializer.append(shape)
-        stale = [value for value in self.graph.value_info if value.name == part.output[0]]
-        for value in stale:
-            self.graph.value_info.remove(value)
-        for name, size in ((made, [batch, *area, channels]), (part.output[0], sizes)):
-            value = helper.make_tensor_value_info(name, TensorProto.FLOAT, size)
-            self.graph.value_info.append(value)
 
     def shifted(self, name: str) -> tuple[str, list[NodeProto]]:
         """x of a value that is Clip(x + 3, 0, 6), and the nodes that make it; or nothing."""
@@ -193,28 +174,3 @@ def _twice(graph: _Graph, node: NodeProto) -> None:
         return
     node.input[0] = first.input[0]
     graph.graph.node.remove(first)
-
-
-def _lengths(graph: _Graph, node: NodeProto) -> None:
-    """A Transpose that makes rows of channels and a length, or of several one after the other: the
-    channels are brought to the end of each image instead, before it becomes a length."""
-    if node.op_type != "Transpose" or attributes(node).get("perm") != [0, 2, 1]:
-        return
-    join = graph.made_by("Concat", node.input[0])
-    names = [*join.input] if join is not None else [node.input[0]]
-    axis = attributes(join)["axis"] if join is not None else 2
-    parts = [one for one in (graph.made_by("Reshape", name) for name in names) if one is not None]
-    images = [graph.sizes.get(one.input[0], []) for one in parts]
-    if len(parts) != len(names) or axis not in (2, -1):
-        return
-    lengths = [[size[0], size[1], prod(size[2:])] if len(size) == 4 else [] for size in images]
-    if [graph.sizes.get(one.output[0]) for one in parts] != lengths or not all(lengths):
-        return
-    for part, (batch, channels, length) in zip(parts, lengths, strict=True):
-        graph.put_last(part, [batch, length, channels])
-    if join is None:
-        join = parts[0]
-    else:
-        join.attribute[0].CopyFrom(helper.make_attribute("axis", 1))
-    join.output[0] = node.output[0]
-    graph.graph.node.remove(node)

@@ -63,8 +63,7 @@ class Reading:
         self.leaving = leaving.name
         self.uses = Counter(name for node in graph.node for name in node.input)
         self.uses[self.leaving] += 1
-        domains = {one.domain: one.version for one in self.model.opset_import}
-        self.opset = domains.get("", domains.get("ai.onnx", 0))
+        self.opset = opset(self.model)
 
     def readers(self, tensor: str) -> list[NodeProto]:
         """The nodes that read a tensor."""
@@ -75,7 +74,7 @@ class Reading:
         sizes = self.size(tensor)
         if not 2 <= len(sizes) <= 4 or sizes[0] != 1 or min(sizes) < 1:
             shown = "x".join(str(side or "?") for side in sizes)
-            raise self.fault(f"a value of {shown} at node {self.at} is not read")
+            raise self.fault(f"a value of {shown} at node {self.at} is not read", UP_TO)
         if len(sizes) == 4:
             return Shape(*sizes[1:])
         return Shape(sizes[1], 1, sizes[2] if len(sizes) == 3 else 1)
@@ -161,6 +160,12 @@ class Reading:
     def lacks(self, node: NodeProto, what: str) -> InputError:
         """The error for a setting of a node that no layer has."""
         return self.fault(f"{what} of node {called(node)} is not read", hint=UP_TO)
+
+
+def opset(model: ModelProto) -> int:
+    """The version of ONNX's own operators."""
+    domains = {one.domain: one.version for one in model.opset_import}
+    return domains.get("", domains.get("ai.onnx", 0))
 
 
 def called(node: NodeProto) -> str:

@@ -39,11 +39,13 @@ LARGEST = 2**31 - 1  # bytes of a protobuf message
 @dataclass(frozen=True)
 class Simplified:
     """A model with every size known, and what the file's own engine answers for an image. `files`:
-    names of those beside the file that hold its weights. `last`: the input's channels come last."""
+    names of those beside the file that hold its weights. `names`: of all values that its nodes
+    make, as the file has them. `last`: the input's channels come last."""
 
     model: ModelProto
     answer: F32 | None
     files: tuple[str, ...]
+    names: frozenset[str]
     last: bool = False
 
 
@@ -58,6 +60,7 @@ def simplified(
     model, files = _loaded(path)
     _fix_constants(model)
     ends.one_output(model.graph, output, path)
+    names = frozenset(output for node in model.graph.node for output in node.output)
     _check_nodes(model, path)
     model = _of_today(model, path)
     graph = model.graph
@@ -80,7 +83,7 @@ def simplified(
             given = {name: (np.moveaxis(image, 0, -1) if last else image).reshape(shape)}
         answer = _run(content, folded, given, path)
         del content
-        return Simplified(_sized(onnx.load(folded)), answer, files, last)
+        return Simplified(_sized(onnx.load(folded)), answer, files, names, last)
 
 
 def _parsed(path: Path) -> ModelProto:

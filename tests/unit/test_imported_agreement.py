@@ -25,6 +25,7 @@ from buildmatrix.pruning import pruned
 from tests import consumers, onnx_files
 from tests.onnx_files import drawn, node
 from tests.unit.test_export_agreement import network
+from tests.unit.test_imported_scales import by_convolution, by_product, head
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -267,6 +268,14 @@ class Drawing:
         names = f"{one} {self.constant(weight)} {self.constant(drawn(outputs))}"
         self.add("ConvTranspose", names, (outputs, sizes[0], sizes[1]), group=groups, **how)
 
+    def placing(self) -> None:
+        """A number of its own for each value, or for each place."""
+        source = self.value()
+        shape = self.open[source]
+        number = self.constant(drawn(self.one_of(1, shape[0]), *shape[1:]))
+        kind, names = self.one_of("Add", "Sub"), [source, number]
+        self.add(kind, " ".join(self.one_of(names, names[::-1])), shape)
+
     def finished(self) -> ModelProto:
         last = list(self.open)[-1]
         count = int(np.prod(self.open[last]))
@@ -285,7 +294,7 @@ def networks(draw: DrawFn) -> ModelProto:
         *(drawing.convolution, drawing.convolution, drawing.pooling, drawing.function),
         *(drawing.function, drawing.joining, drawing.gating, drawing.concatenation),
         *(drawing.enlarging, drawing.splitting, drawing.shuffling, drawing.slopes),
-        *(drawing.padding, drawing.spreading, drawing.unfolding),
+        *(drawing.padding, drawing.spreading, drawing.unfolding, drawing.placing),
     )
     for _ in range(draw(st.integers(1, 7))):
         draw(st.sampled_from(steps))()
@@ -377,6 +386,11 @@ def test_the_rows_that_a_detector_makes_of_each_pixel_give_one_answer(
         nodes, {**numbers, "rows": np.array([1, -1, 3])}, size=("N", 3, 4, 6), opset=13
     )
     assert disagreements(made) == {}
+
+
+@pytest.mark.parametrize("means", [by_convolution, by_product])
+def test_yolos_head_gives_one_answer(means: Callable[[], list[NodeProto]]) -> None:
+    assert disagreements(head(means())) == {}
 
 
 def test_a_network_as_frameworks_write_it_gives_one_answer() -> None:
