@@ -192,7 +192,7 @@ def _keeps_zero(step: Step) -> bool:
     """Whether a layer that works value by value, or on each channel alone, makes zero of zero."""
     match step.layer:
         case ActivationSpec(type=kind):
-            return kind in ("tanh", "hard-swish")
+            return kind in ("tanh", "hard-swish", "gelu")
         case ClipSpec(low=low, high=high):
             return low <= 0 <= high
         case PadSpec(mode=mode, value=value):

@@ -234,9 +234,9 @@ class ShiftSpec(LayerSpec):
 
 class ActivationSpec(LayerSpec):
     """A function of each value. `hard-sigmoid` is min(max(x / 6 + 1/2, 0), 1); `hard-swish` is x
-    times that."""
+    times that; `gelu` is x times the share of a normal distribution that lies below x."""
 
-    type: Literal["sigmoid", "tanh", "hard-sigmoid", "hard-swish"]
+    type: Literal["sigmoid", "tanh", "hard-sigmoid", "hard-swish", "gelu"]
 
 
 class SoftmaxSpec(LayerSpec):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from math import prod, sqrt
+from math import erf, prod, sqrt
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -247,6 +247,7 @@ def _activate(
                 "tanh": np.tanh,
                 "hard-sigmoid": lambda v: np.clip(v / 6 + 0.5, 0, 1),
                 "hard-swish": lambda v: v * np.clip(v / 6 + 0.5, 0, 1),
+                "gelu": lambda v: v * (0.5 + 0.5 * np.vectorize(erf, [np.float64])(v / sqrt(2))),
             }
             return functions[kind](x)
 

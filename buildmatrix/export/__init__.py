@@ -71,7 +71,7 @@ FORMATS: Mapping[str, Format] = {
     "mxnet": Format("mxnet", ("64",), ("mxnet_operators",)),
     "mxnet-as-shipped": Format("mxnet", with_help_of=("mxnet_operators",)),
     "onnx": Format("onnx"),
-    "onnx-opencv": Format("onnx"),  # what OpenCV understands of it
+    "onnx-opencv": Format("onnx", ("opencv",)),  # what OpenCV understands of it
     "onnx-tvm": Format("onnx"),  # what TVM does
     "onnx-mnn": Format("onnx"),  # what MNN does
     "ncnn": Format("ncnn", with_help_of=NCNN, by_name=True),

@@ -18,6 +18,7 @@ Options = tuple[str, "Mapping[str, Any]"]
 
 SCHEMA_VERSION = 3
 IDENTIFIER = b"TFL3"
+MOST_IN_A_BYTE = tflite.BuiltinOperator.PLACEHOLDER_FOR_GREATER_OP_CODES
 ALIGNMENT = 16  # of a buffer's data: force_align in tensorflow/lite/schema/schema.fbs
 TYPES = {
     "float32": tflite.TensorType.FLOAT32,
@@ -147,9 +148,10 @@ def _operator(
 
 
 def _code(builder: flatbuffers.Builder, name: str, version: int) -> int:
-    code = getattr(tflite.BuiltinOperator, name)  # below 127, where both fields hold it
+    code = getattr(tflite.BuiltinOperator, name)
+    short = min(code, MOST_IN_A_BYTE)  # the older field, whose largest number stands for the other
     return _table(
-        builder, "OperatorCode", DeprecatedBuiltinCode=code, BuiltinCode=code, Version=version
+        builder, "OperatorCode", DeprecatedBuiltinCode=short, BuiltinCode=code, Version=version
     )
 
 

@@ -154,5 +154,6 @@ def _function(
                 "tanh": ("TanH", {}),
                 "hard-sigmoid": ("HardSigmoid", sixth),
                 "hard-swish": ("HardSwish", sixth),
+                "gelu": ("GELU", {}),
             }
             return names[kind]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+from math import sqrt
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -33,8 +35,6 @@ from buildmatrix.layers import (
 from buildmatrix.network import INPUT, input_shape, steps
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from numpy.typing import NDArray
     from onnx import NodeProto
 
@@ -44,11 +44,22 @@ if TYPE_CHECKING:
 
 OPERATORS = 13  # of 2020; the first whose Softmax is over one axis
 HARD_SWISH = 14  # the first that has it; the same file format
+Parts = Sequence[tuple[Any, ...]]  # of a function: operators, each with numbers or None
+# GELU as PyTorch writes it: the operator set that has one is of 2023. And of OpenCV a hard sigmoid
+# that it does not take for a part of a hard swish, whatever is multiplied by it:
+# `findings/opencv-takes-gates-for-hard-swishes.sh`.
+TOGETHER: Mapping[str, Parts] = {
+    "gelu": (("Div", sqrt(2)), ("Erf",), ("Add", 1), ("Mul", None), ("Mul", 0.5)),
+    "hard-sigmoid": (("Mul", 1 / 6), ("Add", 0.5), ("Clip", 0, 1)),
+}
 IR_VERSION = 7  # the file format of the same release, 1.8: every reader in use knows it
 
 
-def write(net: NetworkSpec, parameters: tuple[Parameters, ...]) -> Mapping[str, bytes]:
-    writer = _Writer()
+def write(
+    net: NetworkSpec, parameters: tuple[Parameters, ...], reader: str = ""
+) -> Mapping[str, bytes]:
+    """`reader`: 'opencv' where that is to read it, and none in particular when empty."""
+    writer = _Writer(opencv=reader == "opencv")
     for step in steps(net):
         writer.layer(step)
     last, number = net.layers[-1].name, TensorProto.FLOAT
@@ -84,7 +95,8 @@ def write(net: NetworkSpec, parameters: tuple[Parameters, ...]) -> Mapping[str, 
 class _Writer:
     """Nodes in order. `flat` are the values that have lost their height and width."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, opencv: bool) -> None:
+        self.opencv = opencv
         self.nodes: list[NodeProto] = []
         self.constants: list[TensorProto] = []
         self.flat: set[str] = set()
@@ -94,6 +106,11 @@ class _Writer:
         flat = step.is_flat(IMAGES, [name in self.flat for name in step.reads])
         inputs = [self._as(name, step, flat=flat) for name in step.reads]
         if isinstance(layer, FlattenSpec):
+            return
+        if flat:
+            self.flat.add(layer.name)
+        if layer.type == "gelu" or (layer.type == "hard-sigmoid" and self.opencv):
+            self._together(layer.name, inputs[0], TOGETHER[layer.type])
             return
         if isinstance(layer, ConvSpec | DeconvSpec | FcSpec):
             inputs += [f"{layer.name}.weight", f"{layer.name}.bias"]
@@ -113,8 +130,23 @@ class _Writer:
             self.constants.append(numpy_helper.from_array(back, inputs[-1]))
         kind, settings = _kind(layer)
         self.nodes.append(helper.make_node(kind, inputs, [layer.name], layer.name, **settings))
-        if flat:
-            self.flat.add(layer.name)
+
+    def _together(self, name: str, value: str, parts: Parts) -> None:
+        """Nodes one after the other, each of what came before and what its part says: numbers, or,
+        for None, the value itself."""
+        last = value
+        for place, (kind, *others) in enumerate(parts, start=1):
+            made = name if place == len(parts) else f"{name}.{place}"
+            inputs = [last]
+            for number in others:
+                if number is None:
+                    inputs.append(value)
+                    continue
+                inputs.append(f"{name}.{place}.{len(inputs)}")
+                constant = np.array(number, np.float32)
+                self.constants.append(numpy_helper.from_array(constant, inputs[-1]))
+            self.nodes.append(helper.make_node(kind, inputs, [made], made))
+            last = made
 
     def _slopes(self, layer: PReluSpec, step: Step, *, flat: bool) -> str:
         """The slopes as a value's channels stand: before a height and a width, or last."""

@@ -123,9 +123,9 @@ def _between(layer: Layer) -> str:
     return "linear upsample" if isinstance(layer, UpsampleSpec) and layer.mode == "linear" else ""
 
 
-def _shifted(layer: Layer) -> str:
-    """MXNet's and TensorFlow 1.x's sums with a constant were not tried."""
-    return layer.type if isinstance(layer, ShiftSpec) else ""
+def _untried(layer: Layer) -> str:
+    """Sums with a constant, and error functions, of MXNet and TensorFlow 1.x."""
+    return layer.type if layer.type in ("shift", "gelu") else ""
 
 
 def tensorflow(step: Step) -> str:
@@ -134,7 +134,7 @@ def tensorflow(step: Step) -> str:
         (down, along), spread = layer.window.stride, layer.window.dilation
         if layer.groups == step.before.channels and (down != along or spread != (1, 1)):
             return "depthwise convolution with dilation, or strides that differ between sides"
-    return _grouped(step) or _shifted(layer) or _between(layer) or lite(step)
+    return _grouped(step) or _untried(layer) or _between(layer) or lite(step)
 
 
 def ncnn(step: Step) -> str:
@@ -152,6 +152,8 @@ def _pixel(step: Step) -> str:
 def caffe(step: Step) -> str:
     layer = step.layer
     if isinstance(layer, UpsampleSpec | PadSpec | ShiftSpec | ShuffleSpec | DepthToSpaceSpec):
+        return layer.type
+    if layer.type == "gelu":
         return layer.type
     if isinstance(layer, ConvSpec | DeconvSpec) and not layer.window.mirrored:
         return UNEVEN
@@ -204,7 +206,7 @@ def mxnet(step: Step) -> str:
     if isinstance(layer, PoolSpec) and layer.method == "average" and not layer.counts_pad:
         padded = any(side > 0 for side in layer.window.pads)
         return LEAVES_OUT if padded and not rounds_down(step) else ""
-    return _shifted(layer) or _between(layer) or _even_lrn(layer)
+    return _untried(layer) or _between(layer) or _even_lrn(layer)
 
 
 def rounds_down(step: Step) -> bool:
@@ -224,7 +226,7 @@ def rounds_down(step: Step) -> bool:
 def executorch(step: Step) -> str:
     """What ExecuTorch hands to XNNPACK: its backend's schema, package executorch 1.5.1."""
     layer = step.layer
-    if isinstance(layer, DeconvSpec | DepthToSpaceSpec | LrnSpec):
+    if isinstance(layer, DeconvSpec | DepthToSpaceSpec | LrnSpec) or layer.type == "gelu":
         return layer.type
     if isinstance(layer, PadSpec) and layer.mode != "constant":
         return f"pad of mode {layer.mode}"
@@ -245,6 +247,8 @@ def opencv(step: Step) -> str:
     layer = step.layer
     if isinstance(layer, PoolSpec) and layer.method == "average" and layer.counts_pad:
         return COUNTS if any(layer.window.pads) else ""
+    if isinstance(layer, DeconvSpec) and not layer.window.mirrored:
+        return "deconv with pads that differ between sides"  # this one it says itself
     if isinstance(layer, ConvSpec):
         pads = layer.window.pads
         if layer.window.kernel == (1, 1) and any(pads):

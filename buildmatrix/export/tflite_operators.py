@@ -124,6 +124,8 @@ def _function(
             return "ADD", ("AddOptions", {"FusedActivationFunction": ActivationFunctionType.NONE})
         case LeakyReluSpec(slope=slope):
             return "LEAKY_RELU", ("LeakyReluOptions", {"Alpha": slope})
+        case ActivationSpec(type="gelu"):
+            return "GELU", ("GeluOptions", {"Approximate": False})
         case ReluSpec() | PReluSpec() | ClipSpec() | ActivationSpec():
             codes = {"clip": "RELU6", "sigmoid": "LOGISTIC", "hard-swish": "HARD_SWISH"}
             return codes.get(layer.type, layer.type.upper()), None

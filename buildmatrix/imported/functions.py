@@ -88,7 +88,9 @@ def leaky(reading: Reading, node: NodeProto) -> None:
 
 
 def activation(reading: Reading, node: NodeProto) -> None:
-    kinds = {"Sigmoid": "sigmoid", "Tanh": "tanh", "HardSwish": "hard-swish"}
+    kinds = {"Sigmoid": "sigmoid", "Tanh": "tanh", "HardSwish": "hard-swish", "Gelu": "gelu"}
+    if (how := attributes(node).get("approximate", b"none")) != b"none":
+        raise reading.lacks(node, f"the approximation {how.decode()}")
     inputs = reading.each(node, node.input[0])
     reading.add(node, ActivationSpec, type=kinds[node.op_type], inputs=inputs)
 

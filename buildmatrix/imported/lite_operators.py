@@ -3,7 +3,7 @@ tensorflow v2.14.1, tensorflow/lite/kernels, and the options of its schema."""
 
 from __future__ import annotations
 
-from math import prod
+from math import prod, sqrt
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -40,6 +40,18 @@ def softmax(net: Net, one: Operation) -> None:
 
 def leaky(net: Net, one: Operation) -> None:
     net.put(one, "LeakyRelu", [net.read(one)], alpha=one.options["Alpha"])
+
+
+def gelu(net: Net, one: Operation) -> None:
+    """Of several nodes, as frameworks write it."""
+    if one.options.get("Approximate"):
+        raise net.lacks(one, "an approximation")
+    value = net.read(one)
+    share = net.node(one, "Mul", [value, net.number(one, "root", np.float32(1 / sqrt(2)))])
+    share = net.node(one, "Erf", [share])
+    share = net.node(one, "Add", [share, net.number(one, "one", np.float32(1))])
+    twice = net.node(one, "Mul", [value, share])
+    net.put(one, "Mul", [twice, net.number(one, "half", np.float32(0.5))])
 
 
 def prelu(net: Net, one: Operation) -> None:
@@ -129,6 +141,7 @@ OPERATORS: Mapping[str, Callable[[Net, Operation], None]] = {
     "LEAKY_RELU": leaky,
     "PRELU": prelu,
     "HARD_SWISH": _plain("HardSwish"),
+    "GELU": gelu,
     "LOCAL_RESPONSE_NORMALIZATION": windows.lrn,
     "SLICE": forms.cut,
     "STRIDED_SLICE": forms.strided,

@@ -47,6 +47,7 @@ OPERATORS: Mapping[str, Callable[[Reading, NodeProto], None]] = {
     "Sigmoid": functions.activation,
     "Tanh": functions.activation,
     "HardSwish": functions.activation,
+    "Gelu": functions.activation,
     "HardSigmoid": functions.hard_sigmoid,
     "Softmax": functions.softmax,
     "LRN": functions.lrn,

@@ -1,5 +1,5 @@
-"""Hard sigmoid, hard swish, a shuffle of channels and a detector's rows, found where they stand
-taken apart.
+"""Hard sigmoid, hard swish, GELU, a shuffle of channels and a detector's rows, found where they
+stand taken apart.
 
 Before operator set 14 there was no HardSwish: frameworks wrote x * Clip(x + 3, 0, 6) / 6. And
 onnxruntime 1.32 itself writes x * HardSigmoid(x) of it. A shuffle has no operator: it is a Reshape
@@ -10,6 +10,7 @@ detectors part the channels of each pixel before they bring them to the end, oth
 from __future__ import annotations
 
 from collections import Counter
+from math import sqrt
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -23,7 +24,7 @@ SHUFFLE = "ChannelShuffle"  # stands for the nodes that together are one
 
 def whole(graph: GraphProto) -> None:
     """Puts one node where several are one of these, under the last one's name."""
-    for match in (_sigmoid, _swish, _shuffle, _parted, _twice):
+    for match in (_sigmoid, _swish, _gelu, _shuffle, _parted, _twice):
         found = _Graph(graph)
         for node in list(graph.node):
             match(found, node)
@@ -61,13 +62,24 @@ class _Graph:
                 return value, self.numbers[number]
         return None
 
-    def sixth(self, node: NodeProto) -> str:
-        """What the node divides by six; empty when it does something else."""
+    def scaled(self, node: NodeProto, factor: float) -> str:
+        """What the node multiplies by a number; empty when it does something else."""
         pair = self.value_and_number(node)
-        divisor = {"Div": 6.0, "Mul": 1 / 6}.get(node.op_type)
-        if pair is None or divisor is None or abs(pair[1] - divisor) > 1e-6:
+        number = {"Div": 1 / factor, "Mul": factor}.get(node.op_type)
+        if pair is None or number is None or abs(pair[1] - number) > 1e-6:
             return ""
         return pair[0] if node.op_type == "Mul" or node.input[0] == pair[0] else ""
+
+    def factors(self, node: NodeProto) -> tuple[list[str], list[NodeProto]]:
+        """What a product is of, through the products that it alone reads, and those."""
+        found: list[str] = []
+        gone: list[NodeProto] = []
+        for name in node.input if node.op_type == "Mul" else ():
+            inner = self.made_by("Mul", name)
+            names, more = self.factors(inner) if inner is not None else ([name], [])
+            found += names
+            gone += [*more, *([inner] if inner is not None else [])]
+        return found, gone
 
     def regrouped(self, node: NodeProto) -> tuple[NodeProto, NodeProto, Any] | None:
         """Of a Reshape, the Reshape and the Transpose whose values it alone reads, and the order
@@ -104,7 +116,7 @@ class _Graph:
 
 def _sigmoid(graph: _Graph, node: NodeProto) -> None:
     """Clip(x + 3, 0, 6) / 6; and, of that, x times it before the division."""
-    product = graph.sixth(node)
+    product = graph.scaled(node, 1 / 6)
     if not product:
         return
     value, gone = graph.shifted(product)
@@ -132,6 +144,22 @@ def _swish(graph: _Graph, node: NodeProto) -> None:
         how = {a.name: a.f for a in gate.attribute}
         if abs(how.get("alpha", 0.2) - 1 / 6) < 1e-6 and how.get("beta", 0.5) == 0.5:
             graph.replace(node, "HardSwish", one, [gate])
+            return
+
+
+def _gelu(graph: _Graph, node: NodeProto) -> None:
+    """x * (Erf(x / sqrt(2)) + 1) / 2, its three factors in any order."""
+    factors, gone = graph.factors(node)
+    halves = [name for name in factors if graph.numbers.get(name) == 0.5]
+    for shares in factors:
+        add = graph.made_by("Add", shares)
+        one = graph.value_and_number(add) if add is not None else None
+        erf = graph.made_by("Erf", one[0]) if one is not None and one[1] == 1 else None
+        scaled = graph.maker.get(erf.input[0]) if erf is not None else None
+        value = graph.scaled(scaled, 1 / sqrt(2)) if scaled is not None else ""
+        if len(halves) == 1 and value and sorted(factors) == sorted([*halves, shares, value]):
+            made = [one for one in (add, erf, scaled) if one is not None]
+            graph.replace(node, "Gelu", value, [*gone, *made])
             return
 
 

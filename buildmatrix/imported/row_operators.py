@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from buildmatrix.imported.rows import Scales
 
-OF_EACH = ("Sigmoid", "Tanh", "Relu", "LeakyRelu", "Clip", "HardSigmoid", "HardSwish")
+OF_EACH = ("Sigmoid", "Tanh", "Relu", "LeakyRelu", "Clip", "HardSigmoid", "HardSwish", "Gelu")
 WITH = ("Add", "Sub", "Mul", "Div")
 Rows = list[Row] | None
 

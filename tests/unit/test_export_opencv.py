@@ -6,12 +6,16 @@ findings/opencv-averages-padding-away.sh.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+import onnx
 import pytest
 
-from buildmatrix.export import able
+from buildmatrix.export import able, export
 from tests.networks import of_layers
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 def gap(*layers: dict[str, Any]) -> str:
@@ -35,6 +39,10 @@ CONV = {"type": "conv", "name": "c", "outputs": 2}
             {**CONV, "kernel": 3, "groups": 2, "pad": [1, 1, 2, 2]},
             "depthwise convolution with pads that differ between sides",
         ),
+        (
+            {**CONV, "type": "deconv", "kernel": 3, "pad": [1, 1, 0, 0]},
+            "deconv with pads that differ between sides",
+        ),
     ],
 )
 def test_what_opencv_computes_otherwise_is_named(layer: dict[str, Any], words: str) -> None:
@@ -54,3 +62,12 @@ def test_what_opencv_computes_otherwise_is_named(layer: dict[str, Any], words: s
 )
 def test_what_opencv_computes_right_is_said(layer: dict[str, Any]) -> None:
     assert gap(layer) == ""
+
+
+def test_a_gate_is_written_so_that_opencv_takes_it_for_no_hard_swish(tmp_path: Path) -> None:
+    """`findings/opencv-takes-gates-for-hard-swishes.sh`; other readers are given the operator."""
+    net = of_layers({"type": "hard-sigmoid", "name": "gate"}, size=(2, 9, 9))
+    for format, kinds in {"onnx-opencv": ["Mul", "Add", "Clip"], "onnx": ["HardSigmoid"]}.items():
+        export(net, format=format, destination=tmp_path / format)
+        written = onnx.load(tmp_path / format / "net.onnx").graph.node
+        assert [node.op_type for node in written] == kinds

@@ -239,6 +239,34 @@ def test_parts_shuffles_slopes_pads_and_spreading_windows_become_layers(tmp_path
     )
 
 
+GELUS = {
+    "PyTorch's": [
+        *(node("Div", "c root", "d"), node("Erf", "d", "e"), node("Add", "e one", "a")),
+        *(node("Mul", "c a", "m"), node("Mul", "m half", "prob")),
+    ],
+    "torch.export's": [
+        *(node("Mul", "c half", "m"), node("Mul", "c inverse", "d"), node("Erf", "d", "e")),
+        *(node("Add", "one e", "a"), node("Mul", "m a", "prob")),
+    ],
+}
+
+
+@pytest.mark.parametrize("nodes", GELUS.values(), ids=GELUS)
+def test_a_gelu_taken_apart_is_one_layer(tmp_path: Path, nodes: list[onnx.NodeProto]) -> None:
+    numbers = {
+        **{"w": drawn(3, 2, 3, 3), "b": drawn(3), "one": np.float32(1), "half": np.float32(0.5)},
+        **{"root": np.float32(np.sqrt(2)), "inverse": np.float32(np.sqrt(0.5))},
+    }
+    used = {n: v for n, v in numbers.items() if n in "wb" or any(n in one.input for one in nodes)}
+    model = onnx_files.model([node("Conv", "image w b", "c"), *nodes], used)
+    net = imported(tmp_path, model)
+    assert [layer.type for layer in net.layers] == ["conv", "gelu"]
+    prepared(net)  # onnxruntime answers as the reference does
+    assert (
+        able.gap(net, "executorch") == "the format executorch has no gelu: layer prob (Gelu 'prob')"
+    )
+
+
 def test_an_old_operator_set_is_brought_to_one_that_has_kernels(tmp_path: Path) -> None:
     """onnxruntime 1.32.0 has none for the AveragePool of the sets before 7."""
     pool = node("AveragePool", "image", "prob", kernel_shape=[2, 2], strides=[2, 2])

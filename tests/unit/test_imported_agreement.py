@@ -173,6 +173,9 @@ class Drawing:
         channels, height, width = self.open[one]
         self.add("GlobalAveragePool", one, (channels, 1, 1))
         gate = f"v{len(self.nodes) - 1}"
+        if kind := self.one_of("", "Sigmoid", "HardSigmoid"):
+            self.add(kind, gate, (channels, 1, 1))
+            gate = f"v{len(self.nodes) - 1}"
         self.add("Mul", f"{gate} {one}", (channels, height, width))
 
     def concatenation(self) -> None:
@@ -268,6 +271,18 @@ class Drawing:
         names = f"{one} {self.constant(weight)} {self.constant(drawn(outputs))}"
         self.add("ConvTranspose", names, (outputs, sizes[0], sizes[1]), group=groups, **how)
 
+    def gelu(self) -> None:
+        """As PyTorch writes it."""
+        source = self.value()
+        shape, count = self.open[source], len(self.nodes)
+        root, one, half = map(self.constant, (np.sqrt(2), 1, 0.5))
+        for kind, names in (
+            *(("Div", f"{source} {root}"), ("Erf", f"v{count}"), ("Add", f"v{count + 1} {one}")),
+            *(("Mul", f"{source} v{count + 2}"), ("Mul", f"v{count + 3} {half}")),
+        ):
+            self.nodes.append(node(kind, names, f"v{len(self.nodes)}"))
+        self.open[f"v{len(self.nodes) - 1}"] = shape
+
     def placing(self) -> None:
         """A number of its own for each value, or for each place."""
         source = self.value()
@@ -294,7 +309,7 @@ def networks(draw: DrawFn) -> ModelProto:
         *(drawing.convolution, drawing.convolution, drawing.pooling, drawing.function),
         *(drawing.function, drawing.joining, drawing.gating, drawing.concatenation),
         *(drawing.enlarging, drawing.splitting, drawing.shuffling, drawing.slopes),
-        *(drawing.padding, drawing.spreading, drawing.unfolding, drawing.placing),
+        *(drawing.padding, drawing.spreading, drawing.unfolding, drawing.placing, drawing.gelu),
     )
     for _ in range(draw(st.integers(1, 7))):
         draw(st.sampled_from(steps))()

@@ -142,6 +142,7 @@ FUNCTIONS: Mapping[str, tuple[str, dict[str, Any]] | None] = {
     "RELU6": None,
     "RELU_N1_TO_1": None,
     "HARD_SWISH": ("HardSwishOptions", {}),
+    "GELU": ("GeluOptions", {"Approximate": False}),
     "LEAKY_RELU": ("LeakyReluOptions", {"Alpha": 0.3}),
     "SOFTMAX": ("SoftmaxOptions", {"Beta": 1.0}),
     "LOCAL_RESPONSE_NORMALIZATION": (

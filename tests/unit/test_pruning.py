@@ -209,6 +209,7 @@ END: Layers = [
         ({"type": "relu"}, 3),
         ({"type": "tanh"}, 3),
         ({"type": "hard-swish"}, 3),
+        ({"type": "gelu"}, 3),
         ({"type": "prelu"}, 3),
         ({"type": "upsample", "factor": 2}, 3),
         ({"type": "clip", "low": 0.0, "high": 6.0}, 3),
