@@ -133,14 +133,15 @@ def give_batch(graph: GraphProto, entry: ValueInfoProto) -> None:
     """An image to which the network itself adds a batch is given with one."""
     dimensions = entry.type.tensor_type.shape.dim
     readers = [node for node in graph.node if entry.name in node.input]
-    added = [
-        _constants(graph, node) or attributes(node).get("axes")
-        for node in readers
-        if node.op_type == "Unsqueeze"
-    ]
-    if len(dimensions) != 3 or not readers or added != [[0]] * len(readers):
-        return
     sizes = [1, *(dimension.dim_value for dimension in dimensions)]
+    added = [
+        (_constants(graph, node) or attributes(node).get("axes")) == [0]
+        if node.op_type == "Unsqueeze"
+        else node.op_type == "Reshape" and _constants(graph, node) == sizes
+        for node in readers
+    ]
+    if len(dimensions) != 3 or not readers or not all(added):
+        return
     del dimensions[:]
     for size in sizes:
         dimensions.add().dim_value = size

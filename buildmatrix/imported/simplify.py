@@ -18,7 +18,7 @@ from google.protobuf.message import DecodeError
 from onnx import TensorProto, external_data_helper, numpy_helper, version_converter
 
 from buildmatrix.errors import InputError
-from buildmatrix.imported import caffe, ends, lite
+from buildmatrix.imported import batch, caffe, ends, lite
 from buildmatrix.imported.dilated import write_pads
 from buildmatrix.imported.reading import UP_TO, called
 
@@ -72,6 +72,10 @@ def simplified(
     last = ends.channels_last(graph, entry)
     if last and size:
         size = (*size[1:], size[0])
+    whole = b""  # the file for as many images as it is of
+    if (count := batch.images(entry)) > 1:
+        whole = model.SerializeToString() if image is not None else whole
+        batch.read_for_one(graph, count)
     ends.fix_size(entry, size, path)
     with TemporaryDirectory(prefix="buildmatrix-onnx-") as folder:
         folded = Path(folder) / "folded.onnx"
@@ -83,6 +87,10 @@ def simplified(
             given = {name: (np.moveaxis(image, 0, -1) if last else image).reshape(shape)}
         answer = _run(content, folded, given, path)
         del content
+        if whole and given is not None and answer is not None:
+            with _explained(path):
+                found = batch.answers(whole, name, given[name], count)
+            batch.check(found, answer, count, path)
         return Simplified(_sized(onnx.load(folded)), answer, files, names, last)
 
 

@@ -11,6 +11,7 @@ from onnx import TensorProto
 from onnxruntime import InferenceSession
 
 from buildmatrix import network, reference
+from buildmatrix.errors import InputError
 from buildmatrix.export import prepared
 from buildmatrix.pipeline import starting
 from tests import onnx_files
@@ -290,3 +291,37 @@ def test_several_inputs_are_said_before_an_output_is_asked_for(tmp_path: Path) -
     entry = onnx.helper.make_tensor_value_info("mask", TensorProto.FLOAT, [1, 2, 8, 8])
     model.graph.input.append(entry)
     assert "it has 2 inputs ('image', 'mask')" in refused(tmp_path, model).brief
+
+
+FLAT = [
+    node("Conv", "image w b", "c"),
+    node("Reshape", "c sizes", "f"),
+    node("Gemm", "f g", "prob", transB=1),
+]
+
+
+@pytest.mark.parametrize("sizes", [[3, 144], [3, -1], [-1, 144]], ids=str)
+def test_a_file_for_three_images_is_read_for_one(tmp_path: Path, sizes: list[int]) -> None:
+    numbers = {**CONV, "sizes": np.array(sizes), "g": drawn(5, 144)}
+    net = imported(tmp_path, onnx_files.model(FLAT, numbers, size=(3, 2, 8, 8)))
+    assert [layer.type for layer in net.layers] == ["conv", "fc"]
+    _, image, expected = prepared(net)
+    three = np.stack([image, 1 - image, image / 2])
+    assert reference.max_relative_error(answer(net, three)[0], expected) < 1e-5
+
+
+def test_a_first_size_that_is_no_number_of_images_is_refused(tmp_path: Path) -> None:
+    """The rest of what it is given is no matter to the file."""
+    nodes = [node("Conv", "image w b", "c"), node("Slice", "c zero one zero", "prob")]
+    numbers = {**CONV, "zero": np.array([0]), "one": np.array([1])}
+    net = imported(tmp_path, onnx_files.model(nodes, numbers, size=(3, 2, 8, 8)))
+    with pytest.raises(InputError, match="does not answer to each of 3 images by itself"):
+        prepared(net)
+
+
+def test_an_image_that_a_reshape_gives_a_batch_is_given_with_one(tmp_path: Path) -> None:
+    nodes = [node("Reshape", "image sizes", "u"), node("Conv", "u w b", "prob")]
+    numbers = {**CONV, "sizes": np.array([1, 2, 8, 8])}
+    net = imported(tmp_path, onnx_files.model(nodes, numbers, size=(2, 8, 8)))
+    _, image, expected = prepared(net)
+    assert reference.max_relative_error(answer(net, image), expected) < 1e-5
