@@ -3,6 +3,11 @@
 # registered are taken out of them. What is missing then is found by the linker (--no-undefined of
 # cmake/onnxruntime.cmake), not on the board.
 
+# Messages hold __FILE__, and some of the sources are in the folder that all is built in. Not among
+# CMAKE_CXX_FLAGS: the library says with which of those it was made (ORT_BUILD_INFO).
+cmake_path(GET CMAKE_BINARY_DIR PARENT_PATH FOLDER)
+add_compile_options("-ffile-prefix-map=${FOLDER}=.")
+
 # Below onnxruntime/core/providers/cpu and onnxruntime/contrib_ops/cpu.
 set(KERNELS
   cpu_execution_provider cpu_provider_factory cpu_provider_shared cpu_contrib_kernels
