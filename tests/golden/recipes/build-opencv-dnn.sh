@@ -4,8 +4,9 @@
 # upstream would fetch; the folder for that is made all the same, by itself among the sources.
 # Without FlatBuffers it has no reader of TensorFlow Lite's files, which drops the bias of fully
 # connected layers. BUILD_INFO_SKIP_*: the day, and the kernel of this machine. The folder that it
-# is compiled in is in its messages, in a list of places to look for pictures in, and, by the flag
-# that keeps it out of the messages, in what it says of its own build.
+# is compiled in is in its messages, in two places to look for pictures in (of which one is the way
+# from it to the sources), and, by the flag that keeps it out of the messages, in what it says of its
+# own build.
 export CFLAGS="-ffile-prefix-map=$PWD=." CXXFLAGS="-ffile-prefix-map=$PWD=."
 cmake -S /src/opencv/opencv -B build \
   -DCMAKE_TOOLCHAIN_FILE=/toolchain.cmake \
@@ -25,7 +26,8 @@ cmake -S /src/opencv/opencv -B build \
   -DBUILD_opencv_apps=OFF -DBUILD_JAVA=OFF -DBUILD_opencv_python3=OFF -DBUILD_opencv_js=OFF \
   -DBUILD_INFO_SKIP_TIMESTAMP=ON -DBUILD_INFO_SKIP_SYSTEM_VERSION=ON \
   -DOPENCV_GENERATE_PKGCONFIG=OFF
-sed -i "s|\"$PWD/build\"|\"\"|" build/opencv_data_config.hpp
+sed -i -e "s|\"$PWD/build\"|\"\"|" -e "s|\"[./]*/src/opencv/opencv/\"|\"\"|" \
+  build/opencv_data_config.hpp
 sed -i "s| *-ffile-prefix-map=$PWD=\.||" build/modules/core/version_string.inc
 make -C build -j"$JOBS" opencv_dnn
 make -C build install/fast
