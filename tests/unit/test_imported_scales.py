@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from buildmatrix import reference
 from buildmatrix.export import able, prepared
+from buildmatrix.imported import answered
 from tests import onnx_files
 from tests.onnx_files import drawn, node
 from tests.unit.test_imported import imported, refused
@@ -229,5 +230,6 @@ def test_whatever_is_computed_of_each_pixel_of_a_row_is_that_of_the_images(
     nodes.append(node("Identity", last, "prob"))
     folder = tmp_path_factory.mktemp("rows")
     net = imported(folder, onnx_files.model(nodes, numbers, size=(1, 2, 8, 6)))
-    _, image, expected = prepared(net)
-    assert reference.max_relative_error(answer(net, image[None]), expected) < 1e-4
+    # As golden it may be refused: what cancels out is all zeros, or less exact than is allowed.
+    _, image, expected, _ = answered(net)
+    np.testing.assert_allclose(answer(net, image[None]).ravel(), expected.ravel(), 1e-4, 1e-5)
