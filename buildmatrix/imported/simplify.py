@@ -74,7 +74,8 @@ def simplified(
         size = (*size[1:], size[0])
     whole = b""  # the file for as many images as it is of
     if (count := batch.images(entry)) > 1:
-        whole = model.SerializeToString() if image is not None else whole
+        if image is not None:
+            whole = model.SerializeToString()
         batch.read_for_one(graph, count)
     ends.fix_size(entry, size, path)
     with TemporaryDirectory(prefix="buildmatrix-onnx-") as folder:
@@ -85,12 +86,11 @@ def simplified(
         given = None
         if image is not None:
             given = {name: (np.moveaxis(image, 0, -1) if last else image).reshape(shape)}
-        answer = _run(content, folded, given, path)
+        answer = _run(content, given, path, folded)
         del content
         if whole and given is not None and answer is not None:
-            with _explained(path):
-                found = batch.answers(whole, name, given[name], count)
-            batch.check(found, answer, count, path)
+            several = {name: batch.several(given[name], count)}
+            batch.check(_run(whole, several, path), answer, count, path)
         return Simplified(_sized(onnx.load(folded)), answer, files, names, last)
 
 
@@ -220,13 +220,17 @@ def _uncast(graph: GraphProto) -> None:
         graph.node.remove(node)
 
 
-def _run(content: bytes, folded: Path, given: dict[str, F32] | None, path: Path) -> F32 | None:
-    """Folds a model into the file `folded`; the answer for an image, if there is one."""
+def _run(
+    content: bytes, given: dict[str, F32] | None, path: Path, folded: Path | None = None
+) -> F32 | None:
+    """The answer of a model to what is given, if anything is; folded into a file where one is
+    named."""
     import onnxruntime
 
     options = onnxruntime.SessionOptions()
     options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_BASIC
-    options.optimized_model_filepath = str(folded)
+    if folded is not None:
+        options.optimized_model_filepath = str(folded)
     options.add_session_config_entry("session.disable_prepacking", "1")
     options.log_severity_level = 4
     with _explained(path):
