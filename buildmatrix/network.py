@@ -242,9 +242,8 @@ def parameter_shapes(net: NetworkSpec) -> tuple[tuple[str, tuple[int, ...], int]
     """(layer, weight shape, number of biases) of each layer that has any.
 
     Weights are (outputs, inputs of a group, height, width) of a convolution, (inputs, outputs of a
-    group, height, width) of a transposed one, (outputs, inputs) of a fully connected layer, and
-    (channels,) of a PReLU and
-    (channels, height, width) of a shift, which have no biases.
+    group, height, width) of a transposed one, (outputs, inputs) of a fully connected layer,
+    (channels,) of a PReLU and (channels, height, width) of a shift; these two have no biases.
     """
     found: list[tuple[str, tuple[int, ...], int]] = []
     for layer, before, *_ in steps(net):

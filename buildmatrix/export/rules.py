@@ -17,7 +17,6 @@ from buildmatrix.layers import (
     PadSpec,
     PoolSpec,
     ReluSpec,
-    ShiftSpec,
     ShuffleSpec,
     SoftmaxSpec,
     UpsampleSpec,
@@ -124,7 +123,7 @@ def _between(layer: Layer) -> str:
 
 
 def _untried(layer: Layer) -> str:
-    """Sums with a constant, and error functions, of MXNet and TensorFlow 1.x."""
+    """Sums with a constant, and error functions, of Caffe, MXNet and TensorFlow 1.x."""
     return layer.type if layer.type in ("shift", "gelu") else ""
 
 
@@ -151,10 +150,10 @@ def _pixel(step: Step) -> str:
 
 def caffe(step: Step) -> str:
     layer = step.layer
-    if isinstance(layer, UpsampleSpec | PadSpec | ShiftSpec | ShuffleSpec | DepthToSpaceSpec):
+    if isinstance(layer, UpsampleSpec | PadSpec | ShuffleSpec | DepthToSpaceSpec):
         return layer.type
-    if layer.type == "gelu":
-        return layer.type
+    if untried := _untried(layer):
+        return untried
     if isinstance(layer, ConvSpec | DeconvSpec) and not layer.window.mirrored:
         return UNEVEN
     if isinstance(layer, PoolSpec):

@@ -47,7 +47,7 @@ def _reshaped(scales: Scales, node: NodeProto) -> Rows:
         return [row]
     if row.order in ENDS and len(made) == 4:
         return _parted(scales, node, row, made)
-    channels, length = len(row.images[0]) * scales.channels(row), sum(map(prod, scales.areas(row)))
+    channels, length = len(row.images[0]) * scales.channels(row), scales.pixels(row)
     order = row.order.replace("cg", "gc") if scales.channels(row) == 1 else row.order
     for grouped, sizes in (("ngcl", [1, channels, length]), ("nlgc", [1, length, channels])):
         if order == grouped and made == sizes:
@@ -57,7 +57,7 @@ def _reshaped(scales: Scales, node: NodeProto) -> Rows:
 
 def _parted(scales: Scales, node: NodeProto, row: Row, made: list[int]) -> Rows:
     """Groups of the channels of a row."""
-    channels, length = scales.channels(row), sum(map(prod, scales.areas(row)))
+    channels, length = scales.channels(row), scales.pixels(row)
     order = {"ncl": "ngcl", "nlc": "nlgc"}[row.order]
     sizes = dict(zip(order, made, strict=True))
     if sizes["l"] != length or sizes["g"] * sizes["c"] != channels or sizes["n"] != 1:
@@ -206,8 +206,8 @@ def _arithmetic(scales: Scales, node: NodeProto) -> Rows:
 
 
 def _size(scales: Scales, row: Row) -> list[int]:
-    sizes = {"n": 1, "g": len(row.images[0]), "c": scales.channels(row)}
-    sizes["l"] = sum(map(prod, scales.areas(row)))
+    groups, channels = len(row.images[0]), scales.channels(row)
+    sizes = {"n": 1, "g": groups, "c": channels, "l": scales.pixels(row)}
     return [sizes[axis] for axis in row.order]
 
 

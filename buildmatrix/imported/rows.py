@@ -103,6 +103,10 @@ class Scales:
         """The height and width of each scale."""
         return [self.sizes[group[0]][2:] for group in row.images]
 
+    def pixels(self, row: Row) -> int:
+        """Of all scales."""
+        return sum(map(prod, self.areas(row)))
+
     def like(self, one: Row, other: Row) -> bool:
         return (
             one.order == other.order
@@ -116,11 +120,10 @@ class Scales:
         kind: str,
         *inputs: Row | str | list[list[str]],
         channels: int = 0,
-        order: str = "",
         **how: Any,
     ) -> Row:
         """One node for every image. `inputs`: rows, a constant for all, or one for each image.
-        `channels` and `order` are those of the first row where nothing else is said."""
+        `channels` are those of the first row where nothing else is said."""
         first = next(one for one in inputs if isinstance(one, Row))
         base, images = node.name or node.output[0], []
         for scale, group in enumerate(first.images):
@@ -131,7 +134,7 @@ class Scales:
                 names = [_of(one, scale, place) for one in inputs]
                 made.append(self.add(kind, names, name, size, **how))
             images.append(tuple(made))
-        return Row(order or first.order, tuple(images))
+        return Row(first.order, tuple(images))
 
 
 def _of(one: Row | str | list[list[str]], scale: int, place: int) -> str:
