@@ -44,8 +44,9 @@ ModelName = Annotated[
 ]
 Summary = Annotated[str, Field(description="what it is, in a line; listings show it")]
 # Of weights and values, as a runner says it. float32-fast: float32, but convolutions by transforms
-# that lose some of its digits, as Winograd's do in large tiles.
-NumberFormat = Literal["float32", "float32-fast", "float16", "bfloat16", "int8"]
+# that lose some of its digits, as Winograd's do in large tiles. float16-weights: what is kept is
+# float16, and what is computed with it is float32.
+NumberFormat = Literal["float32", "float32-fast", "float16-weights", "float16", "bfloat16", "int8"]
 Tolerance = Annotated[
     dict[NumberFormat, PositiveFloat],
     Field(

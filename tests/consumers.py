@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 import cv2
 import ncnn
 import numpy as np
+import onnx
 import onnxruntime
 from ai_edge_litert.interpreter import Interpreter, OpResolverType
 
@@ -23,6 +25,15 @@ def onnx_runtime(folder: Path, images: F32) -> F32:
     session = onnxruntime.InferenceSession(str(folder / "net.onnx"))
     (output,) = session.run(None, {"data": images})
     return np.asarray(output)
+
+
+def onnx_runtime_nodes(folder: Path) -> Counter[str]:
+    """How many nodes of each kind onnxruntime makes of the file."""
+    options = onnxruntime.SessionOptions()
+    options.optimized_model_filepath = str(folder / "nodes.onnx")
+    options.log_severity_level = 3  # it warns that such a file is of this machine alone
+    onnxruntime.InferenceSession(str(folder / "net.onnx"), options)
+    return Counter(node.op_type for node in onnx.load(folder / "nodes.onnx").graph.node)
 
 
 def opencv(folder: Path, images: F32) -> F32:

@@ -59,18 +59,25 @@ SHARED = (
     "export/rules.py",
 )
 LITE = ("flat", "quantize", "tflite_operators")
+WHOLE = ("onnx", "quantize")
 NCNN = ("quantize", "ncnn_layers")
 
 FORMATS: Mapping[str, Format] = {
     "caffe": Format("caffe"),
     "tensorflow": Format("tensorflow", by_name=True),
     "tflite": Format("tflite", with_help_of=LITE),
+    "tflite-float16-weights": Format("tflite", ("", "float16"), LITE),
     "tflite-int8-symmetric": Format("tflite", ("symmetric",), LITE),
     "tflite-int8-asymmetric": Format("tflite", ("asymmetric",), LITE),
+    "tflite-int8-symmetric-per-tensor": Format("tflite", ("symmetric", "per-tensor"), LITE),
+    "tflite-int8-asymmetric-per-tensor": Format("tflite", ("asymmetric", "per-tensor"), LITE),
     "tflite-int8-as-given": Format("tflite_given", with_help_of=("flat",)),
     "mxnet": Format("mxnet", ("64",), ("mxnet_operators",)),
     "mxnet-as-shipped": Format("mxnet", with_help_of=("mxnet_operators",)),
     "onnx": Format("onnx"),
+    "onnx-float16-weights": Format("onnx", ("", "float16")),
+    "onnx-int8": Format("onnx_quantized", with_help_of=WHOLE),
+    "onnx-int8-per-tensor": Format("onnx_quantized", ("per-tensor",), WHOLE),
     "onnx-opencv": Format("onnx", ("opencv",)),  # what OpenCV understands of it
     "onnx-tvm": Format("onnx"),  # what TVM does
     "onnx-mnn": Format("onnx"),  # what MNN does

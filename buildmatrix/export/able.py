@@ -75,6 +75,6 @@ def _reordered(path: Sequence[Step], format: str) -> str:
 
 GIVEN = "tflite-int8-as-given"
 LAST_CHANNELS = (
-    *("tensorflow", "tflite", "tflite-int8-symmetric", "tflite-int8-asymmetric"),
-    *("executorch", "cmsis-nn"),
+    *("tensorflow", "executorch", "cmsis-nn"),
+    *(format for format in RULES if format.startswith("tflite") and format != GIVEN),
 )

@@ -22,6 +22,7 @@ MOST_IN_A_BYTE = tflite.BuiltinOperator.PLACEHOLDER_FOR_GREATER_OP_CODES
 ALIGNMENT = 16  # of a buffer's data: force_align in tensorflow/lite/schema/schema.fbs
 TYPES = {
     "float32": tflite.TensorType.FLOAT32,
+    "float16": tflite.TensorType.FLOAT16,
     "int32": tflite.TensorType.INT32,
     "int8": tflite.TensorType.INT8,
 }
@@ -29,7 +30,7 @@ TYPES = {
 
 @dataclass(frozen=True, slots=True)
 class Tensor:
-    """`values` of a constant; otherwise `shape` and `number`, its first size the batch's.
+    """`values` of a constant; otherwise `shape` and `number`, the first size a batch's if `varies`.
 
     A quantized number q stands for scale * (q - zero); scales are one, or one for each index of
     `axis`.
@@ -42,6 +43,7 @@ class Tensor:
     scales: tuple[float, ...] = ()
     zero: int = 0
     axis: int = 0
+    varies: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +104,7 @@ def _tensor(builder: flatbuffers.Builder, tensor: Tensor, buffer: int) -> int:
     number, shape, varies = tensor.number, tensor.shape, {}
     if tensor.values is not None:
         number, shape = tensor.values.dtype.name, tensor.values.shape
-    else:
+    elif tensor.varies:
         varies = {"ShapeSignature": _numbers(builder, (-1, *shape[1:]), np.int32)}
     if tensor.scales:
         zeros = [tensor.zero] * len(tensor.scales)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from onnx import TensorProto, checker, helper, numpy_helper
 
+from buildmatrix.export.layout import half
 from buildmatrix.layers import (
     IMAGES,
     ActivationSpec,
@@ -36,11 +37,11 @@ from buildmatrix.network import INPUT, input_shape, steps
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
-    from onnx import NodeProto
+    from onnx import GraphProto, ModelProto, NodeProto
 
     from buildmatrix.layers import Layer, Shape, Window
     from buildmatrix.network import NetworkSpec, Step
-    from buildmatrix.reference import Parameters
+    from buildmatrix.reference import F32, Parameters
 
 OPERATORS = 13  # of 2020; the first whose Softmax is over one axis
 HARD_SWISH = 14  # the first that has it; the same file format
@@ -56,9 +57,26 @@ IR_VERSION = 7  # the file format of the same release, 1.8: every reader in use 
 
 
 def write(
-    net: NetworkSpec, parameters: tuple[Parameters, ...], reader: str = ""
+    net: NetworkSpec, parameters: tuple[Parameters, ...], reader: str = "", weights: str = "float32"
 ) -> Mapping[str, bytes]:
-    """`reader`: 'opencv' where that is to read it, and none in particular when empty."""
+    """`reader`: 'opencv' where that is to read it, and none in particular when empty. `weights`:
+    'float16' where they and the biases are kept in half the bits, and widened before they are used.
+    """
+    return serialized(model_of(net, parameters, reader, weights))
+
+
+def serialized(model: ModelProto) -> Mapping[str, bytes]:
+    """The files of a model that the format's own checker takes."""
+    content = model.SerializeToString(deterministic=True)
+    checker.check_model(content)
+    return {"net.onnx": content}
+
+
+def model_of(
+    net: NetworkSpec, parameters: tuple[Parameters, ...], reader: str = "", weights: str = "float32"
+) -> ModelProto:
+    """As of `write`, not yet bytes. A value is called as the layer that makes it, and what that has
+    learnt NAME.weight and NAME.bias."""
     writer = _Writer(opencv=reader == "opencv")
     for step in steps(net):
         writer.layer(step)
@@ -85,11 +103,21 @@ def write(
             tensor = model.graph.initializer.add()  # in place: a model of 100 MB is copied no more
             tensor.name, tensor.data_type = f"{learnt.layer}.{kind}", number
             tensor.dims.extend(values.shape)
-            tensor.raw_data = values.astype("<f4", copy=False).tobytes()
+            if weights == "float16":
+                _narrow(model.graph, tensor, values)
+            else:
+                tensor.raw_data = values.astype("<f4", copy=False).tobytes()
     model.graph.initializer.extend(writer.constants)
-    content = model.SerializeToString(deterministic=True)
-    checker.check_model(content)
-    return {"net.onnx": content}
+    return model
+
+
+def _narrow(graph: GraphProto, tensor: TensorProto, values: F32) -> None:
+    """Keep a constant in float16, under another name: a node that comes first widens it."""
+    name, tensor.name = tensor.name, f"{tensor.name}.half"
+    tensor.data_type, tensor.raw_data = TensorProto.FLOAT16, half(values).astype("<f2").tobytes()
+    graph.node.insert(
+        0, helper.make_node("Cast", [tensor.name], [name], name, to=TensorProto.FLOAT)
+    )
 
 
 class _Writer:

@@ -87,5 +87,8 @@ def weights(values: F32, *, axis: int | None = 0) -> tuple[I8, F64]:
 
 
 def biases(values: F32, value_scale: float, weight_scales: F64) -> NDArray[np.int32]:
-    """In units of the sums that they are added to."""
-    return np.rint(values / (value_scale * weight_scales)).astype(np.int32)
+    """In units of the sums that they are added to; the last number for what is beyond it."""
+    ends = np.iinfo(np.int32)
+    return np.clip(np.rint(values / (value_scale * weight_scales)), ends.min, ends.max).astype(
+        np.int32
+    )

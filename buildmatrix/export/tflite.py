@@ -1,4 +1,5 @@
-"""TensorFlow Lite: channels last, batch 1 and resizable; float32, or int8 between float ends.
+"""TensorFlow Lite: channels last, batch 1 and resizable; float32, or int8 between float ends, or
+float32 with weights that are kept in float16.
 
 ReLU is part of the layer before it, as the converter leaves it. Source of operators, options and
 versions: tensorflow/tensorflow v2.14.1, tensorflow/lite/schema/schema.fbs and
@@ -42,13 +43,14 @@ if TYPE_CHECKING:
     from buildmatrix.export.flat import Options
     from buildmatrix.layers import Shape
     from buildmatrix.network import NetworkSpec, Step
-    from buildmatrix.reference import Parameters
+    from buildmatrix.reference import F32, Parameters
 
     Scales = Mapping[str, Scale]
 
 # Layers whose input has a height and a width.
 IMAGES = (ConvSpec, PoolSpec, PadSpec, UpsampleSpec, LrnSpec, DepthToSpaceSpec)
 FLOAT = Scale(0.0)  # of values that are not quantized
+WIDENING = 3  # version of DEQUANTIZE on float16
 VERSIONS = {  # of operators on int8; the others are 1
     "CONV_2D": 3,
     "DEPTHWISE_CONV_2D": 3,
@@ -62,14 +64,16 @@ VERSIONS = {  # of operators on int8; the others are 1
 
 
 def write(
-    net: NetworkSpec, parameters: tuple[Parameters, ...], scheme: str = ""
+    net: NetworkSpec, parameters: tuple[Parameters, ...], scheme: str = "", weights: str = ""
 ) -> Mapping[str, bytes]:
-    """`scheme`: how values are quantized, 'symmetric' or 'asymmetric'; or not, when empty."""
+    """`scheme`: how values are quantized, 'symmetric' or 'asymmetric'; or not, when empty.
+    `weights`: 'float16' where they are kept in it and nothing is quantized; 'per-tensor' where a
+    convolution's are quantized with one scale; and else as the values are."""
     scales: Scales = {}
     if scheme:
         choose = {"symmetric": quantize.symmetric, "asymmetric": quantize.asymmetric}[scheme]
         scales = {n: choose(seen) for n, seen in quantize.ranges(net, parameters).items()}
-    writer = _Writer({p.layer: p for p in parameters}, scales)
+    writer = _Writer({p.layer: p for p in parameters}, scales, weights)
     writer.start(net)
     for step in fused(net):
         writer.layer(step)
@@ -84,6 +88,7 @@ class _Writer:
 
     learnt: Mapping[str, Parameters]
     scales: Scales  # by layer; empty in a graph of floats
+    weights: str  # as of `write`
     graph: Graph = field(default_factory=Graph)
     last: str = INPUT
     scale: Scale = FLOAT
@@ -253,9 +258,11 @@ class _Writer:
         _, weight, bias = self.learnt[layer.name]
         weight = layout.arranged(step, weight, lite=True)
         if self.scale == FLOAT:
-            return Tensor(names[0], weight), Tensor(names[1], bias)
+            return self._kept(names[0], weight), self._kept(names[1], bias)
         # The kernels of 2.14 know one scale for all of a fully connected layer.
-        axis = None if isinstance(layer, FcSpec) else 0 if layer.groups == 1 else 3
+        axis: int | None = None
+        if isinstance(layer, ConvSpec) and self.weights != "per-tensor":
+            axis = 0 if layer.groups == 1 else 3
         small, scales = quantize.weights(weight, axis=axis)
         sums = tuple((self.scale.scale * scales).tolist())
         added = quantize.biases(bias, self.scale.scale, scales)
@@ -263,6 +270,14 @@ class _Writer:
             Tensor(names[0], small, scales=tuple(scales.tolist()), axis=axis or 0),
             Tensor(names[1], added, scales=sums),
         )
+
+    def _kept(self, name: str, values: F32) -> Tensor:
+        """A constant, by way of the operator that widens it where it is kept in half the bits."""
+        if self.weights != "float16":
+            return Tensor(name, values)
+        narrow = self.graph.add(Tensor(f"{name}/half", layout.half(values)))
+        self.graph.operators.append(Operator("DEQUANTIZE", (narrow,), name, None, WIDENING))
+        return Tensor(name, shape=values.shape, varies=False)
 
 
 def _last(shape: Shape) -> tuple[int, int, int, int]:

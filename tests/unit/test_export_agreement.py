@@ -36,6 +36,17 @@ READERS: dict[str, tuple[str, consumers.Reader, NumberFormat]] = {
     "OpenCV, Caffe's files": ("caffe", consumers.opencv_caffe, "float32"),
     "tflite": ("tflite", consumers.lite, "float32"),
     "tflite with XNNPACK": ("tflite", consumers.lite_xnnpack, "float32"),
+    "onnxruntime, half weights": (
+        "onnx-float16-weights",
+        consumers.onnx_runtime,
+        "float16-weights",
+    ),
+    "tflite, half weights": ("tflite-float16-weights", consumers.lite, "float16-weights"),
+    "tflite with XNNPACK, half weights": (
+        "tflite-float16-weights",
+        consumers.lite_xnnpack,
+        "float16-weights",
+    ),
     "ncnn": ("ncnn", consumers.ncnn_float32, "float32"),
     "ncnn, half precision": ("ncnn", consumers.ncnn_as_installed, "float16"),
     "ncnn, bfloat16": ("ncnn", consumers.ncnn_bfloat16, "bfloat16"),

@@ -17,7 +17,7 @@ import pytest
 from ai_edge_litert.interpreter import Interpreter
 
 from buildmatrix import reference
-from buildmatrix.export import FORMATS, ncnn, quantize, tflite
+from buildmatrix.export import FORMATS, ncnn, onnx_quantized, quantize, tflite
 from buildmatrix.reference import max_relative_error
 from tests import consumers
 from tests.onnx_files import written_models
@@ -33,13 +33,23 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.slow  # computes in whole numbers by hand
 
-WRITERS: dict[str, Writer] = {"tflite": tflite.write, "ncnn": ncnn.write}
+WRITERS: dict[str, Writer] = {
+    "tflite": tflite.write,
+    "ncnn": ncnn.write,
+    "onnx_quantized": onnx_quantized.write,
+}
 
 READERS = [
     ("tflite-int8-symmetric", consumers.lite),
     ("tflite-int8-symmetric", consumers.lite_xnnpack),
     ("tflite-int8-asymmetric", consumers.lite),
     ("tflite-int8-asymmetric", consumers.lite_xnnpack),
+    ("tflite-int8-symmetric-per-tensor", consumers.lite),
+    ("tflite-int8-symmetric-per-tensor", consumers.lite_xnnpack),
+    ("tflite-int8-asymmetric-per-tensor", consumers.lite),
+    ("tflite-int8-asymmetric-per-tensor", consumers.lite_xnnpack),
+    ("onnx-int8", consumers.onnx_runtime),
+    ("onnx-int8-per-tensor", consumers.onnx_runtime),
     ("ncnn-int8", consumers.ncnn_as_installed),
 ]
 each_reader = pytest.mark.parametrize(("format", "reader"), READERS)

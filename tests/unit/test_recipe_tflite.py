@@ -32,6 +32,9 @@ def test_the_audit_tells_the_two_sets_of_flags_apart() -> None:
         ("float32", "tflite", "float32"),
         ("int8-symmetric", "tflite-int8-symmetric", "int8"),
         ("int8-asymmetric", "tflite-int8-asymmetric", "int8"),
+        ("float16-weights", "tflite-float16-weights", "float16-weights"),
+        ("int8-symmetric-per-tensor", "tflite-int8-symmetric-per-tensor", "int8"),
+        ("int8-asymmetric-per-tensor", "tflite-int8-asymmetric-per-tensor", "int8"),
         ("int8-as-given", "tflite-int8-as-given", "int8"),
     ],
 )

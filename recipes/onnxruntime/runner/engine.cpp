@@ -21,7 +21,7 @@
 #include "threads.h"
 
 const char engine_name[] = "onnxruntime";
-const char number_format[] = "float32";
+const char number_format[] = NUMBER_FORMAT;
 
 namespace {
 

@@ -14,7 +14,7 @@
 #include "harness.h"
 
 const char engine_name[] = "openvino";
-const char number_format[] = "float32";
+const char number_format[] = NUMBER_FORMAT;
 
 namespace {
 

@@ -1,7 +1,8 @@
 # OpenVINO opens its plugin and its reader of ONNX files by their names. A bundle has what its files
 # say that they need: so the runner says it needs both.
-plugin=libopenvino_arm_cpu_plugin.so
-aarch64-linux-gnu-g++ -std=c++17 -O2 -march=armv8-a -mtune=cortex-a53 -mno-outline-atomics \
+plugin=libopenvino_intel_cpu_plugin.so
+x86_64-linux-gnu-g++ -std=c++17 -O2 -march=x86-64 \
+  -DNUMBER_FORMAT='"float32"' \
   -I/harness -I/deps/openvino/include \
   -o runner /harness/harness.cpp /recipe/runner/engine.cpp \
   -L/deps/openvino/lib -Wl,--no-as-needed -l:"$plugin" -l:libopenvino_onnx_frontend.so.2641 \

@@ -1,0 +1,8 @@
+x86_64-linux-gnu-g++ -std=c++14 -O2 -march=x86-64 \
+  -DNUMBER_FORMAT='"float32"' \
+  -I/harness -I/deps/onnxruntime-wheel/include \
+  -o runner /harness/harness.cpp /recipe/runner/engine.cpp \
+  -L/deps/onnxruntime-wheel/lib -l:libonnxruntime.so.1 -lpthread \
+  -Wl,--disable-new-dtags -Wl,-rpath,'$ORIGIN/../lib'
+mkdir -p /out/bin
+cp runner /out/bin/runner
