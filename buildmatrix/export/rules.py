@@ -205,7 +205,14 @@ def mxnet(step: Step) -> str:
     if isinstance(layer, PoolSpec) and layer.method == "average" and not layer.counts_pad:
         padded = any(side > 0 for side in layer.window.pads)
         return LEAVES_OUT if padded and not rounds_down(step) else ""
-    return _untried(layer) or _between(layer) or _even_lrn(layer)
+    return _untried(layer) or _between(layer) or _even_lrn(layer) or _doubled(step)
+
+
+def _doubled(step: Step) -> str:
+    """A sum of one value twice: MXNet 1.9.1 with oneDNN refuses one of a convolution, and OpenCV
+    4.14.0 does not survive some. The reader of files makes a product of it."""
+    same = len(set(step.reads)) < len(step.reads)
+    return "add of a value to itself" if step.layer.type == "add" and same else ""
 
 
 def rounds_down(step: Step) -> bool:
@@ -254,6 +261,16 @@ def opencv(step: Step) -> str:
             return "padding of a 1x1 convolution"
         if layer.groups > 1 and pads[:2] != pads[2:]:
             return "depthwise convolution with pads that differ between sides"
+    return _doubled(step)
+
+
+def openvino(step: Step) -> str:
+    """What OpenVINO 2026.4.1 computes as ONNX means it: it moves the stride of a 1x1 convolution
+    past what reads into it, and not its pads. `findings/openvino-moves-strides-past-pads.sh`."""
+    layer = step.layer
+    if isinstance(layer, ConvSpec) and layer.window.kernel == (1, 1):
+        strides, pads = layer.window.stride, layer.window.pads
+        return "stride of a padded 1x1 convolution" if max(strides) > 1 and max(pads) > 0 else ""
     return ""
 
 
@@ -293,6 +310,10 @@ RULES: Mapping[str, Callable[[Step], str]] = {
     "onnx-int8": any_layer,
     "onnx-int8-per-tensor": any_layer,
     "onnx-opencv": opencv,
+    "onnx-openvino": openvino,
+    "onnx-openvino-float16-weights": openvino,
+    "onnx-openvino-int8": openvino,
+    "onnx-openvino-int8-per-tensor": openvino,
     "onnx-tvm": tvm,
     "onnx-mnn": mnn,
     "ncnn": ncnn,

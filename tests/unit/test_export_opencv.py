@@ -43,6 +43,7 @@ CONV = {"type": "conv", "name": "c", "outputs": 2}
             {**CONV, "type": "deconv", "kernel": 3, "pad": [1, 1, 0, 0]},
             "deconv with pads that differ between sides",
         ),
+        ({"type": "add", "name": "s", "inputs": ["data", "data"]}, "add of a value to itself"),
     ],
 )
 def test_what_opencv_computes_otherwise_is_named(layer: dict[str, Any], words: str) -> None:
