@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from math import prod
 from typing import TYPE_CHECKING, Any, cast
 
@@ -25,7 +26,7 @@ def arithmetic(reading: Reading, node: NodeProto) -> None:
         if kind == "Div":
             raise reading.lacks(node, "one value by another")
         if kind == "Sub":
-            other = _negative(reading, node, other)
+            other = _times(reading, node, other, -1)
         _joined(reading, node, [one, other])
         return
     tensor, number = (other, constants[0]) if constants[1] is None else (one, constants[1])
@@ -63,7 +64,7 @@ def _of_pixels(reading: Reading, tensor: str, number: Any) -> bool:
 def _shifted(reading: Reading, node: NodeProto, tensor: str, number: Any) -> None:
     """A sum or a difference of an image and a number for each of its values."""
     if node.op_type == "Sub" and tensor == node.input[1]:
-        tensor = _negative(reading, node, tensor)
+        tensor = _times(reading, node, tensor, -1)
     elif node.op_type == "Sub":
         number = -number
     name = reading.add(node, ShiftSpec, inputs=reading.read(node, tensor))
@@ -71,12 +72,13 @@ def _shifted(reading: Reading, node: NodeProto, tensor: str, number: Any) -> Non
     reading.weights[name] = (floats(whole), floats(np.zeros(0)))
 
 
-def _negative(reading: Reading, node: NodeProto, tensor: str) -> str:
-    """The name of a value with its sign turned: of the weights that make it, where they may be."""
-    made = f"{node.output[0]}/negative"
+def _times(reading: Reading, node: NodeProto, tensor: str, factor: int) -> str:
+    """The name of a value times a number: of the weights that make it, where they may be."""
+    made = f"{node.output[0]}/times/{tensor}"
     sizes = reading.size(tensor)
     ones = np.ones(reading.shape(tensor).channels)
-    affine(reading, helper.make_node("Neg", [tensor], [made], made), tensor, -ones, 0 * ones)
+    part = helper.make_node(node.op_type, [tensor], [made], node.name)  # as a fault will name it
+    affine(reading, part, tensor, factor * ones, 0 * ones)
     reading.sizes[made] = sizes
     return made
 
@@ -96,6 +98,9 @@ def _by_channel(reading: Reading, node: NodeProto, tensor: str, number: Any) -> 
 def _joined(reading: Reading, node: NodeProto, tensors: list[str]) -> None:
     """Add, Mul or Sum of values, the larger first, as not all stacks take a small one there."""
     kind = "mul" if node.op_type == "Mul" else "add"
+    if kind == "add":  # of a value with itself not all stacks make a sum
+        counts = Counter(tensors).items()
+        tensors = [t if n == 1 else _times(reading, node, t, n) for t, n in counts]
     tensors = sorted(tensors, key=lambda t: -prod(reading.shape(t)))
     shapes = [reading.shape(tensor) for tensor in tensors]
     if any(s not in (shapes[0], Shape(shapes[0].channels, 1, 1)) for s in shapes):

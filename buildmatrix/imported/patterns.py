@@ -14,7 +14,7 @@ from math import sqrt
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from onnx import helper, numpy_helper
+from onnx import TensorProto, helper, numpy_helper
 
 if TYPE_CHECKING:
     from onnx import GraphProto, NodeProto
@@ -100,6 +100,13 @@ class _Graph:
         for node in gone:
             self.graph.node.remove(node)
 
+    def sized(self, name: str, sizes: list[int]) -> None:
+        """A value has other sizes now."""
+        self.sizes[name] = sizes
+        for value in self.graph.value_info:
+            if value.name == name:
+                value.CopyFrom(helper.make_tensor_value_info(name, TensorProto.FLOAT, sizes))
+
     def shifted(self, name: str) -> tuple[str, list[NodeProto]]:
         """x of a value that is Clip(x + 3, 0, 6), and the nodes that make it; or nothing."""
         clip = self.made_by("Clip", name)
@@ -174,7 +181,12 @@ def _shuffle(graph: _Graph, node: NodeProto) -> None:
     if len(sizes) < 3 or list(order) != [0, 2, 1, *others] or sizes[1] < 1:
         return
     how = {"groups": sizes[1], "flat": int(not others)}
-    graph.replace(node, SHUFFLE, into.input[0], [into, turn], **how)
+    if graph.sizes.get(node.output[0]) == graph.sizes.get(into.input[0]):
+        graph.replace(node, SHUFFLE, into.input[0], [into, turn], **how)
+        return
+    # onnxruntime has made one Reshape of this one's end and the beginning of what comes next
+    graph.replace(turn, SHUFFLE, into.input[0], [into], **how)
+    graph.sized(turn.output[0], graph.sizes[into.input[0]])
 
 
 def _parted(graph: _Graph, node: NodeProto) -> None:

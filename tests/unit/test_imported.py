@@ -239,6 +239,50 @@ def test_parts_shuffles_slopes_pads_and_spreading_windows_become_layers(tmp_path
     )
 
 
+def test_shuffles_that_follow_each_other_become_layers(tmp_path: Path) -> None:
+    """onnxruntime makes one Reshape of the first one's end and the second one's beginning."""
+    nodes = [
+        node("Reshape", "image two", "g"),
+        node("Transpose", "g", "t", perm=[0, 2, 1, 3, 4]),
+        node("Reshape", "t whole", "once"),
+        node("Reshape", "once three", "h"),
+        node("Transpose", "h", "u", perm=[0, 2, 1, 3, 4]),
+        node("Reshape", "u whole", "twice"),
+        node("Flatten", "twice", "flat"),
+        node("Gemm", "flat f fb", "prob", transB=1),
+    ]
+    numbers = {
+        "two": np.array([1, 2, 6, 4, 4]),
+        "three": np.array([1, 3, 4, 4, 4]),
+        "whole": np.array([1, 12, 4, 4]),
+        "f": drawn(5, 12 * 16),
+        "fb": drawn(5),
+    }
+    net = imported(tmp_path, onnx_files.model(nodes, numbers, size=("N", 12, 4, 4)))
+    assert [layer.type for layer in net.layers] == ["shuffle", "shuffle", "fc"]
+    _, image, expected = prepared(net)
+    (answer,) = InferenceSession(str(net.file)).run(None, {"image": image[None]})
+    assert reference.max_relative_error(answer, expected) < 1e-4
+
+
+@pytest.mark.parametrize("kind", ["Add", "Sum"])
+def test_a_value_added_to_itself_is_a_product(tmp_path: Path, kind: str) -> None:
+    """Not all stacks make a sum of it."""
+    more = " c image" if kind == "Sum" else ""
+    nodes = [
+        node("Conv", "image w b", "c", pads=[1] * 4),
+        node(kind, f"c c{more}", "s"),
+        node("Relu", "s", "prob"),
+    ]
+    net = imported(tmp_path, onnx_files.model(nodes, {"w": drawn(2, 2, 3, 3), "b": drawn(2)}))
+    sums = [layer.inputs for layer in net.layers if layer.type == "add"]
+    assert len(sums) == (kind == "Sum")
+    assert all(len(set(inputs)) == 2 for inputs in sums)
+    _, image, expected = prepared(net)
+    (answer,) = InferenceSession(str(net.file)).run(None, {"image": image[None]})
+    assert reference.max_relative_error(answer, expected) < 1e-4
+
+
 GELUS = {
     "PyTorch's": [
         *(node("Div", "c root", "d"), node("Erf", "d", "e"), node("Add", "e one", "a")),
