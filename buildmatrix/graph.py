@@ -52,6 +52,7 @@ class Inputs:
     # Of a network out of a file, by its name: digests of its files and of what reads them.
     imports: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     gaps: Mapping[tuple[str, str], str] = field(default_factory=dict)  # by (model, model format)
+    unbuilt: Mapping[str, str] = field(default_factory=dict)  # what a cell's library lacks, by cell
 
 
 def expand(cells: Iterable[Cell], inputs: Inputs) -> Graph:
@@ -231,6 +232,7 @@ class _Builder:
             cell=cell,
             needs=(self._image(cell), runner, *packed.libraries, model),
             material={"cell": cell.id, "layout": self.inputs.bundle_digest},
+            blocked=self.inputs.unbuilt.get(cell.id, ""),
         )
         return self._judged(packed, bundle, judging.material)
 

@@ -309,6 +309,33 @@ IMAGES = (
     *(PadSpec, ShiftSpec, ShuffleSpec, DepthToSpaceSpec, UpsampleSpec),
 )
 
+LayerType = Literal[
+    "conv",
+    "relu",
+    "pool",
+    "fc",
+    "softmax",
+    "flatten",
+    "clip",
+    "leaky-relu",
+    "sigmoid",
+    "tanh",
+    "hard-sigmoid",
+    "hard-swish",
+    "gelu",
+    "deconv",
+    "pad",
+    "prelu",
+    "shift",
+    "slice",
+    "shuffle",
+    "depth-to-space",
+    "add",
+    "mul",
+    "concat",
+    "upsample",
+    "lrn",
+]
 Layer = Annotated[
     ConvSpec
     | ReluSpec

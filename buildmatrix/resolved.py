@@ -27,6 +27,7 @@ if TYPE_CHECKING:
         BenchSpec,
         BuildSpec,
         DependencySpec,
+        LayersSpec,
         Recipe,
         RunnerSpec,
         SourceSpec,
@@ -206,6 +207,11 @@ def model_format(recipe: Recipe, runner: RunnerSpec, own: Options) -> str:
         at = ("runner", "model_format")
         raise recipe.document.fault(at, f"no model format fits {_shown(own)}")
     return found
+
+
+def built_layers(runner: RunnerSpec, own: Options) -> LayersSpec | None:
+    """What a library with these values has kernels for; None where it has all."""
+    return next((one for one in runner.layers if matches(one.when, own)), None)
 
 
 def _shown(values: Options) -> str:

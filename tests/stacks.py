@@ -42,7 +42,6 @@ LONG = (
     "caffe-nnpack-torch-1.9.0",
     "caffe-nnpack",  # never built, but what it is shown by takes long
     "onnxruntime",
-    "onnxruntime-int8",
     # Each compiles one library more, of a kind that is here already, or is ncnn.
     "caffe-openblas-0.3.21",
     "caffe-openblas-0.3.29",

@@ -1,4 +1,5 @@
-"""Which cells lose their model: the format of their stack cannot say a layer of it, or is none."""
+"""Which cells lose their model: the format of their stack cannot say a layer of it, or is none, or
+their library is built without a layer's kernels."""
 
 from __future__ import annotations
 
@@ -6,8 +7,8 @@ from typing import TYPE_CHECKING
 
 from buildmatrix.errors import did_you_mean
 from buildmatrix.export import FORMATS, able
-from buildmatrix.network import NetworkSpec
-from buildmatrix.resolved import model_format
+from buildmatrix.network import NetworkSpec, QuantizedNetwork
+from buildmatrix.resolved import built_layers, model_format
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -20,10 +21,13 @@ Pair = tuple[str, str]  # a model and a format
 
 
 def gaps(
-    nets: Mapping[str, Workload], cells: Iterable[Cell], recipes: Mapping[str, Recipe]
+    nets: Mapping[str, Workload],
+    cells: Iterable[Cell],
+    recipes: Mapping[str, Recipe],
+    unbuilt: Mapping[str, str],
 ) -> dict[Pair, str]:
     """What a format cannot say of a model, where it cannot, with the stacks of the matrix that
-    take the model."""
+    take the model. `unbuilt`: cells that do not, for another reason."""
     found = {
         (name, format): able.gap(net, format)
         for name, net in nets.items()
@@ -34,13 +38,32 @@ def gaps(
     if not lacking:
         return {}
     takers: dict[str, dict[str, None]] = {}
-    for cell in cells:
+    for cell in (one for one in cells if one.id not in unbuilt):
         if (format := _format(cell, recipes[cell.stack])) and (cell.model, format) not in lacking:
             takers.setdefault(cell.model, {})[cell.stack] = None
     return {
         (model, format): _with_takers(words, tuple(takers.get(model, ())))
         for (model, format), words in lacking.items()
     }
+
+
+def unbuilt(
+    nets: Mapping[str, Workload], cells: Iterable[Cell], recipes: Mapping[str, Recipe]
+) -> dict[str, str]:
+    """Of cells whose library lacks the kernels of a layer of their model, which one, in words."""
+    found = {}
+    for cell in cells:
+        runner, net = recipes[cell.stack].spec.runner, nets.get(cell.model)
+        built = built_layers(runner, dict(cell.options)) if runner else None
+        if built is None or not isinstance(net, NetworkSpec) or isinstance(net, QuantizedNetwork):
+            continue
+        layer = next((one for one in net.layers if one.type not in built.only), None)
+        if layer is not None:
+            how = "".join(f" with {name} {dict(cell.options)[name]}" for name in built.when)
+            node = f" ({layer.node})" if layer.node else ""
+            words = f"{cell.stack}{how} has no kernels for {layer.type}: layer {layer.name}{node}"
+            found[cell.id] = words
+    return found
 
 
 def known_formats(cells: Iterable[Cell], recipes: Mapping[str, Recipe]) -> None:

@@ -102,6 +102,7 @@ def load(
     nets |= _calls(expanded, recipes, nets)
     fitting.known_formats(expanded.cells, recipes)
     cells = _of_model(select(expanded, only), model, tuple(nets))
+    unbuilt = fitting.unbuilt(nets, expanded.cells, recipes)
     inputs = graph.Inputs(
         recipes=recipes,
         toolchains=toolchains,
@@ -113,7 +114,8 @@ def load(
         audit_digest=digest(PACKAGE, *modules("audit"), *modules("elf")),
         trees=_trees(root, recipes),
         imports={name: importers(net) for name, net in nets.items()},
-        gaps=fitting.gaps(nets, expanded.cells, recipes),
+        gaps=fitting.gaps(nets, expanded.cells, recipes, unbuilt),
+        unbuilt=unbuilt,
     )
     works = graph.expand(cells, inputs)
     return Project(root, expanded, cells, recipes, toolchains, nets, works)

@@ -63,6 +63,7 @@ def check(recipe: Recipe, recipes: Mapping[str, Recipe]) -> None:
         if not (rule.neon_required or rule.neon_forbidden or rule.dispatched):
             raise document.fault(("audit", i), "this rule says nothing of any file")
     _check_formats(recipe)
+    _check_layers(recipe)
 
 
 def _check_option(document: Document, name: str, option: OptionSpec) -> None:
@@ -150,6 +151,13 @@ def _check_formats(recipe: Recipe) -> None:
         _check_when(recipe.document, (*at, "when"), one.when, recipe.spec.options)
         if not one.when and i + 1 < len(formats):
             raise recipe.document.fault(at, f"'{one.format}' always fits: none after it is reached")
+
+
+def _check_layers(recipe: Recipe) -> None:
+    """Every condition under which a library lacks kernels names options that there are."""
+    runner = recipe.spec.runner
+    for i, one in enumerate(runner.layers if runner else ()):
+        _check_when(recipe.document, ("runner", "layers", i, "when"), one.when, recipe.spec.options)
 
 
 def _check_when(

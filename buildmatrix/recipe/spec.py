@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Discriminator, Field, PositiveFloat, Tag
 
+from buildmatrix.layers import LayerType
 from buildmatrix.network import NumberFormat
 from buildmatrix.pinned import Name, RelativePath, SourceSpec
 from buildmatrix.schema import DISTINCT, Spec
@@ -67,6 +68,15 @@ class ModelFormatSpec(Spec):
     format: Name = Field(description="one of docs/models.md")
 
 
+class LayersSpec(Spec):
+    """What networks may be made of where the library is built with a part of its kernels."""
+
+    when: Selector = Field({}, description="values of options; none: always")
+    only: Annotated[list[LayerType], Field(min_length=1), DISTINCT] = Field(
+        description="layers that it has kernels for, as docs/models.md calls them"
+    )
+
+
 class RunnerSpec(Spec):
     """The forward-pass runner: one engine file on the shared harness."""
 
@@ -74,6 +84,11 @@ class RunnerSpec(Spec):
     script: RelativePath = Field(description="compiles and links it; a template as the build's")
     model_format: Name | Annotated[list[ModelFormatSpec], Field(min_length=1)] = Field(
         description="what the engine loads; of a list, the first that fits the options"
+    )
+    layers: list[LayersSpec] = Field(
+        [],
+        description="where the library has no kernels for others: cells whose network has one are "
+        "dropped with its name; the first that fits the options counts, and all are read if none",
     )
     compiles_model: bool = Field(
         default=False,
