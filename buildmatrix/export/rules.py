@@ -209,8 +209,9 @@ def mxnet(step: Step) -> str:
 
 
 def _doubled(step: Step) -> str:
-    """A sum of one value twice: MXNet 1.9.1 with oneDNN refuses one of a convolution, and OpenCV
-    4.14.0 does not survive some. The reader of files makes a product of it."""
+    """A sum of one value twice: MXNet 1.9.1 with oneDNN refuses one of a convolution
+    (`findings/mxnet-onednn-adds-no-convolution-to-itself.sh`), and OpenCV 4.14.0 does not survive
+    some. The reader of files makes a product of it."""
     same = len(set(step.reads)) < len(step.reads)
     return "add of a value to itself" if step.layer.type == "add" and same else ""
 
