@@ -49,23 +49,21 @@ def write(
 
 def _scales(graph: GraphProto, seen: Mapping[str, Scale]) -> dict[str, Scale]:
     """Of the values that are made whole numbers."""
-    readers: dict[str, list[str]] = {}
+    readers: dict[str, set[str]] = {}
     for node in graph.node:
         for name in node.input:
-            readers.setdefault(name, []).append(node.op_type)
+            readers.setdefault(name, set()).add(node.op_type)
     scales = {INPUT: seen[INPUT]}
     for node in graph.node:
-        name, read_by = node.output[0], set(readers.get(node.output[0], ()))
+        name = node.output[0]
+        apart = {"Softmax", "Relu"} if node.op_type in LEARNT else {"Softmax"}  # or part of it
+        if not readers.get(name, set()) - apart:
+            continue
         if node.op_type in PICKING and node.input[0] in scales:
             scales[name] = scales[node.input[0]]
-        elif name in seen and read_by - ({"Softmax", "Relu"} if _sums(node) else {"Softmax"}):
+        elif name in seen:
             scales[name] = seen[name]
     return scales
-
-
-def _sums(node: NodeProto) -> bool:
-    """Whether a ReLU after it is part of it."""
-    return node.op_type in LEARNT
 
 
 class _Whole:

@@ -181,12 +181,13 @@ def _shuffle(graph: _Graph, node: NodeProto) -> None:
     if len(sizes) < 3 or list(order) != [0, 2, 1, *others] or sizes[1] < 1:
         return
     how = {"groups": sizes[1], "flat": int(not others)}
-    if graph.sizes.get(node.output[0]) == graph.sizes.get(into.input[0]):
+    size = graph.sizes.get(into.input[0])
+    if size is None or graph.sizes.get(node.output[0]) in (size, None):
         graph.replace(node, SHUFFLE, into.input[0], [into, turn], **how)
         return
     # onnxruntime has made one Reshape of this one's end and the beginning of what comes next
     graph.replace(turn, SHUFFLE, into.input[0], [into], **how)
-    graph.sized(turn.output[0], graph.sizes[into.input[0]])
+    graph.sized(turn.output[0], size)
 
 
 def _parted(graph: _Graph, node: NodeProto) -> None:
