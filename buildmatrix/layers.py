@@ -234,9 +234,10 @@ class ShiftSpec(LayerSpec):
 
 class ActivationSpec(LayerSpec):
     """A function of each value. `hard-sigmoid` is min(max(x / 6 + 1/2, 0), 1); `hard-swish` is x
-    times that; `gelu` is x times the share of a normal distribution that lies below x."""
+    times that; `gelu` is x times the share of a normal distribution that lies below x; `log` is the
+    natural logarithm, which after a softmax makes what some call one layer."""
 
-    type: Literal["sigmoid", "tanh", "hard-sigmoid", "hard-swish", "gelu"]
+    type: Literal["sigmoid", "tanh", "hard-sigmoid", "hard-swish", "gelu", "log"]
 
 
 class SoftmaxSpec(LayerSpec):
@@ -323,6 +324,7 @@ LayerType = Literal[
     "hard-sigmoid",
     "hard-swish",
     "gelu",
+    "log",
     "deconv",
     "pad",
     "prelu",

@@ -247,9 +247,11 @@ def _activate(
                 "tanh": np.tanh,
                 "hard-sigmoid": lambda v: np.clip(v / 6 + 0.5, 0, 1),
                 "hard-swish": lambda v: v * np.clip(v / 6 + 0.5, 0, 1),
+                "log": np.log,
                 "gelu": lambda v: v * (0.5 + 0.5 * np.vectorize(erf, [np.float64])(v / sqrt(2))),
             }
-            return functions[kind](x)
+            with np.errstate(divide="ignore", invalid="ignore"):  # of zero, and of less
+                return functions[kind](x)
 
 
 WINDOWS = 2**25  # numbers of float64 that a convolution's windows may take at a time

@@ -105,7 +105,7 @@ def _work(step: Step, weights: int, *, is_part: bool) -> Work:
     match layer:
         case LrnSpec():  # squares, a sum of `size` of them one by one, and a power of that
             moved, exponentials = made * (3 * layer.size + 5), 2 * made
-        case SoftmaxSpec() | ActivationSpec(type="sigmoid" | "tanh" | "gelu"):
+        case SoftmaxSpec() | ActivationSpec(type="sigmoid" | "tanh" | "gelu" | "log"):
             moved, exponentials = _moved(step), made
         case SliceSpec():
             moved, exponentials = 2 * made, 0

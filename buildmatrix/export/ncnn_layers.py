@@ -155,5 +155,6 @@ def _function(
                 "hard-sigmoid": ("HardSigmoid", sixth),
                 "hard-swish": ("HardSwish", sixth),
                 "gelu": ("GELU", {}),
+                "log": ("UnaryOp", {0: 8}),
             }
             return names[kind]

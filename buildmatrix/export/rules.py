@@ -123,8 +123,8 @@ def _between(layer: Layer) -> str:
 
 
 def _untried(layer: Layer) -> str:
-    """Sums with a constant, and error functions, of Caffe, MXNet and TensorFlow 1.x."""
-    return layer.type if layer.type in ("shift", "gelu") else ""
+    """Sums with a constant, error functions and logarithms, of Caffe, MXNet and TensorFlow 1.x."""
+    return layer.type if layer.type in ("shift", "gelu", "log") else ""
 
 
 def tensorflow(step: Step) -> str:
@@ -233,7 +233,7 @@ def rounds_down(step: Step) -> bool:
 def executorch(step: Step) -> str:
     """What ExecuTorch hands to XNNPACK: its backend's schema, package executorch 1.5.1."""
     layer = step.layer
-    if isinstance(layer, DeconvSpec | DepthToSpaceSpec | LrnSpec) or layer.type == "gelu":
+    if isinstance(layer, DeconvSpec | DepthToSpaceSpec | LrnSpec) or layer.type in ("gelu", "log"):
         return layer.type
     if isinstance(layer, PadSpec) and layer.mode != "constant":
         return f"pad of mode {layer.mode}"

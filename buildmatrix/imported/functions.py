@@ -88,7 +88,10 @@ def leaky(reading: Reading, node: NodeProto) -> None:
 
 
 def activation(reading: Reading, node: NodeProto) -> None:
-    kinds = {"Sigmoid": "sigmoid", "Tanh": "tanh", "HardSwish": "hard-swish", "Gelu": "gelu"}
+    kinds = {
+        **{k: k.lower() for k in ("Sigmoid", "Tanh", "Gelu", "Log")},
+        "HardSwish": "hard-swish",
+    }
     if (how := attributes(node).get("approximate", b"none")) != b"none":
         raise reading.lacks(node, f"the approximation {how.decode()}")
     inputs = reading.each(node, node.input[0])
@@ -116,7 +119,9 @@ def softmax(reading: Reading, node: NodeProto) -> None:
     if axis != channels or (not newer and prod(sizes[axis + 1 :]) != 1):
         raise reading.lacks(node, "softmax over another axis than the channels'")
     names = reading.each(node, node.input[0]) if turned else reading.read(node, node.input[0])
-    reading.add(node, SoftmaxSpec, inputs=names)
+    made = reading.add(node, SoftmaxSpec, inputs=names)
+    if node.op_type == "LogSoftmax":
+        reading.add(node, ActivationSpec, type="log", inputs=(made,))
 
 
 def lrn(reading: Reading, node: NodeProto) -> None:

@@ -38,6 +38,10 @@ def softmax(net: Net, one: Operation) -> None:
     net.put(one, "Softmax", [net.read(one)], axis=net.first_axis(one.inputs[0], -1))
 
 
+def log_softmax(net: Net, one: Operation) -> None:
+    net.put(one, "LogSoftmax", [net.read(one)], axis=net.first_axis(one.inputs[0], -1))
+
+
 def leaky(net: Net, one: Operation) -> None:
     net.put(one, "LeakyRelu", [net.read(one)], alpha=one.options["Alpha"])
 
@@ -133,6 +137,8 @@ OPERATORS: Mapping[str, Callable[[Net, Operation], None]] = {
     "RESIZE_BILINEAR": windows.resized,
     "SOFTMAX": softmax,
     "LOGISTIC": _plain("Sigmoid"),
+    "LOG": _plain("Log"),
+    "LOG_SOFTMAX": log_softmax,
     "TANH": _plain("Tanh"),
     "RELU": _plain("Relu"),
     "RELU6": _clip(0, 6),

@@ -265,6 +265,22 @@ def test_shuffles_that_follow_each_other_become_layers(tmp_path: Path) -> None:
     assert reference.max_relative_error(answer, expected) < 1e-4
 
 
+def test_a_log_softmax_is_two_layers(tmp_path: Path) -> None:
+    """As PyTorch's own example for handwritten digits ends."""
+    nodes = [
+        node("Flatten", "image", "flat"),
+        node("Gemm", "flat f fb", "g", transB=1),
+        node("LogSoftmax", "g", "prob", axis=1),
+    ]
+    net = imported(tmp_path, onnx_files.model(nodes, {"f": drawn(5, 128), "fb": drawn(5)}))
+    assert [layer.type for layer in net.layers] == ["fc", "softmax", "log"]
+    _, image, expected = prepared(net)
+    (answer,) = InferenceSession(str(net.file)).run(None, {"image": image[None]})
+    assert reference.max_relative_error(answer, expected) < 1e-4
+    assert not able.gap(net, "tflite")
+    assert able.gap(net, "caffe").startswith("the format caffe has no log: layer prob")
+
+
 @pytest.mark.parametrize("kind", ["Add", "Sum"])
 def test_a_value_added_to_itself_is_a_product(tmp_path: Path, kind: str) -> None:
     """Not all stacks make a sum of it."""

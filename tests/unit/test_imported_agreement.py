@@ -146,7 +146,9 @@ class Drawing:
         source = self.value()
         size = self.open[source]
         kind = self.one_of("Relu", "Sigmoid", "Tanh", "HardSwish", "LeakyRelu", "Clip", "LRN")
-        kind = self.one_of(kind, "HardSigmoid", "BatchNormalization", "Mul", "Softmax")
+        kind = self.one_of(
+            kind, "HardSigmoid", "BatchNormalization", "Mul", "Softmax", "LogSoftmax"
+        )
         names = source
         how: dict[str, Any] = {}
         if kind == "Clip":
@@ -156,7 +158,7 @@ class Drawing:
         if kind == "BatchNormalization":
             numbers = [drawn(size[0], seed=i) for i in range(3)] + [np.ones(size[0])]
             names = " ".join([source, *map(self.constant, numbers)])
-        if kind == "Softmax":
+        if kind in ("Softmax", "LogSoftmax"):
             how = {"axis": 1}
         if kind == "LRN":
             how = {"size": 3, "alpha": 0.1}

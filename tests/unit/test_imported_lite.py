@@ -145,6 +145,7 @@ FUNCTIONS: Mapping[str, tuple[str, dict[str, Any]] | None] = {
     "GELU": ("GeluOptions", {"Approximate": False}),
     "LEAKY_RELU": ("LeakyReluOptions", {"Alpha": 0.3}),
     "SOFTMAX": ("SoftmaxOptions", {"Beta": 1.0}),
+    "LOG_SOFTMAX": ("LogSoftmaxOptions", {}),
     "LOCAL_RESPONSE_NORMALIZATION": (
         "LocalResponseNormalizationOptions",
         {"Radius": 1, "Bias": 2.0, "Alpha": 0.25, "Beta": 0.75},
