@@ -52,7 +52,6 @@ LONG = (
     "litert-int8-asymmetric-per-tensor-arm64",
     "openvino-arm64",
     "openvino-float16-weights-arm64",
-    "openvino-int8-arm64",
     "onnxruntime-wheel-float16-weights-arm64",
     "onnxruntime-wheel-int8-per-tensor-arm64",
     "tvm-arm64",

@@ -76,13 +76,13 @@ FORMATS: Mapping[str, Format] = {
     "mxnet-as-shipped": Format("mxnet", with_help_of=("mxnet_operators",)),
     "onnx": Format("onnx"),
     "onnx-float16-weights": Format("onnx", ("", "float16")),
-    "onnx-int8": Format("onnx_quantized", ("asymmetric",), WHOLE),
-    "onnx-int8-per-tensor": Format("onnx_quantized", ("asymmetric", "per-tensor"), WHOLE),
+    "onnx-int8": Format("onnx_quantized", with_help_of=WHOLE),
+    "onnx-int8-per-tensor": Format("onnx_quantized", ("per-tensor",), WHOLE),
     "onnx-opencv": Format("onnx", ("opencv",)),  # what OpenCV understands of it
     "onnx-openvino": Format("onnx"),  # what OpenVINO does
     "onnx-openvino-float16-weights": Format("onnx", ("", "float16")),
-    "onnx-openvino-int8": Format("onnx_quantized", ("symmetric",), WHOLE),
-    "onnx-openvino-int8-per-tensor": Format("onnx_quantized", ("symmetric", "per-tensor"), WHOLE),
+    "onnx-openvino-int8": Format("onnx_quantized", with_help_of=WHOLE),
+    "onnx-openvino-int8-per-tensor": Format("onnx_quantized", ("per-tensor",), WHOLE),
     "onnx-tvm": Format("onnx"),  # what TVM does
     "onnx-mnn": Format("onnx"),  # what MNN does
     "ncnn": Format("ncnn", with_help_of=NCNN, by_name=True),

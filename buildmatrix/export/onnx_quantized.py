@@ -3,9 +3,8 @@ again, so that a reader that knows how computes in whole numbers.
 
 Weights have a scale for each output, or one in all. Values are asymmetric, so that what a ReLU
 takes away is what they cannot say, and unsigned, for signed ones that several nodes read stay
-floats on x86-64 (`findings/onnxruntime-int8-that-two-nodes-read.sh`); or they are symmetric and
-signed, as OpenVINO wants them on ARM. A softmax and what it reads stay floats. Which nodes are
-taken together: onnxruntime v1.21.0, core/optimizer/qdq_transformer.
+floats on x86-64 (`findings/onnxruntime-int8-that-two-nodes-read.sh`). A softmax and what it reads
+stay floats. Which nodes are taken together: onnxruntime v1.21.0, core/optimizer/qdq_transformer.
 """
 
 from __future__ import annotations
@@ -34,16 +33,13 @@ PICKING = ("MaxPool", "Flatten", "Reshape", "Transpose", "Slice", "DepthToSpace"
 
 
 def write(
-    net: NetworkSpec, parameters: tuple[Parameters, ...], scheme: str, weights: str = ""
+    net: NetworkSpec, parameters: tuple[Parameters, ...], weights: str = ""
 ) -> Mapping[str, bytes]:
-    """`scheme`: of values, 'symmetric' or 'asymmetric'. `weights`: 'per-tensor' where those of a
-    layer have one scale; for each output when empty."""
-    choose = {"symmetric": quantize.symmetric, "asymmetric": quantize.asymmetric}[scheme]
+    """`weights`: 'per-tensor' where those of a layer have one scale; for each output when empty."""
     model = onnx.model_of(net, parameters)
     seen = quantize.ranges(net, parameters)
-    scales = _scales(model.graph, {name: choose(one) for name, one in seen.items()})
-    axis = None if weights == "per-tensor" else 0
-    _Whole(model.graph, scales, axis, signed=scheme == "symmetric").rewrite()
+    scales = _scales(model.graph, {name: quantize.asymmetric(one) for name, one in seen.items()})
+    _Whole(model.graph, scales, None if weights == "per-tensor" else 0).rewrite()
     return onnx.serialized(model)
 
 
@@ -69,10 +65,8 @@ def _scales(graph: GraphProto, seen: Mapping[str, Scale]) -> dict[str, Scale]:
 class _Whole:
     """Rewrites a graph. `axis`: of a weight, for each index of which there is a scale."""
 
-    def __init__(
-        self, graph: GraphProto, scales: Mapping[str, Scale], axis: int | None, *, signed: bool
-    ) -> None:
-        self.graph, self.scales, self.axis, self.signed = graph, scales, axis, signed
+    def __init__(self, graph: GraphProto, scales: Mapping[str, Scale], axis: int | None) -> None:
+        self.graph, self.scales, self.axis = graph, scales, axis
         self.floats = {one.name: one for one in graph.initializer}
         self.nodes: list[NodeProto] = []
 
@@ -95,8 +89,7 @@ class _Whole:
         if name not in self.scales:
             return
         scale, zero = self.scales[name]
-        number = np.int8(zero) if self.signed else np.uint8(zero + 128)
-        how = self._scaled(name, np.float32(scale), number)
+        how = self._scaled(name, np.float32(scale), np.uint8(zero + 128))
         self._node("QuantizeLinear", [name, *how], f"{name}.whole")
         self._node("DequantizeLinear", [f"{name}.whole", *how], f"{name}.floats")
 
