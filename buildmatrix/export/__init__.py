@@ -66,6 +66,7 @@ FORMATS: Mapping[str, Format] = {
     "caffe": Format("caffe"),
     "tensorflow": Format("tensorflow", by_name=True),
     "tflite": Format("tflite", with_help_of=LITE),
+    "tflite-armnn": Format("tflite", with_help_of=LITE),  # what Arm NN takes of it
     "tflite-float16-weights": Format("tflite", ("", "float16"), LITE),
     "tflite-int8-symmetric": Format("tflite", ("symmetric",), LITE),
     "tflite-int8-asymmetric": Format("tflite", ("asymmetric",), LITE),

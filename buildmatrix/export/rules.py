@@ -110,6 +110,11 @@ def lite(step: Step) -> str:
     return _even_lrn(layer)
 
 
+def armnn(step: Step) -> str:
+    """Of that, what Arm NN 23.08 finds a backend for, on the Compute Library 24.11."""
+    return _grouped(step) or lite(step)
+
+
 def _last_channels_average(layer: PoolSpec) -> str:
     """TensorFlow's own 'SAME' counts what is there alone."""
     padded = any(side > 0 for side in layer.window.pads)
@@ -298,6 +303,7 @@ RULES: Mapping[str, Callable[[Step], str]] = {
     "caffe": caffe,
     "tensorflow": tensorflow,
     "tflite": lite,
+    "tflite-armnn": armnn,
     "tflite-float16-weights": lite,
     "tflite-int8-symmetric": chain,
     "tflite-int8-asymmetric": chain,

@@ -265,6 +265,18 @@ def test_shuffles_that_follow_each_other_become_layers(tmp_path: Path) -> None:
     assert reference.max_relative_error(answer, expected) < 1e-4
 
 
+@pytest.mark.parametrize(("groups", "said"), [(1, ""), (2, "of 2 groups over 4"), (4, "")])
+def test_arm_nn_takes_convolutions_of_all_channels_or_of_each(
+    tmp_path: Path, groups: int, said: str
+) -> None:
+    conv = node("Conv", "image w b", "prob", group=groups)
+    numbers = {"w": drawn(4, 4 // groups, 3, 3), "b": drawn(4)}
+    net = imported(tmp_path, onnx_files.model([conv], numbers, size=("N", 4, 3, 3)))
+    found = able.gap(net, "tflite-armnn")
+    assert (said in found) if said else not found
+    assert not able.gap(net, "tflite")
+
+
 def test_a_log_softmax_is_two_layers(tmp_path: Path) -> None:
     """As PyTorch's own example for handwritten digits ends."""
     nodes = [
