@@ -58,8 +58,9 @@ SHARED = (
     "export/layout.py",
     "export/rules.py",
 )
-LITE = ("flat", "quantize", "tflite_operators")
-WHOLE = ("onnx", "quantize")
+LITE = ("flat", "half", "quantize", "tflite_operators")
+ONNX = ("half",)
+WHOLE = ("half", "onnx", "quantize")
 NCNN = ("quantize", "ncnn_layers")
 
 FORMATS: Mapping[str, Format] = {
@@ -75,17 +76,17 @@ FORMATS: Mapping[str, Format] = {
     "tflite-int8-as-given": Format("tflite_given", with_help_of=("flat",)),
     "mxnet": Format("mxnet", ("64",), ("mxnet_operators",)),
     "mxnet-as-shipped": Format("mxnet", with_help_of=("mxnet_operators",)),
-    "onnx": Format("onnx"),
-    "onnx-float16-weights": Format("onnx", ("", "float16")),
+    "onnx": Format("onnx", with_help_of=ONNX),
+    "onnx-float16-weights": Format("onnx", ("", "float16"), ONNX),
     "onnx-int8": Format("onnx_quantized", with_help_of=WHOLE),
     "onnx-int8-per-tensor": Format("onnx_quantized", ("per-tensor",), WHOLE),
-    "onnx-opencv": Format("onnx", ("opencv",)),  # what OpenCV understands of it
-    "onnx-openvino": Format("onnx"),  # what OpenVINO does
-    "onnx-openvino-float16-weights": Format("onnx", ("", "float16")),
+    "onnx-opencv": Format("onnx", ("opencv",), ONNX),  # what OpenCV understands of it
+    "onnx-openvino": Format("onnx", with_help_of=ONNX),  # what OpenVINO does
+    "onnx-openvino-float16-weights": Format("onnx", ("", "float16"), ONNX),
     "onnx-openvino-int8": Format("onnx_quantized", with_help_of=WHOLE),
     "onnx-openvino-int8-per-tensor": Format("onnx_quantized", ("per-tensor",), WHOLE),
-    "onnx-tvm": Format("onnx"),  # what TVM does
-    "onnx-mnn": Format("onnx"),  # what MNN does
+    "onnx-tvm": Format("onnx", with_help_of=ONNX),  # what TVM does
+    "onnx-mnn": Format("onnx", with_help_of=ONNX),  # what MNN does
     "ncnn": Format("ncnn", with_help_of=NCNN, by_name=True),
     "ncnn-int8": Format("ncnn", ("int8",), NCNN, by_name=True),
     "executorch": Format(

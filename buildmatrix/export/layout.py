@@ -1,26 +1,15 @@
-"""How weights lie in a file: in half their bits, and in the order of TensorFlow's formats, whose
-channels come last."""
+"""Channels-last stacks: the order in which TensorFlow and TensorFlow Lite keep things."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from buildmatrix.layers import ConvSpec, FcSpec, PoolSpec
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
     from buildmatrix.layers import Layer, Shape
     from buildmatrix.network import Step
     from buildmatrix.reference import F32
-
-
-def half(values: F32) -> NDArray[np.float16]:
-    """The nearest of float16's numbers, the largest of them for what is larger still."""
-    most = float(np.finfo(np.float16).max)
-    return np.clip(values, -most, most).astype(np.float16)
 
 
 def same_padding(layer: ConvSpec | PoolSpec) -> bool:

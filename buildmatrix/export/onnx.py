@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from onnx import TensorProto, checker, helper, numpy_helper
 
-from buildmatrix.export.layout import half
+from buildmatrix.export.half import half
 from buildmatrix.layers import (
     IMAGES,
     ActivationSpec,

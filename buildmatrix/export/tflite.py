@@ -16,6 +16,7 @@ from tflite import ActivationFunctionType
 
 from buildmatrix.export import layout, quantize
 from buildmatrix.export.flat import Graph, Operator, Tensor
+from buildmatrix.export.half import half
 from buildmatrix.export.quantize import Scale
 from buildmatrix.export.tflite_operators import composed, kind
 from buildmatrix.layers import (
@@ -275,7 +276,7 @@ class _Writer:
         """A constant, by way of the operator that widens it where it is kept in half the bits."""
         if self.weights != "float16":
             return Tensor(name, values)
-        narrow = self.graph.add(Tensor(f"{name}/half", layout.half(values)))
+        narrow = self.graph.add(Tensor(f"{name}/half", half(values)))
         self.graph.operators.append(Operator("DEQUANTIZE", (narrow,), name, None, WIDENING))
         return Tensor(name, shape=values.shape, varies=False)
 
