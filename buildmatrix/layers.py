@@ -92,6 +92,11 @@ class LayerSpec(Spec):
     )
     node: str = Field("", description="operator and name in the file that it was read from")
 
+    @property
+    def called(self) -> str:
+        """In a sentence: its name, and what it is in the file that it was read from."""
+        return f"layer {self.name} ({self.node})" if self.node else f"layer {self.name}"
+
 
 class ConvSpec(LayerSpec):
     """Convolution with one bias per output channel.

@@ -14,12 +14,12 @@ from buildmatrix.layers import Shape
 from buildmatrix.network import QuantizedNetwork, steps
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
     from buildmatrix.network import NetworkSpec, Step
 
 
-__all__ = ["RULES", "check", "gap"]
+__all__ = ["RULES", "check", "gap", "gaps"]
 
 
 def check(net: NetworkSpec, format: str) -> None:
@@ -38,8 +38,15 @@ def check(net: NetworkSpec, format: str) -> None:
 
 def gap(net: NetworkSpec, format: str) -> str:
     """What the format cannot say of the network, and at which layer; empty when it can say all."""
+    return gaps(net, (format,))[format]
+
+
+def gaps(net: NetworkSpec, formats: Iterable[str] = tuple(RULES)) -> dict[str, str]:
+    """The same of several formats, all of them if none is named."""
     path = steps(net)
-    return _unpassed(net, format) or _unsaid(path, format) or _reordered(path, format)
+    return {
+        one: _unpassed(net, one) or _unsaid(path, one) or _reordered(path, one) for one in formats
+    }
 
 
 def _unpassed(net: NetworkSpec, format: str) -> str:
@@ -60,8 +67,7 @@ def _unsaid(path: Sequence[Step], format: str) -> str:
         chained = step.reads == (last,) or not last
         words = rule(step) or ("branches" if rule in CHAINS and not chained else "")
         if words:
-            node = f" ({step.layer.node})" if step.layer.node else ""
-            return f"the format {format} has no {words}: layer {step.layer.name}{node}"
+            return f"the format {format} has no {words}: {step.layer.called}"
         last = step.layer.name
     return ""
 
@@ -75,6 +81,7 @@ def _reordered(path: Sequence[Step], format: str) -> str:
 
 GIVEN = "tflite-int8-as-given"
 LAST_CHANNELS = (
-    *("tensorflow", "executorch", "cmsis-nn"),
-    *(format for format in RULES if format.startswith("tflite") and format != GIVEN),
+    *("tensorflow", "executorch", "cmsis-nn", "tflite", "tflite-armnn", "tflite-float16-weights"),
+    *("tflite-int8-symmetric", "tflite-int8-symmetric-per-tensor"),
+    *("tflite-int8-asymmetric", "tflite-int8-asymmetric-per-tensor"),
 )

@@ -57,7 +57,7 @@ IR_VERSION = 7  # the file format of the same release, 1.8: every reader in use 
 
 
 def write(
-    net: NetworkSpec, parameters: tuple[Parameters, ...], reader: str = "", weights: str = "float32"
+    net: NetworkSpec, parameters: tuple[Parameters, ...], reader: str = "", weights: str = ""
 ) -> Mapping[str, bytes]:
     """`reader`: 'opencv' where that is to read it, and none in particular when empty. `weights`:
     'float16' where they and the biases are kept in half the bits, and widened before they are used.
@@ -73,7 +73,7 @@ def serialized(model: ModelProto) -> Mapping[str, bytes]:
 
 
 def model_of(
-    net: NetworkSpec, parameters: tuple[Parameters, ...], reader: str = "", weights: str = "float32"
+    net: NetworkSpec, parameters: tuple[Parameters, ...], reader: str = "", weights: str = ""
 ) -> ModelProto:
     """As of `write`, not yet bytes. A value is called as the layer that makes it, and what that has
     learnt NAME.weight and NAME.bias."""

@@ -88,14 +88,11 @@ def leaky(reading: Reading, node: NodeProto) -> None:
 
 
 def activation(reading: Reading, node: NodeProto) -> None:
-    kinds = {
-        **{k: k.lower() for k in ("Sigmoid", "Tanh", "Gelu", "Log")},
-        "HardSwish": "hard-swish",
-    }
+    kind = {"HardSwish": "hard-swish"}.get(node.op_type, node.op_type.lower())
     if (how := attributes(node).get("approximate", b"none")) != b"none":
         raise reading.lacks(node, f"the approximation {how.decode()}")
     inputs = reading.each(node, node.input[0])
-    reading.add(node, ActivationSpec, type=kinds[node.op_type], inputs=inputs)
+    reading.add(node, ActivationSpec, type=kind, inputs=inputs)
 
 
 def hard_sigmoid(reading: Reading, node: NodeProto) -> None:

@@ -33,13 +33,10 @@ def joined(net: Net, one: Operation) -> None:
 
 
 def softmax(net: Net, one: Operation) -> None:
-    if one.options["Beta"] != 1:
-        raise net.lacks(one, f"beta {one.options['Beta']:g}")
-    net.put(one, "Softmax", [net.read(one)], axis=net.first_axis(one.inputs[0], -1))
-
-
-def log_softmax(net: Net, one: Operation) -> None:
-    net.put(one, "LogSoftmax", [net.read(one)], axis=net.first_axis(one.inputs[0], -1))
+    if (beta := one.options.get("Beta", 1)) != 1:
+        raise net.lacks(one, f"beta {beta:g}")
+    kind = "LogSoftmax" if one.kind == "LOG_SOFTMAX" else "Softmax"
+    net.put(one, kind, [net.read(one)], axis=net.first_axis(one.inputs[0], -1))
 
 
 def leaky(net: Net, one: Operation) -> None:
@@ -138,7 +135,7 @@ OPERATORS: Mapping[str, Callable[[Net, Operation], None]] = {
     "SOFTMAX": softmax,
     "LOGISTIC": _plain("Sigmoid"),
     "LOG": _plain("Log"),
-    "LOG_SOFTMAX": log_softmax,
+    "LOG_SOFTMAX": softmax,
     "TANH": _plain("Tanh"),
     "RELU": _plain("Relu"),
     "RELU6": _clip(0, 6),

@@ -29,10 +29,10 @@ def gaps(
     """What a format cannot say of a model, where it cannot, with the stacks of the matrix that
     take the model. `unbuilt`: cells that do not, for another reason."""
     found = {
-        (name, format): able.gap(net, format)
+        (name, format): words
         for name, net in nets.items()
         if isinstance(net, NetworkSpec)
-        for format in FORMATS
+        for format, words in able.gaps(net).items()
     }
     lacking = {pair: words for pair, words in found.items() if words}
     if not lacking:
@@ -54,14 +54,16 @@ def unbuilt(
     found = {}
     for cell in cells:
         runner, net = recipes[cell.stack].spec.runner, nets.get(cell.model)
-        built = built_layers(runner, dict(cell.options)) if runner else None
+        if runner is None or not runner.layers:
+            continue
+        options = dict(cell.options)
+        built = built_layers(runner, options)
         if built is None or not isinstance(net, NetworkSpec) or isinstance(net, QuantizedNetwork):
             continue
         layer = next((one for one in net.layers if one.type not in built.only), None)
         if layer is not None:
-            how = "".join(f" with {name} {dict(cell.options)[name]}" for name in built.when)
-            node = f" ({layer.node})" if layer.node else ""
-            words = f"{cell.stack}{how} has no kernels for {layer.type}: layer {layer.name}{node}"
+            how = "".join(f" with {name} {options[name]}" for name in built.when)
+            words = f"{cell.stack}{how} has no kernels for {layer.type}: {layer.called}"
             found[cell.id] = words
     return found
 

@@ -15,12 +15,9 @@ import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
-from buildmatrix import reference, schema
-from buildmatrix.export import able, export, prepared
-from buildmatrix.imported import described
-from buildmatrix.imported.spec import FileNetworkSpec
-from tests import onnx_files
-from tests.unit.test_imported_agreement import ALLOWED, networks
+from buildmatrix import reference
+from buildmatrix.export import able, export
+from tests.unit.test_imported_agreement import ALLOWED, asked, networks, written
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -65,22 +62,18 @@ def reader(
     shutil.rmtree(folder)
 
 
-def written(models: list[ModelProto], format: str, folder: Path) -> dict[Path, F64]:
+def said(models: list[ModelProto], format: str, folder: Path) -> dict[Path, F64]:
     """The networks that the format can say, two images of each, and the answers to them."""
     answers = {}
     for number, model in enumerate(models):
-        place = onnx_files.write(folder / f"{number}" / "mine", model)
-        text = (place / "model.yaml").read_text().replace("1.0e-4", str(ALLOWED))
-        (place / "model.yaml").write_text(text)
-        net = described(schema.load(place / "model.yaml", FileNetworkSpec), place)
+        place = folder / f"{number}"
+        net = written(model, place / "mine")
         if able.gap(net, format):
             continue
-        parameters, image, expected = prepared(net)
-        images = np.stack([image, 1 - image[:, ::-1]])
-        export(net, format=format, destination=folder / f"{number}")
-        np.save(folder / f"{number}" / "images.npy", images)
-        other = reference.forward(net, parameters, images[1])
-        answers[folder / f"{number}"] = np.stack([expected, other]).reshape(2, -1)
+        images, right = asked(net)
+        export(net, format=format, destination=place)
+        np.save(place / "images.npy", images)
+        answers[place] = np.stack(right).reshape(2, -1)
     return answers
 
 
@@ -99,7 +92,7 @@ def test_what_a_format_can_say_is_answered_as_the_reference_does(
 ) -> None:
     (name, format, _), python = reader
     folder = tmp_path_factory.mktemp("networks")
-    right = written(models, format, folder)
+    right = said(models, format, folder)
     assert len(right) > AT_ONCE / 2  # or the format refuses what it should say
     done = subprocess.run(
         [python, APART, name, *right], stdout=subprocess.PIPE, text=True, check=True, timeout=600

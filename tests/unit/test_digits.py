@@ -22,6 +22,7 @@ from buildmatrix.network import ImportedNetwork, NetworkSpec, VariantSpec, multi
 from buildmatrix.pruning import pruned
 from buildmatrix.reference import max_relative_error
 from tests import consumers
+from tests.unit.test_export_int8 import READERS as INT8
 
 if TYPE_CHECKING:
     from buildmatrix.reference import F32
@@ -37,19 +38,9 @@ READERS: list[tuple[str, consumers.Reader]] = [
     ("ncnn", consumers.ncnn_as_installed),
     ("ncnn", consumers.ncnn_bfloat16),
     ("onnx-float16-weights", consumers.onnx_runtime),
-    ("onnx-int8", consumers.onnx_runtime),
-    ("onnx-int8-per-tensor", consumers.onnx_runtime),
     ("tflite-float16-weights", consumers.lite),
     ("tflite-float16-weights", consumers.lite_xnnpack),
-    ("tflite-int8-symmetric", consumers.lite),
-    ("tflite-int8-symmetric", consumers.lite_xnnpack),
-    ("tflite-int8-asymmetric", consumers.lite),
-    ("tflite-int8-asymmetric", consumers.lite_xnnpack),
-    ("tflite-int8-symmetric-per-tensor", consumers.lite),
-    ("tflite-int8-symmetric-per-tensor", consumers.lite_xnnpack),
-    ("tflite-int8-asymmetric-per-tensor", consumers.lite),
-    ("tflite-int8-asymmetric-per-tensor", consumers.lite_xnnpack),
-    ("ncnn-int8", consumers.ncnn_as_installed),
+    *INT8,
 ]
 KEEPS = (0.9, 0.8, 0.7, 0.5)
 

@@ -9,6 +9,7 @@ import pytest
 
 from buildmatrix import layers
 from buildmatrix.errors import InputError
+from buildmatrix.export import FORMATS, able
 from buildmatrix.pipeline import project
 from tests import onnx_files
 from tests.unit import projects
@@ -35,6 +36,11 @@ def test_a_cell_whose_library_lacks_a_layer_is_dropped_with_its_name(tmp_path: P
     graph = project.load(written(tmp_path, "{}")).graph
     words = [work.blocked for work in graph if work.id.startswith("bundle:")]
     assert words == ["net has no kernels for hard-swish: layer h (HardSwish 'h')"] * 3
+
+
+def test_every_file_of_tensorflow_lite_that_is_written_of_layers_has_its_channels_last() -> None:
+    lite = {name for name, one in FORMATS.items() if one.module == "tflite"}
+    assert lite < set(able.LAST_CHANNELS)
 
 
 def test_every_layer_may_be_named() -> None:

@@ -33,7 +33,8 @@ if TYPE_CHECKING:
     from hypothesis.strategies import DrawFn
     from onnx import ModelProto, NodeProto
 
-    from buildmatrix.network import NetworkSpec
+    from buildmatrix.network import ImportedNetwork, NetworkSpec
+    from buildmatrix.reference import F32, F64
 
 pytestmark = pytest.mark.slow  # other libraries read and run the networks
 
@@ -47,28 +48,39 @@ SMALLER = {"version": 1, "name": "s", "summary": "", "prune": {"keep": 0.7}}
 ALLOWED = 1e-3  # outputs near zero beside large ones lose most of float32's digits
 
 
+def written(model: ModelProto, folder: Path) -> ImportedNetwork:
+    """The network of a file in a model's folder, which may lose as much as ALLOWED says."""
+    onnx_files.write(folder, model)
+    text = (folder / "model.yaml").read_text().replace("1.0e-4", str(ALLOWED))
+    (folder / "model.yaml").write_text(text)
+    return described(schema.load(folder / "model.yaml", FileNetworkSpec), folder)
+
+
+def asked(net: NetworkSpec) -> tuple[F32, tuple[F64, F64]]:
+    """Two images, and the reference's answers to them."""
+    parameters, image, expected = prepared(net)
+    other = 1 - image[:, ::-1]
+    return np.stack([image, other]), (expected, reference.forward(net, parameters, other))
+
+
 def disagreements(model: ModelProto) -> dict[str, float]:
     """Of two images by each library whose format can say the network: those that are wrong."""
     wrong = {}
     with TemporaryDirectory() as place:
-        folder = onnx_files.write(Path(place) / "mine", model)
-        text = (folder / "model.yaml").read_text().replace("1.0e-4", str(ALLOWED))
-        (folder / "model.yaml").write_text(text)
-        net = described(schema.load(folder / "model.yaml", FileNetworkSpec), folder)
-        parameters, image, expected = prepared(net)
-        other = 1 - image[:, ::-1]
-        both = (expected, reference.forward(net, parameters, other))
+        folder = Path(place) / "mine"
+        net = written(model, folder)
+        images, both = asked(net)
         for consumer, format in READERS.items():
             if able.gap(net, format):
                 continue
             export(net, format=format, destination=folder / format)
-            outputs = consumer(folder / format, np.stack([image, other]))
+            outputs = consumer(folder / format, images)
             errors = map(reference.max_relative_error, outputs, both)
             if (worst := max(errors)) > ALLOWED:
                 wrong[consumer.__name__] = worst
         if not able.gap(net, "tflite"):
             again = read_back(folder / "tflite")
-            answers = (reference.forward(again[0], again[1], one) for one in (image, other))
+            answers = (reference.forward(again[0], again[1], one) for one in images)
             errors = map(reference.max_relative_error, answers, both)
             if (worst := max(errors)) > ALLOWED:
                 wrong["tflite, read again"] = worst
